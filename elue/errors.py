@@ -1,0 +1,29 @@
+"""The one error that users see: what is wrong, in one line, and how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ElueError(Exception):
+    """A mistake the user can mend. The command line prints it without a traceback and exits with code 2.
+
+    `code` is a stable word tests and scripts can rely on, `message` names the value that is wrong,
+    `hint` says what to do.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message if not hint else f"{message} {hint}")
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+def unknown(what: str, value: str, allowed: Iterable[str], code: str | None = None) -> ElueError:
+    """An error for a name that does not exist: names it, the nearest ones, and all that are allowed."""
+    names = sorted(allowed)
+    near = difflib.get_close_matches(value, names, n=1, cutoff=0.5)
+    guess = f"Did you mean '{near[0]}'? " if near else ""
+    known = f"Known: {', '.join(names)}." if names else "There is none."
+    return ElueError(code or f"unknown_{what.replace(' ', '_')}", f"Unknown {what} '{value}'.", guess + known)

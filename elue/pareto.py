@@ -1,0 +1,92 @@
+"""Trade-offs between cost and score: the front, what mixtures reach, and the area below.
+
+A point is `(cost, score)`: a lower cost (FLOPs) is better, a higher score is better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from elue.errors import ElueError
+
+CostScore = tuple[float, float]
+
+
+def _finite(points: Sequence[CostScore]) -> None:
+    for cost, score in points:
+        if not (math.isfinite(cost) and math.isfinite(score)) or cost < 0:
+            raise ElueError(
+                "bad_point",
+                f"The point (cost {cost!r}, score {score!r}) has no place on a front.",
+                "Costs must be finite and not negative, scores finite.",
+            )
+
+
+def front(points: Sequence[CostScore]) -> list[int]:
+    """Indices of the points no other point dominates, by rising cost (then by index).
+
+    A point is dominated when another costs no more, scores no less, and is better in one of the two. So of
+    equal costs only the best score stays, of equal scores only the cheapest, and exact duplicates all stay.
+    Raises ElueError `bad_point` for a NaN, an infinity or a negative cost.
+    """
+    _finite(points)
+    order = sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1], i))
+    chosen: list[int] = []
+    for i in order:
+        if not chosen or points[i][1] > points[chosen[-1]][1] or points[i] == points[chosen[-1]]:
+            chosen.append(i)
+    return chosen
+
+
+def mixture_hull(points: Sequence[CostScore]) -> list[int]:
+    """Indices of the corners of the upper mixture hull, by rising cost.
+
+    Answering each sample at random with one of two points gives, on average, any cost and score on the line
+    between them; the hull is the best that such mixtures reach (the ROC convex hull of Provost and Fawcett
+    2001, in cost and score). It starts at the cheapest point and ends at the best score; points on a straight
+    stretch between two corners are left out, and of exact duplicates only the first stays.
+    Raises ElueError `bad_point` as `front` does.
+    """
+    hull: list[int] = []
+    for i in front(points):
+        if hull and points[i] == points[hull[-1]]:
+            continue
+        while len(hull) > 1 and _turn(points[hull[-2]], points[hull[-1]], points[i]) >= 0:
+            hull.pop()
+        hull.append(i)
+    return hull
+
+
+def _turn(a: CostScore, b: CostScore, c: CostScore) -> float:
+    """Positive if a, b, c turn left, negative if they turn right, 0 on one line."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def hypervolume(points: Sequence[CostScore], low: float, high: float, floor: float = 0.0) -> float:
+    """The mean best score within budget, over budgets spread evenly in log FLOPs from `low` to `high`.
+
+    That is the hypervolume of Zitzler and Thiele (1999) with log cost as its first axis and `floor` as the
+    reference score, divided by the width of the range. A budget no point fits counts `floor`, and so does
+    a score below it. The unit is that of the scores; over one fixed range, fronts can be compared.
+    Raises ElueError `bad_range` unless 0 < low < high, and `bad_point` as `front` does.
+    """
+    if not (0 < low < high < math.inf):
+        raise ElueError(
+            "bad_range",
+            f"The cost range {low!r} to {high!r} is empty or not positive.",
+            "Give 0 < low < high.",
+        )
+    chosen = [points[i] for i in front(points)]
+    width = math.log(high / low)
+    total, best, start = 0.0, floor, low
+    for cost, score in chosen:
+        if cost >= high:
+            break
+        if score <= best:
+            continue
+        if cost > start:
+            total += best * math.log(cost / start)
+            start = cost
+        best = score
+    return (total + best * math.log(high / start)) / width

@@ -1,0 +1,1 @@
+"""The measurement profiles that come with ELUE, one TOML file each."""

@@ -1,0 +1,146 @@
+"""What a method and the standard say to each other. Standard library only, so that anyone can import it.
+
+A method author writes a `Method` that returns a `DynamicModel`; everything else here is the data
+that passes between the two sides.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+API = 1
+"""Version of this protocol. A method states the one it was written for in `Method.api`."""
+
+Family = Literal["static", "early_exit", "skimming", "moe", "cascade"]
+FAMILIES: tuple[Family, ...] = ("static", "early_exit", "skimming", "moe", "cascade")
+
+Knob = bool | int | float | str
+Point = Mapping[str, Knob]
+"""An operating point: one setting of a method's inference-time knobs, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One input. `id` is opaque and differs from the one in the data; `pair` is the second text, if any."""
+
+    id: str
+    text: str
+    pair: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A unit of the model that ran on an input of this shape, `times` times over."""
+
+    unit: str
+    shape: tuple[int, ...]
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one sample.
+
+    `value` is a label index (classification) or a number (regression), `scores` the class probabilities
+    if there are any, `trace` what was executed for this sample, if the model says so.
+    """
+
+    value: float
+    scores: tuple[float, ...] = ()
+    trace: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo:
+    """What a method may know of a task: never the labels of a sample it is to predict."""
+
+    name: str
+    kind: Literal["classification", "regression"]
+    labels: tuple[str, ...] = ()
+    pair: bool = False
+    low: float = 0.0
+    high: float = 1.0
+
+    @property
+    def outputs(self) -> int:
+        """Number of model outputs: one a class, or one for a regression."""
+        return len(self.labels) if self.kind == "classification" else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A sample with its label, as training sees it."""
+
+    sample: Sample
+    label: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """Everything a method needs to train: labelled data, a backbone, and where the weights go.
+
+    `backbone` is "tiny", a folder, or a hub id; `options` are the method's own, as the user set them.
+    Training that finds checkpoints of the same job under `out` goes on from them.
+    """
+
+    task: TaskInfo
+    train: Sequence[Example]
+    validation: Sequence[Example]
+    backbone: str
+    out: Path
+    seed: int = 0
+    device: str = "cpu"
+    options: Mapping[str, Knob] = field(default_factory=dict)
+
+
+@runtime_checkable
+class DynamicModel(Protocol):
+    """A loaded method, ready to predict.
+
+    Three more members are looked for and may be absent:
+    `modules() -> Iterable[torch.nn.Module]`, the modules in force at the current point (their parameters are the
+    run's total); `rehearse(unit, shape)`, which runs one traced unit once so that it can be priced; and
+    `predict_sweep(samples, points)`, which answers many points from one pass.
+    """
+
+    def configure(self, point: Point) -> None:
+        """Set the operating point. Cheap: no weights are loaded here."""
+
+    def predict(self, samples: Sequence[Sample]) -> Sequence[Prediction]:
+        """Answer each sample, in order."""
+
+
+class Method(ABC):
+    """A plugin: knows how to load (and perhaps train) a dynamic model.
+
+    `name`, `family`, `title` and `paper` are plain literals in the class body: the standard reads them without
+    running the plugin.
+    """
+
+    api: ClassVar[int] = API
+    name: ClassVar[str]
+    family: ClassVar[Family]
+    title: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    options: ClassVar[type[Any] | None] = None
+    """A dataclass whose fields are the options `train` takes; each field's metadata has a "help" text."""
+
+    @abstractmethod
+    def load(self, task: TaskInfo, weights: Path | None, seed: int) -> DynamicModel:
+        """Load the model for a task, from the folder `train` wrote (None for a method without weights)."""
+
+    def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
+        """The default sweep of operating points, chosen on validation data only."""
+        return [{}]
+
+    def supports(self, task: TaskInfo) -> str | None:
+        """None if the method can serve this task, else the reason why not, in one sentence."""
+        return None
+
+    def train(self, job: TrainingJob) -> None:
+        """Train and write weights and config into `job.out`. Methods that cannot train leave this alone."""
+        raise NotImplementedError(f"{self.name} has no training")

@@ -1,0 +1,89 @@
+"""Profiles: what they carry, what tells them apart, and that reading them needs no torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from elue import profile
+from elue.errors import ElueError
+
+TEXT = """
+name = "mine"
+[conditions]
+device = "cpu"
+dtype = "float32"
+threads = 1
+batch = 1
+padding = "none"
+mode = "eval"
+[costs]
+multiply_add = 2
+pointwise = 1
+reduction = 1
+softmax = 5
+layer_norm = 7
+rms_norm = 5
+batch_norm = 4
+"""
+
+
+def test_shipped_profiles_have_the_costs_of_their_standards() -> None:
+    assert profile.names() == ["elue-1", "elue-2022"]
+    costs = profile.load("elue-1").costs
+    assert (costs.multiply_add, costs.pointwise, costs.reduction) == (2, 1, 1)
+    assert (costs.softmax, costs.layer_norm, costs.rms_norm) == (5, 7, 5)
+    costs = profile.load("elue-2022").costs
+    assert (costs.multiply_add, costs.softmax, costs.layer_norm) == (2, 4, 4)
+    assert costs.pointwise == costs.reduction == costs.rms_norm == costs.batch_norm == 0
+
+
+def test_digest_follows_content_not_title_or_layout() -> None:
+    plain = profile.parse(TEXT, "a")
+    assert profile.parse('title = "other"\n\n# comment' + TEXT, "b").digest == plain.digest
+    assert profile.parse(TEXT.replace("softmax = 5", "softmax = 4"), "c").digest != plain.digest
+    assert profile.parse(TEXT.replace("threads = 1", "threads = 2"), "d").digest != plain.digest
+    assert profile.parse(TEXT.replace("mine", "yours"), "e").digest != plain.digest
+    assert len({profile.load(name).digest for name in profile.names()}) == 2
+    assert len(plain.digest) == 64
+
+
+def test_profile_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(TEXT)
+    assert profile.load(path) == profile.parse(TEXT, "mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ("name = ", "broken_profile", "not TOML"),
+        ("name = 'x'", "broken_profile", "conditions"),
+        (TEXT.replace("softmax = 5", "softmaks = 5"), "broken_profile", "softmaks"),
+        (TEXT.replace("softmax = 5", "softmax = -1"), "broken_profile", "softmax = -1"),
+        (TEXT.replace("softmax = 5", "softmax = 1.5"), "broken_profile", "softmax = 1.5"),
+    ],
+)
+def test_broken_profile_says_what_is_wrong(text: str, code: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text(text)
+    with pytest.raises(ElueError, match=says) as caught:
+        profile.load(path)
+    assert caught.value.code == code
+
+
+def test_unknown_name_gets_a_guess(tmp_path: Path) -> None:
+    with pytest.raises(ElueError, match="Did you mean 'elue-1'") as caught:
+        profile.load("elue-l")
+    assert caught.value.code == "unknown_profile"
+    with pytest.raises(ElueError) as caught:
+        profile.load(tmp_path / "none.toml")
+    assert caught.value.code == "unreadable_profile"
+
+
+def test_loading_imports_no_torch() -> None:
+    code = "import sys; from elue import profile; profile.load('elue-1'); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
