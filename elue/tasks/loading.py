@@ -1,0 +1,208 @@
+"""Loading a split of a task: finding it, checking every row, and telling its revision."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elue.errors import ElueError, unknown
+from elue.protocol import Sample
+from elue.tasks import diagnostic, tables
+from elue.tasks.spec import SPLITS, Columns, TaskSpec
+
+
+@dataclass(frozen=True, slots=True)
+class TaskData:
+    """A split, or `limit` samples of it. `samples`, `labels` and `difficulty` run in parallel.
+
+    `difficulty` is known only where the data were made with one. `revision` identifies the whole split, whatever the
+    limit: a SHA-256 over the canonical rows, the same for the same data from any kind of file.
+    """
+
+    spec: TaskSpec
+    split: str
+    samples: tuple[Sample, ...]
+    labels: tuple[float, ...]
+    difficulty: tuple[int, ...] | None
+    revision: str
+    limit: int | None
+
+
+def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None = None) -> TaskData:
+    """Load a split: generated, from the task's own files, from DIR/<task>/<split>.<kind>, or from the hub.
+
+    `data` (else the environment's ELUE_DATA) is DIR; with neither, the hub is asked. `limit` keeps that many samples,
+    spread over the split (whose rows may be sorted by label) and the same each time, a smaller limit's among them.
+    Raises ElueError, naming the file, row and column, if a split is missing, unreadable, empty, of the wrong size or
+    without labels, a column is missing, a label is out of range, a text is empty, or an id occurs twice.
+    """
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    if limit is not None and limit < 1:
+        raise ElueError("invalid_limit", f"The limit {limit} leaves no samples.", "Give at least 1.")
+    difficulty: list[int] | None = None
+    if spec.generated:
+        rows = diagnostic.generate(split)
+        samples = [Sample(str(number), row.text) for number, row in enumerate(rows)]
+        labels: list[float] = [row.label for row in rows]
+        difficulty = [row.difficulty for row in rows]
+    else:
+        table, columns, where = _find(spec, split, data)
+        samples, labels = _rows(spec, split, table, columns, where)
+    kept = _spread(samples, limit)
+    return TaskData(
+        spec=spec,
+        split=split,
+        samples=tuple(samples[row] for row in kept),
+        labels=tuple(labels[row] for row in kept),
+        difficulty=None if difficulty is None else tuple(difficulty[row] for row in kept),
+        revision=_revision(samples, labels),
+        limit=limit,
+    )
+
+
+def _spread(samples: Sequence[Sample], limit: int | None) -> Sequence[int]:
+    """Rows to keep, in order: those whose ids have the lowest hashes."""
+    if limit is None or limit >= len(samples):
+        return range(len(samples))
+    hashes = [hashlib.sha256(sample.id.encode()).digest() for sample in samples]
+    return sorted(sorted(range(len(samples)), key=hashes.__getitem__)[:limit])
+
+
+def _find(spec: TaskSpec, split: str, data: Path | None) -> tuple[tables.Table, Columns, str]:
+    """The table of a split, its column names, and how to name it in a message."""
+    if split in spec.files:
+        return tables.read(spec.files[split]), spec.columns, str(spec.files[split])
+    folder = data or (Path(os.environ["ELUE_DATA"]) if os.environ.get("ELUE_DATA") else None)
+    if folder is not None:
+        path = _file(folder, spec.name, split)
+        return tables.read(path), spec.columns, str(path)
+    if spec.hub is None or split not in spec.hub.splits:
+        raise ElueError(
+            "no_source",
+            f"The hub has no labelled {split} split of '{spec.name}'.",
+            f"Give a folder that holds {spec.name}/{split}.parquet by --data DIR or ELUE_DATA.",
+        )
+    columns = spec.hub.columns or spec.columns
+    table = tables.download(spec.hub, spec.hub.splits[split])
+    skip = set(spec.hub.skip)
+    if skip and columns.label in table:
+        kept = [row for row, label in enumerate(table[columns.label]) if label not in skip]
+        table = {name: [values[row] for row in kept] for name, values in table.items()}
+    return table, columns, f"hub dataset {spec.hub.path}, split {spec.hub.splits[split]}"
+
+
+def _file(folder: Path, task: str, split: str) -> Path:
+    if not folder.is_dir():
+        raise ElueError("missing_data", f"There is no data folder {folder}.", "Check --data or ELUE_DATA.")
+    kinds = ", ".join(tables.READERS)
+    found = [path for kind in tables.READERS if (path := folder / task / f"{split}{kind}").is_file()]
+    if not found:
+        raise ElueError(
+            "missing_data",
+            f"There is no {split} split of '{task}' in {folder}: looked for {folder / task / split} with {kinds}.",
+            "Check --data or ELUE_DATA.",
+        )
+    if len(found) > 1:
+        raise ElueError(
+            "ambiguous_data",
+            f"{folder / task} holds both {found[0].name} and {found[1].name}.",
+            "Keep one of them.",
+        )
+    return found[0]
+
+
+def _rows(
+    spec: TaskSpec, split: str, table: tables.Table, columns: Columns, where: str
+) -> tuple[list[Sample], list[float]]:
+    texts = _column(table, columns.text, where)
+    pairs = _column(table, columns.pair, where) if columns.pair else None
+    raw = _column(table, columns.label, where)
+    _check_size(spec, split, len(raw), where)
+    if all(label in (None, "", -1, "-1") for label in raw):
+        raise ElueError(
+            "unlabelled_split",
+            f"{where}: the {split} split has no labels (column '{columns.label}').",
+            "Use a labelled copy, or another split.",
+        )
+    for name, values in ((columns.text, texts), (columns.pair, pairs or [])):
+        for row, text in enumerate(values, start=1):
+            if not isinstance(text, str) or not text.strip():
+                raise ElueError("empty_text", f"{where}: row {row}, column '{name}': the text is empty.")
+    labels = [_label(spec, label, row, columns.label, where) for row, label in enumerate(raw, start=1)]
+    ids = _ids(table, columns.id, len(raw), where)
+    samples = [Sample(*row) for row in zip(ids, texts, pairs or [None] * len(raw), strict=True)]
+    return samples, labels
+
+
+def _column(table: tables.Table, name: str, where: str) -> list[Any]:
+    if name not in table:
+        wrong = unknown("column", name, table)
+        raise ElueError("missing_column", f"{where}: there is no column '{name}'.", wrong.hint)
+    return table[name]
+
+
+def _check_size(spec: TaskSpec, split: str, rows: int, where: str) -> None:
+    if not rows:
+        raise ElueError("empty_split", f"{where}: the {split} split has no rows.")
+    allowed = spec.sizes.get(split, ())
+    if allowed and rows not in allowed:
+        sizes = " or ".join(f"{size:,}" for size in allowed)
+        raise ElueError(
+            "wrong_split_size",
+            f"{where}: {rows:,} rows, but the {split} split of '{spec.name}' has {sizes}.",
+            "Give the whole split; a limit measures a part of it.",
+        )
+
+
+def _label(spec: TaskSpec, label: Any, row: int, column: str, where: str) -> float:
+    """A class index (from an index or a class's name) or a number in range, to six significant digits.
+
+    The digits make a label the same whether it was stored in 32 bits, in 64, or as text.
+    """
+    if spec.kind == "classification" and label in spec.labels:
+        return spec.labels.index(label)
+    try:
+        value = float(label)
+    except (TypeError, ValueError):
+        value = math.nan
+    if spec.kind == "regression" and spec.low <= value <= spec.high:
+        return float(f"{value:.6g}")
+    if spec.kind == "classification" and value in range(len(spec.labels)):
+        return int(value)
+    if spec.kind == "regression":
+        allowed = f"Labels are numbers from {spec.low:g} to {spec.high:g}."
+    else:
+        allowed = f"Labels are 0 to {len(spec.labels) - 1} ({', '.join(spec.labels)})."
+    raise ElueError("invalid_label", f"{where}: row {row}, column '{column}': {label!r} is not a label.", allowed)
+
+
+def _ids(table: tables.Table, column: str, rows: int, where: str) -> list[str]:
+    if column not in table:
+        return [str(row) for row in range(rows)]
+    first: dict[str, int] = {}
+    for row, value in enumerate(table[column], start=1):
+        if value is None or value == "":
+            raise ElueError("missing_id", f"{where}: row {row}, column '{column}': there is no id.")
+        if first.setdefault(str(value), row) != row:
+            earlier = first[str(value)]
+            raise ElueError(
+                "duplicate_id",
+                f"{where}: row {row}, column '{column}': the id {value!r} is that of row {earlier} too.",
+                "Ids must differ.",
+            )
+    return list(first)
+
+
+def _revision(samples: Sequence[Sample], labels: Sequence[float]) -> str:
+    digest = hashlib.sha256()
+    for sample, label in zip(samples, labels, strict=True):
+        row = [sample.id, sample.text, sample.pair, label]
+        digest.update(json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
+    return digest.hexdigest()
