@@ -1,0 +1,209 @@
+"""Finding methods: installed ones by entry point, others by path. Reads their source; never runs it.
+
+The parent process must not import plugins (they are strangers' code, and they import torch), so what a method is
+called, and whether it can work at all, is read from its syntax tree.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from elue import sources
+from elue.errors import ElueError, unknown
+from elue.protocol import API, FAMILIES, Family
+
+GROUP = "elue.methods"
+"""The entry-point group under which packages offer methods."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSource:
+    """A method as its source describes it. `target` is what a worker loads; `broken` says why it can't be used."""
+
+    name: str
+    target: str
+    file: Path | None = None
+    module: str | None = None
+    family: Family | Literal[""] = ""
+    title: str = ""
+    paper: str = ""
+    distribution: tuple[str, str] | None = None
+    broken: str = ""
+
+    def digest(self) -> str:
+        """sha256 over the method's own code and the code it stands on (see `elue.sources`)."""
+        assert self.file is not None
+        return sources.digest(self.file, self.module)
+
+
+@dataclass(slots=True)
+class _Class:
+    """What a class body says literally."""
+
+    name: str
+    bases: list[str]
+    literals: dict[str, object] = field(default_factory=dict)
+
+
+def installed() -> list[MethodSource]:
+    """Every method that installed packages offer, by name; broken ones with their reason."""
+    found: dict[str, MethodSource] = {}
+    for entry in sorted(metadata.entry_points(group=GROUP), key=lambda e: (e.name, e.value)):
+        owner = (entry.dist.name, entry.dist.version) if entry.dist else None
+        method = _from_entry(entry.name, entry.module, entry.attr, owner)
+        if entry.name in found and found[entry.name].target != method.target:
+            method = _broken(f"{entry.name} ({entry.value})", method.target, f"'{entry.name}' is offered twice", owner)
+        found[method.name] = method
+    return [found[name] for name in sorted(found)]
+
+
+def find(reference: str) -> MethodSource:
+    """The method a user names: an installed name, `file.py`, or `file.py:Class`.
+
+    Raises ElueError when there is none, when it is broken, or when a file has several and none is named.
+    """
+    file, _, class_name = reference.partition(".py")
+    if class_name.startswith(":") or reference.endswith(".py"):
+        return _usable(_from_file(Path(file + ".py"), class_name.removeprefix(":")))
+    methods = {method.name: method for method in installed()}
+    if reference not in methods:
+        raise unknown("method", reference, methods)
+    return _usable(methods[reference])
+
+
+def _usable(method: MethodSource) -> MethodSource:
+    if method.broken:
+        raise ElueError("broken_method", f"Method '{method.name}' is broken: {method.broken}.")
+    return method
+
+
+def _from_entry(name: str, module: str, attribute: str, owner: tuple[str, str] | None) -> MethodSource:
+    target = f"{module}:{attribute}"
+    file = sources.locate(module)
+    if file is None:
+        return _broken(name, target, f"there is no module '{module}'", owner)
+    method = _describe(file, attribute, target, module, owner)
+    if not method.broken and method.name != name:
+        return _broken(name, target, f"its class calls itself '{method.name}'", owner)
+    return method if not method.broken else _broken(name, target, method.broken, owner)
+
+
+def _from_file(file: Path, class_name: str) -> MethodSource:
+    if not file.is_file():
+        raise ElueError("no_such_file", f"There is no file {file}.", "Give the path of a plugin, or an installed name.")
+    file = file.resolve()
+    if not class_name:
+        try:
+            classes = _classes(ast.parse(file.read_bytes(), str(file)))
+        except (SyntaxError, ValueError) as error:
+            return _broken(file.stem, str(file), _syntax(error), None)
+        names = [c.name for c in classes.values() if _is_method(c, classes) and "name" in c.literals]
+        if len(names) != 1:
+            several = f"{len(names)} methods ({', '.join(names)})" if names else "no subclass of Method with a name"
+            raise ElueError("which_method", f"{file.name} has {several}.", f"Name one: {file.name}:Class.")
+        class_name = names[0]
+    return _describe(file, class_name, f"{file}:{class_name}", None, None)
+
+
+def _describe(
+    file: Path, class_name: str, target: str, module: str | None, owner: tuple[str, str] | None
+) -> MethodSource:
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except (SyntaxError, ValueError) as error:
+        return _broken(class_name, target, _syntax(error), owner)
+    classes = _classes(tree)
+    if class_name not in classes:
+        return _broken(class_name, target, f"{file.name} has no class '{class_name}'", owner)
+    literals = _inherited(classes[class_name], classes)
+    name, family = literals.get("name"), literals.get("family")
+    reason = next(_faults(tree, name, family, literals.get("api", API)), "")
+    return MethodSource(
+        name=name if isinstance(name, str) and name else class_name,
+        target=target,
+        file=file,
+        module=module,
+        family=family if family in FAMILIES else "",
+        title=str(literals.get("title", "")),
+        paper=str(literals.get("paper", "")),
+        distribution=owner,
+        broken=reason,
+    )
+
+
+def _faults(tree: ast.Module, name: object, family: object, api: object) -> Iterator[str]:
+    """Why a method can't work, as far as its source shows."""
+    if not isinstance(name, str) or not name:
+        yield "its class has no literal 'name'"
+    elif not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
+        yield f"its name '{name}' has characters other than letters, digits, '-', '_' and '.'"
+    if family not in FAMILIES:
+        yield f"its family is {family!r}, not one of {', '.join(FAMILIES)}"
+    if api != API:
+        yield f"it was written for protocol api {api}; this version has {API}"
+    for package in _top_level_imports(tree):
+        if package not in sys.stdlib_module_names and importlib.util.find_spec(package) is None:
+            yield f"it needs the package '{package}', which is not installed"
+
+
+def _classes(tree: ast.Module) -> dict[str, _Class]:
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            bases = [b.attr if isinstance(b, ast.Attribute) else getattr(b, "id", "") for b in node.bases]
+            found[node.name] = _Class(node.name, bases, dict(_literals(node.body)))
+    return found
+
+
+def _literals(body: Sequence[ast.stmt]) -> Iterator[tuple[str, object]]:
+    for node in body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        for target in targets:
+            if isinstance(target, ast.Name) and isinstance(value, ast.expr):
+                try:
+                    yield target.id, ast.literal_eval(value)
+                except ValueError:
+                    continue
+
+
+def _inherited(found: _Class, classes: dict[str, _Class]) -> dict[str, object]:
+    literals: dict[str, object] = {}
+    for base in reversed(found.bases):
+        if base in classes and base != found.name:
+            literals |= _inherited(classes[base], classes)
+    return literals | found.literals
+
+
+def _is_method(found: _Class, classes: dict[str, _Class]) -> bool:
+    return any(
+        base == "Method" or (base in classes and base != found.name and _is_method(classes[base], classes))
+        for base in found.bases
+    )
+
+
+def _top_level_imports(tree: ast.Module) -> list[str]:
+    names = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names.append(node.module)
+    return sorted({name.partition(".")[0] for name in names})
+
+
+def _syntax(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: {error.msg}"
+    return f"it cannot be parsed: {error}"
+
+
+def _broken(name: str, target: str, reason: str, owner: tuple[str, str] | None) -> MethodSource:
+    return MethodSource(name=name, target=target, broken=reason, distribution=owner)

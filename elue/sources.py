@@ -1,0 +1,99 @@
+"""A digest of a method's code that changes when its behaviour can, and only then.
+
+It covers the method's module and every module of the same package that it imports, each without docstrings,
+comments and layout, so that editing a docstring does not make every result stale.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+_CLOSED_OVER = "elue"
+"""The package whose modules a plugin's behaviour may rest on, beside its own."""
+
+
+def locate(module: str) -> Path | None:
+    """The source file of a module, without importing it or its parents. None if there is none."""
+    search: Sequence[str] | None = None
+    spec: ModuleSpec | None = None
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        spec = _find_spec(".".join(parts[:depth]), search)
+        if spec is None:
+            return None
+        search = spec.submodule_search_locations
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin)
+
+
+def digest(file: Path, module: str | None) -> str:
+    """sha256 over the normalised source of a method's file and of the modules it stands on.
+
+    `module` is the file's dotted name, or None for a file that stands alone. Raises SyntaxError for source that
+    does not parse.
+    """
+    trees = closure(file, module)
+    lines = [f"{name} {hashlib.sha256(normalised(trees[name]).encode()).hexdigest()}" for name in sorted(trees)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def closure(file: Path, module: str | None) -> dict[str, ast.Module]:
+    """The syntax trees of a method's module and of all it imports from its own package or from ELUE, by name."""
+    own = module.partition(".")[0] if module else _CLOSED_OVER
+    pending, trees = [(module or file.stem, file)], {}
+    while pending:
+        name, path = pending.pop()
+        if name in trees:
+            continue
+        trees[name] = tree = ast.parse(path.read_bytes(), str(path))
+        for imported in _imports(tree, f"{name}.__init__" if path.name == "__init__.py" else name):
+            if imported.partition(".")[0] in (own, _CLOSED_OVER):
+                found = locate(imported)
+                if found is not None:
+                    pending.append((imported, found))
+    return trees
+
+
+def normalised(tree: ast.Module) -> str:
+    """Source text without docstrings, comments and layout."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not body:
+            continue
+        node.body = [s for s in node.body if not _is_bare_string(s)] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _is_bare_string(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def _imports(tree: ast.Module, module: str) -> Iterator[str]:
+    """Absolute names of all modules a module imports, anywhere in it, and what may be a submodule."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = module.split(".")[: -node.level] if node.level else []
+            name = ".".join([*base, *([node.module] if node.module else [])])
+            if name:
+                yield name
+                yield from (f"{name}.{alias.name}" for alias in node.names)
+
+
+def _find_spec(name: str, search: Sequence[str] | None) -> ModuleSpec | None:
+    for finder in sys.meta_path:
+        spec = finder.find_spec(name, search)
+        if spec is not None:
+            return spec
+    return None
