@@ -1,0 +1,135 @@
+"""What this machine can do, and whether its counts can be trusted: what `elue doctor` prints."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from elue import profile
+from elue.meter.table import operator_table
+
+PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "datasets", "accelerate")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. `ok` is None for a plain fact; `hint` says how to mend what is not ok."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    hint: str = ""
+
+
+def checks() -> list[Check]:
+    """All findings, in the order to print them. Takes some seconds: torch is imported and small models are run."""
+    return [*versions(), *machine(), *profiles(), table(), grad_modes(), second_opinion()]
+
+
+def versions() -> list[Check]:
+    """Versions of Python and of the packages counts depend on."""
+    found = [Check("python", None, platform.python_version())]
+    for package in PACKAGES:
+        try:
+            found.append(Check(package, True, metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            found.append(Check(package, False, "not installed", f"pip install {package}"))
+    return found
+
+
+def machine() -> list[Check]:
+    """Cores, threads, and the kernels torch brings on this machine."""
+    import torch
+
+    return [
+        Check("system", None, f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"),
+        Check("threads", None, f"{torch.get_num_threads()} (a measurement uses 1)"),
+        Check("mkldnn", None, "yes" if torch.backends.mkldnn.is_available() else "no"),
+        Check("quantised kernels", None, ", ".join(torch.backends.quantized.supported_engines)),
+        Check("cuda", None, torch.cuda.get_device_name() if torch.cuda.is_available() else "no"),
+    ]
+
+
+def profiles() -> list[Check]:
+    """The profiles and their digests."""
+    return [Check(f"profile {name}", None, profile.load(name).digest) for name in profile.names()]
+
+
+def table() -> Check:
+    """Whether the operator table was reviewed for the torch installed here."""
+    version, reviewed = metadata.version("torch"), operator_table()
+    fits = version.startswith(f"{reviewed.torch}.")
+    detail = f"version {reviewed.version}, reviewed for torch {reviewed.torch}, {len(reviewed.rules)} operators"
+    return Check("operator table", fits, detail, "" if fits else f"Install torch {reviewed.torch}; this is {version}.")
+
+
+def grad_modes() -> Check:
+    """Whether a small encoder counts the same with gradients, without, and in inference_mode."""
+    import torch
+
+    from elue.meter import Meter
+
+    model, sample = _encoder(), torch.randint(50, (1, 9))
+    counts = set()
+    for mode in (torch.enable_grad, torch.no_grad, torch.inference_mode):
+        with mode(), Meter() as meter:
+            model(sample)
+        counts.add((meter.flops, meter.complete))
+    agree = len(counts) == 1 and all(complete for _, complete in counts)
+    return Check("grad modes", agree, f"{sorted(flops for flops, _ in counts)} FLOPs", "" if agree else _REPORT)
+
+
+def second_opinion() -> Check:
+    """Whether fvcore counts the same multiply-adds on models it can trace: twice its linear, matmul and conv."""
+    import torch
+    from torch import nn
+
+    try:
+        from fvcore.nn import FlopCountAnalysis
+    except ImportError:
+        return Check("fvcore", None, "not installed, no second opinion", "pip install fvcore")
+    from elue.meter import Meter
+
+    models: dict[str, tuple[Callable[[], Any], Any]] = {
+        "linear": (lambda: nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 4)), torch.rand(3, 8)),
+        "conv": (
+            lambda: nn.Sequential(nn.Conv1d(4, 8, 3), nn.ReLU(), nn.Conv1d(8, 2, 3, groups=2)),
+            torch.rand(2, 4, 9),
+        ),
+        "encoder": (_encoder, torch.randint(50, (1, 9))),
+    }
+    wrong = []
+    for name, (build, sample) in models.items():
+        model = build().eval()
+        with torch.no_grad(), Meter() as meter:
+            model(sample)
+        analysis = FlopCountAnalysis(model, sample).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        by_operator = analysis.by_operator()
+        theirs = 2 * sum(by_operator[each] for each in ("linear", "matmul", "bmm", "addmm", "conv"))
+        if theirs != meter.matmul_flops:
+            wrong.append(f"{name}: {meter.matmul_flops} here, {theirs} there")
+    return Check("fvcore", not wrong, "; ".join(wrong) or f"agrees on {', '.join(models)}", _REPORT if wrong else "")
+
+
+_REPORT = "Counts cannot be trusted here. Reinstall torch; if that does not help, report it."
+
+
+def _encoder() -> Any:
+    """A BERT whose attention is written out, so that tracing counters see it."""
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(
+        vocab_size=50,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=32,
+        max_position_embeddings=20,
+        attn_implementation="eager",
+        return_dict=False,
+    )
+    return BertModel(config).eval()

@@ -1,0 +1,49 @@
+"""Reading an operator's arguments and results, as the dispatcher hands them over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elue.profile import Costs
+
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+Formula = Callable[[Costs, Any, Any, Any], tuple[int, int]]
+"""Takes costs, arguments, keyword arguments and result; returns FLOPs of multiply-adds, and FLOPs of all else."""
+
+_STRIDED = torch.strided
+
+
+def argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name: str, default: Any = None) -> Any:
+    """The argument at `position`, else the one called `name`, else `default`."""
+    return args[position] if len(args) > position else kwargs.get(name, default)
+
+
+def elements(result: Any) -> int:
+    """Elements of a tensor, or of the first of several: those stored, if it is sparse; complex ones count twice."""
+    tensor = result[0] if isinstance(result, (tuple, list)) else result
+    if tensor.layout is not _STRIDED:
+        return stored(tensor)
+    return 2 * tensor.numel() if tensor.is_complex() else tensor.numel()
+
+
+def stored(tensor: Tensor) -> int:
+    """Elements that a sparse tensor stores (zeros among them count), or all of a dense one."""
+    if tensor.layout is _STRIDED:
+        return tensor.numel()
+    if tensor.layout is torch.sparse_coo:
+        return tensor._values().numel()
+    if tensor.layout is torch.jagged:
+        return tensor.values().numel()
+    return tensor.values().numel() if tensor.layout is not torch._mkldnn else tensor.numel()  # type: ignore[attr-defined]
+
+
+def sequence_lengths(batch: Tensor) -> list[int]:
+    """Lengths of the sequences in a (batch, tokens, width) tensor, dense or nested."""
+    if batch.is_nested:
+        return [int(length) for length in batch._nested_tensor_size()[:, 0].tolist()]
+    return [batch.size(-2)] * (batch.numel() // max(batch.size(-1) * batch.size(-2), 1))

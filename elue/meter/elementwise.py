@@ -1,0 +1,101 @@
+"""Pointwise operators and reductions. A complex element counts as its two parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from elue.meter.arguments import Args, Formula, Kwargs, argument, elements
+from elue.profile import Costs
+
+
+def pointwise(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """One an output element."""
+    return 0, costs.pointwise * elements(result)
+
+
+def multiply_add_pointwise(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Two an output element: addcmul, addcdiv and lerp multiply (or divide) and add in one call."""
+    return 0, 2 * costs.pointwise * elements(result)
+
+
+def operand_pointwise(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """One an input element, of operators that compare tensors whole (`equal`)."""
+    return 0, costs.pointwise * max(elements(operand) for operand in args if isinstance(operand, Tensor))
+
+
+def reduction(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """One an input element."""
+    return 0, costs.reduction * elements(args[0])
+
+
+def compared(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Two tensors compared element by element and that reduced: dist, allclose."""
+    size = max(elements(args[0]), elements(args[1]))
+    return 0, (costs.pointwise + costs.reduction) * size
+
+
+def loss(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Difference and its square, an element each; then the sum or mean, if the result is one."""
+    size = elements(args[0])
+    reduced = argument(args, kwargs, 2, "reduction", 1) != 0
+    return 0, 2 * costs.pointwise * size + costs.reduction * size * reduced
+
+
+def likelihood(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """The negated element each target picks, weighted if there are weights, then summed if the result is one."""
+    size = args[1].numel()
+    weighted = argument(args, kwargs, 2, "weight") is not None
+    reduced = argument(args, kwargs, 3, "reduction", 1) != 0
+    return 0, costs.pointwise * size * (1 + weighted) + costs.reduction * size * reduced
+
+
+def scatter_reduction(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """One an element added into the result: (self, dim, index, source)."""
+    source = argument(args, kwargs, 3, "src", kwargs.get("source"))
+    index = args[2]
+    return 0, costs.reduction * (index.numel() if index.dim() == source.dim() > 1 else source.numel())
+
+
+def index_put(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Nothing to overwrite; one an addressed element to accumulate."""
+    if not argument(args, kwargs, 3, "accumulate", False):
+        return 0, 0
+    return 0, costs.reduction * args[0][tuple(slice(None) if i is None else i for i in args[1])].numel()
+
+
+def put(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """As `index_put`: (self, index, source, accumulate)."""
+    accumulated = argument(args, kwargs, 3, "accumulate", False)
+    return 0, costs.reduction * args[1].numel() if accumulated else 0
+
+
+def embedding_bag(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Rows (weight, indices, ...) reduced by bag: one an element read, and one to weight it if there are weights."""
+    weighted = argument(args, kwargs, 6, "per_sample_weights") is not None
+    read = args[1].numel() * args[0].size(-1)
+    return 0, read * (costs.reduction + costs.pointwise * weighted)
+
+
+def dropout(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Nothing outside training, or at rate 0; else one an element."""
+    if argument(args, kwargs, 2, "train") is False or not argument(args, kwargs, 1, "p"):
+        return 0, 0
+    return 0, costs.pointwise * args[0].numel()
+
+
+FORMULAS: dict[str, Formula] = {
+    "pointwise": pointwise,
+    "multiply_add_pointwise": multiply_add_pointwise,
+    "operand_pointwise": operand_pointwise,
+    "reduction": reduction,
+    "compared": compared,
+    "loss": loss,
+    "likelihood": likelihood,
+    "scatter_reduction": scatter_reduction,
+    "index_put": index_put,
+    "put": put,
+    "embedding_bag": embedding_bag,
+    "dropout": dropout,
+}

@@ -1,0 +1,16 @@
+"""The formula of every rule in the operator table that has one: one small function a rule, in modules by family."""
+
+from __future__ import annotations
+
+from elue.meter import attention, convolution, elementwise, matmul, normalization, numeric, recurrent
+from elue.meter.arguments import Formula
+
+FORMULAS: dict[str, Formula] = {
+    **matmul.FORMULAS,
+    **convolution.FORMULAS,
+    **elementwise.FORMULAS,
+    **normalization.FORMULAS,
+    **attention.FORMULAS,
+    **recurrent.FORMULAS,
+    **numeric.FORMULAS,
+}

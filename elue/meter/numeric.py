@@ -1,0 +1,104 @@
+"""Distances, Fourier transforms and dense linear algebra, where a formula is standard.
+
+Counts of linear algebra are those of LAPACK's working notes (LAWN 41, appendix C), leading terms, rounded down; those
+of Fourier transforms the 5 n log2 n that benchmarks of FFT libraries report (half of it for real data), rounded.
+"""
+
+from __future__ import annotations
+
+from math import log2, prod
+from typing import Any
+
+from elue.meter.arguments import Args, Formula, Kwargs, argument
+from elue.profile import Costs
+
+
+def cdist(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Distances of all pairs of rows: difference, power and sum an element; a root a pair unless p is 0, 1 or inf.
+
+    The same whether torch goes by differences or, for many rows, by a matrix product.
+    """
+    return 0, _distances(costs, result.numel(), args[0].size(-1), argument(args, kwargs, 2, "p", 2.0))
+
+
+def pdist(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """As `cdist`, for the pairs within one set of rows."""
+    return 0, _distances(costs, result.numel(), args[0].size(-1), argument(args, kwargs, 1, "p", 2.0))
+
+
+def _distances(costs: Costs, pairs: int, width: int, power: float) -> int:
+    root = costs.pointwise * pairs if power not in (0.0, 1.0, float("inf")) else 0
+    return pairs * width * (2 * costs.pointwise + costs.reduction) + root
+
+
+def fft_complex(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """5 n log2 n for each signal of n complex numbers."""
+    return 0, _fft(costs, 5.0, args[0], args[1])
+
+
+def fft_from_real(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """2.5 n log2 n for each signal of n real numbers."""
+    return 0, _fft(costs, 2.5, args[0], args[1])
+
+
+def fft_to_real(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """2.5 n log2 n for each signal of n real numbers."""
+    return 0, _fft(costs, 2.5, result, args[1])
+
+
+def _fft(costs: Costs, factor: float, signals: Any, dims: Any) -> int:
+    length = prod(signals.size(dim) for dim in dims)
+    return costs.pointwise * round(factor * signals.numel() * log2(length)) if length > 1 else 0
+
+
+def cholesky(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """n^3 / 3."""
+    return _matrices(args[0]) * costs.multiply_add * args[0].size(-1) ** 3 // 6, 0
+
+
+def lu(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """m n^2 - n^3 / 3 of an m x n matrix, n the smaller: 2 n^3 / 3 of a square one (determinants, too)."""
+    n, m = sorted(args[0].shape[-2:])
+    return _matrices(args[0]) * costs.multiply_add * (3 * m * n * n - n**3) // 6, 0
+
+
+def qr(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Householder: 2 m n^2 - 2 n^3 / 3, and as much again to form Q, n the smaller side."""
+    n, m = sorted(args[0].shape[-2:])
+    forms = 1 if argument(args, kwargs, 1, "mode", "reduced") == "r" else 2
+    return _matrices(args[0]) * forms * costs.multiply_add * (3 * m * n * n - n**3) // 3, 0
+
+
+def inverse(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """2 n^3."""
+    return _matrices(args[0]) * costs.multiply_add * args[0].size(-1) ** 3, 0
+
+
+def solve(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """LU, then 2 n^2 for each right-hand side."""
+    n = args[0].size(-1)
+    return lu(costs, args, kwargs, result)[0] + costs.multiply_add * n * result[0].numel(), 0
+
+
+def solve_triangular(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """n^2 for each right-hand side."""
+    return costs.multiply_add * args[0].size(-1) * result.numel() // 2, 0
+
+
+def _matrices(batch: Any) -> int:
+    return prod(batch.shape[:-2])
+
+
+FORMULAS: dict[str, Formula] = {
+    "cdist": cdist,
+    "pdist": pdist,
+    "fft_complex": fft_complex,
+    "fft_from_real": fft_from_real,
+    "fft_to_real": fft_to_real,
+    "cholesky": cholesky,
+    "lu": lu,
+    "qr": qr,
+    "inverse": inverse,
+    "solve": solve,
+    "solve_triangular": solve_triangular,
+}

@@ -1,0 +1,49 @@
+"""What a new torch release means for the operator table: `python tests/meter/review_operators.py`.
+
+Prints the overloads the table lacks, each with a suggestion to be reviewed before it goes into `operators.json`, and
+those that are gone. Whoever changes the table, or a formula, raises its version.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from elue.meter.table import DECOMPOSE, FREE, UNKNOWN, operator_table
+
+
+def overloads() -> set[str]:
+    """Every aten overload of the torch installed, as `aten.name.overload`."""
+    names = (name.removeprefix("aten::") for name in torch._C._dispatch_get_all_op_names() if name.startswith("aten::"))
+    return {f"aten.{name}" if "." in name else f"aten.{name}.default" for name in names}
+
+
+def suggestion(name: str) -> str:
+    """A rule to begin with: that of its other overloads, else from its schema and kernels, else unknown."""
+    namespace, operator, overload = name.split(".")
+    base = operator.removesuffix("_")
+    for known, rule in operator_table().rules.items():
+        if known.startswith((f"{namespace}.{operator}.", f"{namespace}.{base}.")):
+            return rule
+    schema = getattr(getattr(getattr(torch.ops, namespace), operator), overload)
+    if schema.is_view:
+        return FREE
+    if torch.Tag.pointwise in schema.tags:
+        return "pointwise"
+    made_of_others = schema.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd)
+    return DECOMPOSE if made_of_others else UNKNOWN
+
+
+def main() -> None:
+    """Print what is new and what is gone."""
+    table, installed = operator_table(), overloads()
+    known = {name for name in table.rules if name.startswith("aten.")}
+    print(f"Table version {table.version}, reviewed for torch {table.torch}; installed is {torch.__version__}.")
+    for name in sorted(installed - known):
+        print(f"new   {name:60} {suggestion(name)}")
+    for name in sorted(known - installed):
+        print(f"gone  {name:60} {table.rules[name]}")
+    print(f"{len(installed - known)} new, {len(known - installed)} gone.")
+
+
+if __name__ == "__main__":
+    main()

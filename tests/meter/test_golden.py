@@ -1,0 +1,186 @@
+"""One case an operator, against its closed form: (matmul FLOPs, other FLOPs) under elue-1, in all grad modes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import log2
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from elue.meter import Meter
+
+B, N, K, M, H = 2, 3, 4, 5, 6
+Count = tuple[int, int]
+
+
+def t(*shape: int) -> torch.Tensor:
+    return torch.rand(*shape)
+
+
+def longs(*values: int) -> torch.Tensor:
+    return torch.tensor(values)
+
+
+CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], Count]] = {
+    # Matrix products: 2 a multiply-add.
+    "mm": (torch.mm, (t(N, K), t(K, M)), (2 * N * K * M, 0)),
+    "bmm": (torch.bmm, (t(B, N, K), t(B, K, M)), (2 * B * N * K * M, 0)),
+    "matmul broadcast": (torch.matmul, (t(B, N, K), t(K, M)), (2 * B * N * K * M, 0)),
+    "matmul matrix vector": (torch.matmul, (t(B, N, K), t(K)), (2 * B * N * K, 0)),
+    "matmul vector matrix": (torch.matmul, (t(K), t(B, K, M)), (2 * B * K * M, 0)),
+    "matmul vectors": (torch.matmul, (t(K), t(K)), (2 * K, 0)),
+    "mv": (torch.mv, (t(N, K), t(K)), (2 * N * K, 0)),
+    "dot": (torch.dot, (t(K), t(K)), (2 * K, 0)),
+    "vdot": (torch.vdot, (t(K), t(K)), (2 * K, 0)),
+    "inner": (torch.inner, (t(N, K), t(M, K)), (2 * N * K * M, 0)),
+    "vecdot": (torch.linalg.vecdot, (t(N, K), t(N, K)), (2 * N * K, 0)),
+    "outer is one product an element": (torch.outer, (t(N), t(M)), (0, N * M)),
+    "addmm": (torch.addmm, (t(M), t(N, K), t(K, M)), (2 * N * K * M, 0)),
+    "addmv": (torch.addmv, (t(N), t(N, K), t(K)), (2 * N * K, 0)),
+    "addr": (torch.addr, (t(N, M), t(N), t(M)), (2 * N * M, 0)),
+    "baddbmm": (torch.baddbmm, (t(B, N, M), t(B, N, K), t(B, K, M)), (2 * B * N * K * M, 0)),
+    "addbmm": (torch.addbmm, (t(N, M), t(B, N, K), t(B, K, M)), (2 * B * N * K * M, 0)),
+    "linear": (F.linear, (t(B, N, K), t(M, K)), (2 * B * N * K * M, 0)),
+    "linear with bias": (F.linear, (t(B, N, K), t(M, K), t(M)), (2 * B * N * K * M, 0)),
+    "linear on a vector": (F.linear, (t(K), t(M, K), t(M)), (2 * K * M, 0)),
+    "einsum": (torch.einsum, ("bnk,bmk->bnm", t(B, N, K), t(B, M, K)), (2 * B * N * K * M, 0)),
+    "einsum of three": (torch.einsum, ("nk,km,mh->nh", t(N, K), t(K, M), t(M, H)), (2 * N * M * (K + H), 0)),
+    "tensordot": (torch.tensordot, (t(B, N, K), t(K, M), 1), (2 * B * N * K * M, 0)),
+    "multi_dot": (torch.linalg.multi_dot, ([t(1, K), t(K, M), t(M, H)],), (2 * (K * M + M * H), 0)),
+    "bilinear": (F.bilinear, (t(B, N), t(B, K), t(M, N, K), t(M)), (2 * B * M * (N * K + K), 0)),
+    "complex matmul is four real ones": (torch.mm, (t(N, K) * 1j, t(K, M) * 1j), (8 * N * K * M, 0)),
+    "integer matmul": (torch.mm, (longs(1, 2)[None], longs(3, 4)[:, None]), (4, 0)),
+    "grouped_mm by rows": (
+        F.grouped_mm,
+        (t(7, 16), t(3, 16, 8)),
+        (2 * 6 * 16 * 8, 0),
+    ),
+    "sparse mm": (torch.sparse.mm, (torch.eye(N, K).to_sparse(), t(K, M)), (2 * N * M, 0)),
+    "sparse csr matmul": (torch.matmul, (torch.eye(N, K).to_sparse_csr(), t(K, M)), (2 * N * M, 0)),
+    "sparse by sparse": (torch.sparse.mm, (torch.ones(N, K).to_sparse(), torch.eye(K, M).to_sparse()), (2 * N * K, 0)),
+    # Convolutions and pooling.
+    "conv1d": (F.conv1d, (t(B, 4, 9), t(6, 4, 3)), (2 * B * 6 * 7 * 4 * 3, 0)),
+    "conv1d grouped": (F.conv1d, (t(B, 4, 9), t(6, 2, 3), t(6), 1, 0, 1, 2), (2 * B * 6 * 7 * 2 * 3, 0)),
+    "conv1d same": (F.conv1d, (t(B, 4, 9), t(6, 4, 3), None, 1, "same"), (2 * B * 6 * 9 * 4 * 3, 0)),
+    "conv2d": (F.conv2d, (t(B, 3, 8, 8), t(5, 3, 3, 3), t(5)), (2 * B * 5 * 36 * 27, 0)),
+    "conv2d strided, dilated, padded": (
+        F.conv2d,
+        (t(B, 3, 9, 9), t(5, 3, 3, 3), None, 2, 1, 2),
+        (2 * B * 5 * 16 * 27, 0),
+    ),
+    "conv2d depthwise": (F.conv2d, (t(B, 4, 8, 8), t(4, 1, 3, 3), None, 1, 1, 1, 4), (2 * B * 4 * 64 * 9, 0)),
+    "conv3d": (F.conv3d, (t(1, 2, 4, 4, 4), t(3, 2, 2, 2, 2)), (2 * 3 * 27 * 16, 0)),
+    "conv_transpose1d": (F.conv_transpose1d, (t(B, 4, 9), t(4, 6, 3)), (2 * B * 4 * 9 * 6 * 3, 0)),
+    "conv_transpose2d strided": (F.conv_transpose2d, (t(B, 3, 4, 4), t(3, 5, 2, 2), None, 2), (2 * B * 48 * 20, 0)),
+    "max_pool1d": (F.max_pool1d, (t(B, 3, 8), 2), (0, B * 3 * 4 * 2)),
+    "avg_pool2d": (F.avg_pool2d, (t(B, 3, 8, 8), 2, 1), (0, B * 3 * 49 * 4)),
+    "adaptive_avg_pool1d": (F.adaptive_avg_pool1d, (t(B, 3, 7), 3), (0, B * 3 * (3 + 3 + 3))),
+    # Pointwise, reductions, softmax, norms.
+    "add": (torch.add, (t(N, K), t(K)), (0, N * K)),
+    "where": (torch.where, (t(N, K) > 2, t(N, K), t(K)), (0, N * K)),
+    "gelu": (F.gelu, (t(N, K),), (0, N * K)),
+    "addcmul is a product and a sum": (torch.addcmul, (t(N, K), t(N, K), t(N, K)), (0, 2 * N * K)),
+    "complex product counts both parts": (torch.mul, (t(N, K) * 1j, t(N, K) * 1j), (0, 2 * N * K)),
+    "sum": (torch.sum, (t(N, K), -1), (0, N * K)),
+    "mean": (torch.mean, (t(N, K),), (0, N * K)),
+    "max along": (torch.max, (t(N, K), -1), (0, N * K)),
+    "max of two": (torch.max, (t(N, K), t(N, K)), (0, N * K)),
+    "argmax": (torch.argmax, (t(N, K), -1), (0, N * K)),
+    "cumsum": (torch.cumsum, (t(N, K), -1), (0, N * K)),
+    "sort": (torch.sort, (t(N, K),), (0, N * K)),
+    "topk": (torch.topk, (t(N, K), 2), (0, N * K)),
+    "logsumexp": (torch.logsumexp, (t(N, K), -1), (0, N * K)),
+    "std": (torch.std, (t(N, K), -1), (0, N * K)),
+    "vector norm": (torch.linalg.vector_norm, (t(N, K),), (0, N * K)),
+    "scatter_add": (torch.scatter_add, (t(N), 0, longs(0, 0, 1, 2), t(4)), (0, 4)),
+    "scatter_reduce": (torch.scatter_reduce, (t(N), 0, longs(0, 0, 1, 2), t(4), "amax"), (0, 4)),
+    "index_add": (torch.index_add, (t(N, K), 0, longs(0, 2), t(2, K)), (0, 2 * K)),
+    "index_put accumulating": (torch.index_put, (t(N, K), (longs(0, 2),), t(2, K), True), (0, 2 * K)),
+    "index_put overwriting": (torch.index_put, (t(N, K), (longs(0, 2),), t(2, K)), (0, 0)),
+    "softmax": (torch.softmax, (t(N, K), -1), (0, 5 * N * K)),
+    "log_softmax": (torch.log_softmax, (t(N, K), -1), (0, 5 * N * K)),
+    "layer_norm": (F.layer_norm, (t(N, K), (K,), t(K), t(K)), (0, 7 * N * K)),
+    "rms_norm": (F.rms_norm, (t(N, K), (K,), t(K)), (0, 5 * N * K)),
+    "group_norm": (F.group_norm, (t(B, 4, K), 2), (0, 7 * B * 4 * K)),
+    "instance_norm": (F.instance_norm, (t(B, 4, K),), (0, 7 * B * 4 * K)),
+    "batch_norm": (F.batch_norm, (t(B, 4, K), t(4), t(4)), (0, 4 * B * 4 * K)),
+    "batch_norm in training": (F.batch_norm, (t(B, 4, K), t(4), t(4), None, None, True), (0, 7 * B * 4 * K)),
+    "weight_norm": (torch._weight_norm, (t(N, K), t(N, 1)), (0, 2 * N * K + N)),
+    "dropout at rest": (F.dropout, (t(N, K), 0.5, False), (0, 0)),
+    "dropout at work": (F.dropout, (t(N, K), 0.5, True), (0, N * K)),
+    "cross_entropy": (F.cross_entropy, (t(N, K), longs(0, 1, 2)), (0, 5 * N * K + 2 * N)),
+    "mse_loss": (F.mse_loss, (t(N, K), t(N, K)), (0, 3 * N * K)),
+    # Look-ups and movement are free.
+    "embedding": (F.embedding, (longs(1, 2), t(N, K)), (0, 0)),
+    "embedding_bag": (F.embedding_bag, (longs(0, 1, 2, 1), t(N, K), longs(0, 3)), (0, 4 * K)),
+    "gather": (torch.gather, (t(N, K), 1, longs(0, 1)[None]), (0, 0)),
+    "cat": (torch.cat, ([t(N, K), t(N, K)],), (0, 0)),
+    "reshape of a transpose": (lambda x: x.t().reshape(-1), (t(N, K),), (0, 0)),
+    "masked_select": (torch.masked_select, (t(N, K), t(N, K) > 0.5), (0, 0)),
+    "repeat_interleave": (torch.repeat_interleave, (t(N, K), 2), (0, 0)),
+    # Distances, Fourier, linear algebra.
+    "cdist": (torch.cdist, (t(N, K), t(M, K)), (0, N * M * (3 * K + 1))),
+    "cdist of many rows": (torch.cdist, (t(30, K), t(40, K)), (0, 30 * 40 * (3 * K + 1))),
+    "cdist by absolute values": (torch.cdist, (t(N, K), t(M, K), 1.0), (0, N * M * 3 * K)),
+    "pdist": (F.pdist, (t(N, K),), (0, N * (N - 1) // 2 * (3 * K + 1))),
+    "fft": (torch.fft.fft, (t(N, 8) * 1j,), (0, 5 * N * 8 * 3)),
+    "rfft": (torch.fft.rfft, (t(N, 8),), (0, 5 * N * 8 * 3 // 2)),
+    "irfft": (torch.fft.irfft, (t(N, 5) * 1j,), (0, 5 * N * 8 * 3 // 2)),
+    "fft2 of another length": (torch.fft.fft2, (t(6, 10) * 1j,), (0, round(5 * 60 * log2(60)))),
+    "cholesky": (torch.linalg.cholesky, (torch.eye(6),), (6**3 // 3, 0)),
+    "inverse": (torch.linalg.inv, (torch.eye(6),), (2 * 6**3, 0)),
+    "solve": (torch.linalg.solve, (torch.eye(6), t(6, 2)), (2 * 6**3 // 3 + 2 * 36 * 2, 0)),
+    "solve_triangular": (lambda b: torch.linalg.solve_triangular(torch.eye(6), b, upper=True), (t(6, 2),), (72, 0)),
+    "lu_factor": (lambda a: torch.linalg.lu_factor(a)[0], (torch.eye(6),), (2 * 6**3 // 3, 0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_closed_form(name: str) -> None:
+    call, args, expected = CASES[name]
+    kwargs = {"offs": torch.tensor([2, 2, 6], dtype=torch.int32)} if call is F.grouped_mm else {}
+    for mode in (torch.enable_grad, torch.no_grad, torch.inference_mode):
+        with mode(), Meter() as meter:
+            call(*args, **kwargs)
+        assert meter.complete, meter.unknown
+        assert (meter.matmul_flops, meter.flops - meter.matmul_flops) == expected
+
+
+def test_counting_what_executed_follows_control_flow() -> None:
+    first, second, x = nn.Linear(K, K), nn.Linear(K, K), t(1, K)
+    for leave in (True, False):
+        with Meter() as meter:
+            y = first(x)
+            if (y.softmax(-1).max() > 0) != leave:
+                second(y)
+        assert meter.matmul_flops == 2 * K * K * (1 if leave else 2)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_dynamically_quantised_linear_counts_as_linear(relu: bool) -> None:
+    plain = nn.Sequential(nn.Linear(8, 16), nn.ReLU()) if relu else nn.Sequential(nn.Linear(8, 16))
+    if "fbgemm" not in torch.backends.quantized.supported_engines:
+        pytest.skip("no quantised kernels here")
+    quantised = torch.ao.quantization.quantize_dynamic(plain, {nn.Linear})
+    with Meter() as meter:
+        quantised(t(3, 8))
+    assert meter.complete, meter.unknown
+    assert meter.matmul_flops == 2 * 3 * 8 * 16
+
+
+def test_dynamically_quantised_lstm_counts_as_lstm() -> None:
+    if "fbgemm" not in torch.backends.quantized.supported_engines:
+        pytest.skip("no quantised kernels here")
+    plain = nn.LSTM(3, 4, num_layers=2, bidirectional=True).eval()
+    quantised = torch.ao.quantization.quantize_dynamic(plain, {nn.LSTM})
+    counts = []
+    for module in (plain, quantised):
+        with Meter() as meter:
+            module(t(5, 2, 3))
+        assert meter.complete, meter.unknown
+        counts.append((meter.flops, meter.matmul_flops))
+    assert counts[0] == counts[1]

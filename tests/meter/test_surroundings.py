@@ -1,0 +1,183 @@
+"""A Meter among threads, compilers, dispatch modes, functorch, tensor subclasses and operators of one's own."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy
+import pytest
+import torch
+from torch import nn
+from torch.func import vmap
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from elue.errors import ElueError
+from elue.meter import Meter, register_formula
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2)).eval()
+
+
+X = torch.rand(3, 4)
+PRODUCTS, FLOPS, PARAMETERS = 2 * 3 * (24 + 12), 2 * 3 * (24 + 12) + 18, 24 + 6 + 12 + 2
+
+
+def test_threads_started_inside_are_counted_along(model: nn.Module) -> None:
+    with Meter() as meter:
+        threads = [threading.Thread(target=model, args=(X,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(model, [X, X]))
+    assert (meter.flops, meter.params_touched, meter.complete) == (5 * FLOPS, PARAMETERS, True)
+    model(X)
+    assert meter.flops == 5 * FLOPS
+
+
+def test_a_thread_that_outlives_the_meter_makes_it_incomplete(model: nn.Module) -> None:
+    go = threading.Event()
+    with Meter() as meter:
+        thread = threading.Thread(target=go.wait)
+        thread.start()
+    assert not meter.complete
+    assert meter.unknown == {"threads still running": 1}
+    go.set()
+    thread.join()
+    assert meter.complete
+
+
+def test_work_in_an_older_thread_makes_the_count_incomplete(model: nn.Module) -> None:
+    def work() -> None:
+        until = time.thread_time() + 0.05
+        while time.thread_time() < until:
+            model(X)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result()
+        with Meter() as idle:
+            model(X)
+        with Meter() as meter:
+            pool.submit(work).result()
+    assert idle.complete
+    assert meter.unknown == {"work in threads started before": 1}
+
+
+@pytest.mark.slow
+def test_compiled_modules_count_as_written(model: nn.Module) -> None:
+    compiled = torch.compile(model, backend="eager")
+    with torch.no_grad():
+        compiled(X)
+        with Meter() as meter:
+            compiled(X)
+    assert (meter.flops, meter.params_touched, meter.complete) == (FLOPS, PARAMETERS, True)
+
+
+def test_scripted_modules_count_as_written(model: nn.Module) -> None:
+    traced = torch.jit.trace(model, X)
+    for _ in range(3):
+        with torch.no_grad(), Meter() as meter:
+            traced(X)
+        assert (meter.flops, meter.params_touched) == (FLOPS, PARAMETERS)
+
+
+def test_vmap_counts_once(model: nn.Module) -> None:
+    with Meter() as meter:
+        vmap(lambda x: torch.tanh(x) @ torch.ones(4, 4))(X)
+    assert (meter.matmul_flops, meter.flops) == (2 * 3 * 16, 2 * 3 * 16 + 12)
+
+
+def test_other_modes_see_what_they_saw_and_the_count_stays(model: nn.Module) -> None:
+    class Log(TorchDispatchMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[str] = []
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            self.seen.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    with Log() as alone:
+        model(X)
+    with Log() as outside, Meter() as within:
+        model(X)
+    with Meter() as around, Log() as inside:
+        model(X)
+    assert outside.seen == inside.seen == alone.seen
+    assert within.flops == around.flops == FLOPS
+    with FlopCounterMode(display=False) as theirs, Meter() as ours:
+        model(X)
+    assert theirs.get_total_flops() == ours.matmul_flops == PRODUCTS
+
+
+def test_jagged_tensors_count_their_real_elements(model: nn.Module) -> None:
+    jagged = torch.nested.nested_tensor([torch.rand(2, 4), torch.rand(1, 4)], layout=torch.jagged)
+    with torch.no_grad(), Meter() as meter:
+        model(jagged)
+    assert (meter.flops, meter.complete) == (FLOPS, True)
+
+
+def test_meta_tensors_count_without_memory() -> None:
+    layer = nn.Linear(4, 6, device="meta")
+    with Meter() as meter:
+        layer(torch.empty(3, 4, device="meta"))
+    assert (meter.flops, meter.params_touched) == (2 * 3 * 24, 24 + 6)
+
+
+def test_autocast_counts_the_same(model: nn.Module) -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16), Meter() as meter:
+        model(X)
+    assert (meter.flops, meter.params_touched) == (FLOPS, PARAMETERS)
+
+
+def test_copies_and_hooks_cost_nothing_and_change_nothing(model: nn.Module) -> None:
+    calls = []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    with Meter() as meter:
+        twin = copy.deepcopy(model)
+    assert meter.flops == 0
+    with Meter() as meter:
+        twin(X)
+    assert (meter.flops, calls) == (FLOPS, [1])
+
+
+def test_numpy_cannot_be_seen() -> None:
+    with Meter() as meter:
+        torch.from_numpy(numpy.ones((8, 8)) @ numpy.ones((8, 8)))
+    assert (meter.flops, meter.complete) == (0, True)
+
+
+@torch.library.custom_op("meter_test::triple", mutates_args=())
+def triple(x: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(3 * x.numpy())
+
+
+def test_an_operator_of_ones_own_needs_a_formula() -> None:
+    with Meter() as meter:
+        triple(X)
+    assert meter.unknown == {"meter_test.triple.default": 1}
+    register_formula("meter_test::triple", lambda costs, args, kwargs, result: (0, costs.pointwise * result.numel()))
+    with Meter() as meter:
+        triple(X)
+    assert (meter.flops, meter.complete, meter.registered) == (12, True, {"meter_test.triple.default": 1})
+
+
+def test_the_frozen_table_cannot_be_overruled() -> None:
+    with pytest.raises(ElueError, match="has a rule already"):
+        register_formula("aten::mm", lambda costs, args, kwargs, result: (0, 0))
+
+
+def test_a_composite_operator_of_ones_own_counts_as_its_parts() -> None:
+    library = torch.library.Library("meter_composite", "DEF")
+    library.define("twice(Tensor x) -> Tensor")
+    library.impl("twice", lambda x: x + x, "CompositeImplicitAutograd")
+    with Meter() as meter:
+        torch.ops.meter_composite.twice(X)
+    assert (meter.flops, meter.complete) == (12, True)
