@@ -1,0 +1,1 @@
+"""The child process a plugin runs in, and the parent's end of it."""

@@ -1,0 +1,82 @@
+"""Frames between parent and worker: a length, then JSON. Nothing else crosses, above all no pickle."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import struct
+import time
+from typing import Any
+
+LIMIT = 64 * 2**20
+"""Largest frame in bytes that either side accepts."""
+
+_HEADER = struct.Struct(">I")
+
+
+class WireError(Exception):
+    """The other side closed, sent something that is not a frame, or let the deadline pass."""
+
+
+class Timeout(WireError):
+    """No whole frame came before the deadline."""
+
+
+class Closed(WireError):
+    """The other side is gone."""
+
+
+def send(channel: socket.socket, message: dict[str, Any]) -> None:
+    """Send one frame. Raises ValueError for NaN or infinity, Closed if the other side is gone."""
+    body = json.dumps(message, allow_nan=False).encode()
+    if len(body) > LIMIT:
+        raise ValueError(f"frame of {len(body)} bytes exceeds {LIMIT}")
+    try:
+        channel.sendall(_HEADER.pack(len(body)) + body)
+    except OSError as error:
+        raise Closed(str(error)) from None
+
+
+def receive(channel: socket.socket, seconds: float | None = None) -> dict[str, Any]:
+    """Receive one frame, waiting at most `seconds` for all of it.
+
+    Raises Timeout, Closed, or WireError for an oversized frame or one that is not a strict JSON object.
+    """
+    deadline = None if seconds is None else time.monotonic() + seconds
+    (length,) = _HEADER.unpack(_exactly(channel, _HEADER.size, deadline))
+    if length > LIMIT:
+        raise WireError(f"a frame of {length} bytes, more than the {LIMIT} allowed")
+    body = _exactly(channel, length, deadline)
+    try:
+        message = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"a frame that is not JSON ({error})") from None
+    if not isinstance(message, dict):
+        raise WireError("a frame that is not a JSON object")
+    return message
+
+
+def waiting(channel: socket.socket) -> bool:
+    """Whether bytes are there to be read now: between calls that means an answer nobody asked for."""
+    return bool(select.select([channel], [], [], 0)[0])
+
+
+def _exactly(channel: socket.socket, size: int, deadline: float | None) -> bytes:
+    chunks = bytearray()
+    while len(chunks) < size:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not select.select([channel], [], [], left)[0]:
+            raise Timeout("no answer in time")
+        try:
+            chunk = channel.recv(min(size - len(chunks), 2**20))
+        except OSError as error:
+            raise Closed(str(error)) from None
+        if not chunk:
+            raise Closed("the channel was closed")
+        chunks += chunk
+    return bytes(chunks)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")

@@ -1,0 +1,61 @@
+"""Frames: whole, bounded, strict JSON, with a deadline."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from elue.worker import wire
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    one, other = socket.socketpair()
+    with one, other:
+        yield one, other
+
+
+def test_a_frame_arrives_as_it_was_sent(ends: tuple[socket.socket, socket.socket]) -> None:
+    message = {"text": "é\n\u202e", "big": "x" * 300_000, "number": 1.5, "none": None}
+    sender = threading.Thread(target=wire.send, args=(ends[0], message))
+    sender.start()
+    assert wire.receive(ends[1], 5) == message
+    sender.join()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_nan_is_not_sent(ends: tuple[socket.socket, socket.socket], value: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        wire.send(ends[0], {"value": value})
+
+
+@pytest.mark.parametrize("body", [b'{"a": NaN}', b'{"a": Infinity}', b"[1]", b"\xff\xfe", b"{", b"[" * 100_000])
+def test_what_is_not_a_strict_json_object_is_refused(ends: tuple[socket.socket, socket.socket], body: bytes) -> None:
+    threading.Thread(target=ends[0].sendall, args=(struct.pack(">I", len(body)) + body,)).start()
+    with pytest.raises(wire.WireError):
+        wire.receive(ends[1], 5)
+
+
+def test_an_oversized_frame_is_refused_unread(ends: tuple[socket.socket, socket.socket]) -> None:
+    ends[0].sendall(struct.pack(">I", wire.LIMIT + 1))
+    with pytest.raises(wire.WireError, match="more than"):
+        wire.receive(ends[1], 5)
+
+
+def test_the_deadline_covers_the_whole_frame(ends: tuple[socket.socket, socket.socket]) -> None:
+    ends[0].sendall(struct.pack(">I", 100) + b"{")
+    start = time.monotonic()
+    with pytest.raises(wire.Timeout):
+        wire.receive(ends[1], 0.2)
+    assert time.monotonic() - start < 5
+
+
+def test_a_closed_end_is_told_apart(ends: tuple[socket.socket, socket.socket]) -> None:
+    ends[0].close()
+    with pytest.raises(wire.Closed):
+        wire.receive(ends[1], 5)
