@@ -1,0 +1,1 @@
+"""The kit that encoder methods stand on: backbone, exits, training."""

@@ -1,0 +1,147 @@
+"""The encoder a training starts from: a pretrained one that transformers loads, or a small random one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import cached_file
+
+from elue.errors import ElueError
+from elue.modeling.encoder import (
+    Encoder,
+    EncoderConfig,
+    FeedForward,
+    SelfAttention,
+    config_from_transformers,
+    from_transformers,
+)
+from elue.modeling.options import TrainingOptions
+from elue.modeling.text import TextEncoder
+from elue.protocol import TrainingJob
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+
+
+def load_backbone(job: TrainingJob, options: TrainingOptions) -> tuple[Encoder, TextEncoder, dict[str, str]]:
+    """The encoder, its text encoder, and {"name", "digest"}: where it came from and sha256 of its weights.
+
+    "tiny" is a small random encoder with a WordPiece vocabulary learned from the job's texts; anything
+    else is a folder or hub id. torch is seeded last, so that what is built on top is the same each time.
+    Raises ElueError when the backbone can't be found or is not BERT-like.
+    """
+    if job.backbone == "tiny":
+        encoder, tokenizer, origin = _tiny(job, options)
+    else:
+        encoder, tokenizer, origin = _pretrained(job.backbone)
+    longest = encoder.config.positions - encoder.config.position_offset
+    text = TextEncoder(tokenizer, min(options.max_length, longest), encoder.config.pad)
+    torch.manual_seed(job.seed)
+    return encoder, text, origin
+
+
+def learn_wordpiece(texts: list[str], size: int) -> Tokenizer:
+    """A lower-casing WordPiece tokenizer in BERT's format, its vocabulary learned from texts."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size, special_tokens=list(SPECIAL_TOKENS), show_progress=False, min_frequency=2
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    ids = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ids
+    )
+    return tokenizer
+
+
+def _tiny(job: TrainingJob, options: TrainingOptions) -> tuple[Encoder, Tokenizer, dict[str, str]]:
+    if options.tiny_hidden % options.tiny_heads:
+        message = f"tiny_hidden {options.tiny_hidden} is not a multiple of tiny_heads {options.tiny_heads}."
+        raise ElueError("bad_option", message, "Set a hidden size that the heads divide evenly.")
+    samples = [example.sample for example in job.train]
+    texts = [sample.text for sample in samples] + [sample.pair for sample in samples if sample.pair]
+    tokenizer = learn_wordpiece(texts, options.tiny_vocabulary)
+    torch.manual_seed(job.seed)
+    config = EncoderConfig(
+        vocabulary=tokenizer.get_vocab_size(),
+        hidden=options.tiny_hidden,
+        layers=options.tiny_layers,
+        heads=options.tiny_heads,
+        intermediate=4 * options.tiny_hidden,
+        positions=options.max_length,
+        types=2,
+        embedding=options.tiny_hidden,
+        dropout=options.tiny_dropout,
+    )
+    encoder = Encoder(config)
+    _initialize(encoder)
+    digest = hashlib.sha256()
+    for tensor in encoder.state_dict().values():
+        digest.update(tensor.numpy().tobytes())
+    return encoder, tokenizer, {"name": "tiny", "digest": digest.hexdigest()}
+
+
+def _initialize(encoder: Encoder) -> None:
+    """BERT's initialisation, normal with standard deviation 0.02 and biases 0, but layers start as the identity.
+
+    What each half of a layer adds to its input starts at 0 (as in Fixup, arXiv 1901.09321): deep post-norm encoders
+    otherwise spend most of a short training on a plateau.
+    """
+    for module in encoder.modules():
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)
+        if isinstance(module, nn.Linear):
+            nn.init.zeros_(module.bias)
+    for module in encoder.modules():
+        if isinstance(module, SelfAttention):
+            nn.init.zeros_(module.output.weight)
+        elif isinstance(module, FeedForward):
+            nn.init.zeros_(module.outer.weight)
+
+
+def _pretrained(backbone: str) -> tuple[Encoder, Tokenizer, dict[str, str]]:
+    try:
+        config = AutoConfig.from_pretrained(backbone)
+        config_from_transformers(config)
+        model = AutoModel.from_pretrained(backbone, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(backbone)
+    except (OSError, ValueError) as error:
+        message = f"The backbone '{backbone}' can't be loaded: {str(error).splitlines()[0]}"
+        hint = "Give 'tiny', a folder that transformers can load, or a hub id that this machine can reach."
+        raise ElueError("backbone_not_found", message, hint) from error
+    if not getattr(tokenizer, "is_fast", False):
+        message = f"The backbone '{backbone}' has neither tokenizer.json nor a vocabulary file."
+        raise ElueError("backbone_not_found", message, "Save a fast tokenizer beside its weights.")
+    origin = {"name": _public_name(backbone), "digest": _digest(backbone, model)}
+    return from_transformers(model), tokenizer.backend_tokenizer, origin
+
+
+def _public_name(backbone: str) -> str:
+    """A name that says nothing of this machine: the hub id the config knows, else the folder's name."""
+    folder = Path(backbone)
+    if not folder.is_dir():
+        return backbone
+    known = str(json.loads((folder / "config.json").read_text()).get("_name_or_path", ""))
+    return known if HUB_ID.fullmatch(known) else folder.resolve().name
+
+
+def _digest(backbone: str, model: nn.Module) -> str:
+    """sha256 of the backbone's weights file; of the loaded tensors where there is no single file."""
+    file = cached_file(backbone, "model.safetensors", _raise_exceptions_for_missing_entries=False)
+    if file is not None:
+        with Path(file).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for _, tensor in sorted(model.state_dict().items()):
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()

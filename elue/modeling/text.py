@@ -1,0 +1,72 @@
+"""Text to token ids: one sample at its natural length for prediction, padded batches for training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from elue.protocol import Sample
+
+TOKENIZER_FILE = "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids of one sample, and for each the text it belongs to (0, or 1 for the pair)."""
+
+    ids: list[int]
+    segments: list[int]
+
+
+class TextEncoder:
+    """A `tokenizers` tokenizer that truncates to `max_length` tokens and never pads.
+
+    Of a pair the longer text gives way first. `pad` is the id that fills training batches up.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_length: int, pad: int = 0) -> None:
+        self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
+        self.tokenizer.no_padding()
+        self.tokenizer.enable_truncation(max_length, strategy="longest_first")
+        self.max_length = max_length
+        self.pad = pad
+
+    @classmethod
+    def from_folder(cls, folder: Path, max_length: int, pad: int) -> TextEncoder:
+        """The one that `save` wrote."""
+        return cls(Tokenizer.from_file(str(folder / TOKENIZER_FILE)), max_length, pad)
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer into a folder."""
+        self.tokenizer.save(str(folder / TOKENIZER_FILE))
+
+    def encode(self, sample: Sample) -> Encoded:
+        """Ids with the special tokens the encoder was trained with."""
+        encoding = self.tokenizer.encode(sample.text, sample.pair)
+        return Encoded(encoding.ids, encoding.type_ids)
+
+    def encode_all(self, samples: Sequence[Sample]) -> list[Encoded]:
+        """As `encode` for many samples."""
+        texts = [sample.text if sample.pair is None else (sample.text, sample.pair) for sample in samples]
+        return [Encoded(one.ids, one.type_ids) for one in self.tokenizer.encode_batch(texts)]
+
+    def tensors(self, sample: Sample) -> tuple[Tensor, Tensor | None]:
+        """Ids and segments of one sample as (1, tokens), unpadded; segments None where all are 0."""
+        encoded = self.encode(sample)
+        segments = torch.tensor([encoded.segments]) if any(encoded.segments) else None
+        return torch.tensor([encoded.ids]), segments
+
+
+def pad_batch(encoded: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
+    """A batch padded to its longest: `ids`, `segments` (int), `mask` (bool), each (batch, tokens)."""
+    longest = max(len(one.ids) for one in encoded)
+    return {
+        "ids": torch.tensor([one.ids + [pad] * (longest - len(one.ids)) for one in encoded]),
+        "segments": torch.tensor([one.segments + [0] * (longest - len(one.ids)) for one in encoded]),
+        "mask": torch.tensor([[True] * len(one.ids) + [False] * (longest - len(one.ids)) for one in encoded]),
+    }

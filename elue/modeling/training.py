@@ -1,0 +1,265 @@
+"""Training on transformers.Trainer, in phases that resume after a kill and are skipped once finished.
+
+A method's training reads:
+
+    options = parse_options(MyOptions, job)
+    encoder, text, origin = load_backbone(job, options)
+    module = MyModule(encoder, job.task, options)
+    fit(module, job, options, text, phase="soft")
+    fit(module, job, options, text, phase="hard", epochs=1)
+    save(job, self, module, options, encoder.config, text, origin, points=[...], validation={...})
+
+`module(batch)` takes a dict of tensors, `ids`, `segments`, `mask` (batch, tokens) and in training `labels`
+(batch,), and returns {"logits": ...} and, given labels, {"loss": scalar}. Finished phases and the checkpoints
+of a running one lie in `job.out/checkpoints/<phase>`; `save` removes them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_model, save_model
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from transformers import ProgressCallback, Trainer, TrainingArguments
+from transformers.trainer_pt_utils import LengthGroupedSampler
+
+from elue.errors import ElueError
+from elue.modeling.heads import unit_label
+from elue.modeling.options import TrainingOptions
+from elue.modeling.text import Encoded, TextEncoder, pad_batch
+from elue.protocol import TrainingJob
+
+CHECKPOINTS = "checkpoints"
+FINISHED = "finished.safetensors"
+STEPS_BETWEEN_CHECKPOINTS = 500
+
+
+def fit(
+    module: nn.Module,
+    job: TrainingJob,
+    options: TrainingOptions,
+    text: TextEncoder,
+    *,
+    phase: str = "joint",
+    epochs: float | None = None,
+    learning_rate: float | None = None,
+    rates: Mapping[str, float] | None = None,
+    columns: Mapping[str, Sequence[float]] | None = None,
+    subset: Sequence[int] | None = None,
+    seed: int | None = None,
+) -> None:
+    """Train `module` in place for one phase and leave it in eval mode.
+
+    `epochs`, `learning_rate` and `seed` stand in for the job's own; `subset` trains on some of its examples, by
+    position; `rates` maps patterns (searched in parameter
+    names) to learning rates of their own; `columns` adds one number an example to the batch, (batch,).
+    Parameters that don't require gradients stay as they are. On the CPU the seed decides everything, resumed
+    or not.
+    Raises ElueError if checkpoints of another job are in the way, or the device is missing.
+    """
+    folder = job.out / CHECKPOINTS / phase
+    _claim(job, options)
+    if (folder / FINISHED).exists():
+        load_model(module, folder / FINISHED)
+        module.eval()
+        return
+    rows = _rows(job, text, columns or {}, range(len(job.train)) if subset is None else subset)
+    arguments = _arguments(job, options, folder, len(rows))
+    arguments.num_train_epochs = options.epochs if epochs is None else epochs
+    arguments.learning_rate = options.learning_rate if learning_rate is None else learning_rate
+    arguments.seed = job.seed if seed is None else seed
+    trainer = _Trainer(
+        model=module,
+        args=arguments,
+        train_dataset=rows,
+        data_collator=lambda batch: _collate(batch, text.pad),
+    )
+    trainer.rates = dict(rates or {})
+    trainer.mixed = options.mix_lengths
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(_Progress(phase))
+    trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+    module.eval()
+    save_model(module, str(folder / "unfinished.safetensors"))
+    (folder / "unfinished.safetensors").replace(folder / FINISHED)
+    for checkpoint in folder.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+
+
+def recall(job: TrainingJob, options: TrainingOptions, name: str, compute: Callable[[], Any]) -> Any:
+    """A JSON value of this training, computed once and found again after a kill.
+
+    Phases that `compute` fitted under `name` (as "name" or "name-1") are removed once it is known.
+    """
+    _claim(job, options)
+    file = job.out / CHECKPOINTS / f"{name}.json"
+    if not file.exists():
+        value = compute()
+        temporary = file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(value))
+        temporary.replace(file)
+    for folder in (job.out / CHECKPOINTS).glob(f"{name}*/"):
+        shutil.rmtree(folder)
+    return json.loads(file.read_text())
+
+
+def job_digest(job: TrainingJob, options: TrainingOptions) -> str:
+    """sha256 of all that decides a training's outcome: task, data, backbone, seed, device, options."""
+    digest = hashlib.sha256()
+    settings = [job.task.name, job.backbone, job.seed, job.device, dataclasses.asdict(options)]
+    digest.update(json.dumps(settings, sort_keys=True).encode())
+    for example in job.train:
+        row = [example.sample.text, example.sample.pair, example.label]
+        digest.update(json.dumps(row).encode())
+    return digest.hexdigest()
+
+
+def _claim(job: TrainingJob, options: TrainingOptions) -> None:
+    """Mark the checkpoints as this job's, or refuse to go on from another one's."""
+    note = job.out / CHECKPOINTS / "job.sha256"
+    digest = job_digest(job, options)
+    if note.exists() and note.read_text() != digest:
+        message = f"'{job.out}' holds checkpoints of another training (other data, options, seed or backbone)."
+        raise ElueError("other_job", message, f"Remove '{note.parent}' or choose another folder.")
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(digest)
+
+
+class _Rows(Dataset[dict[str, Any]]):
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.rows[index]
+
+
+def _rows(job: TrainingJob, text: TextEncoder, columns: Mapping[str, Sequence[float]], subset: Sequence[int]) -> _Rows:
+    encoded = text.encode_all([job.train[index].sample for index in subset])
+    rows = []
+    for index, one in zip(subset, encoded, strict=True):
+        example = job.train[index]
+        extra = {name: float(values[index]) for name, values in columns.items()}
+        rows.append({"encoded": one, "labels": unit_label(example.label, job.task), **extra})
+    return _Rows(rows)
+
+
+def _collate(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, Tensor]:
+    encoded: list[Encoded] = [row["encoded"] for row in rows]
+    numbers = {name: torch.tensor([row[name] for row in rows]) for name in rows[0] if name != "encoded"}
+    return {**pad_batch(encoded, pad), **numbers}
+
+
+def _arguments(job: TrainingJob, options: TrainingOptions, folder: Path, examples: int) -> TrainingArguments:
+    cuda = job.device == "cuda"
+    if cuda and not torch.cuda.is_available():
+        raise ElueError("no_cuda", "Device 'cuda' was asked for, but torch finds none.", "Use --device cpu.")
+    return TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=options.batch_size,
+        weight_decay=options.weight_decay,
+        warmup_steps=options.warmup,
+        train_sampling_strategy="group_by_length",
+        save_strategy="steps",
+        save_steps=min(STEPS_BETWEEN_CHECKPOINTS, -(-examples // options.batch_size)),
+        save_total_limit=1,
+        logging_strategy="steps",
+        logging_steps=10,
+        remove_unused_columns=False,
+        dataloader_pin_memory=cuda,
+        bf16=cuda and torch.cuda.is_bf16_supported(),
+        use_cpu=not cuda,
+        report_to="none",
+    )
+
+
+class _SeededSampler(LengthGroupedSampler):
+    """Length-grouped order that depends on seed and epoch alone: a resumed epoch is the same epoch."""
+
+    def __init__(self, batch_size: int, lengths: list[int], seed: int, mixed: bool) -> None:
+        super().__init__(batch_size, lengths=lengths, generator=torch.Generator())
+        self.seed, self.epoch, self.mixed = seed, 0, mixed
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Any:
+        self.generator.manual_seed(self.seed + 1_000_003 * self.epoch)
+        indices = list(super().__iter__())
+        if self.mixed:
+            batches = [indices[start : start + self.batch_size] for start in range(0, len(indices), self.batch_size)]
+            order = torch.randperm(len(batches), generator=self.generator).tolist()
+            indices = [index for number in order for index in batches[number]]
+        return iter(indices)
+
+
+class _Trainer(Trainer):
+    rates: Mapping[str, float]
+    mixed: bool
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any) -> Any:
+        outputs = model(inputs)
+        return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> _SeededSampler:
+        lengths = [len(row["encoded"].ids) for row in self.train_dataset.rows]
+        return _SeededSampler(self.args.train_batch_size, lengths, self.args.seed, self.mixed)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        decayed = set(self.get_decay_parameter_names(self.model))
+        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                own = [rate for pattern, rate in self.rates.items() if re.search(pattern, name)]
+                rate = own[0] if own else self.args.learning_rate
+                groups.setdefault((rate, name in decayed), []).append(parameter)
+        kind, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+        self.optimizer = kind(
+            [
+                {"params": parameters, "lr": rate, "weight_decay": self.args.weight_decay if decays else 0.0}
+                for (rate, decays), parameters in groups.items()
+            ],
+            **settings,
+        )
+        return self.optimizer
+
+
+class _Progress(ProgressCallback):
+    """One bar a phase, with the running loss beside it."""
+
+    def __init__(self, phase: str) -> None:
+        super().__init__()
+        self.phase = phase
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        super().on_train_begin(args, state, control, **kwargs)
+        if self.training_bar is not None:
+            self.training_bar.set_description(self.phase)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if self.training_bar is not None and logs and "loss" in logs:
+            self.training_bar.set_postfix(loss=f"{float(logs['loss']):.3f}", refresh=False)
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end: the trainer's state is its last file."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    for checkpoint in found:
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text())
+        except (OSError, ValueError):
+            shutil.rmtree(checkpoint)
+        else:
+            return str(checkpoint)
+    return None

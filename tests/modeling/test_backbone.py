@@ -1,0 +1,109 @@
+"""Backbones: the tiny one, a pretrained folder, and what can be wrong with one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from elue.errors import ElueError
+from elue.modeling.backbone import learn_wordpiece, load_backbone
+from elue.modeling.options import TrainingOptions, parse_options
+from elue.protocol import Example, Sample
+from tests import small
+
+
+def options(job, **changes) -> TrainingOptions:
+    return replace(parse_options(TrainingOptions, job), **changes)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A pretrained encoder as transformers saves it, under a path that must not be told."""
+    made = tmp_path / "secret" / "little-bert"
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=99, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=24
+    )
+    BertModel(config).save_pretrained(made)
+    tokenizer = learn_wordpiece([example.sample.text for example in small.examples(40)], 99)
+    tokenizer.enable_padding(length=20)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]").save_pretrained(made)
+    return made
+
+
+def test_the_tiny_backbone_has_the_size_asked_for_and_the_tasks_own_words(tmp_path: Path):
+    job = small.job(tmp_path)
+    encoder, text, origin = load_backbone(job, options(job, tiny_layers=2))
+    assert (encoder.config.layers, encoder.config.hidden) == (2, 16)
+    assert "[UNK]" not in text.tokenizer.encode("orange paper").tokens
+    assert text.tokenizer.get_vocab_size() == encoder.config.vocabulary
+    assert origin["name"] == "tiny"
+
+
+def test_the_tiny_backbone_learns_from_both_texts_of_a_pair(tmp_path: Path):
+    pairs = [Example(Sample("a", "red door", "unseen words"), 1.0)] * 2
+    job = replace(small.job(tmp_path), train=pairs)
+    _, text, _ = load_backbone(job, options(job))
+    assert "[UNK]" not in text.tokenizer.encode("red unseen").tokens
+
+
+def test_the_seed_decides_the_tiny_backbone_and_what_is_drawn_after_it(tmp_path: Path):
+    job = small.job(tmp_path)
+    first, drawn = load_backbone(job, options(job))[2], torch.rand(1)
+    assert load_backbone(job, options(job))[2] == first
+    assert torch.rand(1) == drawn
+    other = replace(job, seed=1)
+    assert load_backbone(other, options(other))[2]["digest"] != first["digest"]
+
+
+@torch.no_grad()
+def test_layers_of_the_tiny_backbone_start_as_the_identity(tmp_path: Path):
+    job = small.job(tmp_path)
+    encoder, text, _ = load_backbone(job, options(job))
+    ids, _ = text.tensors(job.train[0].sample)
+    for state in encoder.eval()(ids):
+        torch.testing.assert_close(state, encoder.embed(ids), atol=1e-5, rtol=1e-5)
+
+
+def test_a_pretrained_folder_is_loaded_and_named_without_its_path(tmp_path: Path, folder: Path):
+    job = replace(small.job(tmp_path), backbone=str(folder))
+    encoder, text, origin = load_backbone(job, options(job, max_length=500))
+    assert (len(encoder.layers), text.max_length, text.pad) == (2, 24, 0)
+    assert len(text.encode(Sample("a", "red")).ids) == 3
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert origin == {"name": "little-bert", "digest": digest}
+
+
+@pytest.mark.parametrize(
+    ("stored", "name"),
+    [("owner/little-bert", "owner/little-bert"), ("/home/me/little", "little-bert"), ("../me/little", "little-bert")],
+)
+def test_a_hub_id_that_the_config_knows_is_the_name(tmp_path: Path, folder: Path, stored: str, name: str):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "_name_or_path": stored}))
+    job = replace(small.job(tmp_path), backbone=str(folder))
+    assert load_backbone(job, options(job))[2]["name"] == name
+
+
+def test_a_backbone_that_is_not_there_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    job = replace(small.job(tmp_path), backbone=str(tmp_path / "nowhere"))
+    with pytest.raises(ElueError, match="nowhere") as caught:
+        load_backbone(job, options(job))
+    assert caught.value.code == "backbone_not_found"
+    assert "\n" not in str(caught.value)
+
+
+def test_another_architecture_is_refused(tmp_path: Path, folder: Path):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))
+    job = replace(small.job(tmp_path), backbone=str(folder))
+    with pytest.raises(ElueError) as caught:
+        load_backbone(job, options(job))
+    assert caught.value.code == "unknown_architecture"
