@@ -1,0 +1,1 @@
+"""Cascades: a larger model runs only where a smaller one is unsure."""

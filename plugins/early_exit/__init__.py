@@ -1,0 +1,1 @@
+"""Early exit: a sample leaves the encoder once an exit is sure enough."""

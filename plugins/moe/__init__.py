@@ -1,0 +1,1 @@
+"""Mixture of experts: each token visits only some of the feed-forward experts."""

@@ -1,0 +1,141 @@
+"""Switch: in some layers a router sends each token to one of several feed-forward experts.
+
+Fedus, Zoph & Shazeer, "Switch Transformers", JMLR 2022. For the expert e of highest probability p, y = p_e(x) · E_e(x).
+An expert takes at most its capacity of tokens; those that overflow pass by the residual connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from elue.errors import ElueError
+from elue.modeling.backbone import load_backbone
+from elue.modeling.encoder import Encoder
+from elue.modeling.experts import Assignment, capacity, encode, load_balancing_loss, upcycle, within_capacity
+from elue.modeling.heads import Head, task_loss
+from elue.modeling.inference import EncoderModel, batched_logits, quality
+from elue.modeling.options import TrainingOptions, option, parse_options
+from elue.modeling.saving import load, save, saved_points
+from elue.modeling.training import fit
+from elue.protocol import Method, Point, TaskInfo, TrainingJob
+
+FACTORS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+"""Capacity factors of the default sweep."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchOptions(TrainingOptions):
+    experts: int = option(4, "experts in each switch layer", 1)
+    every: int = option(2, "every how many layers a feed-forward becomes experts", 1)
+    capacity_factor: float = option(1.25, "capacity factor in training, over a batch's tokens", 0.0)
+    balance: float = option(0.01, "weight of the load-balancing loss", 0.0)
+    jitter: float = option(0.01, "in training router inputs are multiplied by 1 plus or minus up to this", 0.0)
+    router_rate: float = option(1e-3, "learning rate of the routers", 0.0)
+
+
+def top1(probabilities: Tensor, mask: Tensor, factor: float, shared: bool) -> Assignment:
+    """Each token to its most probable expert, weighted by that probability, while there is room.
+
+    Room is reckoned over all tokens of the batch if `shared`, else over each sample's own.
+    """
+    experts = probabilities.shape[-1]
+    groups = (1, mask.numel()) if shared else mask.shape
+    gate, expert = probabilities.max(-1)
+    real = mask.reshape(groups)
+    limit = capacity(real.sum(1), experts, factor)
+    row = within_capacity(expert.reshape(groups), limit, experts, real).flatten().nonzero().squeeze(-1)
+    return Assignment(row, expert.index_select(0, row), gate.index_select(0, row))
+
+
+class SwitchNetwork(nn.Module):
+    """An encoder in which every so many feed-forwards are experts, and a head.
+
+    Experts start as copies with outputs times E. A router near its start gives p ≈ 1/E, so the upcycled network
+    starts as the one it was made from, although y = p · E(x) as defined.
+    """
+
+    def __init__(self, encoder: Encoder, task: TaskInfo, options: SwitchOptions) -> None:
+        super().__init__()
+        self.task, self.options = task, options
+        self.encoder, self.head = encoder, Head(encoder.config, task, options.pooling)
+        self.capacity_factor = options.capacity_factor
+        layers = range(options.every - 1, encoder.config.layers, options.every)
+        upcycle(encoder, layers, options.experts, options.jitter, scale=options.experts)
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Logits of a padded batch and, given labels, the task's loss plus α Σ E Σ f_i P_i over the switch layers."""
+        mask = batch["mask"]
+        assign = partial(top1, factor=self.capacity_factor, shared=self.training)
+        hidden, routed = encode(self.encoder, self.encoder.embed(batch["ids"], batch["segments"]), mask, assign)
+        logits = self.head(hidden, mask)
+        if "labels" not in batch:
+            return {"logits": logits}
+        loss = task_loss(logits, batch["labels"], self.task)
+        for probabilities in routed:
+            real = probabilities[mask.flatten()]
+            loss = loss + self.options.balance * load_balancing_loss(real, real.argmax(-1))
+        return {"logits": logits, "loss": loss}
+
+    def logits(self, ids: Tensor, segments: Tensor | None) -> Tensor:
+        """Logits (1, outputs) of one text (1, tokens)."""
+        assign = partial(top1, factor=self.capacity_factor, shared=False)
+        return self.head(encode(self.encoder, self.encoder.embed(ids, segments), None, assign)[0])
+
+
+class SwitchModel(EncoderModel):
+    """Its one knob is `capacity_factor`: the lower, the more tokens pass by the experts."""
+
+    def configure(self, point: Point) -> None:
+        factor = float(point.get("capacity_factor", self.network.options.capacity_factor))
+        if not factor >= 0:
+            raise ElueError("bad_point", f"capacity_factor can't be {factor}.", "Give a number of 0 or more.")
+        self.network.capacity_factor = factor
+
+
+class Switch(Method):
+    """Experts upcycled from the backbone, top-1 routing with capacity, load-balancing loss.
+
+    Tokens compete for room: with one capacity for a batch, as in training, a sample's answer and its compute would
+    depend on the samples beside it. So at evaluation every sample has its own capacity, and its factor is the knob.
+    """
+
+    name = "switch"
+    family = "moe"
+    title = "Switch: top-1 experts with capacity"
+    paper = "Fedus et al. 2022, Switch Transformers, https://arxiv.org/abs/2101.03961"
+    options = SwitchOptions
+
+    def load(self, task: TaskInfo, weights: Path | None, seed: int) -> SwitchModel:
+        saved = load(weights, self, task)
+        network = SwitchNetwork(saved.encoder(), task, SwitchOptions(**saved.options))
+        return SwitchModel(saved.restore(network), saved.text, task)
+
+    def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
+        return saved_points(weights)
+
+    def train(self, job: TrainingJob) -> None:
+        options = parse_options(SwitchOptions, job)
+        encoder, text, origin = load_backbone(job, options)
+        network = SwitchNetwork(encoder, job.task, options)
+        fit(network, job, options, text, rates={"router": options.router_rate})
+        scores = {}
+        for network.capacity_factor in FACTORS:
+            scores[network.capacity_factor] = quality(
+                batched_logits(network, job.validation, text), job.validation, job.task
+            )
+        save(
+            job,
+            self,
+            network,
+            options=options,
+            config=encoder.config,
+            text=text,
+            origin=origin,
+            points=[{"capacity_factor": factor} for factor in FACTORS],
+            validation={"capacity_factor": scores},
+        )

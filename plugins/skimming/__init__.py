@@ -1,0 +1,1 @@
+"""Skimming: tokens that do not matter leave the encoder."""

@@ -1,0 +1,164 @@
+"""CascadeBERT: its loss by hand, its cascade against a plain one, and the second model only when needed."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import MarginRankingLoss
+
+from elue.errors import ElueError
+from elue.modeling import training
+from elue.modeling.saving import read_note
+from elue.plugins.cascade import cascadebert
+from elue.plugins.cascade.cascadebert import CascadeBert, CascadeModel, default_points, difficulty_loss
+from elue.protocol import Example
+from tests import small
+
+SAMPLES = [example.sample for example in small.examples(40, seed=3)]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cascade")
+    CascadeBert().train(small.job(folder, difficulty_models="2", difficulty_epochs="1", epochs="1", thresholds="4"))
+    return folder
+
+
+@pytest.fixture
+def model(out: Path) -> CascadeModel:
+    return CascadeBert().load(small.CLASSES, out, 0)
+
+
+def test_difficulty_loss_by_hand():
+    """Sample 0 is easier than 1 and 2, which are equal: 4 ordered pairs count, 5 cost the margin alone."""
+    confidence, ease = torch.tensor([0.9, 0.6, 0.7]), torch.tensor([5.0, 3.0, 3.0])
+    expected = (2 * (0.5 - 0.3) + 2 * (0.5 - 0.2) + 5 * 0.5) / 9
+    assert difficulty_loss(confidence, ease, 0.5).item() == pytest.approx(expected)
+
+
+def test_difficulty_loss_is_margin_ranking_over_all_pairs():
+    draw = random.Random(0)
+    confidence = torch.tensor([draw.uniform(0.5, 1) for _ in range(8)])
+    ease = torch.tensor([float(draw.randrange(4)) for _ in range(8)])
+    ranking, total = MarginRankingLoss(margin=0.3), 0.0
+    for i in range(8):
+        for j in range(8):
+            g = torch.sign(ease[i] - ease[j])
+            total += ranking(confidence[i], confidence[j], g).item()
+    assert difficulty_loss(confidence, ease, 0.3).item() == pytest.approx(total / 64, rel=1e-5)
+
+
+def test_difficulty_loss_pushes_confidence_towards_the_easier_sample():
+    confidence = torch.tensor([0.6, 0.9, 0.7, 0.7], requires_grad=True)
+    difficulty_loss(confidence, torch.tensor([5.0, 1.0, 3.0, 3.0]), 0.5).backward()
+    assert confidence.grad[0] < 0 < confidence.grad[1]
+    difficulty_loss(confidence, torch.full((4,), 2.0), 0.5).backward()
+    assert confidence.grad[0] < 0
+
+
+def answers_of(model: CascadeModel) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
+    """Both models' probabilities for every sample."""
+    tensors = [model.text.tensors(sample) for sample in SAMPLES]
+    return tuple(
+        [tuple(network.logits(*pair)[0].softmax(-1).tolist()) for pair in tensors]
+        for network in (model.shallow, model.full)
+    )
+
+
+def runs(model: CascadeModel) -> Counter[str]:
+    ran: Counter[str] = Counter()
+    model.shallow.encoder.embed.register_forward_hook(lambda *_: ran.update(["shallow"]))
+    model.full.encoder.embed.register_forward_hook(lambda *_: ran.update(["full"]))
+    return ran
+
+
+def test_the_full_model_runs_for_unsure_samples_only_and_then_answers(model: CascadeModel):
+    small_answers, full_answers = answers_of(model)
+    ran = runs(model)
+    for threshold in sorted(max(scores) for scores in small_answers)[::8]:
+        ran.clear()
+        model.configure({"threshold": threshold})
+        expected = [
+            small if max(small) > threshold else full for small, full in zip(small_answers, full_answers, strict=True)
+        ]
+        assert [answer.scores for answer in model.predict(SAMPLES)] == expected
+        unsure = sum(max(scores) <= threshold for scores in small_answers)
+        assert 0 < unsure < len(SAMPLES) or threshold in (min(map(max, small_answers)), max(map(max, small_answers)))
+        assert (ran["shallow"], ran["full"]) == (len(SAMPLES), unsure)
+
+
+@pytest.mark.parametrize(("threshold", "second"), [(0.0, 0), (1.0, len(SAMPLES))])
+def test_threshold_0_never_asks_the_full_model_and_1_always(model: CascadeModel, threshold: float, second: int):
+    ran = runs(model)
+    model.configure({"threshold": threshold})
+    model.predict(SAMPLES)
+    assert ran["full"] == second
+
+
+def test_the_shallow_model_has_a_third_of_the_layers_unless_told(model: CascadeModel, tmp_path: Path):
+    assert (len(model.shallow.encoder.layers), len(model.full.encoder.layers)) == (1, 3)
+    CascadeBert().train(small.job(tmp_path, shallow_layers="2", difficulty_models="0", epochs="1"))
+    assert len(CascadeBert().load(small.CLASSES, tmp_path, 0).shallow.encoder.layers) == 2
+    assert read_note(tmp_path)["options"]["shallow_layers"] == 2
+
+
+def test_thresholds_send_an_even_share_on():
+    torch.manual_seed(0)
+    logits = torch.randn(1000, 3) * 2
+    thresholds = [point["threshold"] for point in default_points(logits, 5)]
+    confidence = logits.softmax(-1).amax(-1)
+    shares = [(confidence <= threshold).double().mean().item() for threshold in thresholds]
+    assert shares == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=0.005)
+
+
+def test_training_notes_its_sweep_and_both_models(out: Path):
+    note = read_note(out)
+    assert [one["point"] for one in note["validation"]["points"]] == CascadeBert().points(small.CLASSES, out)
+    sent_on = [one["sent_on"] for one in note["validation"]["points"]]
+    assert sent_on == sorted(sent_on)
+    assert note["validation"]["points"][0]["score"] == note["validation"]["shallow"]
+    assert note["validation"]["points"][-1]["score"] == note["validation"]["full"]
+
+
+def test_each_difficulty_model_judges_the_half_it_did_not_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen, judged = [], []
+    fit, batched_logits = cascadebert.fit, cascadebert.batched_logits
+
+    def watched_fit(*parts: Any, **settings: Any) -> None:
+        seen.append(settings.get("subset"))
+        fit(*parts, **settings)
+
+    def watched_logits(module: nn.Module, examples: list[Example], *rest: Any) -> Tensor:
+        judged.append(examples)
+        return batched_logits(module, examples, *rest)
+
+    monkeypatch.setattr(cascadebert, "fit", watched_fit)
+    monkeypatch.setattr(cascadebert, "batched_logits", watched_logits)
+    job = small.job(tmp_path, train=33, difficulty_models="2", difficulty_epochs="1", epochs="1")
+    CascadeBert().train(job)
+    ids = [{job.train[index].sample.id for index in part} for part in seen if part is not None]
+    asked = [{example.sample.id for example in part} for part in judged[:4]]
+    everyone = {example.sample.id for example in job.train}
+    assert len(ids) == 4
+    assert all(own | other == everyone and not own & other for own, other in zip(ids, asked, strict=True))
+    assert not (tmp_path / training.CHECKPOINTS).exists()
+
+
+def test_regressions_and_impossible_depths_are_refused(tmp_path: Path):
+    assert "probability" in str(CascadeBert().supports(small.SCORE))
+    assert CascadeBert().supports(small.CLASSES) is None
+    with pytest.raises(ElueError) as caught:
+        CascadeBert().train(small.job(tmp_path, shallow_layers="3"))
+    assert caught.value.code == "bad_option"
+
+
+def test_a_point_without_a_threshold_is_refused(model: CascadeModel):
+    with pytest.raises(ElueError) as caught:
+        model.configure({"confidence": 0.9})
+    assert caught.value.code == "bad_point"
