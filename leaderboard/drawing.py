@@ -1,0 +1,54 @@
+"""Draws Vega-Lite specs as SVG at build time, and makes the script that turns them interactive."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+_SVG = "http://www.w3.org/2000/svg"
+_NOISE = {"style", "class", "role", "aria-roledescription", "aria-hidden", "pointer-events"}
+
+
+def draw(spec: Mapping[str, Any]) -> str:
+    """The spec as an SVG element without styles, scripts, ids or fixed size, to stand inside a page."""
+    root = ET.fromstring(vl_convert.vegalite_to_svg(dict(spec), vl_version=VEGA_LITE))
+    for parent in root.iter():
+        for child in [child for child in parent if child.get("display") == "none"]:
+            parent.remove(child)
+        for name in _NOISE & set(parent.attrib):
+            del parent.attrib[name]
+    ET.register_namespace("", _SVG)
+    root.set("aria-hidden", "true")
+    root.set("focusable", "false")
+    return ET.tostring(root, encoding="unicode")
+
+
+def standalone(svg: str) -> str:
+    """The same drawing as a file of its own: light colours in place of variables, on white."""
+    svg = re.sub(r"var\(--[a-z_]+, ([^)]+)\)", r"\1", svg)
+    head, rest = svg.split(">", 1)
+    head = head.replace(' aria-hidden="true"', "").replace(' focusable="false"', "")
+    return f'{head}><rect width="100%" height="100%" fill="#ffffff"/>{rest}\n'
+
+
+@cache
+def bundle() -> str:
+    """Vega, Vega-Lite, its expression interpreter and vegaEmbed as one script, with nothing left to load."""
+    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
+    return _NOTICE + script
+
+
+_NOTICE = f"""/*!
+ * Vega {vl_convert.get_vega_version()}, Vega-Lite {VEGA_LITE}, Vega-Embed {vl_convert.get_vega_embed_version()} and \
+their dependencies, bundled by vl-convert {version("vl-convert-python")}.
+ * Their licenses are in vega-licenses.txt.
+ */
+"""

@@ -1,0 +1,123 @@
+"""How numbers, points and names are written on the pages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FAMILY_TITLES = {
+    "static": "Static",
+    "early_exit": "Early exit",
+    "skimming": "Skimming",
+    "moe": "Mixture of experts",
+    "cascade": "Cascade",
+}
+TRUST_TITLES = {"self_reported": "Self-reported", "reproduced": "Reproduced", "verified": "Verified"}
+METRIC_TITLES = {
+    "accuracy": "Accuracy",
+    "accuracy_f1": "(Accuracy + F1) / 2",
+    "pearson_spearman": "(Pearson + Spearman) / 2",
+}
+_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K"), (1.0, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit shared by a column, so that its numbers line up and can be compared by eye."""
+
+    size: float
+    prefix: str
+    decimals: int
+
+    def write(self, value: float) -> str:
+        """The value in this unit, with thousands separated by commas."""
+        return f"{value / self.size:,.{self.decimals}f}"
+
+
+def unit_for(values: Iterable[float]) -> Unit:
+    """The unit in which the largest of the values is at least 5, and below 5,000 if it can be."""
+    largest = max(values, default=0.0)
+    size, prefix = next(((s, p) for s, p in _UNITS if s <= largest / 5), _UNITS[-1])
+    return Unit(size, prefix, (1 if largest / size >= 1000 else 2) if prefix else 0)
+
+
+def with_unit(value: float, what: str) -> str:
+    """One number standing alone, as in `354.3 MFLOPs`."""
+    size, prefix = next(((s, p) for s, p in _UNITS if s <= value), _UNITS[-1])
+    digits = f"{value / size:#.4g}".rstrip(".") if prefix else f"{value:,.0f}"
+    return f"{digits} {prefix}{what}"
+
+
+def score_text(value: float) -> str:
+    """A score in percent, to two decimals; a negative zero is written as zero."""
+    written = f"{value:.2f}"
+    return "0.00" if written == "-0.00" else written
+
+
+def knob_text(value: Any) -> str:
+    """The value of one knob: switches as on and off, numbers as short as they are exact."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def point_text(point: Mapping[str, Any]) -> str:
+    """An operating point in words, as in `patience 2, threshold 0.3`."""
+    return ", ".join(f"{name} {knob_text(point[name])}" for name in sorted(point)) or "default"
+
+
+def short(digest: str, length: int = 10) -> str:
+    """The start of a digest, enough to tell two apart by eye."""
+    return digest[:length]
+
+
+def web_address(written: str) -> str | None:
+    """The one web address in a text, if it has one, with nothing in it that could be more than an address."""
+    found = re.findall(r"https?://[^\s<>\"'`{}|\\^]+", written)
+    return found[0].rstrip(".,;:)]") if len(found) == 1 else None
+
+
+def titled(titles: Mapping[str, str], name: str) -> str:
+    """The title of a known name; an unknown one with its underscores as spaces."""
+    return titles.get(name) or name.replace("_", " ").capitalize()
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces, ASCII only."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def digest_of(value: Any, length: int = 10) -> str:
+    """A short fingerprint of any JSON value."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
+
+
+def clean(written: str) -> str:
+    """A text without characters that no page can hold or that reach beyond it: control characters, also those that
+    turn the direction of what follows, and halves of surrogate pairs. Each becomes a replacement character."""
+    return _UNWRITABLE.sub("\ufffd", written)
+
+
+def slug(name: str) -> str:
+    """A file name for any name, the same each time, and another one for each other name.
+
+    Plain lower-case names stay as they are; all others carry a fingerprint, so that names that differ in
+    case or in what a file system forbids cannot fall on one file.
+    """
+    plain = re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,59}", name) and not re.search(r"-[0-9a-f]{10}$", name)
+    if plain and name not in _RESERVED:
+        return name
+    ascii_ = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9]+", "-", ascii_).strip("-")[:40].strip("-")
+    return f"{stem or 'x'}-{digest_of(name)}"
+
+
+_UNWRITABLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}

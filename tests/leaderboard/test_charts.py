@@ -1,0 +1,177 @@
+"""The charts show every run where its numbers say, and draw the same each time."""
+
+from __future__ import annotations
+
+import math
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from elue.leaderboard import boards, charts, drawing
+from tests.leaderboard.samples import METHODS, curve, store, summary
+
+
+def board_of(summaries):
+    return boards.tasks(summaries)[0].boards[0]
+
+
+@pytest.fixture(scope="module")
+def board():
+    return board_of(curve("sst2_elue", "static") + curve("sst2_elue", "ltp"))
+
+
+def test_every_ranked_run_is_one_row_with_its_numbers(board):
+    rows = {row["run"]: row for row in charts.rows(board)}
+    assert len(rows) == len(board.runs)
+    for run in board.runs:
+        row, score = rows[run.anchor], run.summary["score"]
+        assert (row["x"], row["y"]) == (run.summary["flops"]["mean"], score["value"])
+        assert (row["low"], row["high"], row["front"]) == (score["low"], score["high"], run.on_front)
+
+
+def test_a_free_run_is_drawn_left_of_all_others():
+    board = board_of([summary(flops={"mean": 0.0}, point={}), summary(flops={"mean": 9e6})])
+    free, other = sorted(charts.rows(board), key=lambda row: row["x"])
+    assert 0 < free["x"] < other["x"] == 9e6
+    assert free["cost"].startswith("0.00")
+
+
+@pytest.mark.parametrize(
+    "values", [[1e7], [1e7, 1.1e7], [3.5e8, 4.2e9], [1e3, 1e12], [7.0], [9.99e5, 1.001e6], [1e-3, 5.0]]
+)
+def test_the_cost_axis_holds_all_values_and_a_few_round_ticks(values):
+    (low, high), ticks = charts.log_axis(values)
+    assert low < min(values) <= max(values) < high
+    assert high / low > 2.4
+    assert 2 <= len(ticks) <= 9
+    assert all(low <= tick <= high for tick in ticks)
+    assert all(float(f"{tick:.2g}") == pytest.approx(tick) for tick in ticks)
+
+
+def test_each_family_has_a_colour_and_a_shape_of_its_own():
+    assert len(set(charts.SHAPES.values())) == len(charts.SHAPES) == len(set(charts.COLOURS.values()))
+    assert set(charts.SHAPES) == set(charts.COLOURS)
+    assert charts.family_style("a family of the future") == charts.OTHER
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio as WCAG 2.2 defines it."""
+
+    def luminance(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_can_be_told_from_the_ground_in_light_and_dark():
+    style = drawing_style()
+    grounds = {side: [style[name][side] for name in ("paper", "ground")] for side in (0, 1)}
+    for name in ("ink", "muted", "accent", "bad", "warn", "good", *charts.COLOURS):
+        for side in (0, 1):
+            assert min(contrast(style[name][side], ground) for ground in grounds[side]) >= 4.5, name
+    pairs = [("front-ink", "front-tint"), ("bad", "bad-tint"), ("warn", "warn-tint"), ("good", "good-tint")]
+    for ink, tint in [*pairs, ("accent", "tint"), ("muted", "tint"), ("muted", "front-tint"), ("accent", "front-tint")]:
+        for side in (0, 1):
+            assert contrast(style[ink][side], style[tint][side]) >= 4.5, (ink, tint)
+
+
+def drawing_style():
+    from importlib import resources
+
+    text = resources.files("elue.leaderboard").joinpath("static/style.css").read_text("utf-8")
+    found = re.findall(r"--([a-z_-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)", text)
+    return {name: (light, dark) for name, light, dark in found}
+
+
+def test_the_colours_of_drawings_are_those_of_light_pages():
+    style = drawing_style()
+    assert {name: style[name][0] for name in charts.COLOURS} == charts.COLOURS
+    spec = str(charts.pareto(board_of([summary()])))
+    assert all(style[name][0] == colour for name, colour in re.findall(r"var\(--([a-z_]+), (#[0-9a-f]{6})\)", spec))
+
+
+def marks(svg: str) -> list[tuple[str, float, float]]:
+    """Fill, x and y of the run marks: the only paths moved into place that are filled."""
+    found = []
+    for path in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}path"):
+        place = re.fullmatch(r"translate\(([-0-9.]+),([-0-9.]+)\)", path.get("transform", ""))
+        if place and path.get("stroke", "none") != "none":
+            found.append((path.get("fill", ""), float(place[1]), float(place[2])))
+    return found
+
+
+def test_the_drawing_puts_marks_in_proportion_to_log_cost_and_score(board):
+    drawn = sorted((x, y, fill) for fill, x, y in marks(drawing.draw(charts.pareto(board))))
+    runs = sorted(board.runs, key=lambda run: run.cost)
+    assert len(drawn) == len(runs)
+
+    def share(values, value):
+        return (value - values[0]) / (values[-1] - values[0])
+
+    logs = [math.log(run.cost) for run in runs]
+    xs = [x for x, _, _ in drawn]
+    assert [share(xs, x) for x in xs] == pytest.approx([share(logs, log) for log in logs], abs=1e-6)
+    scores, ys = [run.score for run in runs], [y for _, y, _ in drawn]
+    assert [share(ys, y) for y in ys] == pytest.approx([share(scores, score) for score in scores], abs=1e-6)
+    assert ["--paper" not in fill for _, _, fill in drawn] == [run.on_front for run in runs]
+
+
+def test_drawing_twice_gives_the_same_bytes_and_nothing_a_page_must_not_hold(board):
+    first, second = (drawing.draw(charts.pareto(board)) for _ in range(2))
+    assert first == second
+    assert not re.search(r"<script|<style|style=|\bid=|href|url\(|http(?!://www.w3.org/2000/svg)", first)
+
+
+def test_a_chart_of_own_curves_keeps_only_the_front_of_the_others(board):
+    (own,) = [curve for curve in board.curves if curve.method == "static"]
+    rows = charts.rows(board, [own.id])
+    others = [row for row in rows if row["curve"] != own.id]
+    assert {row["run"] for row in rows} == {run.anchor for run in (*own.runs, *board.front)}
+    assert len({row["strand"] for row in others}) == len(others) > 0
+
+
+def test_picked_curves_stay_and_the_others_fade(board):
+    def faded(picked):
+        root = ET.fromstring(drawing.draw(charts.pareto(board, picked)))
+        return sum(element.get("opacity") == "0.1" for element in root.iter())
+
+    (one, other) = (curve.id for curve in board.curves)
+    assert faded([]) == faded([one, other]) == 0
+    assert faded([one]) > 0
+
+
+def test_a_drawing_alone_has_plain_colours(board):
+    alone = drawing.standalone(drawing.draw(charts.pareto(board)))
+    assert "var(" not in alone
+    assert charts.COLOURS["skimming"] in alone
+    assert ET.fromstring(alone)[0].get("fill") == "#ffffff"
+
+
+def test_the_interactive_spec_evaluates_nothing_and_loads_nothing(board):
+    spec = charts.pareto(board)
+    assert "url" not in str(spec)
+    assert {param["name"] for param in spec["params"]} == {"picked", "hovered"}
+
+
+def test_the_description_names_curves_range_and_best():
+    board = board_of([run for name in METHODS for run in curve("sst2_elue", name)])
+    words = charts.description(board)
+    best = max(board.runs, key=lambda run: run.score)
+    assert words.startswith("5 curves with 31 operating points")
+    assert f"{best.score:.2f} %" in words
+    assert best.summary["method"]["name"] in words
+    (static,) = [curve for curve in board.curves if curve.method == "static"]
+    assert charts.description(board, [static.id]).startswith("1 curve with 6 operating points")
+    one = charts.description(board_of([summary()]))
+    assert "1 curve with 1 operating point" in one
+    assert "1 is on the Pareto front" in one
+
+
+def test_boards_of_all_sizes_can_be_drawn():
+    for task in boards.tasks([*store(), summary(task={"name": "one", "title": "One"})]):
+        for board in task.boards:
+            assert "<path" in drawing.draw(charts.thumbnail(board))
