@@ -1,0 +1,51 @@
+"""The `elue` command. One module a group of subcommands; what is heavy is imported only when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from elue.cli import browse, database, demo, evaluate, measure, site, train
+from elue.errors import ElueError
+
+app = typer.Typer(
+    name="elue",
+    help="Evaluation standard and leaderboard for dynamic neural networks in NLP.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("list")(browse.list_methods)
+app.command("show")(browse.show_method)
+app.command("tasks")(browse.list_tasks)
+app.command("train")(train.train_method)
+app.command("evaluate")(evaluate.evaluate_method)
+app.command("count")(measure.count_model)
+app.command("doctor")(measure.doctor)
+app.command("site")(site.build_site)
+app.command("demo")(demo.run_demo)
+app.add_typer(database.app, name="db")
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+    """Evaluation standard and leaderboard for dynamic neural networks in NLP."""
+    if version:
+        from elue import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line. A user's mistake is one line and exit code 2; there is no traceback for it."""
+    try:
+        app()
+    except ElueError as error:
+        if str(error).strip():
+            typer.secho(f"error: {error}", err=True, fg="red")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what was finished is kept", err=True)
+        sys.exit(130)

@@ -1,0 +1,82 @@
+"""`elue list`, `elue show` and `elue tasks`: what there is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from elue.cli.output import table
+from elue.errors import ElueError
+
+if TYPE_CHECKING:
+    from elue.registry import MethodSource
+
+
+def list_methods(
+    check: bool = typer.Option(False, "--check", help="Import each method in a worker, too: slower, and finds more."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
+) -> None:
+    """List the installed methods; broken ones with the reason."""
+    from elue.registry import installed
+
+    methods = [_checked(method) for method in installed()] if check else installed()
+    if as_json:
+        typer.echo(json.dumps([_card(method) for method in methods], indent=1))
+        return
+    rows = [(m.name, m.family, m.title if not m.broken else f"broken: {m.broken}") for m in methods]
+    table(("method", "family", "what it is"), rows)
+
+
+def show_method(
+    method: str = typer.Argument(help="An installed method, or a plugin file (FILE.py or FILE.py:Class)."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
+) -> None:
+    """Show one method and the options its training takes by --set."""
+    from elue.evaluate import describe
+    from elue.registry import find
+
+    found = find(method)
+    options = describe(found)
+    if as_json:
+        typer.echo(json.dumps({**_card(found), "source_digest": found.digest(), "options": options}, indent=1))
+        return
+    typer.echo(f"{found.name} ({found.family}): {found.title}\n{found.paper}".strip() + "\n")
+    table(("option", "default", "what it does"), [(o["name"], o["default"], o["help"]) for o in options])
+
+
+def _card(method: MethodSource) -> dict[str, Any]:
+    fields = ("name", "family", "title", "paper", "distribution", "broken")
+    return {field: getattr(method, field) for field in fields}
+
+
+def _checked(method: MethodSource) -> MethodSource:
+    """The method, marked as broken if a worker can't import it."""
+    from elue.evaluate import describe
+
+    if method.broken:
+        return method
+    try:
+        describe(method)
+    except ElueError as error:
+        return replace(method, broken=error.message.partition("is broken: ")[2] or error.message)
+    return method
+
+
+def list_tasks(
+    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
+) -> None:
+    """List the tasks that come with ELUE."""
+    from elue import tasks
+
+    specs = [tasks.get(name) for name in tasks.names()]
+    if as_json:
+        fields = ("name", "title", "kind", "metric", "labels", "sizes", "licence", "citation", "caveats")
+        typer.echo(json.dumps([{f: getattr(s, f) for f in fields} for s in specs], indent=1, default=str))
+        return
+    table(
+        ("task", "metric", "train / validation / test", "what it is"),
+        [(s.name, s.metric, " / ".join(f"{sizes[-1]:,}" for sizes in s.sizes.values()), s.title) for s in specs],
+    )

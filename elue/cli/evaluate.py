@@ -1,0 +1,170 @@
+"""`elue evaluate`: measure a method on a task."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+from elue.cli.output import evaluation_progress, label, note, table
+from elue.errors import ElueError
+
+if TYPE_CHECKING:
+    from elue.evaluate import Evaluation
+    from elue.plan import PlannedRun
+    from elue.protocol import Knob
+    from elue.store import Store
+
+DATABASE = "sqlite:///elue.sqlite"
+"""Where the index is unless `--db` says otherwise."""
+
+
+def evaluate_method(
+    method: str = typer.Argument(help="An installed method, or a plugin file (FILE.py or FILE.py:Class)."),
+    task: str = typer.Option("diagnostic", help="A task's name, or the path of its TOML file."),
+    weights: Path | None = typer.Option(None, help="The folder `elue train` wrote."),
+    split: str = typer.Option("test", help="The split to answer."),
+    point: list[str] = typer.Option([], help="An operating point, KNOB=VALUE[,KNOB=VALUE…]; repeat for several."),
+    profile: str = typer.Option("elue-1", help="A profile's name, or the path of its TOML file."),
+    limit: int | None = typer.Option(None, min=1, help="Only N samples, spread over the split."),
+    seed: int = typer.Option(0, help="Seed of the method and of the order of samples."),
+    data: Path | None = typer.Option(
+        None, envvar="ELUE_DATA", help="Folder with TASK/SPLIT.parquet (csv, tsv, jsonl)."
+    ),
+    runs: Path = typer.Option(Path("runs"), help="Where records go, one file a run."),
+    db: str = typer.Option(DATABASE, help="Index of the records, a SQLAlchemy URL."),
+    rerun: Literal["missing", "all", "none"] = typer.Option("missing", help="Which runs to execute."),
+    workers: int = typer.Option(1, min=1, help="Points measured side by side, each in a process of its own."),
+    timeout: float = typer.Option(60.0, min=0.1, help="Seconds a sample may take."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Say which runs are due and why; execute none."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
+) -> None:
+    """Measure a method on a task: every operating point, per-sample FLOPs, batch 1, natural length."""
+    from elue import evaluate as evaluation_module
+    from elue import profile as profiles
+    from elue import registry, tasks
+
+    points = tuple(parse_point(text) for text in point)
+    evaluation = evaluation_module.Evaluation(
+        method=registry.find(method),
+        data=tasks.load(tasks.get(task), split, data, limit),
+        profile=profiles.load(profile),
+        weights=weights,
+        points=points,
+        seed=seed,
+        runs=runs,
+        rerun=rerun,
+        workers=workers,
+        sample_seconds=timeout,
+    )
+    planned = evaluation_module.plan(evaluation)
+    if dry_run:
+        _show_plan(planned, as_json)
+        return
+    from elue.store import Store
+
+    summaries = run_and_index(evaluation, planned, Store(db))
+    if as_json:
+        typer.echo(json.dumps([brief(summary) for summary in summaries], indent=1))
+    else:
+        show_runs(summaries)
+    if any(summary["status"] != "ok" for summary in summaries):
+        raise typer.Exit(1)
+
+
+def run_and_index(evaluation: Evaluation, planned: list[PlannedRun], store: Store) -> list[dict[str, Any]]:
+    """Execute what is due, index every record at once, and return the summaries of all planned runs, in order."""
+    from elue import records
+    from elue.evaluate import execute
+
+    finished = {run.identity.key: run.record for run in planned if run.record is not None and not run.due}
+    if finished:
+        note(f"{len(finished)} of {len(planned)} runs are done already")
+    store.add_all(list(finished.values()))
+    with evaluation_progress() as progress:
+        for record in execute(evaluation, planned, progress):
+            store.add(record)
+            finished[record.key] = record
+    keys = [run.identity.key for run in planned]
+    return [records.summary(finished[key]) for key in keys if key in finished]
+
+
+def parse_point(text: str) -> dict[str, Knob]:
+    """`rule=entropy,threshold=0.3` as an operating point. Raises ElueError for anything else."""
+    point: dict[str, Knob] = {}
+    for part in text.split(","):
+        knob, separator, value = part.partition("=")
+        if not separator or not knob.strip() or not value.strip():
+            raise ElueError("bad_point", f"'{text}' is no operating point.", "Write --point KNOB=VALUE[,KNOB=VALUE].")
+        point[knob.strip()] = _parse_value(value.strip())
+    return point
+
+
+def _parse_value(text: str) -> Knob:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def brief(summary: dict[str, Any]) -> dict[str, Any]:
+    """What `--json` prints of a run."""
+    return {
+        "key": summary["key"],
+        "method": summary["method"]["name"],
+        "family": summary["method"]["family"],
+        "task": summary["task"]["name"],
+        "split": summary["task"]["split"],
+        "point": summary["point"],
+        "n": summary["task"]["size"],
+        "profile": summary["profile"],
+        "score": summary["score"],
+        "flops": summary["flops"],
+        "params": summary["params"],
+        "complete": summary["complete"],
+        "unknown": summary["unknown"],
+        "status": summary["status"],
+        "reason": summary["reason"],
+    }
+
+
+def show_runs(summaries: list[dict[str, Any]]) -> None:
+    """Print runs as a table."""
+    from elue.recording import point_text
+
+    header = ("method", "point", "score", "95 % interval", "MFLOPs", "p95", "params", "touched", "status")
+    rows = []
+    for run in summaries:
+        score, flops, params = run["score"], run["flops"], run["params"]
+        state = run["status"] if run["complete"] or run["status"] != "ok" else "incomplete"
+        cells = ["", "", "", "", "", ""]
+        if score:
+            cells = [
+                f"{score['value']:.2f}",
+                f"{score['low']:.2f}-{score['high']:.2f}",
+                f"{flops['mean'] / 1e6:,.2f}",
+                f"{flops['p95'] / 1e6:,.2f}",
+                f"{params['total']:,}",
+                f"{params['touched_mean']:,.0f}",
+            ]
+        rows.append((run["method"]["name"], point_text(run["point"]), *cells, state))
+        if run["reason"]:
+            note(f"{run['method']['name']} {point_text(run['point'])}: {run['status']}: {run['reason']}")
+    table(header, rows, right=("score", "MFLOPs", "p95", "params", "touched"))
+
+
+def _show_plan(planned: list[PlannedRun], as_json: bool) -> None:
+    if as_json:
+        rows = [{"key": r.identity.key, "point": dict(r.identity.point), "due": r.due, "why": r.why} for r in planned]
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    table(
+        ("run", "due", "why", "key"),
+        [(label(run), "yes" if run.due else "no", run.why, run.identity.key[:12]) for run in planned],
+    )

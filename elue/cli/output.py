@@ -1,0 +1,114 @@
+"""What commands print: tables, and the progress of an evaluation."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
+    from elue.evaluate import Progress
+    from elue.plan import PlannedRun
+    from elue.records import Record
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
+    """Print a table to standard output; columns named in `right` are right-aligned."""
+    from rich.console import Console
+    from rich.table import Table
+
+    printed = Table(box=None, pad_edge=False, header_style="bold")
+    for name in header:
+        printed.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        printed.add_row(*(str(cell).replace("[", r"\[") for cell in row))
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, highlight=False).print(printed)
+
+
+def note(text: str) -> None:
+    """Say something to the person watching, beside the results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def evaluation_progress() -> Iterator[Progress]:
+    """Bars with rate and time left on a terminal; elsewhere a line at the start and end of a run, and now and then."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        yield _Bars(bars)
+
+
+def label(run: PlannedRun) -> str:
+    """A run in few words: method and point."""
+    from elue.recording import point_text
+
+    return f"{run.identity.method} {point_text(run.identity.point)}".strip()
+
+
+def ending(record: Record) -> str:
+    """How a run ended, in one line."""
+    if record.score is None or record.flops is None:
+        return f"{record.status}: {record.reason}"
+    gap = "" if record.complete else f", incomplete: no rule for {', '.join(record.unknown)}"
+    return f"{record.score.name} {record.score.value:.2f} at {record.flops.mean / 1e6:,.1f} MFLOPs a sample{gap}"
+
+
+class _Bars:
+    def __init__(self, bars: Bars) -> None:
+        self.bars = bars
+        self.tasks: dict[str, Any] = {}
+
+    def run_started(self, run: PlannedRun, samples: int) -> None:
+        self.tasks[run.identity.key] = self.bars.add_task(label(run), total=samples, rate="")
+
+    def sample_done(self, run: PlannedRun) -> None:
+        task = self.tasks[run.identity.key]
+        speed = self.bars.tasks[self.bars.task_ids.index(task)].speed
+        self.bars.update(task, advance=1, rate=f"{speed:.0f}/s" if speed else "")
+
+    def run_ended(self, run: PlannedRun, record: Record) -> None:
+        self.bars.remove_task(self.tasks.pop(run.identity.key))
+        self.bars.console.print(f"{label(run)}: {ending(record)}", highlight=False, markup=False)
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self.done: dict[str, tuple[int, int, float, float]] = {}
+
+    def run_started(self, run: PlannedRun, samples: int) -> None:
+        now = time.monotonic()
+        self.done[run.identity.key] = (0, samples, now, now)
+
+    def sample_done(self, run: PlannedRun) -> None:
+        done, total, start, said = self.done[run.identity.key]
+        now = time.monotonic()
+        if done == 0:  # before the first answer lies the loading, which tells nothing of the rate
+            start = said = now
+        elif now - said >= 10:
+            rate = done / (now - start)
+            left = (total - done - 1) / rate
+            note(f"{label(run)}: {done + 1:,} of {total:,}, {rate:.0f}/s, {left:.0f} s left")
+            said = now
+        self.done[run.identity.key] = (done + 1, total, start, said)
+
+    def run_ended(self, run: PlannedRun, record: Record) -> None:
+        del self.done[run.identity.key]
+        note(f"{label(run)}: {ending(record)}")

@@ -1,0 +1,54 @@
+"""`elue train`: make weights for a method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from elue.cli.output import note
+from elue.errors import ElueError
+
+
+def train_method(
+    method: str = typer.Argument(help="An installed method, or a plugin file (FILE.py or FILE.py:Class)."),
+    out: Path = typer.Option(..., help="Folder for the weights."),
+    task: str = typer.Option("diagnostic", help="A task's name, or the path of its TOML file."),
+    backbone: str = typer.Option(
+        "tiny", help="A folder or hub id of a BERT-like encoder, or 'tiny' for a small new one."
+    ),
+    data: Path | None = typer.Option(
+        None, envvar="ELUE_DATA", help="Folder with TASK/SPLIT.parquet (csv, tsv, jsonl)."
+    ),
+    seed: int = typer.Option(0, help="Seed of weights, order and dropout."),
+    device: str = typer.Option("cpu", help="cpu, cuda or cuda:N; bf16 is used where the device has it."),
+    options: list[str] = typer.Option([], "--set", help="One of the method's options, NAME=VALUE; repeat for several."),
+    max_train_samples: int | None = typer.Option(None, help="Train on a seeded random part of the train split."),
+    force: bool = typer.Option(False, "--force", help="Train anew where the folder holds weights already."),
+) -> None:
+    """Train a method on a task. Run again after an interruption, it goes on from its last checkpoint."""
+    from elue import registry, tasks
+    from elue.train import Training, train
+
+    training = Training(
+        method=registry.find(method),
+        task=tasks.get(task),
+        data=data,
+        backbone=backbone,
+        out=out,
+        seed=seed,
+        device=device,
+        options=dict(parse_option(text) for text in options),
+        max_train_samples=max_train_samples,
+        force=force,
+    )
+    train(training)
+    note(f"weights are in {out}")
+
+
+def parse_option(text: str) -> tuple[str, str]:
+    """`name=value` as a pair. Raises ElueError for anything else."""
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise ElueError("bad_option", f"'{text}' is no option.", "Write --set NAME=VALUE.")
+    return name.strip(), value.strip()

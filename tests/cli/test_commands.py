@@ -1,0 +1,167 @@
+"""The command line as a user meets it: output, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from elue.cli.evaluate import parse_point
+from elue.cli.train import parse_option
+from elue.errors import ElueError
+from tests.conftest import WritePlugin, WriteTask
+
+
+def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "elue", *map(str, words)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "point"),
+    [
+        ("threshold=0.5", {"threshold": 0.5}),
+        ("patience=3", {"patience": 3}),
+        ("rule=entropy,threshold=1e-3", {"rule": "entropy", "threshold": 0.001}),
+        ("soft=true, hard=False", {"soft": True, "hard": False}),
+    ],
+)
+def test_points_are_read(text: str, point: dict[str, object]) -> None:
+    parsed = parse_point(text)
+    assert parsed == point
+    assert [type(v) for v in parsed.values()] == [type(v) for v in point.values()]
+
+
+@pytest.mark.parametrize("text", ["", "threshold", "=1", "a=1,,b=2", "a="])
+def test_what_is_no_point_is_refused(text: str) -> None:
+    with pytest.raises(ElueError, match="no operating point"):
+        parse_point(text)
+
+
+def test_options_may_contain_equals_signs() -> None:
+    assert parse_option("name=a=b") == ("name", "a=b")
+    with pytest.raises(ElueError):
+        parse_option("name")
+
+
+def test_evaluate_prints_what_json_promises(tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask) -> None:
+    plugin, task = write_plugin(), write_task()
+    done = elue("evaluate", plugin, "--task", task, "--point", "a=1", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (run,) = json.loads(done.stdout)
+    assert run["method"] == "toy"
+    assert run["family"] == "static"
+    assert (run["task"], run["split"], run["point"], run["n"]) == ("mine", "test", {"a": 1}, 6)
+    assert set(run["score"]) == {"name", "value", "low", "high"}
+    assert set(run["flops"]) == {"mean", "p50", "p95", "max", "matmul_mean"}
+    assert set(run["params"]) == {"total", "touched_mean"}
+    assert (run["complete"], run["status"]) == (True, "ok")
+    assert (tmp_path / "runs" / "mine" / "toy" / f"{run['key']}.json").exists()
+    assert (tmp_path / "elue.sqlite").exists()
+
+
+def test_dry_run_says_why_and_runs_nothing(tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask) -> None:
+    plugin, task = write_plugin(), write_task()
+    words = ("evaluate", plugin, "--task", task, "--point", "a=1", "--dry-run", "--json")
+    (planned,) = json.loads(elue(*words, cwd=tmp_path).stdout)
+    assert (planned["due"], planned["why"]) == (True, "no record yet")
+    assert not (tmp_path / "runs" / "mine").exists()
+    elue(*words[:6], cwd=tmp_path)
+    (planned,) = json.loads(elue(*words, cwd=tmp_path).stdout)
+    assert (planned["due"], planned["why"]) == (False, "done")
+
+
+def test_a_failed_run_exits_with_1_and_says_where_the_log_is(
+    tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask
+) -> None:
+    done = elue("evaluate", write_plugin(predict="raise KeyError('x')"), "--task", write_task(), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "failed: KeyError: 'x' (log: logs/mine-toy.log)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("evaluate", "statc"), "Unknown method 'statc'. Did you mean 'static'?"),
+        (("evaluate", "static", "--task", "sst3"), "Unknown task 'sst3'. Did you mean 'sst2'?"),
+        (("evaluate", "static", "--profile", "elue1"), "Did you mean 'elue-1'?"),
+        (("evaluate", "static", "--weights", "nowhere"), "no weights folder nowhere"),
+        (("evaluate", "static", "--split", "tets"), "Did you mean 'test'?"),
+        (("evaluate", "gone.py"), "no file gone.py"),
+        (("evaluate", "static", "--point", "layers"), "'layers' is no operating point"),
+        (("train", "statc", "--out", "w"), "Unknown method"),
+        (("train", "static", "--out", "w", "--set", "epochs"), "'epochs' is no option"),
+        (("train", "static", "--out", "w", "--max-train-samples", "0"), "less than 1"),
+        (("site", "--db", "nonsense"), "no database URL"),
+        (("db", "rebuild", "--runs", "nowhere"), "no runs folder nowhere"),
+    ],
+)
+def test_a_user_s_mistake_is_one_line_and_exit_code_2(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    done = elue(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_list_shows_broken_methods_among_the_others(tmp_path: Path) -> None:
+    listed = json.loads(elue("list", "--json", cwd=tmp_path).stdout)
+    assert {"static", "elasticbert", "ltp", "switch", "cascadebert"} <= {m["name"] for m in listed}
+    assert all(m["broken"] == "" for m in listed)
+    families = {m["family"] for m in listed}
+    assert families == {"static", "early_exit", "skimming", "moe", "cascade"}
+
+
+def test_show_names_the_options_of_a_method(tmp_path: Path) -> None:
+    shown = json.loads(elue("show", "ltp", "--json", cwd=tmp_path).stdout)
+    options = {option["name"]: option for option in shown["options"]}
+    assert shown["family"] == "skimming"
+    assert options["threshold"]["default"] == 0.01
+    assert all(option["help"] for option in options.values())
+
+
+def test_a_method_that_fails_at_import_is_found_by_a_look_inside(tmp_path: Path, write_plugin: WritePlugin) -> None:
+    done = elue("show", write_plugin(before="raise OSError('no disk')"), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Method 'toy' is broken: OSError: no disk" in done.stderr
+
+
+def test_count_prices_a_model_from_its_config(tmp_path: Path) -> None:
+    hidden, layers, inner, tokens, vocabulary = 48, 2, 96, 10, 100
+    config = {"model_type": "bert", "hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": 4}
+    config |= {"intermediate_size": inner, "vocab_size": vocabulary, "max_position_embeddings": 32}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    done = elue("count", ".", "--tokens", str(tokens), "--by-module", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    counted = json.loads(done.stdout)
+    layer = tokens * (4 * hidden**2 + 2 * hidden * inner) + 2 * tokens**2 * hidden
+    assert counted["matmul_flops"] == 2 * (layers * layer + hidden**2)
+    assert counted["complete"]
+    assert counted["modules"]["flops"] == counted["flops"]
+
+
+def test_doctor_finds_a_sound_machine(tmp_path: Path) -> None:
+    done = elue("doctor", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    assert checks["fvcore"]["ok"]
+    assert checks["operator table"]["ok"]
+
+
+def test_tasks_are_listed(tmp_path: Path) -> None:
+    done = elue("tasks", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in ("sst2_elue", "diagnostic", "stsb"):
+        assert name in done.stdout
+
+
+def test_rebuild_fills_an_index_from_records(tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask) -> None:
+    assert elue("evaluate", write_plugin(), "--task", write_task(), cwd=tmp_path).returncode == 0
+    (tmp_path / "elue.sqlite").unlink()
+    done = elue("db", "rebuild", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 records" in done.stderr or "1 record" in done.stderr
