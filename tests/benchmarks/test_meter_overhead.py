@@ -1,0 +1,71 @@
+"""What a Meter costs: the same forward with and without one, in turn, on one thread."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from elue.meter import Meter
+from elue.modeling.encoder import Encoder, EncoderConfig
+
+pytestmark = pytest.mark.benchmark
+ROUNDS = 200
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def encoder(hidden: int, layers: int, heads: int) -> Encoder:
+    config = EncoderConfig(30522, hidden, layers, heads, 4 * hidden, positions=512, types=2, embedding=hidden)
+    return Encoder(config).eval()
+
+
+Watchers = dict[str, Callable[[], AbstractContextManager]]
+
+
+def ratios(
+    forward: Callable[[], object], watchers: dict[str, Callable[[], AbstractContextManager]]
+) -> dict[str, float]:
+    """Median over rounds of each watcher's time relative to the bare forward of the same round."""
+    taken: dict[str, list[float]] = {name: [] for name in watchers}
+    for _ in range(ROUNDS):
+        bare = timed(forward, nullcontext)
+        for name, watcher in watchers.items():
+            taken[name].append(timed(forward, watcher) / bare)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def timed(forward: Callable[[], object], watcher: Callable[[], AbstractContextManager]) -> float:
+    start = time.perf_counter()
+    with torch.inference_mode(), watcher() as seen:
+        forward()
+    if isinstance(seen, Meter):
+        _ = seen.flops, seen.matmul_flops, seen.params_touched, seen.complete
+    return time.perf_counter() - start
+
+
+@pytest.mark.parametrize(("shape", "limit"), [((384, 6, 12), 1.10), ((128, 2, 2), 2.0)])
+def test_overhead_on_one_sample_of_32_tokens(shape: tuple[int, int, int], limit: float) -> None:
+    model, ids = encoder(*shape), torch.randint(0, 30000, (1, 32))
+    found = ratios(
+        lambda: model(ids),
+        {
+            "Meter": Meter,
+            "Meter without parameters": lambda: Meter(track=False),
+            "FlopCounterMode": lambda: FlopCounterMode(display=False),
+        },
+    )
+    print(shape, {name: f"{ratio:.3f}" for name, ratio in found.items()})
+    assert found["Meter without parameters"] <= limit
+    assert found["Meter"] <= max(limit, 1.25)

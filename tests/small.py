@@ -1,0 +1,74 @@
+"""A task that a few steps learn, and networks small enough to train in a test."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.protocol import Example, Sample, TaskInfo, TrainingJob
+
+CONFIG = EncoderConfig(
+    vocabulary=50, hidden=16, layers=4, heads=4, intermediate=32, positions=40, types=2, embedding=16
+)
+CLASSES = TaskInfo("colours", "classification", ("cold", "warm"))
+SCORE = TaskInfo("warmth", "regression", low=1.0, high=5.0)
+
+OPTIONS = {
+    "epochs": "2",
+    "batch_size": "16",
+    "learning_rate": "3e-3",
+    "tiny_hidden": "16",
+    "tiny_heads": "2",
+    "tiny_layers": "3",
+}
+
+
+def encoder(seed: int = 0, config: EncoderConfig = CONFIG) -> Encoder:
+    """A random encoder whose weights are large enough that layers, and exits, disagree."""
+    torch.manual_seed(seed)
+    made = Encoder(config)
+    for parameter in made.parameters():
+        if parameter.dim() > 1:
+            nn.init.normal_(parameter, std=0.4)
+    return made.eval()
+
+
+def stir(module: nn.Module, seed: int = 0) -> nn.Module:
+    """Give all matrices large random weights, for outputs that differ from input to input."""
+    torch.manual_seed(seed)
+    for parameter in module.parameters():
+        if parameter.dim() > 1:
+            nn.init.normal_(parameter, std=0.6)
+    return module.eval()
+
+
+def batch(lengths: list[int], seed: int = 1) -> dict[str, Tensor]:
+    """A padded batch of random ids."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(1, 50, (len(lengths), max(lengths)), generator=generator)
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    return {"ids": ids * mask, "segments": torch.zeros_like(ids), "mask": mask}
+
+
+def examples(count: int, task: TaskInfo = CLASSES, seed: int = 0) -> list[Example]:
+    """Words in which one or two colours decide: warm against cold, or for the score the number of warm ones."""
+    draw = random.Random(seed)
+    made = []
+    for index in range(count):
+        warm = draw.randrange(2)
+        words = [draw.choice(["paper", "door", "hill", "rain", "bread"]) for _ in range(draw.randrange(3, 12))]
+        words.insert(draw.randrange(len(words)), draw.choice(["red", "orange"] if warm else ["blue", "green"]))
+        label = float(warm) if task.kind == "classification" else 1.0 + 4.0 * warm
+        made.append(Example(Sample(f"s{index}", " ".join(words)), label))
+    return made
+
+
+def job(out: Path, task: TaskInfo = CLASSES, train: int = 96, **options: Any) -> TrainingJob:
+    """A training job with the backbone "tiny" that takes a second or two."""
+    given = {**OPTIONS, **options}
+    return TrainingJob(task, examples(train, task), examples(40, task, seed=1), "tiny", out, options=given)

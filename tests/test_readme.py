@@ -1,0 +1,30 @@
+"""The README's hello world works as printed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+
+
+def test_the_hello_world_runs_as_printed(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 15
+    (tmp_path / "majority.py").write_text(code)
+    (command,) = re.findall(r"elue (evaluate \./majority\.py.*)", README)
+    words = [sys.executable, "-m", "elue", *command.split(), "--json", "--limit", "20"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    zero, one = json.loads(done.stdout)
+    assert zero["point"] == {"answer": 0}
+    assert zero["score"]["value"] + one["score"]["value"] == 100.0
+    assert zero["flops"]["mean"] == 0
+    assert zero["complete"]
+
+
+def test_every_named_file_exists() -> None:
+    for name in re.findall(r"`((?:elue|plugins|submissions)/[\w/.]+)`", README):
+        assert (Path(__file__).parent.parent / name).exists(), name
