@@ -23,8 +23,9 @@ from elue.plan import PlannedRun, Rerun, plan_runs, weights_digest
 from elue.profile import Profile
 from elue.protocol import Knob, Sample
 from elue.recording import Answers, Outcome, make_record
-from elue.records import Identity, Record, Times
+from elue.records import Identity
 from elue.registry import MethodSource
+from elue.schema import Record, Times
 from elue.tasks import TaskData
 from elue.worker.session import START_SECONDS, Usage, Worker, WorkerFailure
 

@@ -11,7 +11,8 @@ from typing import Literal
 from elue import records
 from elue.errors import ElueError
 from elue.protocol import Knob
-from elue.records import Identity, Record
+from elue.records import Identity
+from elue.schema import Record
 
 Rerun = Literal["missing", "all", "none"]
 
@@ -22,7 +23,6 @@ _CHANGED = {
     "profile_digest": "the profile",
     "seed": "the seed",
     "limit": "the limit",
-    "measure": "the way of measuring",
 }
 
 

@@ -46,12 +46,31 @@ class Prediction:
     """The answer for one sample.
 
     `value` is a label index (classification) or a number (regression), `scores` the class probabilities
-    if there are any, `trace` what was executed for this sample, if the model says so.
+    if there are any, `trace` what was executed for this sample, if the model says so, `declared` the FLOPs
+    its author believes it took, if they say (the standard shows the gap to what it measured).
     """
 
     value: float
     scores: tuple[float, ...] = ()
     trace: tuple[Step, ...] = ()
+    declared: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a model did with one sample, for people to look at. Every part may be empty.
+
+    `tokens` are the pieces of the input; `kept` the positions of the tokens still computed after each layer that
+    ran; `exits` the class probabilities (or the number) of each exit or stage that was asked, in order; `experts`
+    for each layer with experts the expert every token went to, -1 for none; `stage` which model of a cascade
+    answered, from 0.
+    """
+
+    tokens: tuple[str, ...] = ()
+    kept: tuple[tuple[int, ...], ...] = ()
+    exits: tuple[tuple[float, ...], ...] = ()
+    experts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    stage: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +120,16 @@ class TrainingJob:
 class DynamicModel(Protocol):
     """A loaded method, ready to predict.
 
-    Three more members are looked for and may be absent:
-    `modules() -> Iterable[torch.nn.Module]`, the modules in force at the current point (their parameters are the
-    run's total); `rehearse(unit, shape)`, which runs one traced unit once so that it can be priced; and
-    `predict_sweep(samples, points)`, which answers many points from one pass.
+    More members are looked for and may be absent:
+    - `modules() -> Iterable[torch.nn.Module]`: the modules in force at the current point; their parameters are the
+      run's total.
+    - `rehearse(unit, shape) -> None`: runs one traced unit once, so that it can be priced. A model that has it
+      returns a trace with every prediction and may answer many samples at once.
+    - `predict_sweep(samples, points) -> Sequence[Sequence[Prediction]]`: answers many points from one pass; one
+      sequence of predictions a point.
+    - `ladder(samples) -> Sequence[Sequence[Prediction]]`: for each sample what every way out (exit, stage) would
+      answer, the cheapest first, each with the trace of leaving there. Controls are made of it.
+    - `explain(samples) -> Sequence[Explanation]`: what the model does with each sample at the current point.
     """
 
     def configure(self, point: Point) -> None:

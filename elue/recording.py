@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from elue import metrics, records
+from elue import metrics, schema
 from elue.profile import Profile
 from elue.protocol import Knob
-from elue.records import Flops, Identity, Params, Record, Samples, ScoreRef, Times
+from elue.records import Identity
 from elue.registry import MethodSource
+from elue.schema import Flops, Params, Record, Samples, ScoreRef, Times
 from elue.tasks import TaskData
 
 
@@ -54,7 +55,7 @@ def make_record(
     answers = outcome.answers
     unknown = dict(sorted(answers.unknown.items())) if answers else {}
     document = {
-        "schema": records.SCHEMA,
+        "schema": schema.SCHEMA,
         "key": identity.key,
         "method": {
             "name": method.name,
@@ -77,7 +78,8 @@ def make_record(
         },
         "point": dict(identity.point),
         "seed": identity.seed,
-        "measure": identity.measure,
+        "measure": "observed",
+        "audited": len(data.samples) if answers else 0,
         "profile": {"name": profile.name, "digest": identity.profile_digest},
         "status": outcome.status,
         "reason": outcome.reason,
@@ -152,7 +154,16 @@ def _samples(data: TaskData, answers: Answers) -> Samples:
     return Samples(
         id=tuple(sample.id for sample in data.samples),
         value=answers.values,
+        error=errors(data, answers.values),
         flops=answers.flops,
         matmul_flops=answers.matmul_flops,
         params_touched=answers.params_touched,
     )
+
+
+def errors(data: TaskData, values: Sequence[float]) -> tuple[float, ...]:
+    """For each sample 0 or 1 for a right or wrong class, or a regression's value minus the label."""
+    pairs = zip(values, data.labels, strict=True)
+    if data.spec.kind == "classification":
+        return tuple(int(value != label) for value, label in pairs)
+    return tuple(value - label for value, label in pairs)

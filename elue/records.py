@@ -11,140 +11,16 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from elue.errors import ElueError
-from elue.protocol import Family, Knob
-
-SCHEMA = 1
-"""Version of the record's shape. A reader upgrades older records and refuses newer ones."""
+from elue.protocol import Knob
+from elue.schema import SCHEMA, Record
 
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """For each past schema, the function that lifts a record to the next one."""
-
-Status = Literal["ok", "failed", "crashed", "timeout", "invalid", "forbidden"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Distribution(_Part):
-    """The installed package a method came from."""
-
-    name: str
-    version: str
-
-
-class MethodRef(_Part):
-    """Which code ran: `source_digest` covers its modules without docstrings and comments."""
-
-    name: str
-    family: Family
-    title: str
-    paper: str
-    source_digest: str
-    distribution: Distribution | None
-
-
-class WeightsRef(_Part):
-    """Which weights ran, and how they were trained as their folder tells it."""
-
-    digest: str
-    training: dict[str, Any] | None
-
-
-class TaskRef(_Part):
-    """Which samples were answered. `revision` covers the whole split, `size` is how many were measured."""
-
-    name: str
-    title: str
-    kind: Literal["classification", "regression"]
-    split: str
-    revision: str
-    metric: str
-    size: int
-    limit: int | None
-
-
-class ProfileRef(_Part):
-    """The conditions and prices of the measurement."""
-
-    name: str
-    digest: str
-
-
-class ScoreRef(_Part):
-    """Quality in percent with its 95 % bootstrap interval."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-
-
-class Flops(_Part):
-    """FLOPs a sample: `mean`, median, 95th percentile, maximum; `matmul_mean` is the multiply-add part."""
-
-    mean: float
-    p50: float
-    p95: float
-    max: float
-    matmul_mean: float
-
-
-class Params(_Part):
-    """Parameters of the model at this point, and the mean number a sample really read."""
-
-    total: int
-    touched_mean: float
-
-
-class Times(_Part):
-    """When and how long; the only part that may differ between two runs of the same thing."""
-
-    started: str
-    wall_seconds: float
-    cpu_seconds: float | None
-    peak_memory_bytes: int | None
-
-
-class Samples(_Part):
-    """What came out for each sample, in the task's order; one entry a sample in every column."""
-
-    id: tuple[str, ...]
-    value: tuple[float, ...]
-    flops: tuple[int, ...]
-    matmul_flops: tuple[int, ...]
-    params_touched: tuple[int, ...]
-
-
-class Record(_Part):
-    """One run. `samples` is None where it did not finish, or where only the summary was read."""
-
-    schema_: int = Field(SCHEMA, alias="schema")
-    key: str
-    method: MethodRef
-    weights: WeightsRef | None
-    task: TaskRef
-    point: dict[str, Knob]
-    seed: int
-    measure: Literal["observed", "traced"]
-    profile: ProfileRef
-    status: Status
-    reason: str
-    complete: bool
-    unknown: dict[str, int]
-    trust: Literal["self_reported", "reproduced", "verified"]
-    score: ScoreRef | None
-    flops: Flops | None
-    params: Params | None
-    environment: dict[str, Any]
-    times: Times
-    command: str
-    samples: Samples | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +37,6 @@ class Identity:
     point: Mapping[str, Knob]
     profile_digest: str
     seed: int
-    measure: str = "observed"
 
     @property
     def key(self) -> str:
@@ -182,7 +57,6 @@ def identity(record: Record) -> Identity:
         point=record.point,
         profile_digest=record.profile.digest,
         seed=record.seed,
-        measure=record.measure,
     )
 
 
@@ -192,14 +66,15 @@ def canonical(document: Any) -> str:
 
 
 def summary(record: Record) -> dict[str, Any]:
-    """The record as plain data, without its samples."""
-    return record.model_dump(mode="json", by_alias=True, exclude={"samples"})
+    """The record as plain data, without what it holds of single samples."""
+    return record.model_dump(mode="json", by_alias=True, exclude={"samples", "explained"})
 
 
 def dumps(record: Record) -> str:
     """A record as text: keys sorted, one field a line, the samples packed."""
     document = summary(record)
-    document["samples"] = _pack(record.samples) if record.samples else None
+    document["samples"] = _pack(record.samples.model_dump(mode="json")) if record.samples else None
+    document["explained"] = _pack([each.model_dump(mode="json") for each in record.explained])
     return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
@@ -218,7 +93,9 @@ def loads(text: str, source: str = "record") -> Record:
         schema = document["schema"]
     try:
         if document.get("samples"):
-            document["samples"] = _unpack(document["samples"])
+            document["samples"] = _even(_unpack(document["samples"]))
+        if document.get("explained"):
+            document["explained"] = _unpack(document["explained"])
         return Record.model_validate(document)
     except (ValidationError, ValueError, KeyError, TypeError, zlib.error) as error:
         where = (
@@ -266,16 +143,19 @@ def files(runs: Path) -> Iterator[Path]:
     yield from sorted(path for path in runs.glob("**/*.json") if not path.name.startswith("."))
 
 
-def _pack(samples: Samples) -> dict[str, Any]:
-    text = canonical(samples.model_dump(mode="json"))
-    data = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+def _pack(content: Any) -> dict[str, Any]:
+    data = base64.b64encode(zlib.compress(canonical(content).encode(), 9)).decode()
     return {"encoding": "json+zlib+base64", "data": data}
 
 
-def _unpack(packed: Mapping[str, Any]) -> dict[str, Any]:
+def _unpack(packed: Mapping[str, Any]) -> Any:
     if packed["encoding"] != "json+zlib+base64":
         raise ValueError(f"unknown sample encoding {packed['encoding']!r}")
-    columns: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed["data"], validate=True)))
-    if len({len(column) for column in columns.values()}) != 1:
+    return json.loads(zlib.decompress(base64.b64decode(packed["data"], validate=True)))
+
+
+def _even(samples: dict[str, Any]) -> dict[str, Any]:
+    lengths = {len(column) for name, column in samples.items() if name != "paths" and (name != "path" or column)}
+    if len(lengths) != 1:
         raise ValueError("sample columns differ in length")
-    return columns
+    return samples

@@ -26,7 +26,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from elue import records
 from elue.errors import ElueError
-from elue.records import Record
+from elue.schema import Record
 
 
 class _Base(DeclarativeBase):

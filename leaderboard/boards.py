@@ -165,7 +165,6 @@ def _parts(summary: Summary) -> dict[str, str]:
         "seed": str(summary["seed"]),
         "weights": weights["digest"] if weights else "none",
         "code": summary["method"]["source_digest"],
-        "measure": summary["measure"],
     }
 
 

@@ -22,6 +22,7 @@ FLOORS = {
     "elue.profile": 1,
     "elue.profiles": 1,
     "elue.records": 1,
+    "elue.schema": 1,
     "elue.sources": 1,
     "elue.tasks": 2,
     "elue.registry": 2,

@@ -16,7 +16,7 @@ import pytest
 from elue import evaluate, profile, records, registry, tasks
 from elue.errors import ElueError
 from elue.plan import PlannedRun
-from elue.records import Record
+from elue.schema import Record
 from tests.conftest import WritePlugin, WriteTask
 
 MATMUL = "import torch\nW = torch.nn.Parameter(torch.ones(3, 3))\n"

@@ -11,7 +11,7 @@ import pytest
 
 from elue import metrics, records, tasks
 from elue.protocol import Sample
-from elue.records import Record
+from elue.schema import Record
 
 ROOT = Path(__file__).parent.parent / "submissions" / "baselines"
 PATHS = list(records.files(ROOT / "records"))

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from elue.leaderboard import boards
-from elue.records import Record
+from elue.schema import Record
 from tests.leaderboard.samples import curve, failed, store, summary
 
 
@@ -65,7 +65,6 @@ def test_full_runs_come_before_partial_ones_and_test_before_other_splits():
         ({"weights": {"digest": "ab" * 32}}, "elasticbert · weights abababab"),
         ({"weights": None}, "elasticbert · weights none"),
         ({"method": {"source_digest": "cd" * 32}}, "elasticbert · code cdcdcdcd"),
-        ({"measure": "traced"}, "elasticbert · measure traced"),
     ],
 )
 def test_curves_of_one_method_are_told_apart_by_what_differs(change, label):

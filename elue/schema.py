@@ -1,0 +1,247 @@
+"""The shape of a run's record: what is kept of a run, part by part."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from elue.protocol import Family, Knob
+
+SCHEMA = 1
+"""Version of the record's shape. A reader upgrades older records and refuses newer ones."""
+
+Status = Literal["ok", "failed", "crashed", "timeout", "invalid", "forbidden"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Distribution(_Part):
+    """The installed package a method came from."""
+
+    name: str
+    version: str
+
+
+class MethodRef(_Part):
+    """Which code ran: `source_digest` covers its modules without docstrings and comments."""
+
+    name: str
+    family: Family
+    title: str
+    paper: str
+    source_digest: str
+    distribution: Distribution | None
+
+
+class WeightsRef(_Part):
+    """Which weights ran, and how they were trained as their folder tells it."""
+
+    digest: str
+    training: dict[str, Any] | None
+
+
+class TaskRef(_Part):
+    """Which samples were answered. `revision` covers the whole split, `size` is how many were measured."""
+
+    name: str
+    title: str
+    kind: Literal["classification", "regression"]
+    split: str
+    revision: str
+    metric: str
+    size: int
+    limit: int | None
+
+
+class ProfileRef(_Part):
+    """The conditions and prices of the measurement."""
+
+    name: str
+    digest: str
+
+
+class ScoreRef(_Part):
+    """Quality in percent with its 95 % bootstrap interval."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+class Flops(_Part):
+    """FLOPs a sample: `mean`, median, 95th percentile, maximum; `matmul_mean` is the multiply-add part."""
+
+    mean: float
+    p50: float
+    p95: float
+    max: float
+    matmul_mean: float
+
+
+class Params(_Part):
+    """Parameters of the model at this point, and the mean number a sample really read."""
+
+    total: int
+    touched_mean: float
+
+
+class Traffic(_Part):
+    """Mean bytes a sample of the operands and of the results of executed operators."""
+
+    read_mean: float
+    written_mean: float
+
+
+class Latency(_Part):
+    """Seconds of a sample over those of the profile's reference encoder on it, in turn in one process.
+
+    Median and 95th percentile over `samples` samples, each with its 95 % interval. A time, not a count: it may differ
+    between two runs of the same thing.
+    """
+
+    reference: str
+    samples: int
+    median: float
+    median_low: float
+    median_high: float
+    p95: float
+    p95_low: float
+    p95_high: float
+    machine: str
+
+
+class Batch(_Part):
+    """What a batched profile measured: packs of at most `token_budget` tokens on `threads` threads.
+
+    `throughput` is samples a second over those of the static full model on the same samples in the same process;
+    `flops_speedup` that model's FLOPs over these; `realised` is the one divided by the other. Times, as in Latency.
+    """
+
+    token_budget: int
+    threads: int
+    reference: str
+    flops_mean: float
+    flops_speedup: float
+    throughput: float
+    throughput_low: float
+    throughput_high: float
+    realised: float
+    machine: str
+
+
+class Control(_Part):
+    """What a control reaches: score in percent at mean FLOPs a sample."""
+
+    score: float
+    flops_mean: float
+
+
+class Controls(_Part):
+    """Controls from one pass over every way out (exit, stage) of the model.
+
+    `shares` is the share of samples that took each way out at this point. `random` deals these ways out at random,
+    `oracle` takes the cheapest that is right (the cheapest of all where none is); `gain` is the run's score minus
+    that of `random`, with its 95 % interval: what the decision itself is worth.
+    """
+
+    shares: tuple[float, ...]
+    random: Control
+    oracle: Control
+    gain: float
+    gain_low: float
+    gain_high: float
+
+
+class Flag(_Part):
+    """A finding of an audit: it does not end the run, and it never goes unsaid. `code` is a stable word."""
+
+    code: str
+    detail: str
+
+
+class Explained(_Part):
+    """What the model did with one sample: see `elue.protocol.Explanation`."""
+
+    id: str
+    tokens: tuple[str, ...]
+    kept: tuple[tuple[int, ...], ...]
+    exits: tuple[tuple[float, ...], ...]
+    experts: dict[str, tuple[int, ...]]
+    stage: int | None
+
+
+class Times(_Part):
+    """When and how long; may differ between two runs of the same thing."""
+
+    started: str
+    wall_seconds: float
+    cpu_seconds: float | None
+    peak_memory_bytes: int | None
+
+
+class Samples(_Part):
+    """What came out for each sample, in the task's order; one entry a sample in every column.
+
+    `error` is 0 for a right and 1 for a wrong class, or in a regression the value minus the label, so that scores can
+    be recomputed and compared without the data. `path` is the sample's place in `paths`, the distinct traces there
+    are, each a sequence of (unit, shape, times); both are empty where the model tells no traces.
+    """
+
+    id: tuple[str, ...]
+    value: tuple[float, ...]
+    error: tuple[float, ...]
+    flops: tuple[int, ...]
+    matmul_flops: tuple[int, ...]
+    params_touched: tuple[int, ...]
+    path: tuple[int, ...] = ()
+    paths: tuple[tuple[tuple[str, tuple[int, ...], int], ...], ...] = ()
+
+
+class Record(_Part):
+    """One run. `samples` is None where it did not finish, or where only the summary was read.
+
+    `measure` says how compute was found: "observed" ran every sample at batch 1 under the Meter, "traced" priced the
+    steps of traces and ran only `audited` samples so. All else is the same either way. `registered` counts calls that
+    a formula of the plugin's own priced, which puts a run into the division "open". `declared` is the mean FLOPs a
+    sample that the method claims. `explained` holds some samples, of tasks whose texts may be shown.
+    """
+
+    schema_: int = Field(SCHEMA, alias="schema")
+    key: str
+    method: MethodRef
+    weights: WeightsRef | None
+    task: TaskRef
+    point: dict[str, Knob]
+    seed: int
+    measure: Literal["observed", "traced"]
+    audited: int = 0
+    profile: ProfileRef
+    status: Status
+    reason: str
+    complete: bool
+    unknown: dict[str, int]
+    registered: dict[str, int] = Field(default_factory=dict)
+    flags: tuple[Flag, ...] = ()
+    trust: Literal["self_reported", "reproduced", "verified"]
+    score: ScoreRef | None
+    flops: Flops | None
+    params: Params | None
+    declared: float | None = None
+    traffic: Traffic | None = None
+    controls: Controls | None = None
+    latency: Latency | None = None
+    batch: Batch | None = None
+    environment: dict[str, Any]
+    times: Times
+    command: str
+    explained: tuple[Explained, ...] = ()
+    samples: Samples | None = None
+
+    @property
+    def division(self) -> Literal["closed", "open"]:
+        """Open where a formula of the plugin's own priced an operator, else closed."""
+        return "open" if self.registered else "closed"
