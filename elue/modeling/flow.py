@@ -27,7 +27,7 @@ def flow(stages: Sequence[Stage], requests: Iterable[Request], budget: int = BUD
     queues = [_Queue(budget) for _ in stages]
     source = _Source(requests)
     while True:
-        full = [depth for depth, queue in enumerate(queues) if queue.tokens >= budget // 2]
+        full = [depth for depth, queue in enumerate(queues) if queue.tokens >= max(1, budget // 2)]
         if full:
             depth = full[-1]
         elif fresh := source.take(budget):
