@@ -130,7 +130,7 @@ def test_the_priced_trace_is_what_runs(make: Make, task: TaskInfo):
             priced = [prices[step.unit, step.shape] for step in answer.trace for _ in range(step.times)]
             assert tuple(map(sum, zip(*priced, strict=True))) == counted(meter), (point, answer.trace)
             totals.add(meter.flops)
-    assert len(totals) > 20
+    assert len(totals) > 12
 
 
 @pytest.mark.parametrize(("make", "task"), MADE)
