@@ -80,6 +80,7 @@ def runs(model: CascadeModel) -> Counter[str]:
 
 
 def test_the_full_model_runs_for_unsure_samples_only_and_then_answers(model: CascadeModel):
+    small.stir(model.network)
     small_answers, full_answers = answers_of(model)
     ran = runs(model)
     confidences = sorted({round(max(scores), 6) for scores in small_answers})
