@@ -1,6 +1,6 @@
-"""Evaluation: open a worker, plan the runs, execute the due ones, and keep a record of each.
+"""Evaluation: plan the runs, execute the due ones in workers, and keep a record of each.
 
-Labels stay here. The worker sees texts under opaque ids in shuffled order, one sample at a time.
+Labels stay here. A worker sees texts under opaque ids in shuffled order.
 """
 
 from __future__ import annotations
@@ -8,24 +8,20 @@ from __future__ import annotations
 import queue
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from elue import records
 from elue.errors import ElueError
-from elue.passes import observed
-from elue.passes.context import Context, Evaluation, Progress
+from elue.passes.context import Evaluation, Progress, folder, open_method
+from elue.passes.running import work
 from elue.plan import PlannedRun, plan_runs, weights_digest
 from elue.protocol import Knob
-from elue.recording import Answers, Findings, Outcome, make_record
 from elue.records import Identity
 from elue.registry import MethodSource
-from elue.schema import Record, Times
-from elue.worker.session import START_SECONDS, Usage, Worker, WorkerFailure
+from elue.schema import Record
+from elue.worker.session import START_SECONDS, Worker, WorkerFailure
 
 __all__ = ["Evaluation", "Progress", "describe", "execute", "plan"]
 
@@ -65,17 +61,18 @@ def execute(evaluation: Evaluation, planned: Sequence[PlannedRun], progress: Pro
             due.put(run)
     done: queue.SimpleQueue[Record | BaseException | None] = queue.SimpleQueue()
     stop = threading.Event()
+    running = min(max(1, evaluation.workers), due.qsize())
+    most = -(-due.qsize() // max(1, running))
 
-    def work() -> None:
+    def share() -> None:
         try:
-            _sweep(evaluation, due, done.put, progress, stop)
+            work(evaluation, due, most, done.put, progress, stop)
         except BaseException as error:
             done.put(error)
         finally:
             done.put(None)
 
-    running = min(max(1, evaluation.workers), due.qsize())
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(running)]
+    threads = [threading.Thread(target=share, daemon=True) for _ in range(running)]
     for thread in threads:
         thread.start()
     try:
@@ -111,84 +108,12 @@ def describe(method: MethodSource) -> list[dict[str, Any]]:
     return options
 
 
-def _sweep(
-    evaluation: Evaluation,
-    due: queue.SimpleQueue[PlannedRun],
-    deliver: Callable[[Record], None],
-    progress: Progress,
-    stop: threading.Event,
-) -> None:
-    """One thread's share: take runs until none is left, in one worker as long as it lives."""
-    worker: Worker | None = None
-    environment: dict[str, Any] = {}
-    loaded: dict[str, Any] = {}
-    try:
-        while not stop.is_set():
-            try:
-                run = due.get_nowait()
-            except queue.Empty:
-                return
-            started, clock, before, after = _now(), time.monotonic(), Usage(None, None), Usage(None, None)
-            status, reason, answers, findings = "ok", "", None, Findings()
-            progress.run_started(run, len(evaluation.data.samples))
-            try:
-                if worker is None:
-                    worker = Worker(evaluation.log, evaluation.profile.conditions.threads)
-                    environment = _open(worker, evaluation)
-                    weights = _path(evaluation.weights)
-                    loaded = worker.call("load", START_SECONDS, weights=weights, seed=evaluation.seed)
-                before = worker.usage()
-                context = Context(evaluation, worker, progress, stop, loaded)
-                answers = observed.measure(context, run)
-                after = worker.usage()
-                findings = _findings(context, run, answers)
-            except WorkerFailure as failure:
-                status, reason = failure.status, f"{failure.reason} (log: logs/{evaluation.log.name})"
-                answers = None
-                if worker is not None:
-                    worker.close()
-                    worker = None
-            times = _times(started, time.monotonic() - clock, before, after)
-            outcome = Outcome(status, reason, answers, environment, times, findings)
-            record = make_record(
-                evaluation.method,
-                evaluation.data,
-                evaluation.profile,
-                evaluation.weights,
-                run.identity,
-                outcome,
-            )
-            deliver(record)
-            progress.run_ended(run, record)
-    finally:
-        if worker is not None:
-            worker.close()
-
-
-def _findings(context: Context, run: PlannedRun, answers: Answers) -> Findings:
-    """All that further passes find of a run that has its answers; the worker is at the run's point."""
-    return Findings()
-
-
-def _open(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
-    """Import the plugin in the worker; returns the environment it runs in."""
-    answer = worker.call(
-        "open",
-        START_SECONDS,
-        target=evaluation.method.target,
-        task=asdict(evaluation.data.spec.info()),
-        profile=asdict(evaluation.profile),
-    )
-    environment: dict[str, Any] = answer["environment"]
-    return environment
-
-
 def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
     name, task = evaluation.method.name, evaluation.data.spec.name
     try:
         with Worker(evaluation.log) as worker:
-            _open(worker, evaluation)
-            answer = worker.call("points", START_SECONDS, weights=_path(evaluation.weights))
+            open_method(worker, evaluation)
+            answer = worker.call("points", START_SECONDS, weights=folder(evaluation.weights))
     except WorkerFailure as failure:
         message = f"Method '{name}' {failure.status} before its first run: {failure.reason}."
         raise ElueError("method_failed", message, f"Its log is {evaluation.log}.") from None
@@ -198,17 +123,3 @@ def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
         raise ElueError("no_points", f"'{name}' offers no operating points for '{task}'.", "Give --point k=v.")
     points: list[dict[str, Knob]] = answer["points"]
     return points
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _times(started: str, wall: float, before: Usage, after: Usage) -> Times:
-    known = before.cpu_seconds is not None and after.cpu_seconds is not None
-    cpu = round((after.cpu_seconds or 0.0) - (before.cpu_seconds or 0.0), 3) if known else None
-    return Times(started=started, wall_seconds=round(wall, 3), cpu_seconds=cpu, peak_memory_bytes=after.peak_memory)
-
-
-def _path(weights: Path | None) -> str | None:
-    return None if weights is None else str(weights.resolve())

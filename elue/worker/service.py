@@ -1,0 +1,208 @@
+"""What a worker does for its parent: loads the plugin, and meters, collects and prices what it answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from elue.protocol import Method, Prediction, Sample, TaskInfo
+from elue.worker import answers, sandbox
+
+if TYPE_CHECKING:
+    from elue.profile import Profile
+    from elue.worker.pricing import Pricer
+
+OFFERS = ("rehearse", "predict_sweep", "ladder", "explain")
+"""Members of a model that it may lack: see `elue.protocol.DynamicModel`."""
+
+
+class Service:
+    """The calls a parent can make. Each takes the frame's fields and returns the answer's fields."""
+
+    def __init__(self, confinement: dict[str, Any]) -> None:
+        self.confinement = confinement
+        self.method: Method
+        self.model: Any
+        self.modules: list[Any]
+        self.points_swept: list[dict[str, Any]]
+        self.traces: answers.Traces
+        self.pricer: Pricer
+        self.task: TaskInfo
+        self.profile: Profile
+
+    def describe(self, target: str) -> dict[str, Any]:
+        """Import the plugin and name its training options, each with default and help."""
+        from elue.worker.plugin import load_method
+
+        options = load_method(target).options
+        fields = dataclasses.fields(options) if options else ()
+        return {"options": [_option(field) for field in fields]}
+
+    def open(self, target: str, task: dict[str, Any], profile: dict[str, Any]) -> dict[str, Any]:
+        """Import the plugin and set the measurement's conditions."""
+        import torch
+
+        import elue
+        from elue.profile import Conditions, Costs, Profile
+        from elue.worker.plugin import load_method
+
+        conditions = Conditions(**profile["conditions"])
+        self.profile = Profile(**{**profile, "conditions": conditions, "costs": Costs(**profile["costs"])})
+        torch.set_num_threads(conditions.threads)
+        self.task = TaskInfo(**{**task, "labels": tuple(task["labels"])})
+        self.method = load_method(target)
+        return {
+            "environment": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "transformers": metadata.version("transformers"),
+                "elue": elue.__version__,
+                "platform": f"{sys.platform}-{platform.machine()}",
+                "processor": _processor(),
+                "sandbox": self.confinement,
+            }
+        }
+
+    def points(self, weights: str | None) -> dict[str, Any]:
+        """Whether the method serves this task, and its default sweep."""
+        reason = self.method.supports(self.task)
+        points = [] if reason else [dict(p) for p in self.method.points(self.task, _path(weights))]
+        return {"unsupported": reason, "points": points}
+
+    def load(self, weights: str | None, seed: int) -> dict[str, Any]:
+        """Load the model; from here on it may start no process and touch no network. Says what more it offers."""
+        import torch
+
+        from elue.worker.pricing import Pricer
+
+        torch.manual_seed(seed)
+        self.model = self.method.load(self.task, _path(weights), seed)
+        self.pricer = Pricer(self.profile)
+        sandbox.forbid_processes_and_network()
+        return {"offers": [name for name in OFFERS if callable(getattr(self.model, name, None))]}
+
+    def configure(self, point: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Set the operating point; returns the parameters in force there. Traces are numbered anew."""
+        return {"params_total": self._configure([point], seed)[0]}
+
+    def configure_sweep(self, points: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+        """Set the points that `predict_sweep` is to answer; returns the parameters in force at each."""
+        self.points_swept = points
+        return {"params_total": self._configure(points, seed)}
+
+    def _configure(self, points: Sequence[dict[str, Any]], seed: int) -> list[int]:
+        import torch
+
+        from elue.worker.parameters import modules_of, total_parameters
+
+        torch.manual_seed(seed)
+        totals, modules = [], {}
+        for point in points:
+            self.model.configure(point)
+            here = modules_of(self.model)
+            totals.append(total_parameters(here))
+            modules.update({id(module): module for module in here})
+        self.modules = list(modules.values())
+        self.traces = answers.Traces()
+        return totals
+
+    def predict(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Answer samples under the Meter; the count covers all of them together."""
+        from elue.meter import Meter
+
+        inputs = [Sample(**sample) for sample in samples]
+        with Meter(profile=self.profile, modules=self.modules) as meter:
+            answered = self.model.predict(inputs)
+        rows = [
+            {
+                "id": sample.id,
+                "value": answers.number(prediction.value, self.task),
+                "scores": prediction.scores,
+                "ties": answers.ties(prediction.scores),
+                "declared": answers.declared(prediction),
+                "path": self.traces.number(prediction.trace),
+            }
+            for sample, prediction in zip(inputs, answers.predictions(answered, len(inputs)), strict=True)
+        ]
+        return {
+            "predictions": rows,
+            "flops": meter.flops,
+            "matmul_flops": meter.matmul_flops,
+            "params_touched": meter.params_touched,
+            "unknown": dict(meter.unknown),
+            "registered": dict(meter.registered),
+            **self.traces.news(),
+        }
+
+    def predict_many(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Answer samples together, unmetered: values, and traces to be priced."""
+        inputs = [Sample(**sample) for sample in samples]
+        columns = self._columns(self.model.predict(inputs), len(inputs), "predict")
+        return {"ids": [sample.id for sample in inputs], "points": [columns], **self.traces.news()}
+
+    def predict_sweep(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+        """The same at all points of `configure_sweep`, from one pass."""
+        inputs, points = [Sample(**sample) for sample in samples], self.points_swept
+        swept = self.model.predict_sweep(inputs, points)
+        answered = answers.sequence(swept, len(points), "predict_sweep", "sequences for {} points")
+        columns = [self._columns(one, len(inputs), "predict_sweep") for one in answered]
+        return {"ids": [sample.id for sample in inputs], "points": columns, **self.traces.news()}
+
+    def ladder(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+        """For each sample what every way out would answer, the values and traces in columns by way out."""
+        inputs = [Sample(**sample) for sample in samples]
+        rows = answers.sequence(self.model.ladder(inputs), len(inputs), "ladder", "sequences for {} samples")
+        ways = [answers.sequence(row, len(rows[0]), "ladder", "ways out where there were {}") for row in rows]
+        columns = [self._columns(column, len(inputs), "ladder") for column in zip(*ways, strict=True)]
+        return {"ids": [sample.id for sample in inputs], "ways": columns, **self.traces.news()}
+
+    def price(self, paths: list[int]) -> dict[str, Any]:
+        """Price traces by their numbers."""
+        steps = self.traces.steps
+        chosen = ([steps[step] for step in self.traces.paths[path]] for path in paths)
+        prices = [self.pricer.path(self.model, self.modules, path) for path in chosen]
+        return {"prices": prices, "rehearsed": self.pricer.news()}
+
+    def explain(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+        """What the model does with samples at the current point."""
+        inputs = [Sample(**sample) for sample in samples]
+        explained = answers.sequence(self.model.explain(inputs), len(inputs), "explain", "explanations for {} samples")
+        return {"ids": [sample.id for sample in inputs], "explained": [answers.explanation(one) for one in explained]}
+
+    def _columns(self, answered: Any, count: int, call: str) -> dict[str, Any]:
+        """Many predictions as frame data. Raises Invalid for one without a trace."""
+        rows: Sequence[Prediction] = answers.predictions(answered, count, call)
+        paths = [self.traces.number(prediction.trace) for prediction in rows]
+        if not all(self.traces.paths[path] for path in paths):
+            raise answers.Invalid(f"{call} returned a Prediction without a trace")
+        ties = ((place, answers.ties(prediction.scores)) for place, prediction in enumerate(rows))
+        return {
+            "values": [answers.number(prediction.value, self.task) for prediction in rows],
+            "paths": paths,
+            "ties": [[place, tied] for place, tied in ties if tied],
+            "declared": [answers.declared(prediction) for prediction in rows],
+        }
+
+
+def _option(field: dataclasses.Field[Any]) -> dict[str, Any]:
+    default = field.default if field.default is not dataclasses.MISSING else None
+    plain = isinstance(default, bool | int | float | str)
+    return {"name": field.name, "default": default if plain else repr(default), "help": field.metadata.get("help", "")}
+
+
+def _path(folder: str | None) -> Path | None:
+    return None if folder is None else Path(folder)
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
