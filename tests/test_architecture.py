@@ -18,6 +18,8 @@ FLOORS = {
     "elue.errors": 0,
     "elue.meter.table": 1,
     "elue.metrics": 1,
+    "elue.controls": 1,
+    "elue.packing": 1,
     "elue.pareto": 1,
     "elue.profile": 1,
     "elue.profiles": 1,

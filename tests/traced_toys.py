@@ -57,20 +57,22 @@ class Model:
             skipped = self.lie == "remembers" and number == 2 and not many
             if not skipped:
                 state = self.unit(f"layer.{number}", state)
-            if not (self.lie in ("drops", "remembers") and number == 2) and not (self.lie == "drops many" and many and number == 2):
+            hidden = self.lie in ("drops", "remembers") or (self.lie == "drops many" and many)
+            if not (hidden and number == 2):
                 trace.append(Step(f"layer.{number}", (len(ids),)))
             scores = self.unit(f"exit.{number}", state)
             trace.append(Step(f"exit.{number}", (len(ids),)))
             if self.lie == "shape" and many:
                 trace[1] = Step("layer.1", (max(1, len(ids) - 1),))
-            value = float(scores.argmax())
+            scores = tuple(float(score) for score in scores)
+            value = float(scores.index(max(scores)))
             if self.lie == "value" and not many:
                 value = 1.0 - value
             if self.lie == "remembers":
                 value = MEMORY.setdefault((sample.text, number), value)
             if self.lie == "tied":
-                value, scores = float(many), torch.tensor([0.5, 0.5])
-            ways.append(Prediction(value, tuple(scores.tolist()), tuple(trace), 1000 * number))
+                value, scores = float(many), (0.5, 0.5)
+            ways.append(Prediction(value, scores, tuple(trace), 1000 * number))
         return ways
 
     def predict(self, samples):
@@ -80,14 +82,14 @@ class Model:
     def rehearse(self, unit, shape):
         with torch.inference_mode():
             if unit == "embed":
-                state = torch.arange(shape[0]) % shape[1]
+                state = torch.tensor([place % shape[1] for place in range(shape[0])])
             else:
                 cheap = self.lie == "cheap" and unit == "layer.2"
                 state = torch.zeros(1 if cheap else shape[0], WIDTH)
             self.unit(unit, state)
 '''
 
-SWEEP = '''
+SWEEP = """
     def predict_sweep(self, samples, points):
         self.calls += 1
         print("sweep", len(samples), len(points), flush=True)
@@ -96,24 +98,23 @@ SWEEP = '''
             self.configure(point)
             answered.append(self.predict(samples))
         return answered
-'''
+"""
 
-LADDER = '''
+LADDER = """
     def ladder(self, samples):
         print("ladder", len(samples), flush=True)
         if self.lie == "ladder":
             return [self.run(sample, EXITS)[:1] for sample in samples]
         return [self.run(sample, EXITS, many=True) for sample in samples]
-'''
+"""
 
-EXPLAIN = '''
+EXPLAIN = """
     def explain(self, samples):
-        return [
-            Explanation(tuple(s.text.split()), exits=tuple(p.scores for p in self.run(s, self.stop(s)))) for s in samples
-        ]
-'''
+        exits = [tuple(way.scores for way in self.run(sample, self.stop(sample))) for sample in samples]
+        return [Explanation(tuple(s.text.split()), exits=each) for s, each in zip(samples, exits)]
+"""
 
-METHOD = '''
+METHOD = """
 
 class Toy(Method):
     name = "traced-toy"
@@ -125,7 +126,7 @@ class Toy(Method):
 
     def points(self, task, weights):
         return [{"depth": depth} for depth in range(4)]
-'''
+"""
 
 
 def write(folder: Path, *parts: str, changed: dict[str, str] | None = None) -> Path:

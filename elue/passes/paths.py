@@ -78,7 +78,7 @@ class Paths:
 
 def _step(sent: Any) -> Step:
     match sent:
-        case [str(unit), list(shape), int(times)] if 0 < len(unit) <= 100 and times > 0:
+        case [str(unit), list(shape), int(times)] if 0 < len(unit) <= 100 and times >= 0:
             if all(type(size) is int and 0 <= size < 2**31 for size in shape):
                 return unit, tuple(shape), times
     raise WorkerFailure("invalid", f"sent {str(sent)[:100]} where a step belongs")
