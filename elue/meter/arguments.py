@@ -44,7 +44,7 @@ def stored(tensor: Tensor) -> int:
 
 
 def groups_used(args: Args, kwargs: Kwargs) -> list[int] | None:
-    """Of a grouped product (rows, weights (groups, k, m), offsets): the groups that have rows; None if it has no groups."""
+    """Of a product of rows by weights (groups, k, m): the groups that have rows; None where there are no groups."""
     offsets = kwargs.get("offs", args[2] if len(args) > 2 else None)
     if offsets is None or args[1].dim() != 3:
         return None

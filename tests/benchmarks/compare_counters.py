@@ -1,8 +1,8 @@
 """Regenerates the comparison of FLOP counters: `python -m tests.benchmarks.compare_counters`.
 
-Each case has a closed form of its multiply-adds (two FLOPs each), written here or in the golden tests, of which all that
-multiply matrices follow. Every counter installed gets the same module and inputs; what it finds is shown as a share of
-the closed form. Optional: fvcore, ptflops, thop, calflops.
+Each case has a closed form of its multiply-adds (two FLOPs each), written here or in the golden tests, of which all
+that have some follow. Every counter installed gets the same module and inputs, in a process of its own since some patch
+torch; what it finds is shown as a share of the closed form. Optional: fvcore, ptflops, thop, calflops.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import torch
@@ -158,6 +159,11 @@ def golden() -> dict[str, Case]:
     return cases
 
 
+def cases() -> dict[str, Case]:
+    """All cases by name."""
+    return CASES | golden()
+
+
 def ours(model: nn.Module, sample: Tensor) -> int:
     """The Meter, in inference_mode."""
     with torch.inference_mode(), Meter() as meter:
@@ -237,13 +243,16 @@ COUNTERS: dict[str, Callable[[nn.Module, Tensor], int]] = {
 }
 
 
-def found(counter: Callable[[nn.Module, Tensor], int], case: Case) -> str:
+def found(name: str, counter: str) -> str:
     """What a counter makes of a case, as a share of the closed form."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
     torch.manual_seed(0)
+    case = cases()[name]
     model, sample = case.build().eval(), case.sample()
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            count = counter(model, sample)
+            count = COUNTERS[counter](model, sample)
     except ImportError:
         return "not installed"
     except Exception as error:
@@ -253,16 +262,16 @@ def found(counter: Callable[[nn.Module, Tensor], int], case: Case) -> str:
 
 def main() -> dict[str, list[Any]]:
     """Print the table; returns its rows by case."""
-    warnings.simplefilter("ignore")
-    logging.disable(logging.CRITICAL)
+    torch.set_num_threads(1)
     print(f"torch {torch.__version__}\n\n| case | FLOPs of multiply-adds | {' | '.join(COUNTERS)} |")
     print("|---|---:|" + "---:|" * len(COUNTERS))
-    table, cases = {}, CASES | golden()
-    for name, case in cases.items():
-        table[name] = [found(counter, case) for counter in COUNTERS.values()]
-        print(f"| {name} | {case.flops:,} | {' | '.join(table[name])} |", flush=True)
+    table = {}
+    with get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+        for name, case in cases().items():
+            table[name] = pool.starmap(found, [(name, counter) for counter in COUNTERS], chunksize=1)
+            print(f"| {name} | {case.flops:,} | {' | '.join(table[name])} |", flush=True)
     right = [sum(row[column] == "exact" for row in table.values()) for column in range(len(COUNTERS))]
-    print(f"| exact, of {len(cases)} | | {' | '.join(map(str, right))} |")
+    print(f"| exact, of {len(table)} | | {' | '.join(map(str, right))} |")
     return table
 
 
