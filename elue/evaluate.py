@@ -17,7 +17,8 @@ from typing import Any
 
 from elue import records
 from elue.errors import ElueError
-from elue.passes import observed
+from elue.passes import latency, observed
+from elue.passes.compute import Auditor
 from elue.passes.context import Context, Evaluation, Progress
 from elue.plan import PlannedRun, plan_runs, weights_digest
 from elue.protocol import Knob
@@ -120,6 +121,7 @@ def _sweep(
 ) -> None:
     """One thread's share: take runs until none is left, in one worker as long as it lives."""
     worker: Worker | None = None
+    auditor = Auditor(evaluation, lambda: Worker(evaluation.audit_log, evaluation.profile.conditions.threads), _prepare)
     environment: dict[str, Any] = {}
     loaded: dict[str, Any] = {}
     try:
@@ -134,14 +136,12 @@ def _sweep(
             try:
                 if worker is None:
                     worker = Worker(evaluation.log, evaluation.profile.conditions.threads)
-                    environment = _open(worker, evaluation)
-                    weights = _path(evaluation.weights)
-                    loaded = worker.call("load", START_SECONDS, weights=weights, seed=evaluation.seed)
+                    environment, loaded = _prepare(worker, evaluation)
                 before = worker.usage()
-                context = Context(evaluation, worker, progress, stop, loaded)
+                context = Context(evaluation, worker, progress, stop, loaded, environment)
                 answers = observed.measure(context, run)
                 after = worker.usage()
-                findings = _findings(context, run, answers)
+                findings = _findings(context, run, answers, auditor, _spent(before, after))
             except WorkerFailure as failure:
                 status, reason = failure.status, f"{failure.reason} (log: logs/{evaluation.log.name})"
                 answers = None
@@ -161,13 +161,29 @@ def _sweep(
             deliver(record)
             progress.run_ended(run, record)
     finally:
+        auditor.close()
         if worker is not None:
             worker.close()
 
 
-def _findings(context: Context, run: PlannedRun, answers: Answers) -> Findings:
+def _findings(
+    context: Context, run: PlannedRun, answers: Answers, auditor: Auditor, cpu_seconds: float | None
+) -> Findings:
     """All that further passes find of a run that has its answers; the worker is at the run's point."""
-    return Findings()
+    evaluation = context.evaluation
+    timed, flags = None, ()
+    if evaluation.latency:
+        timed, flags = latency.measure(context, run, answers, evaluation.latency)
+    if evaluation.repeat:
+        flags = (*flags, *auditor.audit(context, run, answers, cpu_seconds))
+    return Findings(latency=timed, flags=flags)
+
+
+def _prepare(worker: Worker, evaluation: Evaluation) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Import the plugin in a worker and load the method; returns what `open` tells of the environment, and `load`."""
+    environment = _open(worker, evaluation)
+    weights = _path(evaluation.weights)
+    return environment, worker.call("load", START_SECONDS, weights=weights, seed=evaluation.seed)
 
 
 def _open(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
@@ -205,9 +221,18 @@ def _now() -> str:
 
 
 def _times(started: str, wall: float, before: Usage, after: Usage) -> Times:
+    spent = _spent(before, after)
+    return Times(
+        started=started,
+        wall_seconds=round(wall, 3),
+        cpu_seconds=None if spent is None else round(spent, 3),
+        peak_memory_bytes=after.peak_memory,
+    )
+
+
+def _spent(before: Usage, after: Usage) -> float | None:
     known = before.cpu_seconds is not None and after.cpu_seconds is not None
-    cpu = round((after.cpu_seconds or 0.0) - (before.cpu_seconds or 0.0), 3) if known else None
-    return Times(started=started, wall_seconds=round(wall, 3), cpu_seconds=cpu, peak_memory_bytes=after.peak_memory)
+    return (after.cpu_seconds or 0.0) - (before.cpu_seconds or 0.0) if known else None
 
 
 def _path(weights: Path | None) -> str | None:

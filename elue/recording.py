@@ -47,13 +47,13 @@ class Answers:
     unknown: Mapping[str, int]
     params_total: int
     registered: Mapping[str, int] = field(default_factory=dict)
+    traffic: Traffic | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What the passes after the answers found; a part is None or empty where no pass made it."""
 
-    traffic: Traffic | None = None
     controls: Controls | None = None
     latency: Latency | None = None
     batch: Batch | None = None
@@ -121,7 +121,7 @@ def make_record(
         "score": _score(data, answers) if answers else None,
         "flops": _flops(answers) if answers else None,
         "params": _params(answers) if answers else None,
-        "traffic": findings.traffic,
+        "traffic": answers.traffic if answers else None,
         "controls": findings.controls,
         "latency": findings.latency,
         "batch": findings.batch,

@@ -21,7 +21,11 @@ from elue.worker.session import Worker, WorkerFailure
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What the user asked for. Empty `points` mean the method's own sweep; `workers` run points side by side."""
+    """What the user asked for. Empty `points` mean the method's own sweep; `workers` run points side by side.
+
+    `latency` samples of each point are timed, `repeat` asked again for the compute audits; 0 leaves either out.
+    `against` are the weights of the static model that a profile with packs compares with.
+    """
 
     method: MethodSource
     data: TaskData
@@ -33,11 +37,19 @@ class Evaluation:
     rerun: Rerun = "missing"
     workers: int = 1
     sample_seconds: float = 60.0
+    latency: int = 0
+    repeat: int = 0
+    against: Path | None = None
 
     @property
     def log(self) -> Path:
         """Where the worker's output goes, below the runs folder."""
         return self.runs / "logs" / f"{self.data.spec.name}-{self.method.name}.log"
+
+    @property
+    def audit_log(self) -> Path:
+        """Where the output of the worker goes that repeats samples."""
+        return self.log.with_name(f"{self.log.stem}-audit.log")
 
 
 class Progress(Protocol):
@@ -57,7 +69,7 @@ class Progress(Protocol):
 class Context:
     """One thread's share of an evaluation: its worker, with the model loaded, and whether to stop.
 
-    `loaded` is what the worker's `load` answered.
+    `loaded` is what the worker's `load` answered, `environment` what its `open` did.
     """
 
     evaluation: Evaluation
@@ -65,6 +77,7 @@ class Context:
     progress: Progress
     stop: threading.Event
     loaded: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
     def configure(self, run: PlannedRun) -> dict[str, Any]:
         """Set the operating point of a run; what the worker tells of the model there."""

@@ -24,6 +24,7 @@ from elue.worker import sandbox, wire
 
 if TYPE_CHECKING:
     from elue.profile import Profile
+    from elue.worker.timing import ReferenceEncoder
 
 
 class Invalid(Exception):
@@ -40,6 +41,7 @@ class Service:
         self.modules: list[Any]
         self.task: TaskInfo
         self.profile: Profile
+        self.encoder: ReferenceEncoder | None = None
 
     def describe(self, target: str) -> dict[str, Any]:
         """Import the plugin and name its training options, each with default and help."""
@@ -54,12 +56,11 @@ class Service:
         import torch
 
         import elue
-        from elue.profile import Conditions, Costs, Profile
+        from elue.profile import from_parts
         from elue.worker.plugin import load_method
 
-        conditions = Conditions(**profile["conditions"])
-        self.profile = Profile(**{**profile, "conditions": conditions, "costs": Costs(**profile["costs"])})
-        torch.set_num_threads(conditions.threads)
+        self.profile = from_parts(profile)
+        torch.set_num_threads(self.profile.conditions.threads)
         self.task = TaskInfo(**{**task, "labels": tuple(task["labels"])})
         self.method = load_method(target)
         return {
@@ -105,7 +106,7 @@ class Service:
         from elue.meter import Meter
 
         inputs = [Sample(**sample) for sample in samples]
-        with Meter(profile=self.profile, modules=self.modules) as meter:
+        with Meter(profile=self.profile, modules=self.modules, traffic=True) as meter:
             predictions = self.model.predict(inputs)
         return {
             "predictions": checked(predictions, inputs, self.task),
@@ -114,7 +115,35 @@ class Service:
             "params_touched": meter.params_touched,
             "unknown": dict(meter.unknown),
             "registered": dict(meter.registered),
+            "bytes_read": meter.bytes_read,
+            "bytes_written": meter.bytes_written,
+            "calls": meter.calls,
         }
+
+    def calibrate(self, size: str, rounds: int, profile: dict[str, Any]) -> dict[str, Any]:
+        """Run a static model of known cost, before any plugin is here."""
+        import torch
+
+        from elue.profile import from_parts
+        from elue.worker.calibration import exercise
+
+        conditions = from_parts(profile)
+        torch.set_num_threads(conditions.conditions.threads)
+        return dict(exercise(size, rounds, conditions))
+
+    def latency(self, sample: dict[str, Any], rounds: int, tokens: int, model_first: bool) -> dict[str, Any]:
+        """Seconds of a sample and of the reference encoder, in turn, without a Meter."""
+        import torch
+
+        from elue.worker.timing import ReferenceEncoder, in_turn
+
+        if self.encoder is None:
+            self.encoder = ReferenceEncoder(self.profile.reference)
+        encoder, inputs = self.encoder, [Sample(**sample)]
+        torch.set_num_threads(self.profile.conditions.threads)
+        predict, run = lambda: self.model.predict(inputs), lambda: encoder.run(tokens)
+        seconds, reference, predictions = in_turn(predict, run, rounds, model_first)
+        return {"predictions": checked(predictions, inputs, self.task), "seconds": seconds, "reference": reference}
 
 
 def checked(predictions: Any, samples: Sequence[Sample], task: TaskInfo) -> list[dict[str, Any]]:
