@@ -17,7 +17,7 @@ from typing import Any
 
 from elue import records
 from elue.errors import ElueError
-from elue.passes import latency, observed
+from elue.passes import batched, latency, observed
 from elue.passes.compute import Auditor
 from elue.passes.context import Context, Evaluation, Progress
 from elue.plan import PlannedRun, plan_runs, weights_digest
@@ -25,7 +25,7 @@ from elue.protocol import Knob
 from elue.recording import Answers, Findings, Outcome, make_record
 from elue.records import Identity
 from elue.registry import MethodSource
-from elue.schema import Record, Times
+from elue.schema import Flag, Record, Times
 from elue.worker.session import START_SECONDS, Usage, Worker, WorkerFailure
 
 __all__ = ["Evaluation", "Progress", "describe", "execute", "plan"]
@@ -38,6 +38,7 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
     when the method cannot serve the task or fails before its first run.
     """
     digest = weights_digest(evaluation.weights) if evaluation.weights else None
+    batched.check(evaluation)
     points = evaluation.points or _default_points(evaluation)
     base = Identity(
         method=evaluation.method.name,
@@ -171,12 +172,16 @@ def _findings(
 ) -> Findings:
     """All that further passes find of a run that has its answers; the worker is at the run's point."""
     evaluation = context.evaluation
-    timed, flags = None, ()
+    timed, packed, flags = None, None, list[Flag]()
     if evaluation.latency:
-        timed, flags = latency.measure(context, run, answers, evaluation.latency)
+        timed, found = latency.measure(context, run, answers, evaluation.latency)
+        flags += found
+    if evaluation.against:
+        packed, found = batched.measure(context, run, answers)
+        flags += found
     if evaluation.repeat:
-        flags = (*flags, *auditor.audit(context, run, answers, cpu_seconds))
-    return Findings(latency=timed, flags=flags)
+        flags += auditor.audit(context, run, answers, cpu_seconds)
+    return Findings(latency=timed, batch=packed, flags=tuple(flags))
 
 
 def _prepare(worker: Worker, evaluation: Evaluation) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -25,7 +25,7 @@ ROUNDS = 2
 _RESAMPLES = 2000
 
 
-def measure(context: Context, run: PlannedRun, answers: Answers, samples: int) -> tuple[Latency, tuple[Flag, ...]]:
+def measure(context: Context, run: PlannedRun, answers: Answers, samples: int) -> tuple[Latency, list[Flag]]:
     """Time so many samples (all, if there are fewer), drawn by the seed; the worker is at the run's point.
 
     An answer that differs from the counted one is a finding.
@@ -81,8 +81,8 @@ def machine(context: Context) -> str:
     return f"{processor}, {os.cpu_count()} cores, {threads} in use, torch {about.get('torch', 'unknown')}"
 
 
-def _flags(differ: list[str], samples: int) -> tuple[Flag, ...]:
+def _flags(differ: list[str], samples: int) -> list[Flag]:
     if not differ:
-        return ()
+        return []
     detail = f"{len(differ)} of {samples} samples were answered otherwise while timed, the first '{differ[0]}'"
-    return (Flag(code="unmetered_differs", detail=detail),)
+    return [Flag(code="unmetered_differs", detail=detail)]

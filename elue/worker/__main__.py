@@ -42,6 +42,7 @@ class Service:
         self.task: TaskInfo
         self.profile: Profile
         self.encoder: ReferenceEncoder | None = None
+        self.static: Any = None
 
     def describe(self, target: str) -> dict[str, Any]:
         """Import the plugin and name its training options, each with default and help."""
@@ -119,6 +120,39 @@ class Service:
             "bytes_written": meter.bytes_written,
             "calls": meter.calls,
         }
+
+    def against(self, target: str, weights: str, seed: int) -> dict[str, Any]:
+        """Load the static model to compare with, at the last of its points: full depth."""
+        from elue.worker.plugin import load_method
+
+        method = load_method(target)
+        if reason := method.supports(self.task):
+            raise ElueError("unsupported", f"'{method.name}' does not serve '{self.task.name}': {reason}")
+        point = dict(method.points(self.task, Path(weights))[-1])
+        self.static = method.load(self.task, Path(weights), seed)
+        self.static.configure(point)
+        return {"method": method.name, "point": point}
+
+    def pack(self, samples: list[dict[str, Any]], metered: bool, model_first: bool) -> dict[str, Any]:
+        """Answer samples together, in packs of the profile, by the model and by the static one: counted or timed."""
+        from elue.meter import Meter
+        from elue.worker.timing import in_packs, in_turn
+
+        inputs, conditions = [Sample(**sample) for sample in samples], self.profile.conditions
+        sides = [in_packs(model, conditions) for model in (self.model, self.static)]
+        if metered:
+            answers, flops = [], []
+            unknown: dict[str, int] = {}
+            for side in sides:
+                with Meter(profile=self.profile, modules=self.modules, track=False) as meter:
+                    answers.append(side(inputs))
+                flops.append(meter.flops)
+                unknown |= meter.unknown
+            rows = checked(answers[0], inputs, self.task)
+            checked(answers[1], inputs, self.task)
+            return {"predictions": rows, "flops": flops[0], "static_flops": flops[1], "unknown": unknown}
+        one, other, predictions = in_turn(lambda: sides[0](inputs), lambda: sides[1](inputs), 1, model_first)
+        return {"predictions": checked(predictions, inputs, self.task), "seconds": one, "static_seconds": other}
 
     def calibrate(self, size: str, rounds: int, profile: dict[str, Any]) -> dict[str, Any]:
         """Run a static model of known cost, before any plugin is here."""

@@ -5,14 +5,15 @@ The reference encoder is torch's own Transformer in the shape a profile gives, s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
 import torch
 from torch import nn
 
-from elue.profile import Reference
+from elue.profile import Conditions, Reference
+from elue.protocol import Sample
 
 _clock = perf_counter
 _VOCABULARY = 1000
@@ -38,6 +39,15 @@ class ReferenceEncoder:
             ids = self.ids[None, :tokens]
             hidden: torch.Tensor = self.layers(self.words(ids) + self.positions(ids))
             return hidden
+
+
+def in_packs(model: Any, conditions: Conditions) -> Callable[[Sequence[Sample]], Any]:
+    """The model's `predict` under a profile with packs: with its token budget, if the model has one, and threads."""
+    if hasattr(model, "budget"):
+        model.budget = conditions.tokens
+    torch.set_num_threads(conditions.threads)
+    predict: Callable[[Sequence[Sample]], Any] = model.predict
+    return predict
 
 
 def in_turn(
