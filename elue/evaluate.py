@@ -14,6 +14,7 @@ from typing import Any
 
 from elue import records
 from elue.errors import ElueError
+from elue.passes import batched
 from elue.passes.context import Evaluation, Progress, folder, open_method
 from elue.passes.running import work
 from elue.plan import PlannedRun, plan_runs, weights_digest
@@ -33,6 +34,7 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
     when the method cannot serve the task or fails before its first run.
     """
     digest = weights_digest(evaluation.weights) if evaluation.weights else None
+    batched.check(evaluation)
     points = evaluation.points or _default_points(evaluation)
     base = Identity(
         method=evaluation.method.name,

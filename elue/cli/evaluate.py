@@ -41,6 +41,9 @@ def evaluate_method(
     db: str = typer.Option(DATABASE, help="Index of the records, a SQLAlchemy URL."),
     rerun: Literal["missing", "all", "none"] = typer.Option("missing", help="Which runs to execute."),
     workers: int = typer.Option(1, min=1, help="Points measured side by side, each in a process of its own."),
+    latency: int = typer.Option(100, min=0, help="Samples a point that are timed; 0 leaves timing out."),
+    repeat: int = typer.Option(16, min=0, help="Samples a point that are asked again, to audit compute; 0: none."),
+    against: Path | None = typer.Option(None, help="Weights of a trained `static`, for a profile with packs."),
     timeout: float = typer.Option(60.0, min=0.1, help="Seconds a sample may take."),
     measure: Measured | None = typer.Option(
         None, help="Observe every sample alone, or price its trace. Default: traced where the method has traces."
@@ -71,6 +74,9 @@ def evaluate_method(
         measure=measure,
         audit=parse_audit(audit),
         explain=explained(spec, explain),
+        latency=latency,
+        repeat=repeat,
+        against=against,
     )
     planned = evaluation_module.plan(evaluation)
     if dry_run:
@@ -162,44 +168,63 @@ def brief(summary: dict[str, Any]) -> dict[str, Any]:
         "division": "open" if summary["registered"] else "closed",
         "measure": summary["measure"],
         "audited": summary["audited"],
-        "flags": summary["flags"],
         "declared": summary["declared"],
         "controls": summary["controls"],
         "traffic": summary["traffic"],
         "latency": summary["latency"],
         "batch": summary["batch"],
+        "times": summary["times"],
         "complete": summary["complete"],
         "unknown": summary["unknown"],
+        "flags": summary["flags"],
         "status": summary["status"],
         "reason": summary["reason"],
     }
 
 
 def show_runs(summaries: list[dict[str, Any]]) -> None:
-    """Print runs as a table."""
+    """Print runs as a table, with the profile it holds under; flags, gaps and failures go beside it."""
     from elue.recording import point_text
 
-    header = ("method", "point", "score", "95 % interval", "gain", "MFLOPs", "p95", "params", "touched", "status")
+    extra = [name for name in _EXTRA if any(run[name] for run in summaries)]
+    header = ["method", "point", "score", "95 % interval", "MFLOPs", "p95", "params", "touched"]
+    columns = [column for name in extra for column in _EXTRA[name]]
     rows = []
     for run in summaries:
         score, flops, params = run["score"], run["flops"], run["params"]
         state = run["status"] if run["complete"] or run["status"] != "ok" else "incomplete"
-        cells = ["", "", "", "", "", "", ""]
+        cells = ["", "", "", "", "", ""]
         if score:
             cells = [
                 f"{score['value']:.2f}",
                 f"{score['low']:.2f}-{score['high']:.2f}",
-                f"{run['controls']['gain']:+.2f}" if run["controls"] else "",
                 f"{flops['mean'] / 1e6:,.2f}",
                 f"{flops['p95'] / 1e6:,.2f}",
                 f"{params['total']:,}",
                 f"{params['touched_mean']:,.0f}",
             ]
-        rows.append((run["method"]["name"], point_text(run["point"]), *cells, state))
-        said = [f"{run['status']}: {run['reason']}"] if run["reason"] else []
-        for finding in said + [f"{flag['code']}: {flag['detail']}" for flag in run["flags"]]:
-            note(f"{run['method']['name']} {point_text(run['point'])}: {finding}")
-    table(header, rows, right=("score", "gain", "MFLOPs", "p95", "params", "touched"))
+        for name in extra:
+            unit = "" if name == "controls" else "x"
+            cells += [f"{run[name][key]:.2f}{unit}" if run[name] else "" for key in _EXTRA[name].values()]
+        flagged = f", {len(run['flags'])} flags" if run["flags"] else ""
+        rows.append((run["method"]["name"], point_text(run["point"]), *cells, state + flagged))
+        who = f"{run['method']['name']} {point_text(run['point'])}".strip()
+        if run["reason"]:
+            note(f"{who}: {run['status']}: {run['reason']}")
+        for flag in run["flags"]:
+            note(f"{who}: {flag['code']}: {flag['detail']}")
+    for name, digest in sorted({(run["profile"]["name"], run["profile"]["digest"]) for run in summaries}):
+        note(f"profile {name} {digest}")
+    table((*header, *columns, "status"), rows, right=("score", "MFLOPs", "p95", "params", "touched", *columns))
+
+
+_EXTRA = {
+    "controls": {"gain": "gain"},
+    "latency": {"latency": "median", "p95 latency": "p95"},
+    "batch": {"FLOPs speed-up": "flops_speedup", "throughput": "throughput", "realised": "realised"},
+}
+"""Columns for parts that not every run has: the lead over the random control, ratios to the reference encoder or to
+the static model."""
 
 
 def _show_plan(planned: list[PlannedRun], as_json: bool) -> None:

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from elue.passes import checks
+from elue.passes import checks, effort
 from elue.passes.context import Context, Evaluation, Started, start
 from elue.passes.observed import Observation, observe
 from elue.passes.paths import Path, Paths, step_text
@@ -30,7 +30,10 @@ ENOUGH = 12
 
 
 class Auditor:
-    """A second worker with the same method, started in the background when it is first wanted."""
+    """A second worker with the same method, started in the background when it is first wanted.
+
+    What it finds out before the plugin is there is the machine's calibration, for the compute audits.
+    """
 
     def __init__(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
@@ -40,7 +43,7 @@ class Auditor:
     def prepare(self) -> Future[Started]:
         """Begin to start it, unless it is there."""
         if self._started is None:
-            self._started = self._pool.submit(start, self._evaluation)
+            self._started = self._pool.submit(start, self._evaluation, effort.errand)
         return self._started
 
     def started(self) -> Started:

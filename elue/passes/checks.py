@@ -55,6 +55,16 @@ def calls(answer: Mapping[str, Any], name: str) -> dict[str, int]:
     return {str(operator): count(found, operator) for operator in found}
 
 
+def seconds(answer: Mapping[str, Any], name: str, number: int) -> list[float]:
+    """So many times, each more than nothing."""
+    found = answer.get(name)
+    if not isinstance(found, list) or len(found) != number:
+        raise WorkerFailure("invalid", f"reported {found!r} where {number} times belong")
+    if not all(isinstance(each, float) and 0 < each < float("inf") for each in found):
+        raise WorkerFailure("invalid", f"reported {found!r} where times belong")
+    return found
+
+
 def column(answer: Mapping[str, Any], name: str, size: int) -> list[Any]:
     """A list with one entry a sample."""
     found = answer.get(name)

@@ -6,7 +6,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -35,7 +35,9 @@ class Evaluation:
     """What the user asked for. Empty `points` mean the method's own sweep; `workers` run points side by side.
 
     `measure` None means traced where the model can be priced, else observed; `audit` is how many samples a point a
-    traced run is audited on, None for all; `explain` how many are to be explained.
+    traced run is audited on, None for all; `explain` how many are to be explained. `latency` samples of each point
+    are timed, `repeat` asked again for the compute audits; 0 leaves either out. `against` are the weights of the static
+    model that a profile with packs compares with.
     """
 
     method: MethodSource
@@ -51,6 +53,9 @@ class Evaluation:
     measure: Measure | None = None
     audit: int | None = 64
     explain: int = 0
+    latency: int = 0
+    repeat: int = 0
+    against: Path | None = None
 
     @property
     def log(self) -> Path:
@@ -73,21 +78,36 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker with the method loaded: the environment it runs in, and which optional members the model has."""
+    """A worker with the method loaded: the environment it runs in, and which optional members the model has.
+
+    `found` is what was found out in it before the method was loaded.
+    """
 
     worker: Worker
     environment: dict[str, Any]
     offers: frozenset[str]
+    found: Any = None
 
 
-def start(evaluation: Evaluation) -> Started:
-    """Start a worker and load the method in it. Raises WorkerFailure when it does not come up."""
+Errand = Callable[[Worker, Evaluation], Any]
+"""Something to be done in a worker while it starts."""
+
+
+def start(evaluation: Evaluation, first: Errand | None = None, between: Errand | None = None) -> Started:
+    """Start a worker and load the method in it. Raises WorkerFailure when it does not come up.
+
+    `first` is done before the plugin is imported, `between` after that and before the method is loaded: until then
+    a worker may start what libraries start.
+    """
     worker = Worker(evaluation.log, evaluation.profile.conditions.threads)
     try:
+        found = first(worker, evaluation) if first else None
         environment = open_method(worker, evaluation)
+        if between:
+            found = between(worker, evaluation)
         weights = folder(evaluation.weights)
         answer = worker.call("load", START_SECONDS, weights=weights, seed=evaluation.seed)
-        return Started(worker, environment, frozenset(map(str, answer["offers"])))
+        return Started(worker, environment, frozenset(map(str, answer["offers"])), found)
     except BaseException:
         worker.close()
         raise

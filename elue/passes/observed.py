@@ -13,6 +13,7 @@ from elue.passes.traced import mean_declared
 from elue.plan import PlannedRun
 from elue.protocol import Sample, TaskInfo
 from elue.recording import Answers
+from elue.schema import Traffic
 from elue.worker.session import Worker
 
 
@@ -29,6 +30,9 @@ class Observation:
     params_touched: int
     unknown: Mapping[str, int]
     registered: Mapping[str, int]
+    bytes_read: int
+    bytes_written: int
+    calls: int
 
 
 def observe(worker: Worker, sample: Sample, seconds: float, info: TaskInfo, paths: Paths) -> Observation:
@@ -46,13 +50,16 @@ def observe(worker: Worker, sample: Sample, seconds: float, info: TaskInfo, path
         params_touched=checks.count(answer, "params_touched"),
         unknown=checks.calls(answer, "unknown"),
         registered=checks.calls(answer, "registered"),
+        bytes_read=checks.count(answer, "bytes_read"),
+        bytes_written=checks.count(answer, "bytes_written"),
+        calls=checks.count(answer, "calls"),
     )
 
 
-def measure(context: Context, run: PlannedRun) -> tuple[Answers, dict[int, frozenset[int]]]:
+def measure(context: Context, run: PlannedRun) -> tuple[Answers, dict[int, frozenset[int]], Traffic]:
     """Put every sample to the worker, one at a time, in an order and under ids that tell it nothing.
 
-    Returns the measurements, and for samples whose best classes are tied which these are.
+    Returns the measurements, for samples whose best classes are tied which these are, and the bytes moved.
     """
     seconds, info = context.evaluation.sample_seconds, context.evaluation.data.spec.info()
     total = context.configure(run)
@@ -79,4 +86,6 @@ def measure(context: Context, run: PlannedRun) -> tuple[Answers, dict[int, froze
         declared=mean_declared([one.declared for one in rows]),
         audited=len(rows),
     )
-    return answers, {place: one.ties for place, one in enumerate(rows) if one.ties}
+    read, written = (sum(getattr(one, name) for one in rows) for name in ("bytes_read", "bytes_written"))
+    traffic = Traffic(read_mean=read / len(rows), written_mean=written / len(rows))
+    return answers, {place: one.ties for place, one in enumerate(rows) if one.ties}, traffic

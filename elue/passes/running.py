@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from elue.passes import audit, explained, ladder, observed, traced
+from elue.passes import audit, batched, compute, explained, ladder, latency, observed, traced
 from elue.passes.audit import Auditor
+from elue.passes.compute import Repeats
 from elue.passes.context import Context, Evaluation, Measure, Progress, start
 from elue.passes.ladder import Ladders
 from elue.passes.traced import Ties
@@ -70,6 +72,7 @@ class _Share:
     def __init__(self, evaluation: Evaluation, progress: Progress, stop: threading.Event) -> None:
         self.evaluation, self.progress, self.stop = evaluation, progress, stop
         self.auditor = Auditor(evaluation)
+        self.repeats = Repeats(evaluation)
         self.ladders = Ladders()
         self.context: Context | None = None
         self.failure: WorkerFailure | None = None
@@ -83,7 +86,7 @@ class _Share:
             failure, self.failure = self.failure, None
             raise failure
         if self.context is None:
-            started = start(self.evaluation)
+            started = start(self.evaluation, between=batched.prepare)
             self.context = Context(self.evaluation, started, self.progress, self.stop)
             self.environment, self.traced = started.environment, self.context.traced
             if self.traced:
@@ -126,10 +129,7 @@ class _Share:
         context = self.ready()
         clock, before = time.monotonic(), context.worker.usage()
         found: list[tuple[Answers, Ties, Traffic | None]]
-        if self.traced:
-            found = [*traced.measure(context, runs)]
-        else:
-            found = [(*observed.measure(context, run), None) for run in runs]
+        found = [*traced.measure(context, runs)] if self.traced else [observed.measure(context, run) for run in runs]
         wall, cpu = time.monotonic() - clock, _cpu(before, context.worker.usage())
         part = None if cpu is None else cpu / len(runs)
         return [Measured(*each, wall / len(runs), part) for each in found]
@@ -166,19 +166,39 @@ class _Share:
         if self.traced:
             audited, more = audit.check(context, self.auditor, run, answers, measured.ties)
             answers, flags = replace(answers, audited=audited), flags + more
-        findings = Findings(traffic=measured.traffic, flags=flags)
-        for member, wanted, extra in (
-            ("ladder", bool(answers.path) and context.offers("rehearse"), self.controls),
-            ("explain", self.evaluation.explain > 0, self.explained),
+        findings, asked = Findings(traffic=measured.traffic, flags=flags), self.evaluation
+        for name, wanted, extra in (
+            ("compute", asked.repeat > 0, partial(self.computed, None if self.traced else measured.cpu)),
+            ("latency", asked.latency > 0, self.timed),
+            ("packs", asked.against is not None, self.packed),
+            ("ladder", bool(answers.path) and context.offers("rehearse") and context.offers("ladder"), self.controls),
+            ("explain", asked.explain > 0 and context.offers("explain"), self.explained),
         ):
-            if wanted and context.offers(member):
+            if wanted:
                 try:
                     findings = extra(run, answers, measured.ties, findings)
                 except WorkerFailure as failure:
-                    flag = Flag(code=member, detail=f"{failure.status}: {failure.reason}")
+                    flag = Flag(code=name, detail=f"{failure.status}: {failure.reason}")
                     findings = replace(findings, flags=(*findings.flags, flag))
                     self.drop()
         return answers, findings
+
+    def computed(
+        self, cpu: float | None, run: PlannedRun, answers: Answers, ties: Ties, findings: Findings
+    ) -> Findings:
+        """Add what the compute audits find; `cpu` are the seconds of an observed pass."""
+        flags = compute.audit(self.ready(), self.auditor, self.repeats, run, answers, ties, cpu)
+        return replace(findings, flags=findings.flags + flags)
+
+    def timed(self, run: PlannedRun, answers: Answers, ties: Ties, findings: Findings) -> Findings:
+        """Add latency."""
+        found, flags = latency.measure(self.ready(), run, answers, ties)
+        return replace(findings, latency=found, flags=findings.flags + flags)
+
+    def packed(self, run: PlannedRun, answers: Answers, ties: Ties, findings: Findings) -> Findings:
+        """Add what comes out in packs, beside the static model."""
+        found, flags = batched.measure(self.ready(), run, answers, ties)
+        return replace(findings, batch=found, flags=findings.flags + flags)
 
     def controls(self, run: PlannedRun, answers: Answers, ties: Ties, findings: Findings) -> Findings:
         """Add the controls, or a flag that says why there are none."""

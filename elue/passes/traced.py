@@ -22,6 +22,12 @@ Ties = Mapping[int, frozenset[int]]
 """Of samples whose best classes are tied, by place: which classes these are."""
 
 
+def differs(value: float, answers: Answers, ties: Ties, place: int) -> bool:
+    """Whether a sample was answered otherwise than before, but for float noise and between tied classes."""
+    before = answers.values[place]
+    return not checks.close(value, before) and not {value, before} <= ties.get(place, frozenset())
+
+
 @dataclass(slots=True)
 class Column:
     """What one run's samples answered, by place: value, trace number, tied classes, claimed FLOPs."""

@@ -10,12 +10,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elue.errors import ElueError
 from elue.protocol import Method, Prediction, Sample, TaskInfo
 from elue.worker import answers, sandbox
 
 if TYPE_CHECKING:
     from elue.profile import Profile
     from elue.worker.pricing import Pricer
+    from elue.worker.timing import ReferenceEncoder
 
 OFFERS = ("rehearse", "predict_sweep", "ladder", "explain")
 """Members of a model that it may lack: see `elue.protocol.DynamicModel`."""
@@ -34,6 +36,8 @@ class Service:
         self.pricer: Pricer
         self.task: TaskInfo
         self.profile: Profile
+        self.encoder: ReferenceEncoder | None = None
+        self.static: Any = None
 
     def describe(self, target: str) -> dict[str, Any]:
         """Import the plugin and name its training options, each with default and help."""
@@ -48,12 +52,11 @@ class Service:
         import torch
 
         import elue
-        from elue.profile import Conditions, Costs, Profile
+        from elue.profile import from_parts
         from elue.worker.plugin import load_method
 
-        conditions = Conditions(**profile["conditions"])
-        self.profile = Profile(**{**profile, "conditions": conditions, "costs": Costs(**profile["costs"])})
-        torch.set_num_threads(conditions.threads)
+        self.profile = from_parts(profile)
+        torch.set_num_threads(self.profile.conditions.threads)
         self.task = TaskInfo(**{**task, "labels": tuple(task["labels"])})
         self.method = load_method(target)
         return {
@@ -116,7 +119,7 @@ class Service:
         from elue.meter import Meter
 
         inputs = [Sample(**sample) for sample in samples]
-        with Meter(profile=self.profile, modules=self.modules) as meter:
+        with Meter(profile=self.profile, modules=self.modules, traffic=True) as meter:
             answered = self.model.predict(inputs)
         rows = [
             {
@@ -136,6 +139,9 @@ class Service:
             "params_touched": meter.params_touched,
             "unknown": dict(meter.unknown),
             "registered": dict(meter.registered),
+            "bytes_read": meter.bytes_read,
+            "bytes_written": meter.bytes_written,
+            "calls": meter.calls,
             **self.traces.news(),
         }
 
@@ -173,6 +179,67 @@ class Service:
         inputs = [Sample(**sample) for sample in samples]
         explained = answers.sequence(self.model.explain(inputs), len(inputs), "explain", "explanations for {} samples")
         return {"ids": [sample.id for sample in inputs], "explained": [answers.explanation(one) for one in explained]}
+
+    def against(self, target: str, weights: str, seed: int) -> dict[str, Any]:
+        """Load the static model to compare with, at the last of its points: full depth. Comes before `load`."""
+        from elue.worker.plugin import load_method
+
+        method = load_method(target)
+        if reason := method.supports(self.task):
+            raise ElueError("unsupported", f"'{method.name}' does not serve '{self.task.name}': {reason}")
+        point = dict(method.points(self.task, Path(weights))[-1])
+        self.static = method.load(self.task, Path(weights), seed)
+        self.static.configure(point)
+        return {"method": method.name, "point": point}
+
+    def pack(self, samples: list[dict[str, Any]], metered: bool, model_first: bool) -> dict[str, Any]:
+        """Answer samples together, in packs of the profile, by the model and by the static one: counted or timed."""
+        from elue.meter import Meter
+        from elue.worker.timing import in_packs, in_turn
+
+        inputs, conditions = [Sample(**sample) for sample in samples], self.profile.conditions
+        sides = [in_packs(model, conditions) for model in (self.model, self.static)]
+        if metered:
+            found, flops = [], []
+            unknown: dict[str, int] = {}
+            for side in sides:
+                with Meter(profile=self.profile, modules=self.modules, track=False) as meter:
+                    found.append(self._rows(side(inputs), inputs))
+                flops.append(meter.flops)
+                unknown |= meter.unknown
+            return {"predictions": found[0], "flops": flops[0], "static_flops": flops[1], "unknown": unknown}
+        one, other, predictions = in_turn(lambda: sides[0](inputs), lambda: sides[1](inputs), 1, model_first)
+        return {"predictions": self._rows(predictions, inputs), "seconds": one, "static_seconds": other}
+
+    def calibrate(self, size: str, rounds: int, profile: dict[str, Any]) -> dict[str, Any]:
+        """Run a static model of known cost, before any plugin is here."""
+        import torch
+
+        from elue.profile import from_parts
+        from elue.worker.calibration import exercise
+
+        conditions = from_parts(profile)
+        torch.set_num_threads(conditions.conditions.threads)
+        return dict(exercise(size, rounds, conditions))
+
+    def latency(self, sample: dict[str, Any], rounds: int, tokens: int, model_first: bool) -> dict[str, Any]:
+        """Seconds of a sample and of the reference encoder, in turn, without a Meter."""
+        import torch
+
+        from elue.worker.timing import ReferenceEncoder, in_turn
+
+        if self.encoder is None:
+            self.encoder = ReferenceEncoder(self.profile.reference)
+        encoder, inputs = self.encoder, [Sample(**sample)]
+        torch.set_num_threads(self.profile.conditions.threads)
+        predict, run = lambda: self.model.predict(inputs), lambda: encoder.run(tokens)
+        seconds, reference, predictions = in_turn(predict, run, rounds, model_first)
+        return {"predictions": self._rows(predictions, inputs), "seconds": seconds, "reference": reference}
+
+    def _rows(self, answered: Any, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+        """Ids and values of predictions, one for each sample."""
+        rows = zip(samples, answers.predictions(answered, len(samples)), strict=True)
+        return [{"id": sample.id, "value": answers.number(row.value, self.task)} for sample, row in rows]
 
     def _columns(self, answered: Any, count: int, call: str) -> dict[str, Any]:
         """Many predictions as frame data. Raises Invalid for one without a trace."""

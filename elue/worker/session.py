@@ -57,7 +57,7 @@ class Worker:
                 start_new_session=True,
             )
         self._send({"limits": asdict(limits or Limits())})
-        self._receive(START_SECONDS, "start")
+        self.confinement: dict[str, Any] = self._receive(START_SECONDS, "start").get("confinement", {})
 
     def call(self, name: str, seconds: float, **arguments: Any) -> dict[str, Any]:
         """Call the worker and wait for its answer.
