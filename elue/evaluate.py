@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,7 +27,9 @@ from elue.records import Identity
 from elue.registry import MethodSource
 from elue.schema import Record, Times
 from elue.tasks import TaskData
-from elue.worker.session import START_SECONDS, Usage, Worker, WorkerFailure
+from elue.worker.sandbox import Limits
+from elue.worker.session import START_SECONDS, Worker, WorkerFailure
+from elue.worker.watch import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,18 @@ class Evaluation:
     rerun: Rerun = "missing"
     workers: int = 1
     sample_seconds: float = 60.0
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def log(self) -> Path:
         """Where the worker's output goes, below the runs folder."""
         return self.runs / "logs" / f"{self.data.spec.name}-{self.method.name}.log"
+
+    def worker(self) -> Worker:
+        """A new worker that can read the method and its weights, and neither the task's files nor any run."""
+        sees = (*self.method.code, *([self.weights] if self.weights else []))
+        hides = (self.runs, *self.data.spec.files.values())
+        return Worker(self.log, self.profile.conditions.threads, self.limits, sees, hides)
 
 
 class Progress(Protocol):
@@ -136,7 +145,7 @@ def describe(method: MethodSource) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="elue-describe-") as folder:
         log = Path(folder) / "log"
         try:
-            with Worker(log) as worker:
+            with Worker(log, sees=method.code) as worker:
                 answer = worker.call("describe", START_SECONDS, target=method.target)
         except WorkerFailure as failure:
             message = f"Method '{method.name}' is broken: {failure.reason}."
@@ -166,7 +175,7 @@ def _sweep(
             progress.run_started(run, len(evaluation.data.samples))
             try:
                 if worker is None:
-                    worker = Worker(evaluation.log, evaluation.profile.conditions.threads)
+                    worker = evaluation.worker()
                     environment = _open(worker, evaluation)
                     worker.call("load", START_SECONDS, weights=_path(evaluation.weights), seed=evaluation.seed)
                 before = worker.usage()
@@ -210,7 +219,7 @@ def _open(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
 def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
     name, task = evaluation.method.name, evaluation.data.spec.name
     try:
-        with Worker(evaluation.log) as worker:
+        with evaluation.worker() as worker:
             _open(worker, evaluation)
             answer = worker.call("points", START_SECONDS, weights=_path(evaluation.weights))
     except WorkerFailure as failure:
