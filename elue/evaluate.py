@@ -6,71 +6,28 @@ Labels stay here. The worker sees texts under opaque ids in shuffled order, one 
 from __future__ import annotations
 
 import queue
-import random
-import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from elue import records
 from elue.errors import ElueError
-from elue.plan import PlannedRun, Rerun, plan_runs, weights_digest
-from elue.profile import Profile
-from elue.protocol import Knob, Sample
-from elue.recording import Answers, Outcome, make_record
+from elue.passes import observed
+from elue.passes.context import Context, Evaluation, Progress
+from elue.plan import PlannedRun, plan_runs, weights_digest
+from elue.protocol import Knob
+from elue.recording import Answers, Findings, Outcome, make_record
 from elue.records import Identity
 from elue.registry import MethodSource
 from elue.schema import Record, Times
-from elue.tasks import TaskData
-from elue.worker.sandbox import Limits
-from elue.worker.session import START_SECONDS, Worker, WorkerFailure
-from elue.worker.watch import Usage
+from elue.worker.session import START_SECONDS, Usage, Worker, WorkerFailure
 
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What the user asked for. Empty `points` mean the method's own sweep; `workers` run points side by side."""
-
-    method: MethodSource
-    data: TaskData
-    profile: Profile
-    weights: Path | None
-    points: tuple[Mapping[str, Knob], ...]
-    seed: int
-    runs: Path
-    rerun: Rerun = "missing"
-    workers: int = 1
-    sample_seconds: float = 60.0
-    limits: Limits = field(default_factory=Limits)
-
-    @property
-    def log(self) -> Path:
-        """Where the worker's output goes, below the runs folder."""
-        return self.runs / "logs" / f"{self.data.spec.name}-{self.method.name}.log"
-
-    def worker(self) -> Worker:
-        """A new worker that can read the method and its weights, and neither the task's files nor any run."""
-        sees = (*self.method.code, *([self.weights] if self.weights else []))
-        hides = (self.runs, *self.data.spec.files.values())
-        return Worker(self.log, self.profile.conditions.threads, self.limits, sees, hides)
-
-
-class Progress(Protocol):
-    """What an evaluation tells while it goes on, from any of its threads."""
-
-    def run_started(self, run: PlannedRun, samples: int) -> None:
-        """A run begins, over this many samples."""
-
-    def sample_done(self, run: PlannedRun) -> None:
-        """One more sample of a run is answered."""
-
-    def run_ended(self, run: PlannedRun, record: Record) -> None:
-        """A run has its record."""
+__all__ = ["Evaluation", "Progress", "describe", "execute", "plan"]
 
 
 def plan(evaluation: Evaluation) -> list[PlannedRun]:
@@ -164,6 +121,7 @@ def _sweep(
     """One thread's share: take runs until none is left, in one worker as long as it lives."""
     worker: Worker | None = None
     environment: dict[str, Any] = {}
+    loaded: dict[str, Any] = {}
     try:
         while not stop.is_set():
             try:
@@ -171,23 +129,27 @@ def _sweep(
             except queue.Empty:
                 return
             started, clock, before, after = _now(), time.monotonic(), Usage(None, None), Usage(None, None)
-            status, reason, answers = "ok", "", None
+            status, reason, answers, findings = "ok", "", None, Findings()
             progress.run_started(run, len(evaluation.data.samples))
             try:
                 if worker is None:
                     worker = evaluation.worker()
                     environment = _open(worker, evaluation)
-                    worker.call("load", START_SECONDS, weights=_path(evaluation.weights), seed=evaluation.seed)
+                    weights = _path(evaluation.weights)
+                    loaded = worker.call("load", START_SECONDS, weights=weights, seed=evaluation.seed)
                 before = worker.usage()
-                answers = _answer(worker, evaluation, run, progress, stop)
+                context = Context(evaluation, worker, progress, stop, loaded)
+                answers = observed.measure(context, run)
                 after = worker.usage()
+                findings = _findings(context, run, answers)
             except WorkerFailure as failure:
                 status, reason = failure.status, f"{failure.reason} (log: logs/{evaluation.log.name})"
+                answers = None
                 if worker is not None:
                     worker.close()
                     worker = None
             times = _times(started, time.monotonic() - clock, before, after)
-            outcome = Outcome(status, reason, answers, environment, times)
+            outcome = Outcome(status, reason, answers, environment, times, findings)
             record = make_record(
                 evaluation.method,
                 evaluation.data,
@@ -201,6 +163,11 @@ def _sweep(
     finally:
         if worker is not None:
             worker.close()
+
+
+def _findings(context: Context, run: PlannedRun, answers: Answers) -> Findings:
+    """All that further passes find of a run that has its answers; the worker is at the run's point."""
+    return Findings()
 
 
 def _open(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
@@ -231,52 +198,6 @@ def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
         raise ElueError("no_points", f"'{name}' offers no operating points for '{task}'.", "Give --point k=v.")
     points: list[dict[str, Knob]] = answer["points"]
     return points
-
-
-def _answer(
-    worker: Worker, evaluation: Evaluation, run: PlannedRun, progress: Progress, stop: threading.Event
-) -> Answers:
-    """Put every sample to the worker, one at a time, in an order and under ids that tell it nothing."""
-    seconds, samples = evaluation.sample_seconds, evaluation.data.samples
-    configured = worker.call("configure", seconds, point=dict(run.identity.point), seed=evaluation.seed)
-    order = list(range(len(samples)))
-    random.Random(evaluation.seed).shuffle(order)
-    rows: dict[int, tuple[float, int, int, int]] = {}
-    unknown: dict[str, int] = {}
-    for index in order:
-        if stop.is_set():
-            raise WorkerFailure("crashed", "the evaluation was stopped")
-        sample = Sample(secrets.token_hex(8), samples[index].text, samples[index].pair)
-        answer = worker.call("predict", seconds, samples=[asdict(sample)])
-        rows[index] = _checked_row(answer, sample.id, evaluation)
-        for operator, calls in answer["unknown"].items():
-            unknown[operator] = unknown.get(operator, 0) + calls
-        progress.sample_done(run)
-    values, flops, matmul_flops, touched = zip(*(rows[index] for index in range(len(samples))), strict=True)
-    return Answers(values, flops, matmul_flops, touched, unknown, configured["params_total"])
-
-
-def _checked_row(answer: Mapping[str, Any], opaque: str, evaluation: Evaluation) -> tuple[float, int, int, int]:
-    """One sample's value and counts. A worker that a plugin has taken over can send anything, so look at all of it."""
-    predictions = answer.get("predictions")
-    if not isinstance(predictions, list) or not all(isinstance(p, dict) for p in predictions):
-        raise WorkerFailure("invalid", "sent no list of predictions")
-    if [p.get("id") for p in predictions] != [opaque]:
-        raise WorkerFailure("invalid", "answered missing, repeated or unknown ids")
-    value = predictions[0].get("value")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise WorkerFailure("invalid", f"answered {value!r}, which is no number")
-    info = evaluation.data.spec.info()
-    if info.kind == "classification" and value not in range(info.outputs):
-        raise WorkerFailure("invalid", f"answered {value!r}, which is no label index")
-    return float(value), _count(answer, "flops"), _count(answer, "matmul_flops"), _count(answer, "params_touched")
-
-
-def _count(answer: Mapping[str, Any], name: str) -> int:
-    count = answer.get(name)
-    if not isinstance(count, int) or count < 0:
-        raise WorkerFailure("invalid", f"reported {count!r} where a count belongs")
-    return count
 
 
 def _now() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,29 @@ from elue.profile import Profile
 from elue.protocol import Knob
 from elue.records import Identity
 from elue.registry import MethodSource
-from elue.schema import Flops, Params, Record, Samples, ScoreRef, Times
+from elue.schema import (
+    Batch,
+    Controls,
+    Explained,
+    Flag,
+    Flops,
+    Latency,
+    Params,
+    Record,
+    Samples,
+    ScoreRef,
+    Times,
+    Traffic,
+)
 from elue.tasks import TaskData
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Measurements of one run, one entry a sample, in the task's order; `unknown` counts calls without a rule."""
+    """Measurements of one run, one entry a sample, in the task's order.
+
+    `unknown` counts calls without a rule, `registered` those that a formula of the plugin's own priced.
+    """
 
     values: tuple[float, ...]
     flops: tuple[int, ...]
@@ -30,6 +46,19 @@ class Answers:
     params_touched: tuple[int, ...]
     unknown: Mapping[str, int]
     params_total: int
+    registered: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the passes after the answers found; a part is None or empty where no pass made it."""
+
+    traffic: Traffic | None = None
+    controls: Controls | None = None
+    latency: Latency | None = None
+    batch: Batch | None = None
+    flags: tuple[Flag, ...] = ()
+    explained: tuple[Explained, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +70,7 @@ class Outcome:
     answers: Answers | None
     environment: dict[str, Any]
     times: Times
+    findings: Findings = Findings()
 
 
 def make_record(
@@ -52,7 +82,7 @@ def make_record(
     outcome: Outcome,
 ) -> Record:
     """The record of a run that has ended, well or badly."""
-    answers = outcome.answers
+    answers, findings = outcome.answers, outcome.findings
     unknown = dict(sorted(answers.unknown.items())) if answers else {}
     document = {
         "schema": schema.SCHEMA,
@@ -85,13 +115,20 @@ def make_record(
         "reason": outcome.reason,
         "complete": outcome.status == "ok" and not unknown,
         "unknown": unknown,
+        "registered": dict(sorted(answers.registered.items())) if answers else {},
+        "flags": findings.flags,
         "trust": "self_reported",
         "score": _score(data, answers) if answers else None,
         "flops": _flops(answers) if answers else None,
         "params": _params(answers) if answers else None,
+        "traffic": findings.traffic,
+        "controls": findings.controls,
+        "latency": findings.latency,
+        "batch": findings.batch,
         "environment": outcome.environment,
         "times": outcome.times,
         "command": command(identity, profile),
+        "explained": findings.explained,
         "samples": _samples(data, answers) if answers else None,
     }
     return Record.model_validate(document)

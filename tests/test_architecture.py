@@ -31,6 +31,7 @@ FLOORS = {
     "elue.store": 3,
     "elue.plan": 4,
     "elue.recording": 4,
+    "elue.passes": 4,
     "elue.evaluate": 4,
     "elue.train": 4,
     "elue.doctor": 4,

@@ -114,6 +114,7 @@ class Service:
             "matmul_flops": meter.matmul_flops,
             "params_touched": meter.params_touched,
             "unknown": dict(meter.unknown),
+            "registered": dict(meter.registered),
         }
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from elue.errors import ElueError
 from elue.worker import answers, watch, wire
 from elue.worker.sandbox import MEANS, Limits
-from elue.worker.watch import Usage
+from elue.worker.watch import Usage as Usage
 
 START_SECONDS = 300.0
 """How long a worker may take to import its plugin, or to load its weights."""

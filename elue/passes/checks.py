@@ -1,0 +1,47 @@
+"""Looks at all that a worker sends: one that a plugin has taken over can send anything.
+
+Every function raises WorkerFailure "invalid", naming what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from elue.protocol import TaskInfo
+from elue.worker.session import WorkerFailure
+
+
+def predictions(answer: Mapping[str, Any], ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The predictions of an answer, one for each opaque id, in order."""
+    rows = answer.get("predictions")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise WorkerFailure("invalid", "sent no list of predictions")
+    if [row.get("id") for row in rows] != list(ids):
+        raise WorkerFailure("invalid", "answered missing, repeated or unknown ids")
+    return rows
+
+
+def value(answered: Any, info: TaskInfo) -> float:
+    """A predicted value: a label index or a number."""
+    if isinstance(answered, bool) or not isinstance(answered, int | float):
+        raise WorkerFailure("invalid", f"answered {answered!r}, which is no number")
+    if info.kind == "classification" and answered not in range(info.outputs):
+        raise WorkerFailure("invalid", f"answered {answered!r}, which is no label index")
+    return float(answered)
+
+
+def count(answer: Mapping[str, Any], name: str) -> int:
+    """A count from 0 up."""
+    found = answer.get(name)
+    if isinstance(found, bool) or not isinstance(found, int) or found < 0:
+        raise WorkerFailure("invalid", f"reported {found!r} where a count belongs")
+    return found
+
+
+def calls(answer: Mapping[str, Any], name: str) -> dict[str, int]:
+    """Numbers of calls by operator."""
+    found = answer.get(name)
+    if not isinstance(found, dict):
+        raise WorkerFailure("invalid", f"reported {found!r} where calls by operator belong")
+    return {str(operator): count(found, operator) for operator in found}
