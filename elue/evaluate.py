@@ -10,14 +10,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from elue import records
 from elue.errors import ElueError
-from elue.passes import observed
+from elue.passes import fresh, observed
 from elue.passes.context import Context, Evaluation, Progress
 from elue.plan import PlannedRun, plan_runs, weights_digest
 from elue.protocol import Knob
@@ -122,6 +122,7 @@ def _sweep(
     worker: Worker | None = None
     environment: dict[str, Any] = {}
     loaded: dict[str, Any] = {}
+    served = 0
     try:
         while not stop.is_set():
             try:
@@ -133,8 +134,8 @@ def _sweep(
             progress.run_started(run, len(evaluation.data.samples))
             try:
                 if worker is None:
-                    worker = evaluation.worker()
-                    environment = _open(worker, evaluation)
+                    worker, served = evaluation.worker(), 0
+                    environment = evaluation.open(worker)
                     weights = _path(evaluation.weights)
                     loaded = worker.call("load", START_SECONDS, weights=weights, seed=evaluation.seed)
                 before = worker.usage()
@@ -142,6 +143,9 @@ def _sweep(
                 answers = observed.measure(context, run)
                 after = worker.usage()
                 findings = _findings(context, run, answers)
+                served += 1
+                if served > 1 and due.empty():
+                    findings = replace(findings, flags=(*findings.flags, *fresh.audit(context, run, answers)))
             except WorkerFailure as failure:
                 status, reason = failure.status, f"{failure.reason} (log: logs/{evaluation.log.name})"
                 answers = None
@@ -170,24 +174,11 @@ def _findings(context: Context, run: PlannedRun, answers: Answers) -> Findings:
     return Findings()
 
 
-def _open(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
-    """Import the plugin in the worker; returns the environment it runs in."""
-    answer = worker.call(
-        "open",
-        START_SECONDS,
-        target=evaluation.method.target,
-        task=asdict(evaluation.data.spec.info()),
-        profile=asdict(evaluation.profile),
-    )
-    environment: dict[str, Any] = answer["environment"]
-    return environment
-
-
 def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
     name, task = evaluation.method.name, evaluation.data.spec.name
     try:
         with evaluation.worker() as worker:
-            _open(worker, evaluation)
+            evaluation.open(worker)
             answer = worker.call("points", START_SECONDS, weights=_path(evaluation.weights))
     except WorkerFailure as failure:
         message = f"Method '{name}' {failure.status} before its first run: {failure.reason}."

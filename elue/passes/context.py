@@ -6,7 +6,7 @@ import random
 import secrets
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from elue.registry import MethodSource
 from elue.schema import Record
 from elue.tasks import TaskData
 from elue.worker.sandbox import Limits
-from elue.worker.session import Worker, WorkerFailure
+from elue.worker.session import START_SECONDS, Worker, WorkerFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,13 @@ class Evaluation:
         sees = (*self.method.code, *([self.weights] if self.weights else []))
         hides = (self.runs, *self.data.spec.files.values())
         return Worker(self.log, self.profile.conditions.threads, self.limits, sees, hides)
+
+    def open(self, worker: Worker) -> dict[str, Any]:
+        """Import the plugin in a worker; returns the environment it runs in."""
+        info, profile = asdict(self.data.spec.info()), asdict(self.profile)
+        answer = worker.call("open", START_SECONDS, target=self.method.target, task=info, profile=profile)
+        environment: dict[str, Any] = answer["environment"]
+        return environment
 
 
 class Progress(Protocol):

@@ -25,6 +25,7 @@ from elue.worker import sandbox, wire
 
 if TYPE_CHECKING:
     from elue.profile import Profile
+    from elue.worker.seal import Seal
 
 
 class Invalid(Exception):
@@ -36,6 +37,7 @@ class Service:
 
     def __init__(self, confinement: dict[str, Any]) -> None:
         self.confinement = confinement
+        self.seal: Seal | None = None
         self.method: Method
         self.model: Any
         self.modules: list[Any]
@@ -55,12 +57,17 @@ class Service:
         import torch
 
         import elue
+        import elue.meter
+        import elue.worker.parameters
         from elue.profile import Conditions, Costs, Profile
         from elue.worker.plugin import load_method
+        from elue.worker.seal import Seal, guard_the_meter
 
         conditions = Conditions(**profile["conditions"])
         self.profile = Profile(**{**profile, "conditions": conditions, "costs": Costs(**profile["costs"])})
         torch.set_num_threads(conditions.threads)
+        guard_the_meter(sandbox.violations.append)
+        self.seal = Seal()
         self.task = TaskInfo(**{**task, "labels": tuple(task["labels"])})
         self.method = load_method(target)
         return {
@@ -87,7 +94,7 @@ class Service:
 
         torch.manual_seed(seed)
         self.model = self.method.load(self.task, _path(weights), seed)
-        sandbox.forbid_processes_and_network()
+        sandbox.forbid_processes_and_network(filtered=self.confinement["processes"] == "seccomp")
         return {}
 
     def configure(self, point: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -158,6 +165,9 @@ def serve(channel: socket.socket, service: Service) -> None:
             answer = getattr(service, call)(**request)
         except BaseException as error:  # a plugin may raise anything, SystemExit included
             answer = {"error": _describe(error)}
+        broken = service.seal.broken() if service.seal else ""
+        if broken:
+            sandbox.violations.append(f"change the code that measures it ({broken})")
         if sandbox.violations:
             answer = {"error": {"status": "forbidden", "message": f"tried to {sandbox.violations[0]}"}}
         if sandbox.sought:

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -59,6 +60,7 @@ _FORBIDDEN = {
     "os.exec": "replace the process (os.exec)",
     "os.posix_spawn": "start a process (os.posix_spawn)",
     "subprocess.Popen": "start a process (subprocess)",
+    "socket.__new__": "open a socket",
     "socket.connect": "open a network connection",
     "socket.bind": "listen on the network",
     "socket.getaddrinfo": "look up a network name",
@@ -96,22 +98,22 @@ def confine(
     return held
 
 
-def forbid_processes_and_network(means: Sequence[str] = MEANS) -> None:
+def forbid_processes_and_network(filtered: bool) -> None:
     """From here on, starting a process or touching the network raises Forbidden and is remembered.
 
     Not sooner: libraries may start a process while they are imported. One that still runs now is a violation. An audit
-    hook cannot be taken off again by Python code; C code that gets round it dies of seccomp, where there is seccomp.
+    hook cannot be taken off again by Python code; C code that gets round it dies of seccomp where calls are `filtered`.
     """
     if _has_children():
         violations.append("keep a process running beside the worker")
 
     def hook(event: str, arguments: Sequence[Any]) -> None:
-        if event in _FORBIDDEN:
+        if event in _FORBIDDEN and (event != "socket.__new__" or arguments[1] == socket.AF_INET):
             violations.append(_FORBIDDEN[event])
             raise Forbidden(f"a worker may not {_FORBIDDEN[event]}")
 
     sys.addaudithook(hook)
-    if "seccomp" in means and seccomp.available():
+    if filtered:
         seccomp.kill_on_processes()
 
 
@@ -203,6 +205,7 @@ def _limit(limits: Limits, alone: bool) -> dict[str, int]:
             continue
         hard = resource.getrlimit(kind)[1]
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (bound, bound))
+        above = bound + 1 if name == "RLIMIT_CPU" and hard in (resource.RLIM_INFINITY, bound + 1) else bound
+        resource.setrlimit(kind, (bound, above))
         set_[name] = bound
     return set_
