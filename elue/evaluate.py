@@ -17,14 +17,14 @@ from typing import Any
 
 from elue import records
 from elue.errors import ElueError
-from elue.passes import fresh, observed
+from elue.passes import fresh, lookup, observed
 from elue.passes.context import Context, Evaluation, Progress
 from elue.plan import PlannedRun, plan_runs, weights_digest
 from elue.protocol import Knob
 from elue.recording import Answers, Findings, Outcome, make_record
 from elue.records import Identity
 from elue.registry import MethodSource
-from elue.schema import Record, Times
+from elue.schema import Flag, Record, Times
 from elue.worker.session import START_SECONDS, Usage, Worker, WorkerFailure
 
 __all__ = ["Evaluation", "Progress", "describe", "execute", "plan"]
@@ -144,8 +144,8 @@ def _sweep(
                 after = worker.usage()
                 findings = _findings(context, run, answers)
                 served += 1
-                if served > 1 and due.empty():
-                    findings = replace(findings, flags=(*findings.flags, *fresh.audit(context, run, answers)))
+                if due.empty():
+                    findings = replace(findings, flags=(*findings.flags, *_suspicions(context, run, answers, served)))
             except WorkerFailure as failure:
                 status, reason = failure.status, f"{failure.reason} (log: logs/{evaluation.log.name})"
                 answers = None
@@ -172,6 +172,12 @@ def _sweep(
 def _findings(context: Context, run: PlannedRun, answers: Answers) -> Findings:
     """All that further passes find of a run that has its answers; the worker is at the run's point."""
     return Findings()
+
+
+def _suspicions(context: Context, run: PlannedRun, answers: Answers, served: int) -> tuple[Flag, ...]:
+    """What audits say that look at a worker's last run, the `served`-th; the worker may be gone afterwards."""
+    remembered = fresh.audit(context, run, answers) if served > 1 else ()
+    return (*remembered, *lookup.audit(context, run, answers))
 
 
 def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:

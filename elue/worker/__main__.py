@@ -57,7 +57,7 @@ class Service:
         import torch
 
         import elue
-        import elue.meter
+        import elue.meter.meter
         import elue.worker.parameters
         from elue.profile import Conditions, Costs, Profile
         from elue.worker.plugin import load_method

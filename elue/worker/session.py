@@ -16,6 +16,7 @@ from typing import Any
 from elue.errors import ElueError
 from elue.worker import answers, watch, wire
 from elue.worker.sandbox import MEANS, Limits
+from elue.worker.view import view
 from elue.worker.watch import Usage as Usage
 
 START_SECONDS = 300.0
@@ -68,8 +69,9 @@ class Worker:
                 start_new_session=True,
             )
         shown = [str(path.absolute()) for path in sees]
+        masks = list(view(self._home.name, shown, self._hides).masks)
         try:
-            self._send({"limits": asdict(self._limits), "sees": shown, "hides": self._hides, "means": list(means)})
+            self._send({"limits": asdict(self._limits), "sees": shown, "hides": masks, "means": list(means)})
             self.confinement: dict[str, Any] = self._receive(START_SECONDS, "start").get("confinement", {})
         except BaseException:
             self.close()

@@ -1,8 +1,8 @@
-"""Attacks of a loaded model, each of which must fail and be reported. What a module can reach is in test_confinement."""
+"""Attacks by a loaded model: each must fail and be reported. What a module can reach is in test_confinement."""
 
 from __future__ import annotations
 
-import os
+import contextlib
 import sqlite3
 import textwrap
 from collections.abc import Iterator
@@ -98,25 +98,12 @@ ATTACKS: dict[str, tuple[str, str, str]] = {
 
 DEADLY: dict[str, tuple[str, str, str]] = {
     "forks in C": ("C.fork()", "forbidden", "made a system call that a worker may not make"),
-    "starts a program in C": ("C.system(b'true')", "forbidden", "made a system call that a worker may not make"),
     "sends a gigabyte": ("tell(1 << 30, b'')", "invalid", "a frame of 1073741824 bytes, more than"),
-    "promises a frame and lets it wait": (
-        "tell(1 << 20, b'{'); import time; time.sleep(600)",
-        "timeout",
-        "no answer to 'predict' within",
-    ),
-    "sends no JSON": ("tell(4, b'\\x80\\x04N.')", "invalid", "not JSON"),
     "sends a number beyond all": (
         "reply(predictions=[row(samples[0].id)], flops=2**80, matmul_flops=0, params_touched=0, unknown={})",
         "invalid",
         "flops",
     ),
-    "sends infinity": (
-        "reply(predictions=[row(samples[0].id, value='1e999')], flops=1, matmul_flops=0, params_touched=0, unknown={})",
-        "invalid",
-        "predictions.0.value",
-    ),
-    "sends half an answer": ("reply(predictions=[row(samples[0].id)])", "invalid", "flops"),
     "allocates without end": (
         "kept = []\nwhile True: kept.append(bytearray(256 << 20))",
         "failed|crashed",
@@ -126,13 +113,18 @@ DEADLY: dict[str, tuple[str, str, str]] = {
 """The same, but the worker does not outlive it."""
 
 HELPERS = """\
-import ctypes, json, os, socket, stat, struct
+import ctypes, json, os, socket, stat, struct, sys
 from pathlib import Path
 
 import torch
 
+from elue.meter import Meter
 from elue.protocol import Method, Prediction
+from elue.worker import wire
 
+KEPT = [(Meter, "flops", Meter.flops), (wire, "send", wire.send)]
+KEPT += [(sys.modules["__main__"].Service, "predict", sys.modules["__main__"].Service.predict)]
+CODE = Meter.count.__code__
 C = ctypes.CDLL(None, use_errno=True)
 PLACE = Path({place!r})
 W = torch.nn.Parameter(torch.ones(8, 8))
@@ -164,6 +156,11 @@ def row(id, value=0):
 class Model:
     def configure(self, point):
         self.point = dict(point)
+        if self.point["does"] == -1:
+            for holder, name, value in KEPT:
+                setattr(holder, name, value)
+            Meter.count.__code__ = CODE
+            torch._C._dispatch_tls_set_dispatch_key_excluded(torch._C._dispatch_key_parse("AutocastIPU"), False)
 
     def predict(self, samples):
         globals()[f"attack_{{self.point['does']}}"](samples)
@@ -217,6 +214,12 @@ class Attacked:
         sample = {"id": "ab12", "text": "a text", "pair": None}
         return worker.call("predict", seconds, samples=[sample])
 
+    def mend(self) -> None:
+        """Put back what an attack replaced, so that the next one can be told apart."""
+        worker = self.worker()
+        with contextlib.suppress(WorkerFailure):
+            worker.call("configure", 20.0, point={"does": -1}, seed=0)
+
     def close(self) -> None:
         if self._worker is not None:
             self._worker.close()
@@ -251,8 +254,7 @@ def test_an_attack_fails_and_is_reported(attacked: Attacked, name: str) -> None:
         attacked.predict(name)
     assert caught.value.status in status.split("|")
     assert any(part in caught.value.reason for part in reason.split("|")), caught.value.reason
-    if "change the code" in reason or "key off" in name:
-        attacked.close()
+    attacked.mend()
 
 
 def test_after_attacks_nothing_is_harmed(attacked: Attacked) -> None:
@@ -272,19 +274,7 @@ def test_an_attack_that_ends_its_worker_is_reported(attacked: Attacked, name: st
         pytest.skip("this system filters no calls")
     _, status, reason = DEADLY[name]
     with pytest.raises(WorkerFailure) as caught:
-        attacked.predict(name, 2.0 if "wait" in name else 20.0)
+        attacked.predict(name)
     attacked.close()
     assert caught.value.status in status.split("|")
     assert any(part in caught.value.reason for part in reason.split("|")), caught.value.reason
-
-
-def test_modes_switched_off_hide_nothing(attacked: Attacked) -> None:
-    """The Meter is no mode: `_disable_current_modes` leaves it where it is (see test_surroundings)."""
-    assert attacked.predict("")["flops"] == 1024
-
-
-def test_no_process_of_an_attack_is_left(attacked: Attacked) -> None:
-    pid = attacked.worker()._process.pid
-    attacked.close()
-    assert not Path(f"/proc/{pid}").exists()
-    assert os.getpgrp() != pid
