@@ -54,10 +54,20 @@ class Worker:
         self.log = log
         self._limits = limits or Limits()
         self._hides = [str(path.resolve()) for path in hides]
-        self._home = tempfile.TemporaryDirectory(prefix="elue-worker-", ignore_cleanup_errors=True)
-        log.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            output = log.open("ab")
+        except OSError as error:
+            hint = "Free some space, or choose another folder with --runs."
+            raise ElueError("runs_unwritable", f"Cannot write {log}: {error.strerror}.", hint) from None
+        try:
+            self._home = tempfile.TemporaryDirectory(prefix="elue-worker-", ignore_cleanup_errors=True)
+        except OSError as error:
+            output.close()
+            message = f"Cannot make a folder for a worker in {tempfile.gettempdir()}: {error.strerror}."
+            raise ElueError("no_space", message, "Name another by TMPDIR.") from None
         self._channel, far = socket.socketpair()
-        with far, log.open("ab") as output:
+        with far, output:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-m", "elue.worker", str(far.fileno())],
                 pass_fds=[far.fileno()],

@@ -57,7 +57,7 @@ def test_no_frame_holds_a_label_an_id_or_a_path_of_the_task(
         while frame:
             seen.append(repr(frame.f_locals)); frame = frame.f_back
         seen += [repr(each) for each in gc.get_objects() if type(each) in (dict, list, tuple) and len(each) < 50]
-        needles = ["0.6" + "18", "test." + "tsv", "my-" + "id"]
+        needles = [".".join(["0", "618"]), ".".join(["test", "tsv"]), "-".join(["my", "id"])]
         found = [needle for needle in needles for each in seen if needle in each]
         assert len(seen) > 1000 and not found, found
         return [Prediction(0.5)]
