@@ -10,14 +10,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from elue import records
 from elue.errors import ElueError
-from elue.passes import fresh, lookup, observed
+from elue.passes import batched, latency, lookup, observed
+from elue.passes.compute import Auditor
 from elue.passes.context import Context, Evaluation, Progress
 from elue.plan import PlannedRun, plan_runs, weights_digest
 from elue.protocol import Knob
@@ -37,6 +38,7 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
     when the method cannot serve the task or fails before its first run.
     """
     digest = weights_digest(evaluation.weights) if evaluation.weights else None
+    batched.check(evaluation)
     points = evaluation.points or _default_points(evaluation)
     base = Identity(
         method=evaluation.method.name,
@@ -120,9 +122,9 @@ def _sweep(
 ) -> None:
     """One thread's share: take runs until none is left, in one worker as long as it lives."""
     worker: Worker | None = None
+    auditor = Auditor(evaluation, lambda: evaluation.worker(evaluation.audit_log), _prepare)
     environment: dict[str, Any] = {}
     loaded: dict[str, Any] = {}
-    served = 0
     try:
         while not stop.is_set():
             try:
@@ -134,18 +136,15 @@ def _sweep(
             progress.run_started(run, len(evaluation.data.samples))
             try:
                 if worker is None:
-                    worker, served = evaluation.worker(), 0
-                    environment = evaluation.open(worker)
-                    weights = _path(evaluation.weights)
-                    loaded = worker.call("load", START_SECONDS, weights=weights, seed=evaluation.seed)
+                    worker = evaluation.worker()
+                    environment, loaded = _prepare(worker, evaluation)
                 before = worker.usage()
-                context = Context(evaluation, worker, progress, stop, loaded)
+                context = Context(evaluation, worker, progress, stop, loaded, environment)
                 answers = observed.measure(context, run)
                 after = worker.usage()
-                findings = _findings(context, run, answers)
-                served += 1
-                if due.empty():
-                    findings = replace(findings, flags=(*findings.flags, *_suspicions(context, run, answers, served)))
+                findings = _findings(context, run, answers, auditor, _spent(before, after))
+                if evaluation.repeat and due.empty():
+                    findings = replace(findings, flags=(*findings.flags, *lookup.audit(context, run, answers)))
             except WorkerFailure as failure:
                 status, reason = failure.status, f"{failure.reason} (log: logs/{evaluation.log.name})"
                 answers = None
@@ -165,26 +164,53 @@ def _sweep(
             deliver(record)
             progress.run_ended(run, record)
     finally:
+        auditor.close()
         if worker is not None:
             worker.close()
 
 
-def _findings(context: Context, run: PlannedRun, answers: Answers) -> Findings:
+def _findings(
+    context: Context, run: PlannedRun, answers: Answers, auditor: Auditor, cpu_seconds: float | None
+) -> Findings:
     """All that further passes find of a run that has its answers; the worker is at the run's point."""
-    return Findings()
+    evaluation = context.evaluation
+    timed, packed, flags = None, None, list[Flag]()
+    if evaluation.latency:
+        timed, found = latency.measure(context, run, answers, evaluation.latency)
+        flags += found
+    if evaluation.against:
+        packed, found = batched.measure(context, run, answers)
+        flags += found
+    if evaluation.repeat:
+        flags += auditor.audit(context, run, answers, cpu_seconds)
+    return Findings(latency=timed, batch=packed, flags=tuple(flags))
 
 
-def _suspicions(context: Context, run: PlannedRun, answers: Answers, served: int) -> tuple[Flag, ...]:
-    """What audits say that look at a worker's last run, the `served`-th; the worker may be gone afterwards."""
-    remembered = fresh.audit(context, run, answers) if served > 1 else ()
-    return (*remembered, *lookup.audit(context, run, answers))
+def _prepare(worker: Worker, evaluation: Evaluation) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Import the plugin in a worker and load the method; returns what `open` tells of the environment, and `load`."""
+    environment = _open(worker, evaluation)
+    weights = _path(evaluation.weights)
+    return environment, worker.call("load", START_SECONDS, weights=weights, seed=evaluation.seed)
+
+
+def _open(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
+    """Import the plugin in the worker; returns the environment it runs in."""
+    answer = worker.call(
+        "open",
+        START_SECONDS,
+        target=evaluation.method.target,
+        task=asdict(evaluation.data.spec.info()),
+        profile=asdict(evaluation.profile),
+    )
+    environment: dict[str, Any] = answer["environment"]
+    return environment
 
 
 def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
     name, task = evaluation.method.name, evaluation.data.spec.name
     try:
         with evaluation.worker() as worker:
-            evaluation.open(worker)
+            _open(worker, evaluation)
             answer = worker.call("points", START_SECONDS, weights=_path(evaluation.weights))
     except WorkerFailure as failure:
         message = f"Method '{name}' {failure.status} before its first run: {failure.reason}."
@@ -202,9 +228,18 @@ def _now() -> str:
 
 
 def _times(started: str, wall: float, before: Usage, after: Usage) -> Times:
+    spent = _spent(before, after)
+    return Times(
+        started=started,
+        wall_seconds=round(wall, 3),
+        cpu_seconds=None if spent is None else round(spent, 3),
+        peak_memory_bytes=after.peak_memory,
+    )
+
+
+def _spent(before: Usage, after: Usage) -> float | None:
     known = before.cpu_seconds is not None and after.cpu_seconds is not None
-    cpu = round((after.cpu_seconds or 0.0) - (before.cpu_seconds or 0.0), 3) if known else None
-    return Times(started=started, wall_seconds=round(wall, 3), cpu_seconds=cpu, peak_memory_bytes=after.peak_memory)
+    return (after.cpu_seconds or 0.0) - (before.cpu_seconds or 0.0) if known else None
 
 
 def _path(weights: Path | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,13 @@ class Answers:
     unknown: Mapping[str, int]
     params_total: int
     registered: Mapping[str, int] = field(default_factory=dict)
+    traffic: Traffic | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What the passes after the answers found; a part is None or empty where no pass made it."""
 
-    traffic: Traffic | None = None
     controls: Controls | None = None
     latency: Latency | None = None
     batch: Batch | None = None
@@ -112,7 +112,7 @@ def make_record(
         "audited": len(data.samples) if answers else 0,
         "profile": {"name": profile.name, "digest": identity.profile_digest},
         "status": outcome.status,
-        "reason": outcome.reason,
+        "reason": outcome.reason or (gap(unknown) if unknown else ""),
         "complete": outcome.status == "ok" and not unknown,
         "unknown": unknown,
         "registered": dict(sorted(answers.registered.items())) if answers else {},
@@ -121,7 +121,7 @@ def make_record(
         "score": _score(data, answers) if answers else None,
         "flops": _flops(answers) if answers else None,
         "params": _params(answers) if answers else None,
-        "traffic": findings.traffic,
+        "traffic": answers.traffic if answers else None,
         "controls": findings.controls,
         "latency": findings.latency,
         "batch": findings.batch,
@@ -134,19 +134,29 @@ def make_record(
     return Record.model_validate(document)
 
 
+def gap(unknown: Iterable[str]) -> str:
+    """What makes a count incomplete, and how to mend it."""
+    return (
+        f"incomplete, so never ranked: no rule for {', '.join(unknown)}. Price operators of your own in the plugin: "
+        "elue.meter.register_formula('namespace::name', lambda costs, args, kwargs, result: (products, rest))"
+    )
+
+
 def point_text(point: Mapping[str, Knob]) -> str:
     """An operating point as the command line writes it: `rule=entropy,threshold=0.3`."""
     return ",".join(f"{knob}={value}" for knob, value in sorted(point.items()))
 
 
 def command(identity: Identity, profile: Profile) -> str:
-    """The command that makes a record again; WEIGHTS stands for the folder, wherever it lies."""
+    """The command that makes a record again; WEIGHTS stands for the folder, wherever it lies (STATIC_WEIGHTS too)."""
     words = ["elue", "evaluate", identity.method, "--task", identity.task, "--split", identity.split]
     if identity.point:
         words += ["--point", point_text(identity.point)]
     if identity.weights_digest:
         words += ["--weights", "WEIGHTS"]
     words += ["--profile", profile.name, "--seed", str(identity.seed)]
+    if profile.conditions.tokens:
+        words += ["--against", "STATIC_WEIGHTS"]
     if identity.limit is not None:
         words += ["--limit", str(identity.limit)]
     return shlex.join(words)

@@ -224,6 +224,8 @@ def test_an_operator_without_a_rule_makes_the_run_incomplete(run: Evaluate, writ
     assert record.status == "ok"
     assert not record.complete
     assert record.unknown == {"toy.mystery.default": 6}
+    assert "no rule for toy.mystery.default" in record.reason
+    assert "elue.meter.register_formula(" in record.reason
 
 
 def test_finished_runs_are_not_repeated(run: Evaluate, write_plugin: WritePlugin) -> None:

@@ -37,6 +37,9 @@ def evaluate_method(
     db: str = typer.Option(DATABASE, help="Index of the records, a SQLAlchemy URL."),
     rerun: Literal["missing", "all", "none"] = typer.Option("missing", help="Which runs to execute."),
     workers: int = typer.Option(1, min=1, help="Points measured side by side, each in a process of its own."),
+    latency: int = typer.Option(100, min=0, help="Samples a point that are timed; 0 leaves timing out."),
+    repeat: int = typer.Option(16, min=0, help="Samples a point that are asked again, to audit compute; 0: none."),
+    against: Path | None = typer.Option(None, help="Weights of a trained `static`, for a profile with packs."),
     timeout: float = typer.Option(60.0, min=0.1, help="Seconds a sample may take."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Say which runs are due and why; execute none."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
@@ -58,6 +61,9 @@ def evaluate_method(
         rerun=rerun,
         workers=workers,
         sample_seconds=timeout,
+        latency=latency,
+        repeat=repeat,
+        against=against,
     )
     planned = evaluation_module.plan(evaluation)
     if dry_run:
@@ -127,18 +133,25 @@ def brief(summary: dict[str, Any]) -> dict[str, Any]:
         "score": summary["score"],
         "flops": summary["flops"],
         "params": summary["params"],
+        "traffic": summary["traffic"],
+        "latency": summary["latency"],
+        "batch": summary["batch"],
+        "times": summary["times"],
         "complete": summary["complete"],
         "unknown": summary["unknown"],
+        "flags": summary["flags"],
         "status": summary["status"],
         "reason": summary["reason"],
     }
 
 
 def show_runs(summaries: list[dict[str, Any]]) -> None:
-    """Print runs as a table."""
+    """Print runs as a table, with the profile it holds under; flags, gaps and failures go beside it."""
     from elue.recording import point_text
 
-    header = ("method", "point", "score", "95 % interval", "MFLOPs", "p95", "params", "touched", "status")
+    extra = [name for name in _EXTRA if any(run[name] for run in summaries)]
+    header = ["method", "point", "score", "95 % interval", "MFLOPs", "p95", "params", "touched"]
+    columns = [column for name in extra for column in _EXTRA[name]]
     rows = []
     for run in summaries:
         score, flops, params = run["score"], run["flops"], run["params"]
@@ -153,10 +166,25 @@ def show_runs(summaries: list[dict[str, Any]]) -> None:
                 f"{params['total']:,}",
                 f"{params['touched_mean']:,.0f}",
             ]
-        rows.append((run["method"]["name"], point_text(run["point"]), *cells, state))
+        for name in extra:
+            cells += [f"{run[name][key]:.2f}x" if run[name] else "" for key in _EXTRA[name].values()]
+        flagged = f", {len(run['flags'])} flags" if run["flags"] else ""
+        rows.append((run["method"]["name"], point_text(run["point"]), *cells, state + flagged))
+        who = f"{run['method']['name']} {point_text(run['point'])}".strip()
         if run["reason"]:
-            note(f"{run['method']['name']} {point_text(run['point'])}: {run['status']}: {run['reason']}")
-    table(header, rows, right=("score", "MFLOPs", "p95", "params", "touched"))
+            note(f"{who}: {run['status']}: {run['reason']}")
+        for flag in run["flags"]:
+            note(f"{who}: {flag['code']}: {flag['detail']}")
+    for name, digest in sorted({(run["profile"]["name"], run["profile"]["digest"]) for run in summaries}):
+        note(f"profile {name} {digest}")
+    table((*header, *columns, "status"), rows, right=("score", "MFLOPs", "p95", "params", "touched", *columns))
+
+
+_EXTRA = {
+    "latency": {"latency": "median", "p95 latency": "p95"},
+    "batch": {"FLOPs speed-up": "flops_speedup", "throughput": "throughput", "realised": "realised"},
+}
+"""Columns for parts that not every run has: ratios to the reference encoder, or to the static model."""
 
 
 def _show_plan(planned: list[PlannedRun], as_json: bool) -> None:

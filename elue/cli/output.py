@@ -67,8 +67,10 @@ def ending(record: Record) -> str:
     """How a run ended, in one line."""
     if record.score is None or record.flops is None:
         return f"{record.status}: {record.reason}"
-    gap = "" if record.complete else f", incomplete: no rule for {', '.join(record.unknown)}"
-    return f"{record.score.name} {record.score.value:.2f} at {record.flops.mean / 1e6:,.1f} MFLOPs a sample{gap}"
+    missing = f", {record.reason}" if record.reason else ""
+    flags = "".join(f"; {flag.code}" for flag in record.flags)
+    score, flops = record.score, record.flops.mean / 1e6
+    return f"{score.name} {score.value:.2f} at {flops:,.1f} MFLOPs a sample{missing}{flags}"
 
 
 class _Bars:

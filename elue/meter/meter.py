@@ -189,6 +189,11 @@ class Meter:
         counts = ((str(plan.operator), (c[0], c[1] + c[2])) for plan, c in self._counts.items())
         return dict(sorted(counts))
 
+    @property
+    def calls(self) -> int:
+        """How many operators were called, those without a rule included."""
+        return sum(count[0] for count in self._counts.values()) + sum(self._unknown.values())
+
     def count(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
         """The operator of this plan ran: price it. The interception calls this."""
         products = rest = 0

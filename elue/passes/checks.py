@@ -45,3 +45,18 @@ def calls(answer: Mapping[str, Any], name: str) -> dict[str, int]:
     if not isinstance(found, dict):
         raise WorkerFailure("invalid", f"reported {found!r} where calls by operator belong")
     return {str(operator): count(found, operator) for operator in found}
+
+
+def seconds(answer: Mapping[str, Any], name: str, number: int) -> list[float]:
+    """So many times, each more than nothing."""
+    found = answer.get(name)
+    if not isinstance(found, list) or len(found) != number:
+        raise WorkerFailure("invalid", f"reported {found!r} where {number} times belong")
+    if not all(isinstance(each, float) and 0 < each < float("inf") for each in found):
+        raise WorkerFailure("invalid", f"reported {found!r} where times belong")
+    return found
+
+
+def same(one: float, other: float, info: TaskInfo) -> bool:
+    """Whether two answers are the same: equal classes, or numbers no further apart than float noise."""
+    return one == other if info.kind == "classification" else abs(one - other) <= 1e-4 * max(1.0, abs(other))

@@ -6,7 +6,7 @@ import random
 import secrets
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,12 +17,16 @@ from elue.registry import MethodSource
 from elue.schema import Record
 from elue.tasks import TaskData
 from elue.worker.sandbox import Limits
-from elue.worker.session import START_SECONDS, Worker, WorkerFailure
+from elue.worker.session import Worker, WorkerFailure
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What the user asked for. Empty `points` mean the method's own sweep; `workers` run points side by side."""
+    """What the user asked for. Empty `points` mean the method's own sweep; `workers` run points side by side.
+
+    `latency` samples of each point are timed, `repeat` asked again for the compute audits; 0 leaves either out.
+    `against` are the weights of the static model that a profile with packs compares with.
+    """
 
     method: MethodSource
     data: TaskData
@@ -35,24 +39,25 @@ class Evaluation:
     workers: int = 1
     sample_seconds: float = 60.0
     limits: Limits = field(default_factory=Limits)
+    latency: int = 0
+    repeat: int = 0
+    against: Path | None = None
 
     @property
     def log(self) -> Path:
         """Where the worker's output goes, below the runs folder."""
         return self.runs / "logs" / f"{self.data.spec.name}-{self.method.name}.log"
 
-    def worker(self) -> Worker:
+    def worker(self, log: Path | None = None) -> Worker:
         """A new worker that can read the method and its weights, and neither the task's files nor any run."""
-        sees = (*self.method.code, *([self.weights] if self.weights else []))
+        sees = (*self.method.code, *(path for path in (self.weights, self.against) if path))
         hides = (self.runs, *self.data.spec.files.values())
-        return Worker(self.log, self.profile.conditions.threads, self.limits, sees, hides)
+        return Worker(log or self.log, self.profile.conditions.threads, self.limits, sees, hides)
 
-    def open(self, worker: Worker) -> dict[str, Any]:
-        """Import the plugin in a worker; returns the environment it runs in."""
-        info, profile = asdict(self.data.spec.info()), asdict(self.profile)
-        answer = worker.call("open", START_SECONDS, target=self.method.target, task=info, profile=profile)
-        environment: dict[str, Any] = answer["environment"]
-        return environment
+    @property
+    def audit_log(self) -> Path:
+        """Where the output of the worker goes that repeats samples."""
+        return self.log.with_name(f"{self.log.stem}-audit.log")
 
 
 class Progress(Protocol):
@@ -72,7 +77,7 @@ class Progress(Protocol):
 class Context:
     """One thread's share of an evaluation: its worker, with the model loaded, and whether to stop.
 
-    `loaded` is what the worker's `load` answered.
+    `loaded` is what the worker's `load` answered, `environment` what its `open` did.
     """
 
     evaluation: Evaluation
@@ -80,6 +85,7 @@ class Context:
     progress: Progress
     stop: threading.Event
     loaded: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
     def configure(self, run: PlannedRun) -> dict[str, Any]:
         """Set the operating point of a run; what the worker tells of the model there."""

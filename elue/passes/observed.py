@@ -9,6 +9,7 @@ from elue.passes import checks
 from elue.passes.context import Context
 from elue.plan import PlannedRun
 from elue.recording import Answers
+from elue.schema import Traffic
 
 
 def measure(context: Context, run: PlannedRun) -> Answers:
@@ -19,6 +20,7 @@ def measure(context: Context, run: PlannedRun) -> Answers:
     rows: dict[int, tuple[float, int, int, int]] = {}
     unknown: Counter[str] = Counter()
     registered: Counter[str] = Counter()
+    read = written = 0
     for index in context.order():
         context.go_on()
         sample = context.veiled(index)
@@ -29,7 +31,10 @@ def measure(context: Context, run: PlannedRun) -> Answers:
         rows[index] = checks.value(prediction.get("value"), info), flops, matmul_flops, touched
         unknown.update(checks.calls(answer, "unknown"))
         registered.update(checks.calls(answer, "registered"))
+        read += checks.count(answer, "bytes_read")
+        written += checks.count(answer, "bytes_written")
         context.progress.sample_done(run)
     values, flops_, matmul, params = zip(*(rows[index] for index in range(len(rows))), strict=True)
     total = checks.count(configured, "params_total")
-    return Answers(values, flops_, matmul, params, unknown, total, registered)
+    traffic = Traffic(read_mean=read / len(rows), written_mean=written / len(rows))
+    return Answers(values, flops_, matmul, params, unknown, total, registered, traffic)

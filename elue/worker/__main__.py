@@ -26,6 +26,7 @@ from elue.worker import sandbox, wire
 if TYPE_CHECKING:
     from elue.profile import Profile
     from elue.worker.seal import Seal
+    from elue.worker.timing import ReferenceEncoder
 
 
 class Invalid(Exception):
@@ -43,6 +44,8 @@ class Service:
         self.modules: list[Any]
         self.task: TaskInfo
         self.profile: Profile
+        self.encoder: ReferenceEncoder | None = None
+        self.static: Any = None
 
     def describe(self, target: str) -> dict[str, Any]:
         """Import the plugin and name its training options, each with default and help."""
@@ -59,13 +62,12 @@ class Service:
         import elue
         import elue.meter.meter
         import elue.worker.parameters
-        from elue.profile import Conditions, Costs, Profile
+        from elue.profile import from_parts
         from elue.worker.plugin import load_method
         from elue.worker.seal import Seal, guard_the_meter
 
-        conditions = Conditions(**profile["conditions"])
-        self.profile = Profile(**{**profile, "conditions": conditions, "costs": Costs(**profile["costs"])})
-        torch.set_num_threads(conditions.threads)
+        self.profile = from_parts(profile)
+        torch.set_num_threads(self.profile.conditions.threads)
         guard_the_meter(sandbox.violations.append)
         self.seal = Seal()
         self.task = TaskInfo(**{**task, "labels": tuple(task["labels"])})
@@ -113,7 +115,7 @@ class Service:
         from elue.meter import Meter
 
         inputs = [Sample(**sample) for sample in samples]
-        with Meter(profile=self.profile, modules=self.modules) as meter:
+        with Meter(profile=self.profile, modules=self.modules, traffic=True) as meter:
             predictions = self.model.predict(inputs)
         return {
             "predictions": checked(predictions, inputs, self.task),
@@ -122,7 +124,68 @@ class Service:
             "params_touched": meter.params_touched,
             "unknown": dict(meter.unknown),
             "registered": dict(meter.registered),
+            "bytes_read": meter.bytes_read,
+            "bytes_written": meter.bytes_written,
+            "calls": meter.calls,
         }
+
+    def against(self, target: str, weights: str, seed: int) -> dict[str, Any]:
+        """Load the static model to compare with, at the last of its points: full depth."""
+        from elue.worker.plugin import load_method
+
+        method = load_method(target)
+        if reason := method.supports(self.task):
+            raise ElueError("unsupported", f"'{method.name}' does not serve '{self.task.name}': {reason}")
+        point = dict(method.points(self.task, Path(weights))[-1])
+        self.static = method.load(self.task, Path(weights), seed)
+        self.static.configure(point)
+        return {"method": method.name, "point": point}
+
+    def pack(self, samples: list[dict[str, Any]], metered: bool, model_first: bool) -> dict[str, Any]:
+        """Answer samples together, in packs of the profile, by the model and by the static one: counted or timed."""
+        from elue.meter import Meter
+        from elue.worker.timing import in_packs, in_turn
+
+        inputs, conditions = [Sample(**sample) for sample in samples], self.profile.conditions
+        sides = [in_packs(model, conditions) for model in (self.model, self.static)]
+        if metered:
+            answers, flops = [], []
+            unknown: dict[str, int] = {}
+            for side in sides:
+                with Meter(profile=self.profile, modules=self.modules, track=False) as meter:
+                    answers.append(side(inputs))
+                flops.append(meter.flops)
+                unknown |= meter.unknown
+            rows = checked(answers[0], inputs, self.task)
+            checked(answers[1], inputs, self.task)
+            return {"predictions": rows, "flops": flops[0], "static_flops": flops[1], "unknown": unknown}
+        one, other, predictions = in_turn(lambda: sides[0](inputs), lambda: sides[1](inputs), 1, model_first)
+        return {"predictions": checked(predictions, inputs, self.task), "seconds": one, "static_seconds": other}
+
+    def calibrate(self, size: str, rounds: int, profile: dict[str, Any]) -> dict[str, Any]:
+        """Run a static model of known cost, before any plugin is here."""
+        import torch
+
+        from elue.profile import from_parts
+        from elue.worker.calibration import exercise
+
+        conditions = from_parts(profile)
+        torch.set_num_threads(conditions.conditions.threads)
+        return dict(exercise(size, rounds, conditions))
+
+    def latency(self, sample: dict[str, Any], rounds: int, tokens: int, model_first: bool) -> dict[str, Any]:
+        """Seconds of a sample and of the reference encoder, in turn, without a Meter."""
+        import torch
+
+        from elue.worker.timing import ReferenceEncoder, in_turn
+
+        if self.encoder is None:
+            self.encoder = ReferenceEncoder(self.profile.reference)
+        encoder, inputs = self.encoder, [Sample(**sample)]
+        torch.set_num_threads(self.profile.conditions.threads)
+        predict, run = lambda: self.model.predict(inputs), lambda: encoder.run(tokens)
+        seconds, reference, predictions = in_turn(predict, run, rounds, model_first)
+        return {"predictions": checked(predictions, inputs, self.task), "seconds": seconds, "reference": reference}
 
 
 def checked(predictions: Any, samples: Sequence[Sample], task: TaskInfo) -> list[dict[str, Any]]:
