@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 
 from elue import evaluate, profile, registry, tasks
 from elue.errors import ElueError
+from elue.passes import lookup, observed
+from elue.passes.context import Context
 from elue.schema import Record
 from elue.worker import wire
 from tests.conftest import WritePlugin, WriteTask
@@ -57,12 +60,12 @@ def test_no_frame_holds_a_label_an_id_or_a_path_of_the_task(
         while frame:
             seen.append(repr(frame.f_locals)); frame = frame.f_back
         seen += [repr(each) for each in gc.get_objects() if type(each) in (dict, list, tuple) and len(each) < 50]
-        needles = [".".join(["0", "618"]), ".".join(["test", "tsv"]), "-".join(["my", "id"])]
-        found = [needle for needle in needles for each in seen if needle in each]
+        backwards = ("372816.0", "vst.tset", "di-ym")  # so that what is looked for is not itself found
+        found = [word for word in backwards for each in seen if word[::-1] in each]
         assert len(seen) > 1000 and not found, found
         return [Prediction(0.5)]
         """
-    toml = write_task(3, labels=[0.618, 0.6181, 0.6182])
+    toml = write_task(3, labels=[0.618273, 0.182736, 0.273618])
     table = toml.parent / "test.tsv"
     lines = table.read_text().splitlines()
     table.write_text("\n".join(["id\t" + lines[0], *(f"my-id-{n}\t{line}" for n, line in enumerate(lines[1:]))]))
@@ -83,7 +86,7 @@ def test_no_frame_holds_a_label_an_id_or_a_path_of_the_task(
     assert record.status == "ok", record.reason
     frames = json.dumps(sent)
     assert sum(message.get("call") == "predict" for message in sent) >= 3
-    assert not [needle for needle in ("0.618", "test.tsv", "my-id") if needle in frames]
+    assert not [needle for needle in ("0.618273", "test.tsv", "my-id") if needle in frames]
 
 
 def test_an_answer_for_another_sample_is_invalid(run: Evaluate, write_plugin: WritePlugin) -> None:
@@ -120,43 +123,56 @@ def test_what_is_remembered_from_point_to_point_is_flagged(run: Evaluate, write_
             return out
             """,
     )
-    first, last = run(plugin, points=[{"k": 0}, {"k": 1}])
+    first, last = run(plugin, points=[{"k": 0}, {"k": 1}], repeat=8)
     assert first.flops is not None
     assert last.flops is not None
     assert last.flops.mean < first.flops.mean
-    assert "remembers" in codes(last)
-    (alone,) = run(plugin, points=[{"k": 2}])
-    assert "remembers" not in codes(alone)
+    assert "order_differs" in codes(last)
 
 
-def test_an_honest_sweep_is_not_flagged(run: Evaluate, write_plugin: WritePlugin) -> None:
-    plugin = write_plugin(
-        before=MATMUL,
-        predict=(
-            "torch.ones(1 + self.point['k'], 3) @ W\nreturn [Prediction(int(s.text.split()[2]) % 2) for s in samples]"
-        ),
-    )
-    assert [codes(record) for record in run(plugin, points=[{"k": 0}, {"k": 1}])] == [[], []]
+@pytest.fixture
+def suspected(tmp_path: Path, write_task: WriteTask) -> Callable[[Path], list[str]]:
+    """The codes of the flags that the look-up audit puts on a plugin."""
+
+    def go(plugin: Path) -> list[str]:
+        evaluation = evaluate.Evaluation(
+            method=registry.find(str(plugin)),
+            data=tasks.load(tasks.get(str(write_task(16))), "test", None),
+            profile=profile.load("elue-1"),
+            weights=None,
+            points=({},),
+            seed=0,
+            runs=tmp_path / "runs",
+        )
+        (planned,) = evaluate.plan(evaluation)
+        with evaluation.worker() as worker:
+            _, loaded = evaluate._prepare(worker, evaluation)
+            context = Context(evaluation, worker, Watcher(), threading.Event(), loaded)
+            answers = observed.measure(context, planned)
+            return [flag.code for flag in lookup.audit(context, planned, answers)]
+
+    return go
 
 
-def test_a_stored_table_is_flagged(run: Evaluate, write_plugin: WritePlugin) -> None:
+def test_a_stored_table_is_flagged(suspected: Callable[[Path], list[str]], write_plugin: WritePlugin) -> None:
     table = {f"text number {i} {'word ' * i}".strip(): i % 2 for i in range(16)}
     plugin = write_plugin(
         before=MATMUL + f"TABLE = {table!r}\n",
         predict="torch.ones(1, 3) @ W\nreturn [Prediction(TABLE.get(s.text.removesuffix(' '), 0)) for s in samples]",
     )
-    (record,) = run(plugin)
-    assert record.score is not None
-    assert record.score.value == 100
-    assert codes(record) == ["looks_up"]
+    assert suspected(plugin) == ["looks_up"]
 
 
-def test_answers_without_any_computing_are_flagged(run: Evaluate, write_plugin: WritePlugin) -> None:
-    rule = write_plugin(predict="return [Prediction(int(s.text.split()[2]) % 2) for s in samples]", name="rule")
-    (record,) = run(rule)
-    assert codes(record) == ["no_compute"]
-    (record,) = run(write_plugin(name="always"))
-    assert codes(record) == []
+def test_answers_without_any_computing_are_flagged(
+    suspected: Callable[[Path], list[str]], write_plugin: WritePlugin
+) -> None:
+    rule = "return [Prediction(int(s.text.split()[2]) % 2) for s in samples]"
+    assert suspected(write_plugin(predict=rule)) == ["no_compute"]
+
+
+def test_one_who_computes_is_not_flagged(suspected: Callable[[Path], list[str]], write_plugin: WritePlugin) -> None:
+    rule = "torch.ones(1, 3) @ W\nreturn [Prediction(int(s.text.split()[2]) % 2) for s in samples]"
+    assert suspected(write_plugin(predict=rule, before=MATMUL)) == []
 
 
 class Evil:
