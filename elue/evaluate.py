@@ -137,7 +137,7 @@ def _sweep(
             try:
                 if worker is None:
                     worker = evaluation.worker()
-                    environment, loaded = _prepare(worker, evaluation)
+                    environment, loaded = _prepare(worker, evaluation, batched.prepare)
                 before = worker.usage()
                 context = Context(evaluation, worker, progress, stop, loaded, environment)
                 answers = observed.measure(context, run)
@@ -186,11 +186,17 @@ def _findings(
     return Findings(latency=timed, batch=packed, flags=tuple(flags))
 
 
-def _prepare(worker: Worker, evaluation: Evaluation) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Import the plugin in a worker and load the method; returns what `open` tells of the environment, and `load`."""
+def _prepare(
+    worker: Worker, evaluation: Evaluation, between: Callable[[Worker, Evaluation], dict[str, Any]] = lambda *_: {}
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Import the plugin in a worker and load the method; returns what `open` tells of the environment, and `load`.
+
+    `between` runs while the worker may still start what libraries start; its answer joins that of `load`.
+    """
     environment = _open(worker, evaluation)
-    weights = _path(evaluation.weights)
-    return environment, worker.call("load", START_SECONDS, weights=weights, seed=evaluation.seed)
+    more = between(worker, evaluation)
+    loaded = worker.call("load", START_SECONDS, weights=_path(evaluation.weights), seed=evaluation.seed)
+    return environment, {**loaded, **more}
 
 
 def _open(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import cycle, islice
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from elue.plan import PlannedRun, weights_digest
 from elue.protocol import Sample
 from elue.recording import Answers, point_text
 from elue.schema import Batch, Flag
-from elue.worker.session import START_SECONDS
+from elue.worker.session import START_SECONDS, Worker
 
 STATIC = "static"
 """The method whose full model throughput is compared with."""
@@ -49,16 +50,22 @@ def check(evaluation: Evaluation) -> None:
         )
 
 
+def prepare(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
+    """Load the static model, if the evaluation has one, into an open worker; its operating point as `against`."""
+    if evaluation.against is None:
+        return {}
+    static, weights = registry.find(STATIC), str(evaluation.against.resolve())
+    answer = worker.call("against", START_SECONDS, target=static.target, weights=weights, seed=evaluation.seed)
+    return {"against": dict(answer["point"])}
+
+
 def measure(context: Context, run: PlannedRun, answers: Answers) -> tuple[Batch, list[Flag]]:
     """Count and time all samples in packs; the worker is at the run's point.
 
     An answer that differs from the one given alone is a finding.
     """
-    evaluation, worker = context.evaluation, context.worker
+    evaluation = context.evaluation
     assert evaluation.against is not None
-    static = registry.find(STATIC)
-    weights, seed = str(evaluation.against.resolve()), evaluation.seed
-    loaded = worker.call("against", START_SECONDS, target=static.target, weights=weights, seed=seed)
     stretches = list(_stretches(context))
     flops = static_flops = 0
     differ: list[str] = []
@@ -78,11 +85,12 @@ def measure(context: Context, run: PlannedRun, answers: Answers) -> tuple[Batch,
         pairs.append([checks.seconds(answer, name, 1)[0] for name in ("seconds", "static_seconds")])
     size = len(evaluation.data.samples)
     throughput, low, high = ratio(pairs)
+    point = point_text(context.loaded["against"])
     speedup = static_flops / flops if flops else 0.0
     found = Batch(
         token_budget=evaluation.profile.conditions.tokens,
         threads=evaluation.profile.conditions.threads,
-        reference=f"{STATIC} {point_text(loaded['point'])} of weights {weights_digest(evaluation.against)[:12]}",
+        reference=f"{STATIC} {point} of weights {weights_digest(evaluation.against)[:12]}",
         flops_mean=flops / size,
         flops_speedup=speedup,
         throughput=throughput,
@@ -91,7 +99,7 @@ def measure(context: Context, run: PlannedRun, answers: Answers) -> tuple[Batch,
         realised=throughput / speedup if speedup else 0.0,
         machine=machine(context),
     )
-    flags = []
+    flags: list[Flag] = []
     if differ:
         detail = f"{len(differ)} of {size} samples are answered otherwise among others than alone, the first"
         flags.append(Flag(code="company_differs", detail=f"{detail} '{differ[0]}'"))

@@ -95,8 +95,7 @@ class Auditor:
     def _ready(self) -> Worker:
         if self._worker is None:
             self._worker = self._start()
-            parts = asdict(self.evaluation.profile)
-            self._calibration = effort.calibrate(self._worker, self.evaluation.profile, parts)
+            self._calibration = effort.calibrate(self._worker, asdict(self.evaluation.profile))
             self._begin(self._worker, self.evaluation)
         return self._worker
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from elue.passes import checks
-from elue.profile import Profile
 from elue.schema import Flag
 from elue.worker.session import START_SECONDS, Worker
 
@@ -51,17 +50,19 @@ class Calibration:
         return self.call * calls + self.flop * work.flops + self.param * work.params
 
 
-def calibrate(worker: Worker, profile: Profile, parts: dict[str, Any]) -> Calibration | None:
-    """Run three static sizes in a worker that has no plugin yet; None where the system shows no CPU times.
+def calibrate(worker: Worker, profile: dict[str, Any]) -> Calibration | None:
+    """Run three static sizes in a worker that has no plugin yet, under a profile (as a dict).
+
+    None where the system shows no CPU times.
 
     The first is nearly all calls, the second nearly all arithmetic, the third nearly all reading of weights; each gives
     the price of its own, after what the prices before it explain.
     """
     spent: dict[str, tuple[float, dict[str, int]]] = {}
     for size, rounds in _ROUNDS.items():
-        worker.call("calibrate", START_SECONDS, size=size, rounds=2, profile=parts)
+        worker.call("calibrate", START_SECONDS, size=size, rounds=2, profile=profile)
         before = worker.usage().cpu_seconds
-        answer = worker.call("calibrate", START_SECONDS, size=size, rounds=rounds, profile=parts)
+        answer = worker.call("calibrate", START_SECONDS, size=size, rounds=rounds, profile=profile)
         after = worker.usage().cpu_seconds
         if before is None or after is None:
             return None

@@ -130,7 +130,7 @@ class Service:
         }
 
     def against(self, target: str, weights: str, seed: int) -> dict[str, Any]:
-        """Load the static model to compare with, at the last of its points: full depth."""
+        """Load the static model to compare with, at the last of its points: full depth. Comes before `load`."""
         from elue.worker.plugin import load_method
 
         method = load_method(target)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
-from elue.worker import answers, watch, wire
+from elue.worker import schemas, watch, wire
 from elue.worker.sandbox import MEANS, Limits
 from elue.worker.view import view
 from elue.worker.watch import Usage as Usage
@@ -100,7 +100,7 @@ class Worker:
         self._judge(answer.pop("sought", ()))
         if "error" in answer:
             raise _failure(answer["error"])
-        wrong = answers.fault(name, answer)
+        wrong = schemas.fault(name, answer)
         if wrong:
             raise WorkerFailure("invalid", f"sent no answer to '{name}' ({wrong})")
         return answer

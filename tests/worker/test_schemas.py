@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from elue.worker import answers
+from elue.worker import schemas
 
 PREDICTION = {"id": "ab", "value": 1.0, "scores": [0.5], "trace": [], "declared": None}
 PREDICTED = {"predictions": [PREDICTION], "flops": 1, "matmul_flops": 0, "params_touched": 0, "unknown": {}}
 
 
 def test_a_whole_answer_may_say_more() -> None:
-    assert answers.fault("predict", {**PREDICTED, "registered": {}, "traffic": [1, 2]}) == ""
-    assert answers.fault("a call nobody described", {"anything": 1}) == ""
+    assert schemas.fault("predict", {**PREDICTED, "registered": {}, "traffic": [1, 2]}) == ""
+    assert schemas.fault("a call nobody described", {"anything": 1}) == ""
     step = {"unit": "ffn.1", "shape": [3, 4], "times": 2}
-    assert answers.fault("predict", {**PREDICTED, "predictions": [{**PREDICTION, "trace": [step]}]}) == ""
+    assert schemas.fault("predict", {**PREDICTED, "predictions": [{**PREDICTION, "trace": [step]}]}) == ""
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_a_whole_answer_may_say_more() -> None:
 def test_what_is_wrong_is_named(changes: dict[str, Any], where: str) -> None:
     import re
 
-    assert re.match(where, answers.fault("predict", {**PREDICTED, **changes}))
+    assert re.match(where, schemas.fault("predict", {**PREDICTED, **changes}))
 
 
 def test_half_an_answer_is_none() -> None:
     for name in PREDICTED:
         rest = {key: value for key, value in PREDICTED.items() if key != name}
-        assert answers.fault("predict", rest).startswith(name)
-    assert answers.fault("open", {}).startswith("environment")
-    assert answers.fault("points", {"unsupported": None, "points": [{"k": [1]}]}).startswith("points.0.k")
+        assert schemas.fault("predict", rest).startswith(name)
+    assert schemas.fault("open", {}).startswith("environment")
+    assert schemas.fault("points", {"unsupported": None, "points": [{"k": [1]}]}).startswith("points.0.k")
