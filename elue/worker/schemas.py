@@ -42,9 +42,10 @@ class _Step(_Answer):
 class _Prediction(_Answer):
     id: Annotated[str, Field(max_length=200)]
     value: FiniteFloat
-    scores: list[FiniteFloat]
-    trace: list[_Step]
-    declared: Count | None
+    scores: list[FiniteFloat] = []
+    trace: list[_Step] = []
+    path: Count = 0
+    declared: Count | None = None
 
 
 class _Predicted(_Answer):
