@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -37,7 +37,8 @@ from elue.tasks import TaskData
 class Answers:
     """Measurements of one run, one entry a sample, in the task's order.
 
-    `unknown` counts calls without a rule, `registered` those that a formula of the plugin's own priced.
+    `unknown` counts calls without a rule, `registered` those that a formula of the plugin's own priced. `path` and
+    `paths` are as in `elue.schema.Samples`. `audited` samples ran alone under the Meter.
     """
 
     values: tuple[float, ...]
@@ -47,13 +48,17 @@ class Answers:
     unknown: Mapping[str, int]
     params_total: int
     registered: Mapping[str, int] = field(default_factory=dict)
-    traffic: Traffic | None = None
+    path: tuple[int, ...] = ()
+    paths: tuple[tuple[tuple[str, tuple[int, ...], int], ...], ...] = ()
+    declared: float | None = None
+    audited: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What the passes after the answers found; a part is None or empty where no pass made it."""
 
+    traffic: Traffic | None = None
     controls: Controls | None = None
     latency: Latency | None = None
     batch: Batch | None = None
@@ -70,6 +75,7 @@ class Outcome:
     answers: Answers | None
     environment: dict[str, Any]
     times: Times
+    measure: Literal["observed", "traced"]
     findings: Findings = Findings()
 
 
@@ -108,8 +114,8 @@ def make_record(
         },
         "point": dict(identity.point),
         "seed": identity.seed,
-        "measure": "observed",
-        "audited": len(data.samples) if answers else 0,
+        "measure": outcome.measure,
+        "audited": answers.audited if answers else 0,
         "profile": {"name": profile.name, "digest": identity.profile_digest},
         "status": outcome.status,
         "reason": outcome.reason or (gap(unknown) if unknown else ""),
@@ -121,7 +127,8 @@ def make_record(
         "score": _score(data, answers) if answers else None,
         "flops": _flops(answers) if answers else None,
         "params": _params(answers) if answers else None,
-        "traffic": answers.traffic if answers else None,
+        "declared": answers.declared if answers else None,
+        "traffic": findings.traffic,
         "controls": findings.controls,
         "latency": findings.latency,
         "batch": findings.batch,
@@ -205,6 +212,8 @@ def _samples(data: TaskData, answers: Answers) -> Samples:
         flops=answers.flops,
         matmul_flops=answers.matmul_flops,
         params_touched=answers.params_touched,
+        path=answers.path,
+        paths=answers.paths,
     )
 
 

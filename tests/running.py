@@ -16,7 +16,7 @@ class Quiet:
     def run_started(self, run: PlannedRun, samples: int) -> None:
         """A run begins."""
 
-    def sample_done(self, run: PlannedRun) -> None:
+    def sample_done(self, run: PlannedRun, count: int = 1) -> None:
         """A sample is answered."""
 
     def run_ended(self, run: PlannedRun, record: Record) -> None:

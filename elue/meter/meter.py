@@ -16,7 +16,7 @@ from elue.errors import ElueError
 from elue.meter.attribution import Attribution, ModuleCount
 from elue.meter.compiled import compilations, run_as_written
 from elue.meter.intercept import Observer, observers, seeing, set_observers
-from elue.meter.parameters import Touched
+from elue.meter.parameters import Interval, Touched
 from elue.meter.plan import Plan
 from elue.meter.threads import follow_threads, work_elsewhere, worked_elsewhere
 from elue.meter.traffic import Traffic
@@ -141,6 +141,10 @@ class Meter:
     def params_touched(self) -> int:
         """Distinct elements of parameters that executed operators read: of a look-up, only the rows it reads."""
         return self._touched.elements()
+
+    def touched_intervals(self) -> list[Interval]:
+        """Where the elements of `params_touched` lie, so that measurements can be united; parts may overlap."""
+        return self._touched.intervals()
 
     @property
     def bytes_read(self) -> int:

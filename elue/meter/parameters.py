@@ -107,6 +107,10 @@ class Touched:
 
     def elements(self) -> int:
         """Number of distinct elements read so far."""
+        return count_elements(self.intervals())
+
+    def intervals(self) -> list[Interval]:
+        """Where all elements lie that were read so far; parts may overlap. True while the parameters stay in place."""
         tables = [table for table, _ in self._rows.values()]
         owned = self._owned((*self._maybe.values(), *tables))
         intervals: list[Interval] = []
@@ -115,7 +119,7 @@ class Touched:
         for table, rows in self._rows.values():
             if id(table) in owned:
                 intervals += _row_intervals(table, rows)
-        return _elements(intervals)
+        return intervals
 
     def _owned(self, tensors: Iterable[Tensor]) -> set[int]:
         """Identities of those tensors that are, or show, parameters."""
@@ -185,7 +189,7 @@ def _row_intervals(table: Tensor, rows: Iterable[int]) -> list[Interval]:
     return [(place, first + row * length, first + (row + 1) * length, width) for row in rows]
 
 
-def _elements(intervals: list[Interval]) -> int:
+def count_elements(intervals: list[Interval]) -> int:
     """Number of elements in the union of intervals."""
     total = reached = here = 0
     for place, start, end, width in sorted(intervals):

@@ -17,9 +17,10 @@ import numpy as np
 
 from elue import registry
 from elue.errors import ElueError
-from elue.passes import checks
+from elue.passes import checks, traced
 from elue.passes.context import Context, Evaluation
 from elue.passes.latency import machine
+from elue.passes.traced import Ties
 from elue.plan import PlannedRun, weights_digest
 from elue.protocol import Sample
 from elue.recording import Answers, point_text
@@ -50,21 +51,22 @@ def check(evaluation: Evaluation) -> None:
         )
 
 
-def prepare(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
-    """Load the static model, if the evaluation has one, into an open worker; its operating point as `against`."""
+def prepare(worker: Worker, evaluation: Evaluation) -> dict[str, Any] | None:
+    """Load the static model, if the evaluation has one, into an open worker; returns its operating point."""
     if evaluation.against is None:
-        return {}
+        return None
     static, weights = registry.find(STATIC), str(evaluation.against.resolve())
     answer = worker.call("against", START_SECONDS, target=static.target, weights=weights, seed=evaluation.seed)
-    return {"against": dict(answer["point"])}
+    return dict(answer["point"])
 
 
-def measure(context: Context, run: PlannedRun, answers: Answers) -> tuple[Batch, list[Flag]]:
-    """Count and time all samples in packs; the worker is at the run's point.
+def measure(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tuple[Batch, tuple[Flag, ...]]:
+    """Count and time all samples in packs at the run's point.
 
-    An answer that differs from the one given alone is a finding.
+    An answer that differs from the counted one, but between tied classes, is a finding.
     """
     evaluation = context.evaluation
+    context.configure(run)
     assert evaluation.against is not None
     stretches = list(_stretches(context))
     flops = static_flops = 0
@@ -75,17 +77,16 @@ def measure(context: Context, run: PlannedRun, answers: Answers) -> tuple[Batch,
         flops += checks.count(answer, "flops")
         static_flops += checks.count(answer, "static_flops")
         unknown.update(checks.calls(answer, "unknown"))
-        info, samples = evaluation.data.spec.info(), evaluation.data.samples
         for place, value in zip(places, predicted, strict=True):
-            if not checks.same(value, answers.values[place], info):
-                differ.append(samples[place].id)
+            if traced.differs(value, answers, ties, place):
+                differ.append(evaluation.data.samples[place].id)
     pairs = []
     for number, places in enumerate(islice(cycle(stretches), max(PAIRS, len(stretches)))):
         answer, _ = _pack(context, places, model_first=number % 2 == 0)
         pairs.append([checks.seconds(answer, name, 1)[0] for name in ("seconds", "static_seconds")])
     size = len(evaluation.data.samples)
     throughput, low, high = ratio(pairs)
-    point = point_text(context.loaded["against"])
+    point = point_text(context.started.found)
     speedup = static_flops / flops if flops else 0.0
     found = Batch(
         token_budget=evaluation.profile.conditions.tokens,
@@ -105,7 +106,7 @@ def measure(context: Context, run: PlannedRun, answers: Answers) -> tuple[Batch,
         flags.append(Flag(code="company_differs", detail=f"{detail} '{differ[0]}'"))
     if unknown:
         flags.append(Flag(code="packs_incomplete", detail=f"in packs, no rule for {', '.join(sorted(unknown))}"))
-    return found, flags
+    return found, tuple(flags)
 
 
 def ratio(pairs: list[list[float]]) -> tuple[float, float, float]:

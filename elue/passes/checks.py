@@ -11,6 +11,14 @@ from typing import Any
 from elue.protocol import TaskInfo
 from elue.worker.session import WorkerFailure
 
+CLOSE = 1e-4
+"""By how much a number may differ between a batch and a sample alone, relative above 1. No two labels are so close."""
+
+
+def close(one: float, other: float) -> bool:
+    """Whether two answers are the same but for float noise."""
+    return abs(one - other) <= CLOSE * max(1.0, abs(one))
+
 
 def predictions(answer: Mapping[str, Any], ids: Sequence[str]) -> list[dict[str, Any]]:
     """The predictions of an answer, one for each opaque id, in order."""
@@ -57,6 +65,28 @@ def seconds(answer: Mapping[str, Any], name: str, number: int) -> list[float]:
     return found
 
 
-def same(one: float, other: float, info: TaskInfo) -> bool:
-    """Whether two answers are the same: equal classes, or numbers no further apart than float noise."""
-    return one == other if info.kind == "classification" else abs(one - other) <= 1e-4 * max(1.0, abs(other))
+def column(answer: Mapping[str, Any], name: str, size: int) -> list[Any]:
+    """A list with one entry a sample."""
+    found = answer.get(name)
+    if not isinstance(found, list) or len(found) != size:
+        raise WorkerFailure("invalid", f"sent no {name} for {size} samples")
+    return found
+
+
+def claim(sent: Any) -> int | None:
+    """The FLOPs that a method claims for a sample, if it does."""
+    return None if sent is None else count({"declared": sent}, "declared")
+
+
+def ties(sent: Any, size: int) -> list[tuple[int, frozenset[int]]]:
+    """Of a batch of samples those whose best classes are tied: where each stands, and these classes."""
+    if not isinstance(sent, list):
+        raise WorkerFailure("invalid", "sent no list of ties")
+    found = []
+    for pair in sent:
+        match pair:
+            case [int(within), list(classes)] if 0 <= within < size and all(type(each) is int for each in classes):
+                found.append((within, frozenset(classes)))
+            case _:
+                raise WorkerFailure("invalid", "sent a tie of no sample")
+    return found

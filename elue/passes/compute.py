@@ -7,136 +7,115 @@ that takes, as the system tells it, must be what the counted work explains. Find
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
-from typing import Any
 
-from elue.errors import ElueError
-from elue.passes import checks, effort
+from elue.passes import effort
+from elue.passes.audit import Auditor
 from elue.passes.context import Context, Evaluation
-from elue.passes.effort import Calibration, Work
+from elue.passes.effort import Work
+from elue.passes.observed import Observation, observe
+from elue.passes.paths import Paths
+from elue.passes.traced import Ties, differs
 from elue.plan import PlannedRun
 from elue.recording import Answers
 from elue.schema import Flag
-from elue.worker.session import Worker, WorkerFailure
+from elue.worker.session import Worker
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    value: float
-    flops: int
-    matmul_flops: int
-    calls: int
-    params: int
+class Repeats:
+    """Which samples are asked again: all have their turn before one comes a second time.
 
-
-class Auditor:
-    """A worker of its own that repeats some samples of every run of a sweep.
-
-    It goes through all samples before it takes one a second time, so that what a method remembers of one operating
-    point cannot show at the next. It starts at the first audit; its machine is calibrated before the plugin is there.
+    So what a method remembers of one operating point cannot show at the next.
     """
 
-    def __init__(
-        self, evaluation: Evaluation, start: Callable[[], Worker], begin: Callable[[Worker, Evaluation], Any]
-    ) -> None:
-        self.evaluation = evaluation
-        self._start, self._begin = start, begin
-        self._worker: Worker | None = None
-        self._calibration: Calibration | None = None
+    def __init__(self, evaluation: Evaluation) -> None:
         places = list(range(len(evaluation.data.samples)))
-        random.Random(f"audit {evaluation.seed}").shuffle(places)
-        self._places = cycle(places)
+        random.Random(f"repeat {evaluation.seed}").shuffle(places)
+        self._places, self._most = cycle(places), min(evaluation.repeat, len(places))
 
-    def audit(self, context: Context, run: PlannedRun, answers: Answers, cpu_seconds: float | None) -> list[Flag]:
-        """All findings about a run. `cpu_seconds` are those of its counted pass, None where they are not its alone."""
-        size = len(self.evaluation.data.samples)
-        places = list(islice(self._places, min(self.evaluation.repeat, size)))
-        try:
-            worker = self._ready()
-            worker.call(
-                "configure",
-                self.evaluation.sample_seconds,
-                point=dict(run.identity.point),
-                seed=self.evaluation.seed,
-            )
-            first, spent = self._ask(context, worker, places)
-            second, more = self._ask(context, worker, places)
-        except WorkerFailure as failure:
-            self.close()
-            return [Flag(code="audit_failed", detail=f"{failure.status}: {failure.reason}"[:500])]
-        except ElueError as error:
-            self.close()
-            return [Flag(code="audit_failed", detail=error.message[:500])]
-        counted = {
-            place: _Asked(answers.values[place], answers.flops[place], answers.matmul_flops[place], 0, 0)
-            for place in places
-        }
-        found = [
-            self._differing("order_differs", "another order in a fresh process", counted, first),
-            self._differing("repeat_differs", "a second time", first, second),
-        ]
-        if self._calibration is not None and None not in (spent, more):
-            work = _work(first) + _work(second)
-            found.append(effort.unexplained((spent or 0) + (more or 0), work, self._calibration))
-            if cpu_seconds is not None and found[-1] is None:
-                calls = round(sum(each.calls for each in first.values()) / len(first) * size)
-                whole = Work(size, calls, sum(answers.flops), sum(answers.params_touched))
-                found.append(effort.unexplained(cpu_seconds, whole, self._calibration))
-        return [flag for flag in found if flag is not None]
-
-    def close(self) -> None:
-        """End the worker, if there is one."""
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
-
-    def _ready(self) -> Worker:
-        if self._worker is None:
-            self._worker = self._start()
-            self._calibration = effort.calibrate(self._worker, asdict(self.evaluation.profile))
-            self._begin(self._worker, self.evaluation)
-        return self._worker
-
-    def _ask(self, context: Context, worker: Worker, places: list[int]) -> tuple[dict[int, _Asked], float | None]:
-        """Put samples to the worker: what each gave, and CPU seconds of all. The first is asked before, to warm up."""
-        asked: dict[int, _Asked] = {}
-        info, before = self.evaluation.data.spec.info(), None
-        for number, place in enumerate([places[0], *places]):
-            context.go_on()
-            if number == 1:
-                before = worker.usage().cpu_seconds
-            sample = context.veiled(place)
-            answer = worker.call("predict", self.evaluation.sample_seconds, samples=[asdict(sample)])
-            (prediction,) = checks.predictions(answer, [sample.id])
-            names = ("flops", "matmul_flops", "calls", "params_touched")
-            counts = (checks.count(answer, name) for name in names)
-            this = _Asked(checks.value(prediction.get("value"), info), *counts)
-            asked.setdefault(place, this)
-        after = worker.usage().cpu_seconds
-        return asked, None if before is None or after is None else after - before
-
-    def _differing(self, code: str, how: str, before: dict[int, _Asked], now: dict[int, _Asked]) -> Flag | None:
-        info = self.evaluation.data.spec.info()
-        answer = cost = 0
-        where = None
-        for place, was in before.items():
-            is_now = now[place]
-            changed = not checks.same(is_now.value, was.value, info)
-            dearer = (is_now.flops, is_now.matmul_flops) != (was.flops, was.matmul_flops)
-            answer, cost = answer + changed, cost + dearer
-            if where is None and (changed or dearer):
-                where = (self.evaluation.data.samples[place].id, was, is_now)
-        if where is None:
-            return None
-        name, was, is_now = where
-        detail = (
-            f"asked {how}, {answer} of {len(before)} samples are answered otherwise and {cost} cost otherwise; "
-            f"the first, '{name}': {was.value:g} at {was.flops:,} FLOPs, then {is_now.value:g} at {is_now.flops:,}"
-        )
-        return Flag(code=code, detail=detail)
+    def next(self) -> list[int]:
+        """The places of those for the next run."""
+        return list(islice(self._places, self._most))
 
 
-def _work(asked: dict[int, _Asked]) -> Work:
-    return sum((Work(1, each.calls, each.flops, each.params) for each in asked.values()), Work())
+def audit(
+    context: Context,
+    auditor: Auditor,
+    repeats: Repeats,
+    run: PlannedRun,
+    answers: Answers,
+    ties: Ties,
+    cpu_seconds: float | None,
+) -> tuple[Flag, ...]:
+    """All findings about a run. `cpu_seconds` are those of its counted pass, None where they are not its alone.
+
+    Raises WorkerFailure where the model fails at being asked again.
+    """
+    evaluation, places = context.evaluation, repeats.next()
+    started = auditor.started()
+    worker, machine = started.worker, started.found
+    point, seed = dict(run.identity.point), evaluation.seed
+    worker.call("configure", evaluation.sample_seconds, point=point, seed=seed)
+    paths = Paths()
+    first, spent = _ask(context, worker, places, paths)
+    second, more = _ask(context, worker, places, paths)
+    changed = {place: differs(one.value, answers, ties, place) for place, one in first.items()}
+    counted = {place: (answers.values[place], answers.flops[place], answers.matmul_flops[place]) for place in places}
+    found = [_differing(context, "order_differs", "another order in a fresh process", counted, first, changed)]
+    before = {place: (one.value, one.flops, one.matmul_flops) for place, one in first.items()}
+    changed = {place: one.value != first[place].value for place, one in second.items()}
+    found.append(_differing(context, "repeat_differs", "a second time", before, second, changed))
+    if machine is not None and spent is not None and more is not None:
+        work = sum((_work(one) for each in (first, second) for one in each.values()), Work())
+        hidden = effort.unexplained(spent + more, work, machine)
+        if hidden is None and cpu_seconds is not None:
+            size = len(answers.values)
+            calls = round(sum(one.calls for one in first.values()) / len(first) * size)
+            whole = Work(size, calls, sum(answers.flops), sum(answers.params_touched))
+            hidden = effort.unexplained(cpu_seconds, whole, machine)
+        found.append(hidden)
+    return tuple(flag for flag in found if flag is not None)
+
+
+def _ask(
+    context: Context, worker: Worker, places: Sequence[int], paths: Paths
+) -> tuple[dict[int, Observation], float | None]:
+    """Put samples to the worker: what each gave, and CPU seconds of all. The first is asked before, to warm up."""
+    seconds, info = context.evaluation.sample_seconds, context.evaluation.data.spec.info()
+    asked: dict[int, Observation] = {}
+    before = None
+    for number, place in enumerate([places[0], *places]):
+        context.go_on()
+        if number == 1:
+            before = worker.usage().cpu_seconds
+        one = observe(worker, context.veiled(place), seconds, info, paths)
+        asked.setdefault(place, one)
+    after = worker.usage().cpu_seconds
+    return asked, None if before is None or after is None else after - before
+
+
+def _differing(
+    context: Context,
+    code: str,
+    how: str,
+    before: Mapping[int, tuple[float, int, int]],
+    now: Mapping[int, Observation],
+    changed: Mapping[int, bool],
+) -> Flag | None:
+    """A flag where samples are answered otherwise than before, or cost otherwise."""
+    dearer = {place: (one.flops, one.matmul_flops) != before[place][1:] for place, one in now.items()}
+    places = [place for place in now if changed[place] or dearer[place]]
+    if not places:
+        return None
+    (value, flops, _), one = before[places[0]], now[places[0]]
+    detail = (
+        f"asked {how}, {sum(changed.values())} of {len(now)} samples are answered otherwise and {sum(dearer.values())} "
+        f"cost otherwise; the first, '{context.evaluation.data.samples[places[0]].id}': {value:g} at {flops:,} FLOPs, "
+        f"then {one.value:g} at {one.flops:,}"
+    )
+    return Flag(code=code, detail=detail)
+
+
+def _work(one: Observation) -> Work:
+    return Work(1, one.calls, one.flops, one.params_touched)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from elue.passes import checks
+from elue.passes.context import Evaluation
 from elue.schema import Flag
 from elue.worker.session import START_SECONDS, Worker
 
@@ -74,6 +75,11 @@ def calibrate(worker: Worker, profile: dict[str, Any]) -> Calibration | None:
     seconds, counts = spent["weights"]
     param = max(0.0, seconds - call * counts["calls"] - flop * counts["flops"]) / counts["params"]
     return Calibration(call, flop, param)
+
+
+def errand(worker: Worker, evaluation: Evaluation) -> Calibration | None:
+    """Calibrate where the compute audits are to be made."""
+    return calibrate(worker, asdict(evaluation.profile)) if evaluation.repeat else None
 
 
 def unexplained(seconds: float, work: Work, calibration: Calibration) -> Flag | None:

@@ -13,8 +13,9 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from elue.passes import checks
+from elue.passes import checks, traced
 from elue.passes.context import Context
+from elue.passes.traced import Ties
 from elue.plan import PlannedRun
 from elue.recording import Answers
 from elue.schema import Flag, Latency
@@ -25,12 +26,14 @@ ROUNDS = 2
 _RESAMPLES = 2000
 
 
-def measure(context: Context, run: PlannedRun, answers: Answers, samples: int) -> tuple[Latency, list[Flag]]:
-    """Time so many samples (all, if there are fewer), drawn by the seed; the worker is at the run's point.
+def measure(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tuple[Latency, tuple[Flag, ...]]:
+    """Time as many samples as were asked for (all, if there are fewer), drawn by the seed, at the run's point.
 
-    An answer that differs from the counted one is a finding.
+    An answer that differs from the counted one, but between tied classes, is a finding.
     """
     evaluation = context.evaluation
+    samples = evaluation.latency
+    context.configure(run)
     size, info = len(evaluation.data.samples), evaluation.data.spec.info()
     chosen = random.Random(f"latency {evaluation.seed}").sample(range(size), min(samples, size))
     ratios, differ = [], []
@@ -49,7 +52,7 @@ def measure(context: Context, run: PlannedRun, answers: Answers, samples: int) -
         taken, reference = (checks.seconds(answer, name, ROUNDS) for name in ("seconds", "reference"))
         if number >= min(WARM_UP, size):
             ratios.append(min(taken) / min(reference))
-            if not checks.same(checks.value(prediction.get("value"), info), answers.values[index], info):
+            if traced.differs(checks.value(prediction.get("value"), info), answers, ties, index):
                 differ.append(evaluation.data.samples[index].id)
     found = summarize(np.array(ratios), evaluation.profile.reference.name, machine(context))
     return found, _flags(differ, len(chosen))
@@ -76,13 +79,13 @@ def summarize(ratios: NDArray[np.float64], reference: str, machine: str) -> Late
 
 def machine(context: Context) -> str:
     """What times were taken on."""
-    about, threads = context.environment, context.evaluation.profile.conditions.threads
+    about, threads = context.started.environment, context.evaluation.profile.conditions.threads
     processor = about.get("processor") or about.get("platform", "unknown processor")
     return f"{processor}, {os.cpu_count()} cores, {threads} in use, torch {about.get('torch', 'unknown')}"
 
 
-def _flags(differ: list[str], samples: int) -> list[Flag]:
+def _flags(differ: list[str], samples: int) -> tuple[Flag, ...]:
     if not differ:
-        return []
+        return ()
     detail = f"{len(differ)} of {samples} samples were answered otherwise while timed, the first '{differ[0]}'"
-    return [Flag(code="unmetered_differs", detail=detail)]
+    return (Flag(code="unmetered_differs", detail=detail),)

@@ -12,10 +12,10 @@ from tests.conftest import WritePlugin, WriteTask
 from tests.running import evaluate_plugin
 
 BEFORE = """
-import ctypes, os, threading, numpy, torch
+import ctypes, threading, numpy, torch
 W = torch.nn.Parameter(torch.full((64, 64), 0.01))
 V = torch.nn.Parameter(torch.ones(2048, 2048))
-SEEN, LAST, ASKED = {}, [0], []
+SEEN, LAST, ASKED, TOLD = {}, [0], [], set()
 
 def honest(s):
     x = W @ W
@@ -43,8 +43,9 @@ def remembered(s):
     return [Prediction(SEEN[s.text])]
 
 def breaks(s):
-    if 'audit' in os.readlink('/proc/self/fd/1'):
+    if s.text in TOLD:
         raise ValueError('seen')
+    TOLD.add(s.text)
     return [Prediction(0)]
 """
 DOES = {
@@ -60,7 +61,7 @@ DOES = {
     "remembers on": ("return remembered(s)", {"order_differs", "repeat_differs"}),
     "drifts": ("LAST.append(len(s.text) % 2); return [Prediction(LAST[-2])]", {"order_differs"}),
     "random": ("return [Prediction(int(torch.rand(()) > 0.5))]", {"order_differs", "repeat_differs"}),
-    "breaks": ("return breaks(s)", {"audit_failed"}),
+    "breaks": ("return breaks(s)", {"compute"}),
 }
 """What a plugin does with a sample at a point of that name, and the flags it must get."""
 
@@ -81,7 +82,7 @@ def test_findings_are_flags_and_honest_plugins_have_none(
         assert expected or not found[name], (name, found[name])
     assert ": 1 at 0 FLOPs, then 1 at" in found["remembers on"]["order_differs"]
     assert found["remembers"]["repeat_differs"].endswith("at 0")
-    assert found["breaks"] == {"audit_failed": "failed: ValueError: seen"}
+    assert found["breaks"] == {"compute": "failed: ValueError: seen"}
     assert "20 samples" in found["numpy"]["cpu_unexplained"]
     assert "60 samples" in found["later"]["cpu_unexplained"]
 

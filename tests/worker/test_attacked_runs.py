@@ -14,7 +14,7 @@ import pytest
 from elue import evaluate, profile, registry, tasks
 from elue.errors import ElueError
 from elue.passes import lookup, observed
-from elue.passes.context import Context
+from elue.passes.context import Context, start
 from elue.schema import Record
 from elue.worker import wire
 from tests.conftest import WritePlugin, WriteTask
@@ -145,11 +145,13 @@ def suspected(tmp_path: Path, write_task: WriteTask) -> Callable[[Path], list[st
             runs=tmp_path / "runs",
         )
         (planned,) = evaluate.plan(evaluation)
-        with evaluation.worker() as worker:
-            _, loaded = evaluate._prepare(worker, evaluation)
-            context = Context(evaluation, worker, Watcher(), threading.Event(), loaded)
-            answers = observed.measure(context, planned)
-            return [flag.code for flag in lookup.audit(context, planned, answers)]
+        started = start(evaluation)
+        try:
+            context = Context(evaluation, started, Watcher(), threading.Event())
+            answers, ties, _ = observed.measure(context, planned)
+            return [flag.code for flag in lookup.audit(context, planned, answers, ties)]
+        finally:
+            started.worker.close()
 
     return go
 
