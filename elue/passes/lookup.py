@@ -23,7 +23,7 @@ SAMPLES = 16
 
 
 def audit(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tuple[Flag, ...]:
-    """Ask samples again with other blanks, at the run's point. Raises WorkerFailure where the worker does not answer."""
+    """Ask samples again with other blanks, at the run's point. Raises WorkerFailure where it does not answer."""
     flags = []
     if not any(answers.flops) and len(set(answers.values)) > 1:
         flags.append(Flag(code="no_compute", detail="Its answers differ, though not one FLOP was counted for any."))

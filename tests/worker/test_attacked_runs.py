@@ -97,7 +97,7 @@ def test_an_answer_for_another_sample_is_invalid(run: Evaluate, write_plugin: Wr
             return [Prediction(0)]
         row = {"id": self.first, "value": 1, "scores": [], "trace": [], "declared": None}
         answer = {"predictions": [row], "flops": 1, "matmul_flops": 1, "params_touched": 0, "unknown": {}}
-        body = json.dumps({**answer, "registered": {}}).encode()
+        body = json.dumps({**answer, "registered": {}, "steps": [], "paths": []}).encode()
         there = [fd for fd in range(3, 99) if os.path.exists(f"/proc/self/fd/{fd}")]
         handle = next(fd for fd in there if stat.S_ISSOCK(os.fstat(fd).st_mode))
         os.write(handle, struct.pack(">I", len(body)) + body)
