@@ -101,7 +101,7 @@ def describe(method: MethodSource) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="elue-describe-") as folder:
         log = Path(folder) / "log"
         try:
-            with Worker(log) as worker:
+            with Worker(log, sees=method.code) as worker:
                 answer = worker.call("describe", START_SECONDS, target=method.target)
         except WorkerFailure as failure:
             message = f"Method '{method.name}' is broken: {failure.reason}."
@@ -113,7 +113,7 @@ def describe(method: MethodSource) -> list[dict[str, Any]]:
 def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
     name, task = evaluation.method.name, evaluation.data.spec.name
     try:
-        with Worker(evaluation.log) as worker:
+        with evaluation.worker() as worker:
             open_method(worker, evaluation)
             answer = worker.call("points", START_SECONDS, weights=folder(evaluation.weights))
     except WorkerFailure as failure:

@@ -15,7 +15,7 @@ from elue import profile as profiles
 from elue.errors import ElueError
 from elue.meter.attribution import Attribution, ModuleCount
 from elue.meter.compiled import compilations, run_as_written
-from elue.meter.intercept import Observer, observers, set_observers
+from elue.meter.intercept import Observer, observers, seeing, set_observers
 from elue.meter.parameters import Interval, Touched
 from elue.meter.plan import Plan
 from elue.meter.threads import follow_threads, work_elsewhere, worked_elsewhere
@@ -89,6 +89,8 @@ class Meter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         before, eager, compiled, elsewhere = self._entered.pop()
+        if not seeing():
+            self._unseen["work hidden from the Meter"] += 1
         set_observers(before)
         eager.__exit__(kind, error, trace)
         if self._attribution is not None and not self._entered:

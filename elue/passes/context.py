@@ -19,6 +19,7 @@ from elue.protocol import Knob, Sample
 from elue.registry import MethodSource
 from elue.schema import Record
 from elue.tasks import TaskData
+from elue.worker.sandbox import Limits
 from elue.worker.session import START_SECONDS, Worker, WorkerFailure
 
 FIRST, MOST = 8, 1024
@@ -53,6 +54,7 @@ class Evaluation:
     measure: Measure | None = None
     audit: int | None = 64
     explain: int = 0
+    limits: Limits = field(default_factory=Limits)
     latency: int = 0
     repeat: int = 0
     against: Path | None = None
@@ -61,6 +63,12 @@ class Evaluation:
     def log(self) -> Path:
         """Where the worker's output goes, below the runs folder."""
         return self.runs / "logs" / f"{self.data.spec.name}-{self.method.name}.log"
+
+    def worker(self) -> Worker:
+        """A new worker that can read the method and its weights, and neither the task's files nor any run."""
+        sees = (*self.method.code, *(path for path in (self.weights, self.against) if path))
+        hides = (self.runs, *self.data.spec.files.values())
+        return Worker(self.log, self.profile.conditions.threads, self.limits, sees, hides)
 
 
 class Progress(Protocol):
@@ -99,7 +107,7 @@ def start(evaluation: Evaluation, first: Errand | None = None, between: Errand |
     `first` is done before the plugin is imported, `between` after that and before the method is loaded: until then
     a worker may start what libraries start.
     """
-    worker = Worker(evaluation.log, evaluation.profile.conditions.threads)
+    worker = evaluation.worker()
     try:
         found = first(worker, evaluation) if first else None
         environment = open_method(worker, evaluation)

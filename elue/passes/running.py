@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from elue.passes import audit, batched, compute, explained, ladder, latency, observed, traced
+from elue.passes import audit, batched, compute, explained, ladder, latency, lookup, observed, traced
 from elue.passes.audit import Auditor
 from elue.passes.compute import Repeats
 from elue.passes.context import Context, Evaluation, Measure, Progress, start
@@ -173,6 +173,7 @@ class _Share:
             ("packs", asked.against is not None, self.packed),
             ("ladder", bool(answers.path) and context.offers("rehearse") and context.offers("ladder"), self.controls),
             ("explain", asked.explain > 0 and context.offers("explain"), self.explained),
+            ("looks_up", asked.repeat > 0, self.looked_up),
         ):
             if wanted:
                 try:
@@ -212,6 +213,10 @@ class _Share:
         context = self.ready()
         context.configure(run)
         return replace(findings, explained=explained.measure(context))
+
+    def looked_up(self, run: PlannedRun, answers: Answers, ties: Ties, findings: Findings) -> Findings:
+        """Add what the look-up audit finds."""
+        return replace(findings, flags=findings.flags + lookup.audit(self.ready(), run, answers, ties))
 
     def drop(self) -> None:
         """End the workers; fresh ones start when they are next wanted."""

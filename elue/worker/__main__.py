@@ -6,6 +6,7 @@ Started as `python -I -m elue.worker FD`; FD is a socket that carries frames. Wh
 from __future__ import annotations
 
 import faulthandler
+import json
 import os
 import socket
 import sys
@@ -27,12 +28,18 @@ def serve(channel: socket.socket, service: Service) -> None:
             return
         call = request.pop("call")
         sandbox.violations.clear()
+        sandbox.sought.clear()
         try:
             answer = getattr(service, call)(**request)
         except BaseException as error:  # a plugin may raise anything, SystemExit included
             answer = {"error": _describe(error)}
+        broken = service.seal.broken() if service.seal else ""
+        if broken:
+            sandbox.violations.append(f"change the code that measures it ({broken})")
         if sandbox.violations:
             answer = {"error": {"status": "forbidden", "message": f"tried to {sandbox.violations[0]}"}}
+        if sandbox.sought:
+            answer["sought"] = list(dict.fromkeys(sandbox.sought))
         try:
             wire.send(channel, answer)
         except (TypeError, ValueError) as error:
@@ -54,8 +61,10 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(channel.fileno(), False)
     faulthandler.enable()
-    hello = wire.receive(channel)
-    confinement = sandbox.confine(sandbox.Limits(**hello["limits"]))
+    hello = json.loads(sys.argv[2]) if len(sys.argv) > 2 else wire.receive(channel)
+    confinement = sandbox.confine(
+        sandbox.Limits(**hello["limits"]), hello["sees"], hello["hides"], hello["means"], channel.fileno()
+    )
     wire.send(channel, {"confinement": confinement})
     serve(channel, Service(confinement))
 

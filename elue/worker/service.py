@@ -17,6 +17,7 @@ from elue.worker import answers, sandbox
 if TYPE_CHECKING:
     from elue.profile import Profile
     from elue.worker.pricing import Pricer
+    from elue.worker.seal import Seal
     from elue.worker.timing import ReferenceEncoder
 
 OFFERS = ("rehearse", "predict_sweep", "ladder", "explain")
@@ -28,6 +29,7 @@ class Service:
 
     def __init__(self, confinement: dict[str, Any]) -> None:
         self.confinement = confinement
+        self.seal: Seal | None = None
         self.method: Method
         self.model: Any
         self.modules: list[Any]
@@ -52,11 +54,17 @@ class Service:
         import torch
 
         import elue
+        import elue.meter.meter
+        import elue.worker.parameters
+        import elue.worker.pricing
         from elue.profile import from_parts
         from elue.worker.plugin import load_method
+        from elue.worker.seal import Seal, guard_the_meter
 
         self.profile = from_parts(profile)
         torch.set_num_threads(self.profile.conditions.threads)
+        guard_the_meter(sandbox.violations.append)
+        self.seal = Seal()
         self.task = TaskInfo(**{**task, "labels": tuple(task["labels"])})
         self.method = load_method(target)
         return {
@@ -86,7 +94,7 @@ class Service:
         torch.manual_seed(seed)
         self.model = self.method.load(self.task, _path(weights), seed)
         self.pricer = Pricer(self.profile)
-        sandbox.forbid_processes_and_network()
+        sandbox.forbid_processes_and_network(filtered=self.confinement["processes"] == "seccomp")
         return {"offers": [name for name in OFFERS if callable(getattr(self.model, name, None))]}
 
     def configure(self, point: dict[str, Any], seed: int) -> dict[str, Any]:

@@ -37,8 +37,9 @@ PREDICT = """
 
 def test_cpu_seconds_of_all_threads_and_the_peak_of_memory(tmp_path: Path, write_plugin: WritePlugin) -> None:
     task = TaskInfo("usage", "classification", ("no", "yes"))
-    with Worker(tmp_path / "log") as worker:
-        target, parts = f"{write_plugin(predict=PREDICT, before=BEFORE)}:Toy", asdict(profile.load("elue-1"))
+    plugin = write_plugin(predict=PREDICT, before=BEFORE)
+    with Worker(tmp_path / "log", sees=[plugin]) as worker:
+        target, parts = f"{plugin}:Toy", asdict(profile.load("elue-1"))
         worker.call("open", 300, target=target, task=asdict(task), profile=parts)
         worker.call("load", 300, weights=None, seed=0)
         worker.call("configure", 60, point={}, seed=0)
