@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 from elue.errors import ElueError
 from elue.pareto import CostScore, mixture_hull
@@ -73,7 +74,7 @@ def hull_at(points: Sequence[CostScore], budget: float, floor: float = 0.0) -> f
     dearest corner it is level. The lines are exact for accuracy; for F1 and correlations they are a convention.
     """
     hull = _hull(points, floor)
-    for (start, low), (end, high) in zip(hull, hull[1:], strict=False):
+    for (start, low), (end, high) in pairwise(hull):
         if start <= budget < end:
             return low + (high - low) * (budget - start) / (end - start)
     return hull[-1][1]
@@ -91,7 +92,7 @@ def hull_mean(points: Sequence[CostScore], low: float, high: float, floor: float
         return hull_at(points, low, floor)
     hull = _hull(points, floor)
     total, reached = 0.0, low
-    for (start, bottom), (end, top) in zip(hull, hull[1:], strict=False):
+    for (start, bottom), (end, top) in pairwise(hull):
         stop = min(end, high)
         if stop <= reached:
             continue
@@ -110,7 +111,7 @@ def elue_1(
     - A dominated point, or one below a line between two others, is not on the hull and changes nothing.
     - A point left out can only lower the hull, so reporting less never scores more, and a single point never
       beats a curve that contains it: where it does not reach, it has the guess (below) or its own score (above).
-    - Nothing is extrapolated, and what lies outside the range of budgets counts only as far as it lifts the hull inside.
+    - Nothing is extrapolated; a point outside the range of budgets counts only as far as it lifts the hull inside.
     - The reference scores 0, and no points at all score like a guess.
     `floor` is the score of a guess, see `chance`; points that score less count as one.
     """
