@@ -33,6 +33,15 @@ def estimate(value: float, replicates: NDArray[np.float64] | None) -> Estimate:
     return Estimate(value, float(low), float(high), float(np.std(replicates)))
 
 
+def spread(value: float, replicates: NDArray[np.float64] | None) -> Estimate:
+    """The value with the normal interval of the standard error that its bootstrap replicates show.
+
+    For scores over hulls: a hull through resampled points lies higher than the hull of the points, so the percentile
+    interval is shifted upwards, twice where the hull is flat and its points many; the spread is right all the same.
+    """
+    return from_error(value, None if replicates is None else float(np.std(replicates)))
+
+
 def from_error(value: float, error: float | None) -> Estimate:
     """The value with the normal interval of its standard error."""
     if error is None:

@@ -18,7 +18,7 @@ import numpy as np
 from elue import score, tasks
 from elue.board import BoardScores, CurveKey, CurveScore, Pair, PointScore, board_of, curve_of, is_ranked
 from elue.errors import ElueError
-from elue.intervals import LEVEL, Estimate, estimate, holm, p_value, shared_ranks
+from elue.intervals import LEVEL, Estimate, estimate, holm, p_value, shared_ranks, spread
 from elue.pareto import CostScore, front
 from elue.resampling import Array, Column, Resampled, column_of, fronts, resample, side_by_side
 from elue.schema import Record
@@ -201,8 +201,8 @@ def _draft(key: CurveKey, runs: Sequence[_Run], drawn: Resampled | None, scale: 
             own = [score.hull_mean(row, scale.low, scale.high, scale.floor) for row in rows]
             leads = np.array(own) - scale.levels
             olds = np.array([score.elue_2022(*both) for both in zip(rows, scale.rows, strict=True)])
-        new = estimate(score.hull_mean(points, scale.low, scale.high, scale.floor) - scale.level, leads)
-        old = estimate(score.elue_2022(points, scale.anchors), olds)
+        new = spread(score.hull_mean(points, scale.low, scale.high, scale.floor) - scale.level, leads)
+        old = spread(score.elue_2022(points, scale.anchors), olds)
     params = [run.params for run in runs if run.params is not None]
     touched = [run.touched for run in runs if run.touched is not None]
     curve = CurveScore(
@@ -233,7 +233,7 @@ def _ranked(drafts: Sequence[_Draft]) -> tuple[tuple[CurveScore, ...], tuple[Pai
         if d.curve.elue_1 and d.leads is not None
     ]
     drafted = [
-        (a, b, estimate(value - other, leads - others))
+        (a, b, spread(value - other, leads - others))
         for (a, value, leads), (b, other, others) in itertools.combinations(tested, 2)
     ]
     p = [p_value(difference) for _, _, difference in drafted]
