@@ -16,7 +16,17 @@ from typing import Any
 import numpy as np
 
 from elue import score, tasks
-from elue.board import BoardScores, CurveKey, CurveScore, Pair, PointScore, board_of, curve_of, is_ranked
+from elue.board import (
+    BoardScores,
+    CurveKey,
+    CurveScore,
+    Pair,
+    PointScore,
+    board_of,
+    curve_of,
+    declared_reference,
+    is_ranked,
+)
 from elue.errors import ElueError
 from elue.intervals import LEVEL, Estimate, estimate, holm, p_value, shared_ranks, spread
 from elue.pareto import CostScore, front
@@ -76,15 +86,16 @@ def rank_board(
     """Score and rank the runs of one board, whole records in any order; they may come one by one.
 
     `reference` names the method all are scored against; of several curves of it the one with the highest trust, most
-    points, lowest seed and first digests is taken. Runs that can't be ranked are passed over. In a `track` only runs
-    within its cap take part. The reference stays whole, so a score means the same on every track; only a cap on FLOPs
-    ends its curve and the range of budgets there, too.
+    points, lowest seed and first digests is taken. Where no curve has that name, a board of declared points has the
+    reference that they declare, and any other has none: no scores then, but all intervals. Runs that can't be ranked
+    are passed over. In a `track` only runs within its cap take part. The reference stays whole, so a score means the
+    same on every track; only a cap on FLOPs ends its curve and the range of budgets there, too.
     Raises ElueError `no_runs`, `mixed_boards`, `samples_differ`, `bad_range`.
     """
     runs, columns, head = _gathered(records)
     runs.sort(key=lambda run: (run.at, run.key))
     drawn = resample(side_by_side(columns), resamples, seed) if columns else None
-    yardstick = _reference(runs, reference)
+    yardstick = _reference(runs, reference) or _reference(runs, declared_reference(head.environment))
     floor = score.chance(
         head.task.metric, _classes(head, [columns[r.column] for r in yardstick if r.column is not None])
     )
@@ -151,7 +162,7 @@ def _curves(runs: Sequence[_Run]) -> dict[CurveKey, list[_Run]]:
     return groups
 
 
-def _reference(runs: Sequence[_Run], reference: str) -> list[_Run]:
+def _reference(runs: Sequence[_Run], reference: str | None) -> list[_Run]:
     """The points of the reference curve, none where no curve has that name."""
 
     def preference(item: tuple[CurveKey, list[_Run]]) -> tuple[Any, ...]:
