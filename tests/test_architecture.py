@@ -33,6 +33,8 @@ FLOORS = {
     "elue.meter": 2,
     "elue.worker": 3,
     "elue.store": 3,
+    "elue.comparison": 3,
+    "elue.entries": 3,
     "elue.points": 3,
     "elue.declared": 3,
     "elue.ranking": 3,
