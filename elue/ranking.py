@@ -79,10 +79,13 @@ def rank_board(
     drawn = resample(side_by_side(columns), resamples, seed) if columns else None
     yardstick = _reference(runs, reference) or _reference(runs, declared_reference(head.environment))
     floor = guess(head, [columns[run.column] for run in yardstick if run.column is not None])
+    budgets = score.budget_range([run.at for run in yardstick]) if yardstick else None
     if track:
         runs = [run for run in runs if run.within(track)]
-        yardstick = [run for run in yardstick if track.kind != "flops" or run.within(track)]
-    scale = _scale(yardstick, drawn, floor, track) if yardstick else None
+        if budgets and track.kind == "flops":
+            budgets = budgets[0], min(budgets[1], track.cap)
+            yardstick = [run for run in yardstick if run.within(track)]
+    scale = _scale(yardstick, drawn, floor, budgets) if budgets and yardstick else None
     drafts = [_draft(key, group, drawn, scale) for key, group in _curves(runs).items()]
     drafts.sort(key=lambda draft: _order(draft.curve))
     curves, pairs = _ranked(drafts)
@@ -125,14 +128,11 @@ def _reference(runs: Sequence[Run], reference: str | None) -> list[Run]:
     return min(found, key=preference)[1] if found else []
 
 
-def _scale(yardstick: Sequence[Run], drawn: Resampled | None, floor: float, track: Track | None) -> _Scale:
+def _scale(yardstick: Sequence[Run], drawn: Resampled | None, floor: float, budgets: tuple[float, float]) -> _Scale:
     anchors = tuple(run.at for run in yardstick)
-    low, high = score.budget_range(anchors)
-    if track and track.kind == "flops":
-        high = track.cap
     rows = rows_of(yardstick, drawn)
-    levels = np.array([score.hull_mean(row, low, high, floor) for row in rows]) if rows else None
-    return _Scale(anchors, rows, low, high, floor, score.hull_mean(anchors, low, high, floor), levels)
+    levels = np.array([score.hull_mean(row, *budgets, floor) for row in rows]) if rows else None
+    return _Scale(anchors, rows, *budgets, floor, score.hull_mean(anchors, *budgets, floor), levels)
 
 
 def _draft(key: CurveKey, runs: Sequence[Run], drawn: Resampled | None, scale: _Scale | None) -> _Draft:
