@@ -226,7 +226,8 @@ class Record(_Part):
     """One run. `samples` is None where it did not finish, or where only the summary was read.
 
     `measure` says how compute was found: "observed" ran every sample at batch 1 under the Meter, "traced" priced the
-    steps of traces and ran only `audited` samples so. All else is the same either way. `registered` counts calls that
+    steps of traces and ran only `audited` samples so. All else is the same either way. "declared" measured nothing: the
+    numbers are published ones, and there are no samples. `registered` counts calls that
     a formula of the plugin's own priced, which puts a run into the division "open". `declared` is the mean FLOPs a
     sample that the method claims. `explained` holds some samples, of tasks whose texts may be shown.
     """
@@ -238,7 +239,7 @@ class Record(_Part):
     task: TaskRef
     point: dict[str, Knob]
     seed: int
-    measure: Literal["observed", "traced"]
+    measure: Literal["observed", "traced", "declared"]
     audited: int = 0
     profile: ProfileRef
     status: Status
