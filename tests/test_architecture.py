@@ -24,6 +24,7 @@ FLOORS = {
     "elue.records": 1,
     "elue.schema": 1,
     "elue.sources": 1,
+    "elue.traces": 1,
     "elue.tasks": 2,
     "elue.registry": 2,
     "elue.meter": 2,
