@@ -134,7 +134,7 @@ class ReaderModel(DynamicModel):
         with torch.inference_mode():
             if unit == "embed":
                 looked, distinct = shape
-                self.network.words(torch.arange(looked) % distinct)
+                self.network.words(torch.tensor([place % distinct for place in range(looked)]))
             elif unit in units:
                 rows, *sizes = shape
                 units[unit](*(torch.zeros(rows, width) for width in units[unit].widths), sizes=sizes)
