@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,12 +14,15 @@ from torch import Tensor, nn
 
 from elue.errors import ElueError, unknown
 from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.modeling.inference import batched_outputs, quality
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.reader import BATCH, Batch, Ending, State, Unit, read
 from elue.modeling.text import TextEncoder
-from elue.protocol import DynamicModel, Explanation, Prediction, Sample, TaskInfo
+from elue.protocol import DynamicModel, Explanation, Point, Prediction, Sample, TaskInfo, TrainingJob
 
 KINDS: dict[str, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
+TRAINED = 0.5
+"""The threshold at which a decision between two is even, and which training uses."""
 CHUNK = 256
 """Samples of a stream tokenised at a time."""
 
@@ -75,7 +79,10 @@ def word_table(encoder: Encoder) -> nn.Embedding:
 
 
 class ReaderNetwork(nn.Module):
-    """Word table, cell and head. As it stands it reads every token; a method overrides `step`, and adds `units`."""
+    """Word table, cell and head. As it stands it reads every token; a method overrides `step`, and adds `units`.
+
+    `threshold` is for the method's decisions.
+    """
 
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: ReaderOptions) -> None:
         super().__init__()
@@ -83,6 +90,7 @@ class ReaderNetwork(nn.Module):
         self.words = words
         self.cell = Cell(options.cell, words.embedding_dim, options.size)
         self.head = nn.Linear(options.size, task.outputs)
+        self.threshold = TRAINED
 
     def answers(self, final: Tensor) -> Tensor:
         """Class probabilities, or the number in the task's range, (batch, outputs), of final outputs (batch, size)."""
@@ -110,13 +118,20 @@ class ReaderNetwork(nn.Module):
 
 
 class ReaderModel(DynamicModel):
-    """A dynamic model that reads. A method adds `configure`, its knobs.
+    """A dynamic model that reads. Its one knob is the network's `threshold`; a method with others has its `configure`.
 
     `predict` answers up to `batch_size` samples side by side, one sample alone as in any company.
     """
 
     def __init__(self, network: ReaderNetwork, text: TextEncoder, task: TaskInfo, batch_size: int = BATCH) -> None:
         self.network, self.text, self.task, self.batch_size = network, text, task, batch_size
+
+    def configure(self, point: Point) -> None:
+        """Set the threshold. Raises ElueError for what is no number of 0 or more."""
+        value = point.get("threshold", TRAINED)
+        if isinstance(value, str) or not value >= 0:
+            raise ElueError("bad_point", f"threshold can't be {value}.", "Give a number of 0 or more.")
+        self.network.threshold = float(value)
 
     def predict(self, samples: Sequence[Sample]) -> Sequence[Prediction]:
         """Answer each sample, in order, with its trace."""
@@ -178,17 +193,27 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def threshold(value: Any, knob: str, low: float = 0.0) -> float:
-    """An operating point's threshold. Raises ElueError below `low`, and for what is no number."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not number >= low:
-        raise ElueError("bad_point", f"{knob} can't be {value}.", f"Give a number of {low:g} or more.")
-    return number
-
-
 def headless(config: EncoderConfig) -> EncoderConfig:
     """The encoder's shape without its layers: what a reading method keeps of a backbone."""
     return replace(config, layers=0)
+
+
+def reading_sweep(
+    network: ReaderNetwork, job: TrainingJob, text: TextEncoder, thresholds: Iterable[float], apart: float
+) -> dict[float, dict[str, float]]:
+    """Thresholds that thin out what is read of the validation data by at least `apart`, a share, from one to the next.
+
+    They are chosen from `thresholds`, the first of which reads most; `TRAINED` is always among them. Each has
+    "tokens_read", the mean of what `network(batch)` calls "read", and "score", both in percent.
+    """
+    sweep: dict[float, dict[str, float]] = {}
+    last = math.inf
+    for network.threshold in thresholds:
+        outputs = batched_outputs(network, job.validation, text)
+        share = outputs["read"].mean().item()
+        if share <= last - apart or network.threshold == TRAINED:
+            last = share
+            score = quality(outputs["logits"], job.validation, job.task)
+            sweep[network.threshold] = {"tokens_read": 100 * share, "score": score}
+    network.threshold = TRAINED
+    return sweep

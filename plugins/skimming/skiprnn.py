@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from elue.modeling.backbone import load_backbone
 from elue.modeling.gates import gated, straight_through, tokens
 from elue.modeling.heads import task_loss
-from elue.modeling.inference import batched_outputs, quality
 from elue.modeling.options import option, parse_options
 from elue.modeling.reader import Batch, Unit, near
 from elue.modeling.recurrent import (
@@ -29,16 +28,13 @@ from elue.modeling.recurrent import (
     ReaderOptions,
     headless,
     one_thread,
-    threshold,
+    reading_sweep,
     word_table,
 )
 from elue.modeling.saving import load, save, saved_points
-from elue.modeling.text import TextEncoder
 from elue.modeling.training import fit
 from elue.protocol import Method, Point, TaskInfo, TrainingJob
 
-TRAINED = 0.5
-"""The threshold that the paper rounds at, and that training uses."""
 THRESHOLDS = tuple(step / 20 for step in range(21))
 """What the default sweep is chosen from."""
 STEP = 0.05
@@ -58,7 +54,7 @@ class SkipRnnNetwork(ReaderNetwork):
 
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: SkipRnnOptions) -> None:
         super().__init__(words, task, options)
-        self.cost, self.threshold = options.cost, TRAINED
+        self.cost = options.cost
         self.policy = nn.Linear(options.size, 1)
         nn.init.constant_(self.policy.bias, options.bias)
 
@@ -109,11 +105,6 @@ def jump(wait: float, threshold: float) -> int:
 class SkipRnnModel(ReaderModel):
     """Its one knob is `threshold`: 0 reads every token, 0.5 is the paper's, above 1 only the first is read."""
 
-    network: SkipRnnNetwork
-
-    def configure(self, point: Point) -> None:
-        self.network.threshold = threshold(point.get("threshold", TRAINED), "threshold")
-
 
 class SkipRnn(Method):
     """Trained end to end with straight-through gates and a price on every update, as in the paper.
@@ -144,8 +135,7 @@ class SkipRnn(Method):
         network = SkipRnnNetwork(word_table(encoder), job.task, options)
         with one_thread():
             fit(network, job, options, text)
-            sweep = default_sweep(network, job, text)
-        points = [{"threshold": one} for one in spread(sweep)]
+            sweep = reading_sweep(network, job, text, THRESHOLDS, apart=STEP)
         save(
             job,
             self,
@@ -154,28 +144,6 @@ class SkipRnn(Method):
             config=headless(encoder.config),
             text=text,
             origin=origin,
-            points=points,
+            points=[{"threshold": one} for one in sweep],
             validation={"threshold": sweep},
         )
-
-
-def default_sweep(network: SkipRnnNetwork, job: TrainingJob, text: TextEncoder) -> dict[float, dict[str, float]]:
-    """For thresholds from 0 to 1 the share of the validation tokens read, and the score, both in percent."""
-    sweep = {}
-    for network.threshold in THRESHOLDS:
-        outputs = batched_outputs(network, job.validation, text)
-        score = quality(outputs["logits"], job.validation, job.task)
-        sweep[network.threshold] = {"tokens_read": 100 * outputs["read"].mean().item(), "score": score}
-    network.threshold = TRAINED
-    return sweep
-
-
-def spread(sweep: dict[float, dict[str, float]]) -> list[float]:
-    """The thresholds that thin out what is read by at least `STEP`, and the one that training used."""
-    chosen: list[float] = []
-    last = math.inf
-    for one, found in sweep.items():
-        if one == TRAINED or found["tokens_read"] <= last - 100 * STEP:
-            chosen.append(one)
-            last = found["tokens_read"]
-    return chosen
