@@ -15,6 +15,7 @@ the next one waiting takes its place; no padding is ever computed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -275,5 +276,8 @@ def _alone(network: Network, reading: Reading) -> Ending:
 
 
 def near(value: float, limit: float) -> bool:
-    """Whether a decision between two sides of `limit` is so close that another batch may round it over."""
-    return abs(value - limit) <= DOUBT * max(1.0, abs(limit))
+    """Whether a decision between two sides of `limit` is so close that another batch may round it over.
+
+    Ask it of what is not squeezed: of a logit rather than a probability near 0 or 1.
+    """
+    return math.isfinite(limit) and abs(value - limit) <= DOUBT * max(1.0, abs(limit))

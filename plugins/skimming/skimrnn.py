@@ -77,6 +77,12 @@ class SkimRnnNetwork(ReaderNetwork):
         some = self.small.size
         return self.small(torch.cat([inputs, state[0][:, some:]], 1), *(part[:, :some] for part in state))
 
+    def bar(self) -> float:
+        """What the logit of p_skim has to exceed."""
+        if not 0 < self.threshold < 1:
+            return -math.inf if self.threshold == 0 else math.inf
+        return math.log(self.threshold / (1 - self.threshold))
+
     def logits(self, inputs: Tensor, output: Tensor) -> Tensor:
         """α (batch, 2) of tokens (batch, width) and the last output (batch, size): read, skim."""
         return self.policy(torch.cat([inputs, output], 1))
@@ -92,7 +98,7 @@ class SkimRnnNetwork(ReaderNetwork):
             if self.training:
                 full = nn.functional.gumbel_softmax(scores, tau=temperature)[:, 0]
             else:
-                full = (scores.softmax(-1)[:, 1] <= self.threshold).to(token.dtype)
+                full = (scores[:, 1] - scores[:, 0] <= self.bar()).to(token.dtype)
             some = self.small.size
             skimmed = [
                 torch.cat([new, old[:, some:]], 1) for new, old in zip(self.skim(token, *state), state, strict=True)
@@ -109,18 +115,23 @@ class SkimRnnNetwork(ReaderNetwork):
         return outputs
 
     def units(self) -> dict[str, Unit]:
-        """Cell and head, "skim": the small cell, and "policy": p_skim."""
+        """Cell and head, "skim": the small cell, and "policy": the logit of p_skim."""
         widths = self.cell.unit().widths
-        policy = Unit(lambda *given: self.logits(*given).softmax(-1)[:, 1], widths[:2], listed=True)
+        policy = Unit(self.leaning, widths[:2], listed=True)
         return {**super().units(), "skim": Unit(self.skim, widths), "policy": policy}
+
+    def leaning(self, inputs: Tensor, output: Tensor) -> Tensor:
+        """The logit of p_skim, (batch,): above 0 a skim is likelier."""
+        scores = self.logits(inputs, output)
+        return scores[:, 1] - scores[:, 0]
 
     def step(self, batch: Batch) -> None:
         """Decide, then read the current token in full or skim it, and go on to the next."""
-        chances = batch.ask("policy", batch.inputs, batch.state[0])
-        skims = [row for row, chance in enumerate(chances) if chance > self.threshold]
+        leanings, bar = batch.ask("policy", batch.inputs, batch.state[0]), self.bar()
+        skims = [row for row, leaning in enumerate(leanings) if leaning > bar]
         batch.update("cell", sorted(set(range(len(batch))) - set(skims)))
         batch.update("skim", skims)
-        batch.doubt(row for row, chance in enumerate(chances) if near(chance, self.threshold))
+        batch.doubt(row for row, leaning in enumerate(leanings) if near(leaning, bar))
         batch.move(1)
 
 

@@ -94,7 +94,8 @@ class SkipRnnNetwork(ReaderNetwork):
         batch.update("cell")
         waits = batch.ask("policy", batch.state[0])
         batch.move([jump(wait, self.threshold) for wait in waits])
-        batch.doubt(row for row, wait in enumerate(waits) if wait > 0.5 and near(wait, round(wait)))
+        rows = zip(batch.readings, waits, strict=True)
+        batch.doubt(n for n, (one, wait) in enumerate(rows) if 0.5 < wait < len(one.ids) and near(wait, round(wait)))
 
 
 def jump(wait: float, threshold: float) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from elue.errors import ElueError
 from elue.meter import Meter
 from elue.modeling.backbone import learn_wordpiece
-from elue.modeling.reader import Batch, Ending, Unit, read
+from elue.modeling.reader import Batch, Ending, Unit, near, read
 from elue.modeling.recurrent import ReaderModel, ReaderNetwork, ReaderOptions
 from elue.modeling.text import TextEncoder
 from elue.protocol import Step, TaskInfo
@@ -289,6 +289,15 @@ def test_answers_nearly_alike_are_given_alone() -> None:
     network.head.register_forward_pre_hook(lambda _, inputs: calls.append(len(inputs[0])))
     endings(network, given, 20)
     assert calls == [20] + [1] * 20
+
+
+def test_near_is_relative_to_large_limits_and_never_of_unreachable_ones() -> None:
+    assert near(0.50005, 0.5)
+    assert not near(0.5002, 0.5)
+    assert near(30.002, 30)
+    assert not near(30.004, 30)
+    assert not near(1e9, float("inf"))
+    assert not near(-1e9, float("-inf"))
 
 
 def test_an_unknown_unit_is_named() -> None:
