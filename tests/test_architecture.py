@@ -30,6 +30,7 @@ FLOORS = {
     "elue.schema": 1,
     "elue.score": 1,
     "elue.sources": 1,
+    "elue.traces": 1,
     "elue.tasks": 2,
     "elue.registry": 2,
     "elue.meter": 2,

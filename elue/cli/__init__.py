@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from elue.cli import browse, database, demo, evaluate, measure, score, site, train
+from elue.cli import browse, database, demo, evaluate, measure, score, site, trace, train
 from elue.errors import ElueError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("import-points")(score.import_points)
 app.command("site")(site.build_site)
 app.command("demo")(demo.run_demo)
 app.add_typer(database.app, name="db")
+app.add_typer(trace.app, name="trace")
 
 
 @app.callback(invoke_without_command=True)
