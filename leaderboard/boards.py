@@ -14,6 +14,8 @@ from elue.protocol import FAMILIES
 from .text import digest_of, point_text, short, slug
 
 Summary = Mapping[str, Any]
+TRACKS = (40, 55, 70, 110)
+"""Most million parameters in each track of 2022."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Run:
     summary: Summary
     curve: str
     on_front: bool = False
+    retracted: str = ""
 
     @property
     def key(self) -> str:
@@ -32,7 +35,17 @@ class Run:
     @property
     def anchor(self) -> str:
         """The id of the run's row on a page."""
-        return f"run-{short(self.key, 16)}"
+        return f"run-{slug(short(self.key, 16))}"
+
+    @property
+    def page(self) -> str:
+        """Where the run has a page of its own."""
+        return run_page(self.summary)
+
+    @property
+    def why(self) -> str:
+        """Why the run is not ranked, in one line."""
+        return f"Retracted: {self.retracted}" if self.retracted else why_not(self.summary)
 
     @property
     def point(self) -> str:
@@ -95,6 +108,32 @@ class Board:
         return sorted(runs, key=lambda run: (-run.score, run.cost, run.key))
 
     @cached_property
+    def families(self) -> list[tuple[str, list[Curve]]]:
+        """The curves of each family, in the order of families."""
+        found: dict[str, list[Curve]] = defaultdict(list)
+        for curve in self.curves:
+            found[curve.family].append(curve)
+        return list(found.items())
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The label of each curve, by its id."""
+        return {curve.id: curve.label for curve in self.curves}
+
+    def runs_of(self, curves: Sequence[Curve]) -> list[Run]:
+        """The runs, in the board's order, that lie on one of the curves."""
+        wanted = {curve.id for curve in curves}
+        return [run for run in self.runs if run.curve in wanted]
+
+    def totals_of(self, curves: Sequence[Curve]) -> list[float]:
+        """The parameters in all of these runs, where they are known."""
+        return [run.summary["params"]["total"] for run in self.runs_of(curves) if run.summary["params"]]
+
+    def curve(self, curve_id: str) -> Curve:
+        """The curve of this id."""
+        return next(curve for curve in self.curves if curve.id == curve_id)
+
+    @cached_property
     def front(self) -> list[Run]:
         """The runs on the front, by rising cost."""
         return sorted((r for r in self.runs if r.on_front), key=lambda run: (run.cost, run.key))
@@ -127,6 +166,7 @@ class MethodCard:
     title: str
     paper: str
     summaries: Sequence[Summary] = field(repr=False)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def slug(self) -> str:
@@ -154,6 +194,24 @@ def why_not(summary: Summary) -> str:
     return "The count is incomplete." if summary["status"] == "ok" else "No reason was recorded."
 
 
+def run_page(summary: Summary) -> str:
+    """The path of a run's own page."""
+    return f"runs/{slug(short(str(summary['key']), 16))}.html"
+
+
+def division_of(summary: Summary) -> str:
+    """The division a run is in: open where a formula of the plugin's own priced an operator."""
+    return "open" if summary.get("registered") else "closed"
+
+
+def track_of(summary: Summary) -> str:
+    """The smallest of the tracks of 2022, by parameters in all, that a run fits into; empty if they are unknown."""
+    if not summary["params"]:
+        return ""
+    total = summary["params"]["total"]
+    return next((f"{millions}M" for millions in TRACKS if total <= millions * 1_000_000), f"over {TRACKS[-1]}M")
+
+
 def curve_id(summary: Summary) -> str:
     """The identity of the curve a run belongs to, on any board: the method's code, weights and seed."""
     return "c" + digest_of([summary["method"]["name"], _parts(summary)])
@@ -168,23 +226,30 @@ def _parts(summary: Summary) -> dict[str, str]:
     }
 
 
-def tasks(summaries: Iterable[Summary]) -> list[Task]:
-    """All tasks by name, each with its boards, full ones first. The order of the summaries does not matter."""
+def tasks(summaries: Iterable[Summary], retracted: Mapping[str, str] | None = None) -> list[Task]:
+    """All tasks by name, each with its boards, full ones first. The order of the summaries does not matter.
+
+    The runs of `retracted` methods stay in sight, with the reason, but are not ranked.
+    """
     found: dict[str, list[Summary]] = defaultdict(list)
     for summary in sorted(summaries, key=lambda s: str(s["key"])):
         found[summary["task"]["name"]].append(summary)
-    return [_task(name, found[name]) for name in sorted(found)]
+    return [_task(name, found[name], retracted or {}) for name in sorted(found)]
 
 
-def _task(name: str, summaries: list[Summary]) -> Task:
+def _task(name: str, summaries: list[Summary], retracted: Mapping[str, str]) -> Task:
     groups: dict[str, list[Summary]] = defaultdict(list)
-    for summary in filter(ranked, summaries):
+    unranked = []
+    for summary in summaries:
+        reason = retracted.get(summary["method"]["name"], "")
+        if reason or not ranked(summary):
+            unranked.append(Run(summary, curve_id(summary), retracted=reason))
+            continue
         task = summary["task"]
         setting = [name, task["split"], task["revision"], task["limit"], summary["profile"]["digest"]]
         groups[digest_of(setting)].append(summary)
     boards = [_board("b" + key, group) for key, group in groups.items()]
     boards.sort(key=lambda b: (b.limit is not None, b.split != "test", b.split, b.profile["name"], -len(b.runs), b.id))
-    unranked = [Run(s, curve_id(s)) for s in summaries if not ranked(s)]
     unranked.sort(key=lambda run: (run.summary["method"]["name"], run.point, run.key))
     latest = _latest(summaries)["task"]
     return Task(name, latest["title"], latest["kind"], latest["metric"], boards, unranked, summaries)
@@ -244,15 +309,18 @@ def _needed(parts: list[dict[str, str]]) -> list[str]:
     return chosen
 
 
-def methods(summaries: Iterable[Summary]) -> list[MethodCard]:
-    """All methods, by family and name."""
+def methods(
+    summaries: Iterable[Summary], manifests: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[MethodCard]:
+    """All methods, by family and name, each with the manifest of its submission if there is one."""
     found: dict[str, list[Summary]] = defaultdict(list)
     for summary in sorted(summaries, key=lambda s: str(s["key"])):
         found[summary["method"]["name"]].append(summary)
     cards = []
     for name, group in found.items():
         latest = _latest(group)["method"]
-        cards.append(MethodCard(name, latest["family"], latest["title"] or name, latest["paper"], group))
+        manifest = (manifests or {}).get(name, {})
+        cards.append(MethodCard(name, latest["family"], latest["title"] or name, latest["paper"], group, manifest))
     return sorted(cards, key=lambda card: (_rank(card.family), card.family, card.name))
 
 
