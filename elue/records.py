@@ -132,8 +132,13 @@ def write(record: Record, runs: Path) -> Path:
 
 def read(path: Path) -> Record:
     """Read one record file. Raises ElueError when it is missing or damaged."""
+    return loads(text_of(path), str(path))
+
+
+def text_of(path: Path) -> str:
+    """The text of one record file. Raises ElueError when it is missing or no text."""
     try:
-        return loads(path.read_text(encoding="utf-8"), str(path))
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ElueError("record_unreadable", f"Cannot read {path}: {error}.") from None
 
