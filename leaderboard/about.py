@@ -22,7 +22,11 @@ MEANINGS = {
     "rms_norm": "an input element of an RMS norm",
     "batch_norm": "an input element of a batch norm",
 }
-RULES = {FREE: "free: it moves or makes data", DECOMPOSE: "made of others, which are priced", UNKNOWN: "no price, on purpose"}
+RULES = {
+    FREE: "free: it moves or makes data",
+    DECOMPOSE: "made of others, which are priced",
+    UNKNOWN: "no price, on purpose",
+}
 
 
 def contents(site: Site) -> dict[str, Any]:

@@ -72,7 +72,9 @@ COSTS = (
     Axis("flops", "Mean FLOPs per sample", "FLOPs", "FLOPs", "median to 95th percentile of the samples", _flops),
     Axis("params", "Mean parameters touched per sample", "Parameters touched", "", "", _params),
     Axis("bytes", "Mean bytes read and written per sample", "Bytes", "B", "", _bytes),
-    Axis("latency", "Median latency over that of the reference encoder", "Latency ratio", "×", "95 % interval", _latency),
+    Axis(
+        "latency", "Median latency over that of the reference encoder", "Latency ratio", "×", "95 % interval", _latency
+    ),
     Axis("batch", "Mean FLOPs per sample in batches", "Batch FLOPs", "FLOPs", "", _batch),
 )
 """What may stand along a chart, on a log scale; the first is the one that ranks."""

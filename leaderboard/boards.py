@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,11 +11,8 @@ from typing import Any
 from elue.pareto import front
 from elue.protocol import FAMILIES
 
+from .summaries import Summary, curve_id, ranked, run_page, told_parts, why_not
 from .text import digest_of, point_text, short, slug
-
-Summary = Mapping[str, Any]
-TRACKS = (40, 55, 70, 110)
-"""Most million parameters in each track of 2022."""
 
 
 @dataclass(frozen=True)
@@ -174,74 +171,22 @@ class MethodCard:
         return slug(self.name)
 
 
-def ranked(summary: Summary) -> bool:
-    """Whether a run can be ranked: it ended well and every operator had a price."""
-    return (
-        summary["status"] == "ok"
-        and bool(summary["complete"])
-        and summary["score"] is not None
-        and summary["flops"] is not None
-    )
-
-
-def why_not(summary: Summary) -> str:
-    """Why a run is not ranked, in one line."""
-    if summary["reason"]:
-        return str(summary["reason"])
-    if summary["unknown"]:
-        named = ", ".join(f"{name} ({calls}x)" for name, calls in sorted(summary["unknown"].items()))
-        return f"Operators without a cost rule: {named}"
-    return "The count is incomplete." if summary["status"] == "ok" else "No reason was recorded."
-
-
-def run_page(summary: Summary) -> str:
-    """The path of a run's own page."""
-    return f"runs/{slug(short(str(summary['key']), 16))}.html"
-
-
-def division_of(summary: Summary) -> str:
-    """The division a run is in: open where a formula of the plugin's own priced an operator."""
-    return "open" if summary.get("registered") else "closed"
-
-
-def track_of(summary: Summary) -> str:
-    """The smallest of the tracks of 2022, by parameters in all, that a run fits into; empty if they are unknown."""
-    if not summary["params"]:
-        return ""
-    total = summary["params"]["total"]
-    return next((f"{millions}M" for millions in TRACKS if total <= millions * 1_000_000), f"over {TRACKS[-1]}M")
-
-
-def curve_id(summary: Summary) -> str:
-    """The identity of the curve a run belongs to, on any board: the method's code, weights and seed."""
-    return "c" + digest_of([summary["method"]["name"], _parts(summary)])
-
-
-def _parts(summary: Summary) -> dict[str, str]:
-    weights = summary["weights"]
-    return {
-        "seed": str(summary["seed"]),
-        "weights": weights["digest"] if weights else "none",
-        "code": summary["method"]["source_digest"],
-    }
-
-
-def tasks(summaries: Iterable[Summary], retracted: Mapping[str, str] | None = None) -> list[Task]:
+def tasks(summaries: Iterable[Summary], retracted: Callable[[Summary], str] | None = None) -> list[Task]:
     """All tasks by name, each with its boards, full ones first. The order of the summaries does not matter.
 
-    The runs of `retracted` methods stay in sight, with the reason, but are not ranked.
+    `retracted` gives the reason a run was taken back for, or nothing. Such runs stay in sight but are not ranked.
     """
     found: dict[str, list[Summary]] = defaultdict(list)
     for summary in sorted(summaries, key=lambda s: str(s["key"])):
         found[summary["task"]["name"]].append(summary)
-    return [_task(name, found[name], retracted or {}) for name in sorted(found)]
+    return [_task(name, found[name], retracted or (lambda summary: "")) for name in sorted(found)]
 
 
-def _task(name: str, summaries: list[Summary], retracted: Mapping[str, str]) -> Task:
+def _task(name: str, summaries: list[Summary], retracted: Callable[[Summary], str]) -> Task:
     groups: dict[str, list[Summary]] = defaultdict(list)
     unranked = []
     for summary in summaries:
-        reason = retracted.get(summary["method"]["name"], "")
+        reason = retracted(summary)
         if reason or not ranked(summary):
             unranked.append(Run(summary, curve_id(summary), retracted=reason))
             continue
@@ -286,12 +231,12 @@ def _told_apart(curves: list[Curve]) -> list[Curve]:
     """Label curves of one method by what differs, no more of it than is needed, and number those of a family."""
     same: dict[str, list[dict[str, str]]] = defaultdict(list)
     for curve in curves:
-        same[curve.method].append(_parts(curve.runs[0].summary))
+        same[curve.method].append(told_parts(curve.runs[0].summary))
     needed = {method: _needed(parts) for method, parts in same.items()}
     seen: dict[str, int] = defaultdict(int)
     told = []
     for curve in curves:
-        own = _parts(curve.runs[0].summary)
+        own = told_parts(curve.runs[0].summary)
         label = " · ".join([curve.method, *(f"{name} {short(own[name], 8)}" for name in needed[curve.method])])
         told.append(Curve(curve.id, curve.method, curve.family, label, seen[curve.family], curve.runs))
         seen[curve.family] += 1
@@ -309,9 +254,7 @@ def _needed(parts: list[dict[str, str]]) -> list[str]:
     return chosen
 
 
-def methods(
-    summaries: Iterable[Summary], manifests: Mapping[str, Mapping[str, Any]] | None = None
-) -> list[MethodCard]:
+def methods(summaries: Iterable[Summary], manifests: Mapping[str, Mapping[str, Any]] | None = None) -> list[MethodCard]:
     """All methods, by family and name, each with the manifest of its submission if there is one."""
     found: dict[str, list[Summary]] = defaultdict(list)
     for summary in sorted(summaries, key=lambda s: str(s["key"])):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,24 @@ from typing import Any
 from elue.errors import ElueError
 from elue.schema import Record
 
-from . import about, boards, charts, details, downloads, drawing, methodpage, overall, runpage, samplefiles, scoring, text
+from . import (
+    about,
+    boards,
+    charts,
+    details,
+    downloads,
+    drawing,
+    methodpage,
+    overall,
+    runpage,
+    samplefiles,
+    scoring,
+    text,
+)
 from .boards import Board, MethodCard, Run, Task
 from .environment import environment
 from .links import checked
+from .manifests import retraction_of
 from .publish import File, check, publish
 
 _STATIC = (
@@ -58,9 +73,9 @@ def build(
     """Build the site from record summaries and return its first page.
 
     `record` gives whole records, read board by board; without it there are no scores and no sample pages. `manifests`
-    are those of submissions, by method name. `base_url` is where the site will stand, for links that name it in full.
-    The order of the summaries does not matter. Raises ElueError `folder_in_use` when `out` holds anything but an
-    earlier site, `cannot_write`, `bad_base_url`, `broken_link`; whatever it is, `out` stays as it was.
+    are those of submissions, by method name (see `manifests`). `base_url` is where the site will stand, for links that
+    name it in full. The order of the summaries does not matter. Raises ElueError `folder_in_use` when `out` holds
+    anything but an earlier site, `cannot_write`, `bad_base_url`, `broken_link`; whatever it is, `out` stays as it was.
     """
     check(out)
     publish(checked(pages(summaries, record, manifests, base_url), _address(base_url)), out)
@@ -75,7 +90,7 @@ def pages(
 ) -> Iterator[File]:
     """All files of the site, one after the other; a board's records are let go before the next one's are read."""
     manifests = manifests or {}
-    retracted = {name: reason for name, manifest in manifests.items() if (reason := _retraction(manifest))}
+    retracted = partial(retraction_of, manifests)
     site = Site(boards.tasks(summaries, retracted), boards.methods(summaries, manifests), _address(base_url))
     for name in _STATIC:
         yield f"static/{name}", resources.files(__package__).joinpath("static", name).read_text("utf-8")
@@ -99,12 +114,6 @@ def pages(
     yield "data/all.sqlite", downloads.sqlite_of(site.tasks)
 
 
-def _retraction(manifest: Mapping[str, Any]) -> str:
-    """The reason for which a submission was retracted, or nothing."""
-    said = manifest.get("retracted")
-    return said if isinstance(said, str) else "no reason was given." if said else ""
-
-
 def _address(base_url: str) -> str:
     if base_url and not (text.web_address(base_url) == base_url.rstrip(".,;:)]")):
         raise ElueError("bad_base_url", f"'{base_url}' is no web address.", "Give --base-url https://HOST/PATH.")
@@ -118,19 +127,26 @@ def _page(site: Site, path: str, template: str, **contents: Any) -> File:
 
 
 def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
-    """The sample files of a board, read in two passes: one ranks it, one writes a file a run."""
+    """The sample files of a board. Its records are read once, and only what the files need of each is kept."""
     flops = [flops for run in board.runs for flops in (run.summary["flops"]["p50"], run.summary["flops"]["max"])]
     low, high = max(1.0, min(flops) / 4), max(2.0, *flops)
-    found = scoring.scored(board, (record(run.key) for run in board.runs))
     seen = samplefiles.Overviewing(board)
+    parts: dict[str, samplefiles.Parts] = {}
+
+    def passing() -> Iterator[Record]:
+        for run in board.runs:
+            whole = record(run.key)
+            detail = details.detail_of(whole, low, high)
+            if detail is not None:
+                site.details[run.key] = detail
+                seen.see(whole)
+                parts[run.key] = samplefiles.parts_of(whole)
+            yield whole
+
+    found = scoring.scored(board, passing())
     for run in board.runs:
-        whole = record(run.key)
-        detail = details.detail_of(whole, low, high)
-        if detail is None:
-            continue
-        site.details[run.key] = detail
-        seen.see(whole)
-        yield samplefiles.run_file(run, whole, found.replicates.get(run.key, ()))
+        if run.key in parts:
+            yield from samplefiles.run_files(run, parts.pop(run.key), found.replicates.get(run.key, ()))
     site.scored[board.id] = scoring.Scored(board, found.scores, found.why)
     if seen.ids:
         site.overviews[board.id] = seen.overviews()

@@ -158,6 +158,8 @@ def _filled(template: dict[str, Any], data: list[dict[str, Any]], board: Board, 
     spec = copy.deepcopy(template)
     (left, right), ticks = log_axis([row["x"] for row in data])
     bottom, top = _score_domain(data)
+    for row in data:
+        row["left"], row["right"] = max(row["left"], left), min(row["right"], right)
     spec["datasets"] = {"runs": data}
     values = {"picked": own, "hovered": "", "x0": left, "x1": right, "y0": bottom, "y1": top, "ticks": ticks}
     spec["params"] = [{"name": name, "value": value} for name, value in values.items()]
@@ -169,19 +171,31 @@ def _filled(template: dict[str, Any], data: list[dict[str, Any]], board: Board, 
 
 @cache
 def _pareto_template() -> dict[str, Any]:
-    return _chart(alt.Axis(format="~s", labelOverlap=True, values=alt.ExprRef("ticks")), alt.Axis(tickCount=7, minExtent=34), 860, 420)
+    return _chart(
+        alt.Axis(format="~s", labelOverlap=True, values=alt.ExprRef("ticks")),
+        alt.Axis(tickCount=7, minExtent=34),
+        860,
+        420,
+    )
 
 
 @cache
 def _small_template() -> dict[str, Any]:
-    return _chart(alt.Axis(format="~s", labelOverlap=True, values=alt.ExprRef("ticks")), alt.Axis(tickCount=5, minExtent=34), 520, 300)
+    return _chart(
+        alt.Axis(format="~s", labelOverlap=True, values=alt.ExprRef("ticks")),
+        alt.Axis(tickCount=5, minExtent=34),
+        520,
+        300,
+    )
 
 
 def _chart(x_axis: alt.Axis, y_axis: alt.Axis, width: int, height: int) -> dict[str, Any]:
     base = _base(x_axis, y_axis)
     up = _whisker(base.encode(y=_y(y_axis, "low:Q"), y2="high:Q"), 0.3)
     across = _whisker(base.encode(x=_x(x_axis, "left:Q"), x2="right:Q"), 0.12)
-    return _spec(alt.layer(_front(base, 8), _band(base), across, up, _lines(base, 1.75), _marks(base, 80)), width, height)
+    return _spec(
+        alt.layer(_front(base, 8), _band(base), across, up, _lines(base, 1.75), _marks(base, 80)), width, height
+    )
 
 
 @cache
@@ -205,7 +219,7 @@ def _y(axis: alt.Axis | None, field: str) -> alt.Y:
 
 
 def _whisker(chart: alt.Chart, opacity: float) -> alt.Chart:
-    return chart.mark_rule(strokeWidth=1.25, clip=True).encode(
+    return chart.mark_rule(strokeWidth=1.25).encode(
         color=alt.Color("family:N", legend=None, scale=_paint()),
         opacity=alt.when(_HOVERED)
         .then(alt.value(1))
@@ -226,7 +240,6 @@ def _front(base: alt.Chart, width: float) -> alt.Chart:
         strokeCap="round",
         strokeJoin="round",
         color=_FRONT,
-        clip=True,
         opacity=0.7,
     )
 
@@ -235,13 +248,13 @@ def _band(base: alt.Chart) -> alt.Chart:
     """Behind every run that may be on the front a spot, as strong as that is probable."""
     return (
         base.transform_filter("datum.sure >= 0.05")
-        .mark_circle(size=420, color=_FRONT, clip=True)
+        .mark_circle(size=420, color=_FRONT)
         .encode(opacity=alt.Opacity("sure:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=[0, 0.9])))
     )
 
 
 def _lines(base: alt.Chart, width: float) -> alt.Chart:
-    return base.mark_line(strokeWidth=width, clip=True).encode(
+    return base.mark_line(strokeWidth=width).encode(
         detail="strand:N",
         color=alt.Color("family:N", legend=None, scale=_paint()),
         strokeDash=alt.StrokeDash("dash:O", legend=None).scale(
@@ -256,7 +269,7 @@ def _lines(base: alt.Chart, width: float) -> alt.Chart:
 
 
 def _marks(base: alt.Chart, size: float) -> alt.Chart:
-    return base.mark_point(strokeWidth=1.75, clip=True).encode(
+    return base.mark_point(strokeWidth=1.75).encode(
         stroke=alt.Stroke("family:N", legend=None, scale=_paint()),
         fill=alt.when("datum.front")
         .then(alt.Fill("family:N", legend=None, scale=_paint()))

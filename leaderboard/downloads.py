@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import Any
 
-from .boards import Summary, Task, division_of
+from .boards import Task
+from .summaries import Summary, division_of
 from .text import canonical
 
 SCHEMA = 1
@@ -175,7 +176,7 @@ def sqlite_of(tasks: Sequence[Task]) -> bytes:
 
 def _sql_type(name: str) -> str:
     if name in _TEXTS:
-        return 'TEXT' + (' PRIMARY KEY' if name == "key" else "")
+        return "TEXT" + (" PRIMARY KEY" if name == "key" else "")
     return "INTEGER" if name in _INTEGERS else "REAL"
 
 

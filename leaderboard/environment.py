@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from . import axes, boards, charts, text
+from . import axes, charts, manifests, samplefiles, summaries, text
 
 
 @cache
@@ -38,13 +38,15 @@ def environment() -> jinja2.Environment:
     env.globals.update(
         axes=axes,
         dash_style=charts.dash_style,
-        division_of=boards.division_of,
+        division_of=summaries.division_of,
         family_style=charts.family_style,
         link=text.web_address,
-        run_page=boards.run_page,
-        track_of=boards.track_of,
+        record_path=samplefiles.record_path,
+        retraction_of_all=manifests.retraction_of_all,
+        run_page=summaries.run_page,
+        track_of=summaries.track_of,
         unit_for=text.unit_for,
-        why_not=boards.why_not,
+        why_not=summaries.why_not,
         with_unit=text.with_unit,
     )
     return env

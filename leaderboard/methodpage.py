@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import charts, drawing, provenance
 from .boards import Board, Curve, MethodCard, Run, Task
+from .descriptions import DESCRIPTIONS
 from .details import Detail, Spend
+from .manifests import retraction_of_all
 from .provenance import flat
 from .text import knob_text
 
@@ -24,7 +26,7 @@ CARD = (
     ("code", "Code"),
     ("weights", "Weights"),
     ("training_data", "Training data"),
-    ("tuning_split", "Tuned on"),
+    ("tuned_on", "Tuned on"),
     ("division", "Division"),
     ("hardware", "Hardware"),
 )
@@ -53,7 +55,7 @@ class Entry:
 
     @property
     def units(self) -> list[tuple[str, list[tuple[Spend, list[Spend | None]]]]]:
-        """For each kind of unit: every such unit, with its use at each run that tells traces, None where it never ran."""
+        """For each kind of unit every such unit, with its use at each traced run, None where it never ran."""
         runs = self.traced
         used = [{spend.unit: spend for spend in self.details[run.key].spend} for run in runs]
         first: dict[str, Spend] = {}
@@ -78,9 +80,13 @@ def contents(site: Site, method: MethodCard) -> dict[str, Any]:
     return {
         "method": method,
         "card": _card(method),
+        "retracted": retraction_of_all(method.manifest),
+        "description": method.manifest.get("description") or DESCRIPTIONS.get(method.name, ""),
         "options": _options(method),
         "entries": _entries(site, method),
-        "unranked": [run for task in site.tasks for run in task.unranked if run.summary["method"]["name"] == method.name],
+        "unranked": [
+            run for task in site.tasks for run in task.unranked if run.summary["method"]["name"] == method.name
+        ],
         "sources": provenance.of(method),
     }
 
@@ -90,16 +96,13 @@ def _card(method: MethodCard) -> list[tuple[str, str]]:
     manifest = {**method.manifest}
     if not manifest.get("paper"):
         manifest["paper"] = method.paper
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for name, heading in CARD:
         value = manifest.get(name)
-        if isinstance(value, dict):
-            value = ", ".join(f"{name} {said}" for name, said in flat(value))
-        elif isinstance(value, list | tuple):
-            value = ", ".join(str(each) for each in value)
-        if value not in (None, ""):
-            pairs.append((heading, knob_text(value)))
-    return pairs
+        several = value if isinstance(value, list | tuple) else [value]
+        said = [", ".join(f"{n} {v}" for n, v in flat(each)) if isinstance(each, dict) else each for each in several]
+        pairs += [(heading, ", ".join(knob_text(each) for each in said if each not in (None, "")))]
+    return [(heading, said) for heading, said in pairs if said]
 
 
 def _options(method: MethodCard) -> list[tuple[str, list[str]]]:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from elue.intervals import LEVEL, Estimate, from_error, holm, p_value, shared_ranks
 from elue.ranking import TRUST
 
-from .boards import Board, Curve, Run, division_of, track_of
+from .boards import Board, Curve, Run
+from .summaries import division_of, track_of
 
 if TYPE_CHECKING:
     from .build import Site

@@ -13,6 +13,7 @@ from .provenance import flat
 if TYPE_CHECKING:
     from .build import Site
 
+
 def contents(site: Site, task: Task, board: Board | None, run: Run) -> dict[str, Any]:
     """What the template needs."""
     summary = run.summary

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from elue import tasks
+from elue import records, tasks
 from elue.schema import Explained, Record
 
 from .boards import Board, Run
@@ -41,26 +41,50 @@ def shippable(task: str) -> bool:
 
 def data_file(name: str, value: Any) -> File:
     """A script that puts a value where the page's own script finds it; pages opened from a disk cannot fetch JSON."""
-    return f"data/{name}.js", f"(window.elueData ||= {{}})[{json.dumps(name)}] = {_written(value)};\n"
+    return _script(name, _written(value))
+
+
+def _script(name: str, written: str) -> File:
+    return f"data/{name}.js", f"(window.elueData ||= {{}})[{json.dumps(name)}] = {written};\n"
 
 
 def _written(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def run_file(run: Run, record: Record, replicates: Sequence[float] = ()) -> File:
-    """A run's samples: FLOPs and error of each, and what the model did with those it explains.
+Parts = tuple[str, str]
+"""What is kept of a record until its files are written: its samples as JSON, and the record as text."""
 
-    `replicates` are the run's scores on the resamples that all runs of the board share.
+
+def parts_of(record: Record) -> Parts:
+    """FLOPs and error of every sample and what the model did with those it explains, and the record as a whole.
+
+    Texts of a task that was not generated are in neither.
     """
     samples = record.samples
     assert samples is not None
     content: dict[str, Any] = {"flops": samples.flops, "error": [_short(error) for error in samples.error]}
-    if len(replicates):
-        content["resampled"] = [round(float(score), 4) for score in replicates]
-    if record.explained and shippable(record.task.name):
+    if not shippable(record.task.name):
+        record = record.model_copy(update={"explained": ()})
+    if record.explained:
         content["explained"] = {clean(each.id): _explained(each) for each in record.explained}
-    return data_file(f"samples/{run.anchor}", content)
+    return _written(content), records.dumps(record)
+
+
+def run_files(run: Run, parts: Parts, replicates: Iterable[float] = ()) -> Iterator[File]:
+    """A run's samples for the pages' scripts, and its record.
+
+    `replicates` are the run's scores on the resamples that all runs of the board share.
+    """
+    samples, record = parts
+    resampled = _written([round(float(score), 4) for score in replicates])
+    yield _script(f"samples/{run.anchor}", f'{samples[:-1]},"resampled":{resampled}}}')
+    yield record_path(run), record
+
+
+def record_path(run: Run) -> str:
+    """Where a run's whole record lies."""
+    return f"data/records/{run.anchor}.json"
 
 
 def _short(value: float) -> float | int:

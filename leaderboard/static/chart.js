@@ -124,6 +124,7 @@
       const rows = this.shown();
       const titles = { x: this.title("x"), y: this.title("y") };
       for (const layer of spec.layer) {
+        layer.mark.clip = true;
         if (titles.x) layer.encoding.x.title = `${titles.x}, log scale`;
         if (titles.y) layer.encoding.y.title = titles.y;
       }
@@ -321,6 +322,7 @@
       spec.datasets = { runs: this.shown() };
       for (const param of spec.params) param.value = this.values[param.name];
       for (const layer of spec.layer) {
+        layer.mark.clip = true;
         for (const side of ["x", "y"]) {
           const title = this.title(side);
           if (title) layer.encoding[side].title = side === "x" ? `${title}, log scale` : title;

@@ -35,7 +35,7 @@
 
   /** The 95 % interval of the difference on the shared resamples, as numpy's quantile gives it. */
   function interval(a, b) {
-    if (!a.resampled || !b.resampled) return null;
+    if (!a.resampled.length || a.resampled.length !== b.resampled.length) return null;
     const differences = a.resampled.map((score, i) => score - b.resampled[i]).sort((x, y) => x - y);
     return [quantile(differences, 0.025), quantile(differences, 0.975)];
   }

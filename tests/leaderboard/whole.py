@@ -13,7 +13,29 @@ from tests.leaderboard.samples import METHODS, TASKS, curve
 
 LAYERS = 6
 SIZE = 60
-WORDS = "the room was dark and the service slow but in the end this hotel is quiet and the meal was good".split()
+WORDS = [
+    "the",
+    "room",
+    "was",
+    "dark",
+    "and",
+    "the",
+    "service",
+    "slow",
+    "but",
+    "in",
+    "the",
+    "end",
+    "this",
+    "hotel",
+    "is",
+    "quiet",
+    "and",
+    "the",
+    "meal",
+    "was",
+    "good",
+]
 
 
 def summaries_of(records: list[Record]) -> list[dict[str, Any]]:
@@ -144,7 +166,9 @@ def _explained(name: str, family: str, length: int, layers: int, place: int) -> 
     everything = list(range(len(tokens)))
     explained: dict[str, Any] = {"id": name, "tokens": tokens, "kept": [], "exits": [], "experts": {}, "stage": None}
     if family == "skimming":
-        explained["kept"] = [[t for t in everything if (t * 7 + layer) % (layer + 1) < 2 or t == 0] for layer in range(LAYERS)]
+        explained["kept"] = [
+            [t for t in everything if (t * 7 + layer) % (layer + 1) < 2 or t == 0] for layer in range(LAYERS)
+        ]
     if family == "early_exit":
         explained["kept"] = [everything] * layers
         explained["exits"] = [[0.5 - 0.06 * k, 0.5 + 0.06 * k] for k in range(1, layers + 1)]
@@ -176,8 +200,12 @@ MANIFESTS = {
         "weights": {"url": "https://weights.example/elasticbert.safetensors", "sha256": "ab" * 32, "bytes": 91_000_000},
         "training_data": "The train split of each task, nothing else.",
         "division": "closed",
-        "description": "Adds a classifier after every layer. All are trained together. A sample leaves at the first that is sure.",
+        "description": "A classifier stands after every layer. All are trained together. A sure sample leaves.",
     },
-    "ltp": {"version": "0.9", "authors": ["C. Author"], "retracted": "The threshold was tuned on test data."},
+    "ltp": {
+        "version": "0.9",
+        "authors": ["C. Author"],
+        "retracted": [{"method": "ltp", "reason": "The threshold was tuned on test data.", "when": "2026-03-01"}],
+    },
 }
 assert {METHODS[name][0] for name in METHODS} == set(FAMILIES)
