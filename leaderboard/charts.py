@@ -209,12 +209,12 @@ def _base(x_axis: alt.Axis | None, y_axis: alt.Axis | None) -> alt.Chart:
 
 
 def _x(axis: alt.Axis | None, field: str) -> alt.X:
-    scale = alt.Scale(type="log", nice=False, domainMin=alt.ExprRef("x0"), domainMax=alt.ExprRef("x1"))
+    scale = alt.Scale(type="log", nice=False, domain=[alt.ExprRef("x0"), alt.ExprRef("x1")])
     return alt.X(field, title="Mean FLOPs per sample, log scale", axis=axis, scale=scale)
 
 
 def _y(axis: alt.Axis | None, field: str) -> alt.Y:
-    scale = alt.Scale(nice=False, zero=False, domainMin=alt.ExprRef("y0"), domainMax=alt.ExprRef("y1"))
+    scale = alt.Scale(nice=False, zero=False, domain=[alt.ExprRef("y0"), alt.ExprRef("y1")])
     return alt.Y(field, axis=axis, scale=scale)
 
 

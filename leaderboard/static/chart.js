@@ -348,7 +348,7 @@
         if (own.dataset.facets) {
           for (const row of own.tBodies[0].rows) {
             const name = row.cells[0].textContent.trim();
-            const button = make("button", "◉", { type: "button", class: "pin", "aria-pressed": "false", "aria-label": `Pin ${name}`, title: "Pin this curve" });
+            const button = make("button", [], { type: "button", class: "pin", "aria-pressed": "false", "aria-label": `Pin ${name}`, title: "Pin this curve" });
             button.addEventListener("click", () => this.pin(row.dataset.curve));
             row.cells[0].prepend(button);
           }

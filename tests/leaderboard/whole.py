@@ -12,7 +12,7 @@ from elue.schema import Record
 from tests.leaderboard.samples import METHODS, TASKS, curve
 
 LAYERS = 6
-SIZE = 60
+SIZE = 40
 WORDS = [
     "the",
     "room",
@@ -190,6 +190,7 @@ def whole_store(size: int = SIZE, rich: bool = True) -> list[Record]:
     ]
 
 
+REASON = "The threshold was tuned on test data."
 MANIFESTS = {
     "elasticbert": {
         "version": "1.2",
@@ -205,7 +206,14 @@ MANIFESTS = {
     "ltp": {
         "version": "0.9",
         "authors": ["C. Author"],
-        "retracted": [{"method": "ltp", "reason": "The threshold was tuned on test data.", "when": "2026-03-01"}],
+        "retracted": [
+            {
+                "method": "ltp",
+                "point": {"scale": 3.0},
+                "reason": "The threshold was tuned on test data.",
+                "when": "2026-03-01",
+            }
+        ],
     },
 }
 assert {METHODS[name][0] for name in METHODS} == set(FAMILIES)
