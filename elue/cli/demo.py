@@ -32,7 +32,7 @@ def run_demo(
         weights = _train(name, out, seed)
         note(f"[{number}/{len(METHODS)}] {name}: measuring ({time.monotonic() - start:.0f} s so far)")
         summaries += _evaluate(name, out, weights, seed, store)
-    index = build(store.summaries(), out / "site")
+    index = build(store.summaries(), out / "site", store.record)
     show_runs(summaries)
     note(f"done in {time.monotonic() - start:.0f} s; open {index.resolve().as_uri()}")
 
