@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
+    Connection,
     Engine,
     Float,
     Index,
+    Integer,
     String,
     Text,
     create_engine,
     delete,
     event,
+    func,
+    insert,
     inspect,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from elue import records
+from elue.board import BoardKey, is_ranked
 from elue.errors import ElueError
 from elue.schema import Record
+
+BATCH = 32
+"""Records written at once; so many are in memory."""
+WAIT_SECONDS = 60
+"""How long a writer waits for others."""
 
 
 class _Base(DeclarativeBase):
@@ -34,7 +48,7 @@ class _Base(DeclarativeBase):
 
 
 class Run(_Base):
-    """One run: what queries filter and sort by, and the whole record without its samples."""
+    """One run: what queries filter and sort by, and the record without its samples."""
 
     __tablename__ = "runs"
     __table_args__ = (Index("runs_by_board", "task", "split", "profile_digest", "method"),)
@@ -42,14 +56,19 @@ class Run(_Base):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     method: Mapped[str] = mapped_column(String(200))
     family: Mapped[str] = mapped_column(String(20))
+    source_digest: Mapped[str] = mapped_column(String(200))
+    weights_digest: Mapped[str | None] = mapped_column(String(200))
+    seed: Mapped[int] = mapped_column(BigInteger)
     task: Mapped[str] = mapped_column(String(200))
     split: Mapped[str] = mapped_column(String(50))
+    revision: Mapped[str] = mapped_column(String(200))
+    sample_limit: Mapped[int | None] = mapped_column(Integer)
     point: Mapped[str] = mapped_column(Text)
     profile: Mapped[str] = mapped_column(String(200))
     profile_digest: Mapped[str] = mapped_column(String(64))
-    weights_digest: Mapped[str | None] = mapped_column(String(64))
     status: Mapped[str] = mapped_column(String(20))
     complete: Mapped[bool] = mapped_column(Boolean)
+    ranked: Mapped[bool] = mapped_column(Boolean)
     trust: Mapped[str] = mapped_column(String(20))
     score: Mapped[float | None] = mapped_column(Float)
     score_low: Mapped[float | None] = mapped_column(Float)
@@ -61,10 +80,22 @@ class Run(_Base):
     """Canonical JSON of the record without its samples."""
 
 
-class Store:
-    """The index at a database URL, created on first use. Only the parent process opens it."""
+class Whole(_Base):
+    """The text of a run's record with its samples, beside the table that queries go through."""
 
-    def __init__(self, url: str) -> None:
+    __tablename__ = "records"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+
+
+class Store:
+    """The index at a database URL. Only the parent process opens it.
+
+    It is created on first use; with `create` off, ElueError `no_database` is raised where an SQLite file is missing.
+    """
+
+    def __init__(self, url: str, create: bool = True) -> None:
         self.url = url
         try:
             self._engine = create_engine(url)
@@ -72,20 +103,19 @@ class Store:
             hint = "Use for example sqlite:///elue.sqlite."
             raise ElueError("bad_database", f"'{url}' is no database URL I can use ({error}).", hint) from None
         if self._engine.dialect.name == "sqlite":
-            _prepare_sqlite(self._engine, url)
+            _prepare_sqlite(self._engine, url, create)
         with self._guard():
             _refuse_foreign(self._engine, url)
-            _Base.metadata.create_all(self._engine)
+            _create_tables(self._engine)
 
     def add(self, record: Record) -> None:
         """Put a record into the index, in place of an earlier one with the same key."""
         self.add_all([record])
 
-    def add_all(self, new: list[Record]) -> None:
-        """Put records into the index in one transaction."""
-        with self._guard(), Session(self._engine) as session, session.begin():
-            for record in new:
-                session.merge(_row(record))
+    def add_all(self, new: Iterable[Record]) -> None:
+        """Put records into the index in one transaction; they may come one by one."""
+        with self._guard(), self._engine.begin() as connection:
+            _fill(connection, ((record, records.dumps(record)) for record in new))
 
     def keys(self) -> set[str]:
         """The keys of all indexed runs."""
@@ -100,25 +130,64 @@ class Store:
         with self._guard(), Session(self._engine) as session:
             return [json.loads(text) for text in session.scalars(query)]
 
+    def record(self, key: str) -> Record:
+        """The whole record of a run, samples and all. Raises ElueError `unknown_run`."""
+        with self._guard(), Session(self._engine) as session:
+            text = session.scalar(select(Whole.text).where(Whole.key == key))
+        if text is None:
+            raise ElueError(
+                "unknown_run", f"There is no run {key} in {self.url}.", "`elue db rebuild` indexes records."
+            )
+        return records.loads(text, f"record {key} in {self.url}")
+
+    def records(
+        self,
+        task: str | None = None,
+        method: str | None = None,
+        board: BoardKey | None = None,
+        ranked: bool = False,
+    ) -> Iterator[Record]:
+        """Whole records in a fixed order, one in memory at a time; of a task, a method, a board, or those ranked."""
+        query = select(Run.key).order_by(Run.task, Run.method, Run.flops_mean, Run.key)
+        if task is not None:
+            query = query.where(Run.task == task)
+        if method is not None:
+            query = query.where(Run.method == method)
+        if board is not None:
+            query = query.where(*(column == value for column, value in zip(_BOARD, board, strict=True)))
+        if ranked:
+            query = query.where(Run.ranked)
+        with self._guard(), Session(self._engine) as session:
+            keys = list(session.scalars(query))
+        for key in keys:
+            yield self.record(key)
+
+    def boards(self) -> list[BoardKey]:
+        """The boards on which any run is ranked, in a fixed order."""
+        query = select(*_BOARD).where(Run.ranked).distinct()
+        with self._guard(), Session(self._engine) as session:
+            found = [BoardKey(*row) for row in session.execute(query)]
+        return sorted(found, key=lambda board: tuple(str(part) for part in board))
+
     def rebuild(self, runs: Sequence[Path]) -> int:
         """Replace the whole index by what lies under runs folders. Returns how many records that is.
 
-        Everything is read first, so a damaged record leaves the index as it was.
+        It is one transaction, so a damaged record leaves the index as it was, and a few records are in memory at a
+        time.
         """
-        rows = {}
-        for path in (path for folder in runs for path in records.files(folder)):
-            record = records.read(path)
-            rows[record.key] = _row(record)
-        with self._guard(), Session(self._engine) as session, session.begin():
-            session.execute(delete(Run))
-            session.add_all(rows.values())
-            return len(rows)
+        paths = (path for folder in runs for path in records.files(folder))
+        with self._guard(), self._engine.begin() as connection:
+            connection.execute(delete(Run))
+            connection.execute(delete(Whole))
+            _fill(connection, map(_read, paths))
+            return connection.scalar(select(func.count()).select_from(Run)) or 0
 
     def catch_up(self, runs: Path) -> int:
         """Index the records under a folder that are not in the index yet, such as after a crash between the two."""
         known = self.keys()
-        missing = [records.read(path) for path in records.files(runs) if path.stem not in known]
-        self.add_all(missing)
+        missing = [path for path in records.files(runs) if path.stem not in known]
+        with self._guard(), self._engine.begin() as connection:
+            _fill(connection, map(_read, missing))
         return len(missing)
 
     @contextmanager
@@ -133,8 +202,10 @@ class Store:
             raise ElueError("database_broken", f"{self.url} is not an ELUE index: {error.orig}.", hint) from None
 
 
-def _prepare_sqlite(engine: Engine, url: str) -> None:
+def _prepare_sqlite(engine: Engine, url: str, create: bool) -> None:
     if engine.url.database:
+        if not create and not Path(engine.url.database).exists():
+            raise ElueError("no_database", f"There is no database {engine.url.database}.", "Check the path, or --runs.")
         folder = Path(engine.url.database).parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -142,41 +213,88 @@ def _prepare_sqlite(engine: Engine, url: str) -> None:
             raise ElueError("database_unusable", f"Cannot make a folder for {url}: {error.strerror}.") from None
 
     @event.listens_for(engine, "connect")
-    def wait_for_locks(connection: Any, _: object) -> None:
-        connection.execute("PRAGMA busy_timeout = 30000")
+    def share(connection: Any, _: object) -> None:
+        """Writers wait for each other, and readers never wait; who finds the mode being changed leaves it be."""
+        connection.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _create_tables(engine: Engine) -> None:
+    """Make the tables unless they are there; of processes that begin together, one makes them."""
+    try:
+        _Base.metadata.create_all(engine)
+    except DBAPIError:
+        have = inspect(engine)
+        if not all(have.has_table(table) for table in _Base.metadata.tables):
+            raise
 
 
 def _refuse_foreign(engine: Engine, url: str) -> None:
     inspector = inspect(engine)
-    if not inspector.has_table(Run.__tablename__):
+    for name, table in _Base.metadata.tables.items():
+        if not inspector.has_table(name):
+            continue
+        if {column["name"] for column in inspector.get_columns(name)} != {column.name for column in table.columns}:
+            hint = "Name a new one and fill it from the records: `elue db rebuild --db NEW`."
+            raise ElueError("database_broken", f"{url} has a table '{name}' of another shape.", hint)
+
+
+def _read(path: Path) -> tuple[Record, str]:
+    text = records.text_of(path)
+    return records.loads(text, str(path)), text
+
+
+def _fill(connection: Connection, new: Iterable[tuple[Record, str]]) -> None:
+    """Put records and their texts in, in place of earlier ones with the same keys."""
+    left = iter(new)
+    while batch := {record.key: (record, text) for record, text in itertools.islice(left, BATCH)}:
+        _upsert(connection, Run, [_row(record) for record, _ in batch.values()])
+        _upsert(connection, Whole, [{"key": key, "text": text} for key, (_, text) in batch.items()])
+
+
+def _upsert(connection: Connection, model: type[Run] | type[Whole], rows: list[dict[str, Any]]) -> None:
+    dialect = connection.dialect.name
+    if dialect not in ("sqlite", "postgresql"):
+        connection.execute(delete(model).where(model.key.in_([row["key"] for row in rows])))
+        connection.execute(insert(model), rows)
         return
-    have = {column["name"] for column in inspector.get_columns(Run.__tablename__)}
-    want = {column.name for column in Run.__table__.columns}
-    if have != want:
-        hint = "Name a new one and fill it from the records: `elue db rebuild --db NEW`."
-        raise ElueError("database_broken", f"{url} has a table 'runs' of another shape.", hint)
+    statement = sqlite.insert(model) if dialect == "sqlite" else postgresql.insert(model)
+    changes = {
+        column.name: statement.excluded[column.name] for column in model.__table__.columns if column.name != "key"
+    }
+    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changes), rows)
 
 
-def _row(record: Record) -> Run:
+def _row(record: Record) -> dict[str, Any]:
     score, flops, params = record.score, record.flops, record.params
-    return Run(
-        key=record.key,
-        method=record.method.name,
-        family=record.method.family,
-        task=record.task.name,
-        split=record.task.split,
-        point=records.canonical(record.point),
-        profile=record.profile.name,
-        profile_digest=record.profile.digest,
-        weights_digest=record.weights.digest if record.weights else None,
-        status=record.status,
-        complete=record.complete,
-        trust=record.trust,
-        score=score.value if score else None,
-        score_low=score.low if score else None,
-        score_high=score.high if score else None,
-        flops_mean=flops.mean if flops else None,
-        params_total=params.total if params else None,
-        params_touched_mean=params.touched_mean if params else None,
-        summary=records.canonical(records.summary(record)),
-    )
+    return {
+        "key": record.key,
+        "method": record.method.name,
+        "family": record.method.family,
+        "source_digest": record.method.source_digest,
+        "weights_digest": record.weights.digest if record.weights else None,
+        "seed": record.seed,
+        "task": record.task.name,
+        "split": record.task.split,
+        "revision": record.task.revision,
+        "sample_limit": record.task.limit,
+        "point": records.canonical(record.point),
+        "profile": record.profile.name,
+        "profile_digest": record.profile.digest,
+        "status": record.status,
+        "complete": record.complete,
+        "ranked": is_ranked(record),
+        "trust": record.trust,
+        "score": score.value if score else None,
+        "score_low": score.low if score else None,
+        "score_high": score.high if score else None,
+        "flops_mean": flops.mean if flops else None,
+        "params_total": params.total if params else None,
+        "params_touched_mean": params.touched_mean if params else None,
+        "summary": records.canonical(records.summary(record)),
+    }
+
+
+_BOARD = (Run.task, Run.split, Run.revision, Run.sample_limit, Run.profile_digest)
+"""The columns of a `BoardKey`."""
