@@ -139,10 +139,14 @@ def halving(model: Any, samples: Sequence[Sample], points: Sequence[Point]) -> t
     """The point whose FLOPs come nearest to half the static model's, and the static model's FLOPs relative to it."""
     reference = static()
     whole = flops(reference, reference.predict(samples))
-    gains = []
-    for point in points:
-        model.configure(point)
-        gains.append(whole / flops(model, model.predict(samples)))
+    if hasattr(model, "predict_sweep"):
+        answers = model.predict_sweep(samples, points)
+    else:
+        answers = []
+        for point in points:
+            model.configure(point)
+            answers.append(model.predict(samples))
+    gains = [whole / flops(model, one) for one in answers]
     best = min(range(len(points)), key=lambda number: abs(gains[number] - 2.0))
     model.configure(points[best])
     return points[best], gains[best]
