@@ -125,3 +125,10 @@ def curve_of(record: Record) -> CurveKey:
 def is_ranked(record: Record) -> bool:
     """Whether a run can be ranked: it ended well, and every operator had a price."""
     return record.status == "ok" and record.complete and record.score is not None and record.flops is not None
+
+
+def declared_reference(environment: dict[str, Any]) -> str | None:
+    """The reference that a declared record names for its board."""
+    declared = environment.get("declared")
+    name = declared.get("reference") if isinstance(declared, dict) else None
+    return name if isinstance(name, str) else None

@@ -15,34 +15,26 @@ from typing import Any
 
 import numpy as np
 
-from elue import score, tasks
-from elue.board import BoardScores, CurveKey, CurveScore, Pair, PointScore, board_of, curve_of, is_ranked
-from elue.errors import ElueError
+from elue import score
+from elue.board import (
+    BoardScores,
+    CurveKey,
+    CurveScore,
+    Pair,
+    PointScore,
+    board_of,
+    declared_reference,
+)
+from elue.entries import Run, gathered, guess, rows_of
 from elue.intervals import LEVEL, Estimate, estimate, holm, p_value, shared_ranks, spread
 from elue.pareto import CostScore, front
-from elue.resampling import Array, Column, Resampled, column_of, fronts, resample, side_by_side
+from elue.resampling import Array, Resampled, fronts, resample, side_by_side
 from elue.schema import Record
 from elue.tracks import Track
 
 __all__ = ["BoardScores", "CurveKey", "CurveScore", "Pair", "PointScore", "rank_board"]
 
 TRUST = ("self_reported", "reproduced", "verified")
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What is kept of a record: `at` is its mean FLOPs and score, `column` its place among the resampled runs."""
-
-    key: str
-    curve: CurveKey
-    trust: str
-    at: CostScore
-    params: int | None
-    touched: float | None
-    column: int | None
-
-    def within(self, track: Track) -> bool:
-        return track.allows(self.params, self.touched, self.at[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +68,24 @@ def rank_board(
     """Score and rank the runs of one board, whole records in any order; they may come one by one.
 
     `reference` names the method all are scored against; of several curves of it the one with the highest trust, most
-    points, lowest seed and first digests is taken. Runs that can't be ranked are passed over. In a `track` only runs
-    within its cap take part. The reference stays whole, so a score means the same on every track; only a cap on FLOPs
-    ends its curve and the range of budgets there, too.
+    points, lowest seed and first digests is taken. Where no curve has that name, a board of declared points has the
+    reference that they declare, and any other has none: no scores then, but all intervals. Runs that can't be ranked
+    are passed over. In a `track` only runs within its cap take part. The reference stays whole, so a score means the
+    same on every track; only a cap on FLOPs ends its curve and the range of budgets there, too.
     Raises ElueError `no_runs`, `mixed_boards`, `samples_differ`, `bad_range`.
     """
-    runs, columns, head = _gathered(records)
+    runs, columns, head = gathered(records)
     runs.sort(key=lambda run: (run.at, run.key))
     drawn = resample(side_by_side(columns), resamples, seed) if columns else None
-    yardstick = _reference(runs, reference)
-    floor = score.chance(
-        head.task.metric, _classes(head, [columns[r.column] for r in yardstick if r.column is not None])
-    )
+    yardstick = _reference(runs, reference) or _reference(runs, declared_reference(head.environment))
+    floor = guess(head, [columns[run.column] for run in yardstick if run.column is not None])
+    budgets = score.budget_range([run.at for run in yardstick]) if yardstick else None
     if track:
         runs = [run for run in runs if run.within(track)]
-        yardstick = [run for run in yardstick if track.kind != "flops" or run.within(track)]
-    scale = _scale(yardstick, drawn, floor, track) if yardstick else None
+        if budgets and track.kind == "flops":
+            budgets = budgets[0], min(budgets[1], track.cap)
+            yardstick = [run for run in yardstick if run.within(track)]
+    scale = _scale(yardstick, drawn, floor, budgets) if budgets and yardstick else None
     drafts = [_draft(key, group, drawn, scale) for key, group in _curves(runs).items()]
     drafts.sort(key=lambda draft: _order(draft.curve))
     curves, pairs = _ranked(drafts)
@@ -115,46 +109,17 @@ def rank_board(
     )
 
 
-def _gathered(records: Iterable[Record]) -> tuple[list[_Run], list[Column], Record]:
-    """The runs that can be ranked, their samples as arrays, and the first of the records."""
-    runs: list[_Run] = []
-    columns: list[Column] = []
-    head: Record | None = None
-    for record in records:
-        if not is_ranked(record) or record.score is None or record.flops is None:
-            continue
-        head = head or record.model_copy(update={"samples": None})
-        if board_of(record) != board_of(head):
-            message = f"Runs {head.key[:12]} and {record.key[:12]} are not of one board."
-            raise ElueError("mixed_boards", message, "Rank runs of one task, split, revision, limit and profile.")
-        if record.samples:
-            columns.append(column_of(record))
-        run = _Run(
-            key=record.key,
-            curve=curve_of(record),
-            trust=record.trust,
-            at=(record.flops.mean, record.score.value),
-            params=record.params.total if record.params else None,
-            touched=record.params.touched_mean if record.params else None,
-            column=len(columns) - 1 if record.samples else None,
-        )
-        runs.append(run)
-    if head is None:
-        raise ElueError("no_runs", "There are no runs to rank.", "Ranked runs have status ok and a complete count.")
-    return runs, columns, head
-
-
-def _curves(runs: Sequence[_Run]) -> dict[CurveKey, list[_Run]]:
-    groups: dict[CurveKey, list[_Run]] = defaultdict(list)
+def _curves(runs: Sequence[Run]) -> dict[CurveKey, list[Run]]:
+    groups: dict[CurveKey, list[Run]] = defaultdict(list)
     for run in runs:
         groups[run.curve].append(run)
     return groups
 
 
-def _reference(runs: Sequence[_Run], reference: str) -> list[_Run]:
+def _reference(runs: Sequence[Run], reference: str | None) -> list[Run]:
     """The points of the reference curve, none where no curve has that name."""
 
-    def preference(item: tuple[CurveKey, list[_Run]]) -> tuple[Any, ...]:
+    def preference(item: tuple[CurveKey, list[Run]]) -> tuple[Any, ...]:
         key, group = item
         trust = min(TRUST.index(run.trust) for run in group)
         return -trust, -len(group), key.seed, key.source_digest, key.weights_digest or ""
@@ -163,39 +128,18 @@ def _reference(runs: Sequence[_Run], reference: str) -> list[_Run]:
     return min(found, key=preference)[1] if found else []
 
 
-def _classes(head: Record, references: Sequence[Column]) -> int:
-    """How many classes a task has: as it says itself or, of a user's own, as many as the reference gets right."""
-    if head.task.kind != "classification":
-        return 0
-    if head.task.name in tasks.names():
-        return len(tasks.get(head.task.name).labels)
-    return len({float(value) for column in references for value in np.unique(column.value[column.error == 0])})
-
-
-def _rows(runs: Sequence[_Run], drawn: Resampled | None) -> list[list[CostScore]] | None:
-    """The points of runs on each resample; None where one of them has no samples."""
-    columns = [run.column for run in runs if run.column is not None]
-    if drawn is None or len(columns) < len(runs):
-        return None
-    flops, scores = drawn.flops[:, columns].tolist(), drawn.scores[:, columns].tolist()
-    return [list(zip(*row, strict=True)) for row in zip(flops, scores, strict=True)]
-
-
-def _scale(yardstick: Sequence[_Run], drawn: Resampled | None, floor: float, track: Track | None) -> _Scale:
+def _scale(yardstick: Sequence[Run], drawn: Resampled | None, floor: float, budgets: tuple[float, float]) -> _Scale:
     anchors = tuple(run.at for run in yardstick)
-    low, high = score.budget_range(anchors)
-    if track and track.kind == "flops":
-        high = track.cap
-    rows = _rows(yardstick, drawn)
-    levels = np.array([score.hull_mean(row, low, high, floor) for row in rows]) if rows else None
-    return _Scale(anchors, rows, low, high, floor, score.hull_mean(anchors, low, high, floor), levels)
+    rows = rows_of(yardstick, drawn)
+    levels = np.array([score.hull_mean(row, *budgets, floor) for row in rows]) if rows else None
+    return _Scale(anchors, rows, *budgets, floor, score.hull_mean(anchors, *budgets, floor), levels)
 
 
-def _draft(key: CurveKey, runs: Sequence[_Run], drawn: Resampled | None, scale: _Scale | None) -> _Draft:
+def _draft(key: CurveKey, runs: Sequence[Run], drawn: Resampled | None, scale: _Scale | None) -> _Draft:
     points = [run.at for run in runs]
     new, old, leads = None, None, None
     if scale:
-        rows = _rows(runs, drawn) if scale.rows else None
+        rows = rows_of(runs, drawn) if scale.rows else None
         olds = None
         if rows and scale.rows and scale.levels is not None:
             own = [score.hull_mean(row, scale.low, scale.high, scale.floor) for row in rows]
@@ -248,7 +192,7 @@ def _ranked(drafts: Sequence[_Draft]) -> tuple[tuple[CurveScore, ...], tuple[Pai
     return tuple(replace(draft.curve, rank=rank.get(place)) for place, draft in enumerate(drafts)), pairs
 
 
-def _points(runs: Sequence[_Run], drawn: Resampled | None) -> tuple[PointScore, ...]:
+def _points(runs: Sequence[Run], drawn: Resampled | None) -> tuple[PointScore, ...]:
     """Every run with its intervals. Runs without samples stand where they are in every resample's front."""
     chosen = set(front([run.at for run in runs]))
     if not runs or drawn is None:

@@ -83,10 +83,21 @@ def side_by_side(columns: Sequence[Column]) -> Answered:
     return Answered(first.metric, *stacked)
 
 
+def draws(samples: int, resamples: int, seed: int) -> Iterator[Array]:
+    """Resamples as rows of counts, in chunks; how large the chunks are does not change what is drawn."""
+    generator = np.random.default_rng(seed)
+    rows = max(1, CHUNK // samples)
+    for start in range(0, resamples, rows):
+        size = min(rows, resamples - start)
+        drawn = generator.integers(samples, size=(size, samples))
+        drawn += np.arange(size)[:, None] * samples
+        yield np.bincount(drawn.ravel(), minlength=size * samples).reshape(size, samples).astype(float)
+
+
 def resample(runs: Answered, resamples: int = 1000, seed: int = 0) -> Resampled:
     """Scores and FLOPs of all runs on the same `resamples` resamples; the same seed draws the same ones."""
     scores, flops = [], []
-    for counts in _draws(len(runs.value), resamples, seed):
+    for counts in draws(len(runs.value), resamples, seed):
         scores.append(_scores(runs, counts))
         flops.append(counts @ runs.flops / len(runs.flops))
     return Resampled(np.concatenate(scores), np.concatenate(flops))
@@ -96,17 +107,6 @@ def observed(runs: Answered) -> Resampled:
     """Scores and FLOPs on the samples as they are: the one resample that draws each sample once."""
     counts = np.ones((1, len(runs.value)))
     return Resampled(_scores(runs, counts), counts @ runs.flops / len(runs.flops))
-
-
-def _draws(samples: int, resamples: int, seed: int) -> Iterator[Array]:
-    """Rows of counts, in chunks. The chunks do not change what is drawn."""
-    generator = np.random.default_rng(seed)
-    rows = max(1, CHUNK // samples)
-    for start in range(0, resamples, rows):
-        size = min(rows, resamples - start)
-        drawn = generator.integers(samples, size=(size, samples))
-        drawn += np.arange(size)[:, None] * samples
-        yield np.bincount(drawn.ravel(), minlength=size * samples).reshape(size, samples).astype(float)
 
 
 def _scores(runs: Answered, counts: Array) -> Array:

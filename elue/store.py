@@ -90,9 +90,12 @@ class Whole(_Base):
 
 
 class Store:
-    """The index at a database URL, created on first use. Only the parent process opens it."""
+    """The index at a database URL. Only the parent process opens it.
 
-    def __init__(self, url: str) -> None:
+    It is created on first use; with `create` off, ElueError `no_database` is raised where an SQLite file is missing.
+    """
+
+    def __init__(self, url: str, create: bool = True) -> None:
         self.url = url
         try:
             self._engine = create_engine(url)
@@ -100,7 +103,7 @@ class Store:
             hint = "Use for example sqlite:///elue.sqlite."
             raise ElueError("bad_database", f"'{url}' is no database URL I can use ({error}).", hint) from None
         if self._engine.dialect.name == "sqlite":
-            _prepare_sqlite(self._engine, url)
+            _prepare_sqlite(self._engine, url, create)
         with self._guard():
             _refuse_foreign(self._engine, url)
             _create_tables(self._engine)
@@ -199,8 +202,10 @@ class Store:
             raise ElueError("database_broken", f"{self.url} is not an ELUE index: {error.orig}.", hint) from None
 
 
-def _prepare_sqlite(engine: Engine, url: str) -> None:
+def _prepare_sqlite(engine: Engine, url: str, create: bool) -> None:
     if engine.url.database:
+        if not create and not Path(engine.url.database).exists():
+            raise ElueError("no_database", f"There is no database {engine.url.database}.", "Check the path, or --runs.")
         folder = Path(engine.url.database).parent
         try:
             folder.mkdir(parents=True, exist_ok=True)

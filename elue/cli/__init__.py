@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from elue.cli import browse, database, demo, evaluate, measure, site, train
+from elue.cli import browse, database, demo, evaluate, measure, score, site, trace, train
 from elue.errors import ElueError
 
 app = typer.Typer(
@@ -23,9 +23,12 @@ app.command("train")(train.train_method)
 app.command("evaluate")(evaluate.evaluate_method)
 app.command("count")(measure.count_model)
 app.command("doctor")(measure.doctor)
+app.command("score")(score.score_methods)
+app.command("import-points")(score.import_points)
 app.command("site")(site.build_site)
 app.command("demo")(demo.run_demo)
 app.add_typer(database.app, name="db")
+app.add_typer(trace.app, name="trace")
 
 
 @app.callback(invoke_without_command=True)

@@ -18,7 +18,7 @@ def load_method(target: str) -> Method:
     """
     where, _, name = target.rpartition(":")
     if where.endswith(".py"):
-        spec = importlib.util.spec_from_file_location(Path(where).stem, where)
+        spec = importlib.util.spec_from_file_location(f"plugin_{Path(where).stem}", where)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)

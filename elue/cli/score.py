@@ -1,0 +1,246 @@
+"""`elue score`: who leads, by how much, and how sure that is; `elue import-points`: published curves as records."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from elue.cli.evaluate import DATABASE
+from elue.cli.output import note, table
+from elue.errors import ElueError, unknown
+
+if TYPE_CHECKING:
+    from elue.board import BoardScores
+    from elue.intervals import Estimate
+    from elue.overall import OverallScore
+    from elue.tracks import Track
+
+RIGHT = ("rank", "elue-1", "elue-2022", "points", "best", "params", "touched", "tasks")
+
+
+def score_methods(
+    db: str = typer.Option(DATABASE, help="Index of the records, a SQLAlchemy URL."),
+    runs: list[Path] = typer.Option([], help="Score the records below this folder instead; repeat for several."),
+    task: str | None = typer.Option(None, help="Only this task."),
+    track: list[str] = typer.Option(
+        [], help="Only runs within a cap: params<=40M, touched<=20M or flops<=500M; repeat for several tables."
+    ),
+    reference: str | None = typer.Option(
+        None, help="The method all are scored against. [default: static; with --points it must be named]"
+    ),
+    points: Path | None = typer.Option(None, help="Score this CSV of points instead of records."),
+    resamples: int = typer.Option(1000, min=100, help="Bootstrap resamples behind the intervals."),
+    seed: int = typer.Option(0, help="Seed of the resamples."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of tables."),
+) -> None:
+    """Score methods against the reference curve: elue-1 and the ELUE score of 2022, with ranks and 95 % intervals."""
+    from elue import tracks
+
+    if points is not None:
+        if reference is None:
+            raise ElueError("no_reference", "--points needs --reference METHOD.", "Name a method of the table.")
+        _score_table(points, reference, as_json)
+        return
+    asked: list[Track | None] = [*map(tracks.parse, track)] or [None]
+    boards = _boards(db, runs, task, asked, reference or "static", resamples, seed)
+    _show(boards, as_json)
+
+
+def import_points(
+    points: Path = typer.Argument(help="A CSV of declared points."),
+    out: Path = typer.Option(..., help="Folder of the submission; records go below its records/."),
+    reference: str = typer.Option(..., help="The method that the others are scored against."),
+    published: str = typer.Option(..., help="When the points were published, YYYY-MM-DD."),
+    split: str = typer.Option("test", help="The split the points are about."),
+) -> None:
+    """Turn a table of published points into records that say they were declared, not measured."""
+    from elue.declared import import_table
+
+    paths = import_table(points, out, reference, published, split)
+    note(f"{len(paths)} records below {out / 'records'}")
+
+
+def _score_table(points: Path, reference: str, as_json: bool) -> None:
+    from elue.points import read_points, score_points
+
+    scores = score_points(read_points(points), reference)
+    if as_json:
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for score in scores:
+            found.setdefault(score.task, {})[score.method] = {"elue-2022": score.elue_2022, "elue-1": score.elue_1}
+        typer.echo(json.dumps(found, indent=1))
+        return
+    for task in dict.fromkeys(score.task for score in scores):
+        typer.echo(f"{task}, against {reference}\n")
+        header = ("method", "kind", "elue-1", "elue-2022", "points", "best", "params")
+        rows = [
+            (
+                score.method,
+                score.kind,
+                f"{score.elue_1:.2f}",
+                f"{score.elue_2022:.2f}",
+                str(score.points),
+                f"{score.best:.2f}",
+                "" if score.params_millions is None else f"{score.params_millions:g} M",
+            )
+            for score in scores
+            if score.task == task
+        ]
+        table(header, rows, right=RIGHT)
+        typer.echo()
+
+
+def _boards(
+    db: str,
+    runs: Sequence[Path],
+    task: str | None,
+    asked: Sequence[Track | None],
+    reference: str,
+    resamples: int,
+    seed: int,
+) -> list[BoardScores]:
+    """The scores of every board of the index (or of the records below folders), once a track."""
+    from elue.ranking import rank_board
+    from elue.store import Store
+
+    with tempfile.TemporaryDirectory(prefix="elue-score-") as folder:
+        for each in runs:
+            if not each.is_dir():
+                raise ElueError("no_runs", f"There is no runs folder {each}.")
+        store = Store(f"sqlite:///{folder}/index.sqlite") if runs else Store(db, create=False)
+        if runs:
+            store.rebuild(runs)
+        keys = store.boards()
+        if not keys:
+            where = ", ".join(str(each) for each in runs) or db
+            hint = "Ranked runs have status ok and a complete count."
+            raise ElueError("no_runs", f"There are no ranked runs in {where}.", hint)
+        if task is not None and task not in {key.task for key in keys}:
+            raise unknown("task", task, {key.task for key in keys})
+        keys = [key for key in keys if task in (None, key.task)]
+        scores = [
+            rank_board(store.records(board=key, ranked=True), reference, resamples, seed, track)
+            for track in asked
+            for key in keys
+        ]
+        if not any(board.yardstick for board in scores):
+            methods = {record["method"]["name"] for record in store.summaries(task)}
+            raise unknown("reference", reference, methods)
+    return scores
+
+
+def _show(boards: Sequence[BoardScores], as_json: bool) -> None:
+    from elue.overall import overall
+
+    groups: dict[tuple[str | None, str, str, bool], list[BoardScores]] = {}
+    for board in boards:
+        groups.setdefault((board.track, board.profile_digest, board.split, board.limit is None), []).append(board)
+    overalls = [
+        (group, overall(group))
+        for group in groups.values()
+        if len({board.task for board in group}) == len(group) > 1 and group[0].limit is None
+    ]
+    if as_json:
+        document = {
+            "boards": [board.as_json() for board in boards],
+            "overall": [
+                {
+                    "track": group[0].track,
+                    "profile": group[0].profile,
+                    "split": group[0].split,
+                    "methods": [asdict(row) for row in rows],
+                }
+                for group, rows in overalls
+            ],
+        }
+        typer.echo(json.dumps(document, indent=1))
+        return
+    for board in boards:
+        _show_board(board)
+    for group, rows in overalls:
+        _show_overall(group[0], rows)
+
+
+def _show_board(board: BoardScores) -> None:
+    limit = f", {board.limit} samples" if board.limit is not None else ""
+    typer.echo(f"{board.task} {board.split}{limit}, profile {board.profile}{_on(board.track)}")
+    if board.low is None or board.high is None:
+        typer.echo("no reference curve here: no scores\n")
+    else:
+        typer.echo(
+            f"elue-1 over {board.low / 1e6:,.1f} to {board.high / 1e6:,.1f} MFLOPs; a guess is {board.floor:g}\n"
+        )
+    header = (
+        "rank",
+        "method",
+        "elue-1",
+        "95 % interval",
+        "elue-2022",
+        "95 % interval ",
+        "points",
+        "best",
+        "params",
+        "touched",
+    )
+    names = _told_apart(board)
+    rows = [
+        (
+            "" if curve.rank is None else str(curve.rank),
+            name,
+            *_cells(curve.elue_1),
+            *_cells(curve.elue_2022),
+            str(curve.points),
+            f"{curve.best:.2f}",
+            "" if curve.params is None else f"{curve.params:,}",
+            "" if curve.touched is None else f"{curve.touched:,.0f}",
+        )
+        for curve, name in zip(board.curves, names, strict=True)
+    ]
+    table(header, rows, right=RIGHT)
+    typer.echo()
+
+
+def _show_overall(board: BoardScores, rows: Sequence[OverallScore]) -> None:
+    typer.echo(f"all tasks, profile {board.profile}{_on(board.track)}\n")
+    header = ("rank", "method", "elue-1", "95 % interval", "elue-2022", "95 % interval ", "tasks")
+    cells = [
+        (
+            "" if row.rank is None else str(row.rank),
+            row.method,
+            *_cells(row.elue_1),
+            *_cells(row.elue_2022),
+            f"{len(row.tasks)} of {row.of}",
+        )
+        for row in rows
+    ]
+    table(header, cells, right=RIGHT)
+    typer.echo()
+
+
+def _on(track: str | None) -> str:
+    return f", track {track}" if track else ""
+
+
+def _told_apart(board: BoardScores) -> list[str]:
+    """Names of the curves; those of one method say their weights and seed."""
+    names = [curve.method for curve in board.curves]
+    return [
+        curve.method
+        if names.count(curve.method) == 1
+        else f"{curve.method} (weights {(curve.weights_digest or 'none')[:8]}, seed {curve.seed})"
+        for curve in board.curves
+    ]
+
+
+def _cells(estimate: Estimate | None) -> tuple[str, str]:
+    if estimate is None:
+        return "", ""
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.2f}", ""
+    return f"{estimate.value:.2f}", f"{estimate.low:.2f} to {estimate.high:.2f}"
