@@ -177,8 +177,8 @@ def _task(site: Site, task: Task) -> Iterator[File]:
         yield samplefiles.data_file(f"charts/{task.slug}", specs)
     for board in task.boards:
         alone = drawing.standalone(str(figures[board.id]["svg"]))
-        yield chart_path(board), alone
-        yield chart_path(board, "png"), drawing.raster(alone)
+        yield charts.path_of(board), alone
+        yield charts.path_of(board, "png"), drawing.raster(alone)
 
 
 def _explorer(site: Site, task: Task) -> Iterator[File]:
@@ -198,11 +198,6 @@ def _runs(site: Site) -> Iterator[File]:
             yield _page(site, run.page, "run.html", **runpage.contents(site, task, board, run))
 
 
-def chart_path(board: Board, ending: str = "svg") -> str:
-    """Where a board's chart lies as a file of its own."""
-    return f"charts/{text.slug(board.task)}-{board.id}.{ending}"
-
-
 def figure(site: Site, board: Board) -> dict[str, Any]:
     """A board's chart: its drawing, its spec for the script, and what it shows in words."""
     spec = charts.pareto(board, likely=site.score_of(board).likely)
@@ -211,6 +206,6 @@ def figure(site: Site, board: Board) -> dict[str, Any]:
         "svg": drawing.safe(spec),
         "spec": spec,
         "description": charts.description(board),
-        "svg_file": chart_path(board),
-        "png_file": chart_path(board, "png"),
+        "svg_file": charts.path_of(board),
+        "png_file": charts.path_of(board, "png"),
     }

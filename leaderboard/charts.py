@@ -17,7 +17,7 @@ from elue.protocol import FAMILIES
 
 from . import axes
 from .boards import Board, Run
-from .text import FAMILY_TITLES, METRIC_TITLES, TRUST_TITLES, clean, score_text, titled, unit_for, with_unit
+from .text import FAMILY_TITLES, METRIC_TITLES, TRUST_TITLES, clean, score_text, slug, titled, unit_for, with_unit
 
 OTHER = "other"
 SHAPES = {
@@ -44,6 +44,11 @@ _PAPER, _FRONT = "var(--paper, #ffffff)", "var(--front, #f0cf6b)"
 _PICKED = "indexof(picked, datum.curve) >= 0"
 _LIT = f"{_PICKED} || datum.keep || (length(picked) == 0 && !datum.faded)"
 _HOVERED = "datum.run == hovered"
+
+
+def path_of(board: Board, ending: str = "svg") -> str:
+    """Where a board's chart lies as a file of its own."""
+    return f"charts/{slug(board.task)}-{board.id}.{ending}"
 
 
 def family_style(family: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from . import charts, drawing, provenance
 from .boards import Board, Curve, MethodCard, Run, Task
 from .descriptions import DESCRIPTIONS
@@ -18,6 +20,8 @@ from .text import knob_text
 if TYPE_CHECKING:
     from .build import Site
 
+MOST_DRAWN = 150
+"""Up to this many curves on all boards, each gets a drawing of its own at build time."""
 CARD = (
     ("version", "Version"),
     ("authors", "Authors"),
@@ -124,15 +128,20 @@ def _entries(site: Site, method: MethodCard) -> list[Entry]:
             continue
         runs = sorted((run for curve in curves for run in curve.runs), key=lambda run: (run.cost, run.key))
         own = {run.key: site.details[run.key] for run in runs if run.key in site.details}
-        found.append(Entry(task, board, curves, runs, _figure(board, [curve.id for curve in curves]), own))
+        found.append(Entry(task, board, curves, runs, _figure(site, board, [curve.id for curve in curves]), own))
     return found
 
 
-def _figure(board: Board, own: Sequence[str]) -> dict[str, Any]:
+def _figure(site: Site, board: Board, own: Sequence[str]) -> dict[str, Any]:
+    """A chart of these curves. In a large store the page shows the board's drawing until its script draws them."""
     spec = charts.small(board, own)
+    if sum(len(board.curves) for _, board in site.boards) <= MOST_DRAWN:
+        drawn = drawing.safe(spec)
+    else:
+        drawn = Markup('<img src="../{}" alt="" loading="lazy">').format(charts.path_of(board))
     return {
         "id": f"{board.id}-chart",
-        "svg": drawing.safe(spec),
+        "svg": drawn,
         "spec": spec,
         "description": charts.description(board, own),
     }

@@ -1,4 +1,4 @@
-"""A store of 10,000 records of 300 methods over 7 tasks becomes a site within a minute, and its first page stays light."""
+"""A store of 10,000 records of 300 methods over 7 tasks becomes a site within a minute, with a light first page."""
 
 from __future__ import annotations
 
