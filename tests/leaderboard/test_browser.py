@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from elue.leaderboard import build
+from elue.records import read as read_record
 from elue.resampling import column_of, resample, side_by_side
 from tests.leaderboard.browsing import CHROMIUM, DRIVER, Browser
 from tests.leaderboard.test_site import hostile
@@ -222,10 +223,8 @@ def test_texts_that_are_not_ours_stay_out(browser, folder):
     assert "friend" in "".join(p.read_text() for p in (site / "data").rglob("*.js"))
     sst2 = [p for p in site.rglob("*sst2*") if p.suffix in (".html", ".js", ".json")]
     assert sst2
-    for path in (site / "data" / "records").glob("*.json"):
-        text = path.read_text()
-        if '"name": "sst2_elue"' in text:
-            assert '"data": "eNqLjgUAARUAuQ=="' in text  # no explanations
+    stored = [read_record(path) for path in (site / "data" / "records").glob("*.json")]
+    assert [bool(r.explained) for r in stored] == [r.task.name == "diagnostic" for r in stored]
     assert "friend" not in "".join(p.read_text() for p in sst2)
     browser.open(site / "samples" / "sst2_elue.html")
     assert browser.count("#samples tbody code") == browser.count("#samples tbody tr") > 0
