@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from elue.cli import browse, database, demo, evaluate, measure, site, train
+from elue.cli import browse, check, database, demo, evaluate, measure, site, train
 from elue.errors import ElueError
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app = typer.Typer(
 app.command("list")(browse.list_methods)
 app.command("show")(browse.show_method)
 app.command("tasks")(browse.list_tasks)
+app.command("init-method")(check.init_method)
+app.command("check")(check.check_method)
 app.command("train")(train.train_method)
 app.command("evaluate")(evaluate.evaluate_method)
 app.command("count")(measure.count_model)

@@ -115,6 +115,14 @@ class Service:
             "unknown": dict(meter.unknown),
         }
 
+    def check(self, check: str, samples: list[dict[str, Any]], weights: str | None, seed: int) -> dict[str, Any]:
+        """Run one conformance check on the loaded model, over these samples."""
+        from elue.conformance import Subject, run
+
+        inputs = tuple(Sample(**sample) for sample in samples)
+        subject = Subject(self.method, self.task, inputs, _path(weights), seed, self.profile, self.model)
+        return asdict(run(check, subject))
+
 
 def checked(predictions: Any, samples: Sequence[Sample], task: TaskInfo) -> list[dict[str, Any]]:
     """The predictions as frame data. Raises Invalid, naming what is wrong, for anything but one answer a sample."""
