@@ -19,6 +19,9 @@ from elue.errors import ElueError
 from elue.protocol import Knob
 from elue.schema import SCHEMA, Record
 
+LARGEST = 2**28
+"""Bytes that the samples of one record may unpack to: a small file must not fill the memory."""
+
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """For each past schema, the function that lifts a record to the next one."""
 
@@ -81,23 +84,23 @@ def dumps(record: Record) -> str:
 def loads(text: str, source: str = "record") -> Record:
     """Read a record, upgrading older schemas. Raises ElueError for one that is newer, damaged or misshapen."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_refuse)
         schema = document["schema"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ElueError("record_unreadable", f"{source} is not a run record ({error}).") from None
     if not isinstance(schema, int) or schema > SCHEMA:
         hint = "Update ELUE to read it."
         raise ElueError("record_newer", f"{source} has schema {schema}; this version knows up to {SCHEMA}.", hint)
-    while schema < SCHEMA:
-        document = UPGRADES[schema](document)
-        schema = document["schema"]
     try:
+        while schema < SCHEMA:
+            document = UPGRADES[schema](document)
+            schema = document["schema"]
         if document.get("samples"):
             document["samples"] = _even(_unpack(document["samples"]))
         if document.get("explained"):
             document["explained"] = _unpack(document["explained"])
         return Record.model_validate(document)
-    except (ValidationError, ValueError, KeyError, TypeError, zlib.error) as error:
+    except (AttributeError, ValidationError, ValueError, KeyError, TypeError, RecursionError, zlib.error) as error:
         where = (
             f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}" if isinstance(error, ValidationError) else error
         )
@@ -140,7 +143,8 @@ def read(path: Path) -> Record:
 
 def files(runs: Path) -> Iterator[Path]:
     """Every record file below a runs folder, in a fixed order."""
-    yield from sorted(path for path in runs.glob("**/*.json") if not path.name.startswith("."))
+    found = sorted(runs.glob("**/*.json"))
+    yield from (path for path in found if not any(part[0] == "." for part in path.relative_to(runs).parts))
 
 
 def _pack(content: Any) -> dict[str, Any]:
@@ -151,7 +155,15 @@ def _pack(content: Any) -> dict[str, Any]:
 def _unpack(packed: Mapping[str, Any]) -> Any:
     if packed["encoding"] != "json+zlib+base64":
         raise ValueError(f"unknown sample encoding {packed['encoding']!r}")
-    return json.loads(zlib.decompress(base64.b64decode(packed["data"], validate=True)))
+    inflate = zlib.decompressobj()
+    text = inflate.decompress(base64.b64decode(packed["data"], validate=True), LARGEST)
+    if not inflate.eof:
+        raise ValueError(f"samples are cut short, or larger than {LARGEST:,} bytes")
+    return json.loads(text, parse_constant=_refuse)
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
 
 
 def _even(samples: dict[str, Any]) -> dict[str, Any]:

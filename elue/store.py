@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -100,14 +100,15 @@ class Store:
         with self._guard(), Session(self._engine) as session:
             return [json.loads(text) for text in session.scalars(query)]
 
-    def rebuild(self, runs: Sequence[Path]) -> int:
+    def rebuild(self, runs: Sequence[Path], adjust: Callable[[Record], Record] = lambda record: record) -> int:
         """Replace the whole index by what lies under runs folders. Returns how many records that is.
 
-        Everything is read first, so a damaged record leaves the index as it was.
+        Everything is read first, so a damaged record leaves the index as it was. `adjust` gives each record what is
+        known of it from elsewhere, such as its trust (see `elue.submissions.signing`).
         """
         rows = {}
         for path in (path for folder in runs for path in records.files(folder)):
-            record = records.read(path)
+            record = adjust(records.read(path))
             rows[record.key] = _row(record)
         with self._guard(), Session(self._engine) as session, session.begin():
             session.execute(delete(Run))

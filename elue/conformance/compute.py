@@ -31,7 +31,8 @@ def points_change_compute(subject: Subject) -> str:
         means.append(statistics.fmean(subject.metered(sample)[1].flops for sample in subject.samples))
     if len(set(means)) == 1:
         raise Failed(f"all {len(means)} points cost {means[0]:,.0f} FLOPs a sample: the knob saves nothing")
-    return f"{min(means) / 1e6:,.4g} to {max(means) / 1e6:,.4g} MFLOPs a sample, {len(set(means))} different of {len(means)}"
+    spread = f"{min(means) / 1e6:,.4g} to {max(means) / 1e6:,.4g} MFLOPs a sample"
+    return f"{spread}, {len(set(means))} different of {len(means)}"
 
 
 def traces_equal_observed(subject: Subject) -> str:

@@ -57,7 +57,7 @@ def points(subject: Subject) -> str:
 
 
 def predictions(subject: Subject) -> None:
-    """One prediction a sample: a label index or a finite number, with scores that are probabilities if there are any."""
+    """One prediction a sample: a label index or a finite number, with scores, if any, that are probabilities."""
     for point in subject.points:
         subject.configure(point)
         subject.answer(subject.samples)

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from elue.protocol import Method, Point, Prediction, Sample, Step, TaskInfo, TrainingJob
+from elue.protocol import Example, Method, Point, Prediction, Sample, Step, TaskInfo, TrainingJob
 
 BUCKETS, HIDDEN, LAYERS = 4096, 32, 3
 WEIGHTS = "model.safetensors"
@@ -128,29 +128,33 @@ class Skeleton(Method):
 
     def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
         """The default sweep, cheap to dear. Choose it on validation data, never on the test split."""
-        return [{"threshold": threshold} for threshold in (0.5, 0.8, 0.95, 1.01)]
+        return [{"threshold": threshold} for threshold in (0.5, 0.6, 0.75, 1.01)]
 
     def train(self, job: TrainingJob) -> None:
-        """Learn from `job.train` and write everything `load` needs into `job.out`. Leave it out if you train elsewhere."""
+        """Learn, and write everything `load` needs into `job.out`. Leave this out if you train elsewhere."""
         torch.manual_seed(job.seed)
+        torch.set_num_threads(1)  # so small a network gains nothing from more
         network, draw = Network(job.task.outputs), random.Random(job.seed)
         optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
         examples = list(job.train)
         for _ in range(2):
             draw.shuffle(examples)
-            for start in range(0, len(examples), 16):
-                losses = [self.loss(network, e.sample, int(e.label)) for e in examples[start : start + 16]]
+            for start in range(0, len(examples), 32):
                 optimizer.zero_grad()
-                torch.stack(losses).mean().backward()
+                loss(network, examples[start : start + 32]).backward()
                 optimizer.step()
         job.out.mkdir(parents=True, exist_ok=True)
         save_file(network.state_dict(), job.out / WEIGHTS)
 
-    def loss(self, network: Network, sample: Sample, label: int) -> Tensor:
-        """The sum of the losses of all exits."""
-        hidden, total = network.embedding(ids_of(sample)), torch.zeros(())
-        for index in range(LAYERS):
-            hidden = network.layer(index, hidden)
-            logits = network.leave(index, hidden)
-            total = total + nn.functional.cross_entropy(logits[None], torch.tensor([label]))
-        return total
+
+def loss(network: Network, batch: Sequence[Example]) -> Tensor:
+    """The sum of the losses of all exits, over a padded batch."""
+    ids = nn.utils.rnn.pad_sequence([ids_of(e.sample) for e in batch], batch_first=True, padding_value=-1)
+    mask = (ids >= 0).unsqueeze(-1)
+    labels = torch.tensor([int(e.label) for e in batch])
+    hidden, losses = network.embedding(ids.clamp(min=0)), []
+    for index in range(LAYERS):
+        hidden = network.layer(index, hidden)
+        pooled = (hidden * mask).sum(1) / mask.sum(1)
+        losses.append(nn.functional.cross_entropy(network.exits[index](pooled), labels))
+    return torch.stack(losses).sum()
