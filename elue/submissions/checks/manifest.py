@@ -11,6 +11,8 @@ from elue.submissions.finding import Check, Finding, Submission
 
 SPLITS = ("validation", "train", "nothing")
 DIVISIONS = ("closed", "open")
+HERE = "this repository"
+UNPUBLISHED = "not published"
 
 
 class ManifestSound(Check):
@@ -76,7 +78,7 @@ class WordsAllowed(Check):
 
 
 class AddressesOpen(Check):
-    """Code and weights have a web address, without a user name or password in it."""
+    """Code and weights have a web address, without a user name or password in it, or say that they have none."""
 
     code = "E105"
 
@@ -87,7 +89,7 @@ class AddressesOpen(Check):
         urls = {"code.url": manifest.code.url}
         urls |= {f"weights[{i}].url": entry.url for i, entry in enumerate(manifest.weights)}
         for where, url in urls.items():
-            if url.startswith(manifests.PLACEHOLDER):
+            if url.startswith(manifests.PLACEHOLDER) or url == (HERE if where == "code.url" else UNPUBLISHED):
                 continue
             try:
                 parts = urlsplit(url)
@@ -96,7 +98,21 @@ class AddressesOpen(Check):
                 good = False
             if not good or any(c.isspace() or c in "<>\"'" for c in url):
                 what = f"{where} is no web address: {url[:80]!r}"
-                yield self.found(submission.folder / manifests.FILE, what, "Write one that begins with https://")
+                word = HERE if where == "code.url" else UNPUBLISHED
+                mend = f"Write one that begins with https://, or '{word}'"
+                yield self.found(submission.folder / manifests.FILE, what, mend)
+
+
+class WeightsPublished(Check):
+    """Weights that nobody can get are never verified by another."""
+
+    code = "R108"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        for entry in submission.manifest.weights if submission.manifest else ():
+            if entry.url == UNPUBLISHED:
+                path, what = submission.folder / manifests.FILE, f"the weights of {entry.method} on {entry.task}"
+                yield self.found(path, f"{what} are not published", "Only who has them can run it again")
 
 
 class MethodsMatch(Check):
@@ -163,4 +179,13 @@ class WeightsMatch(Check):
                     yield self.found(path, what, "Give the sha256 that the records have under weights.digest")
 
 
-CHECKS = (ManifestSound, NothingToFillIn, SlugIsFolder, WordsAllowed, AddressesOpen, MethodsMatch, WeightsMatch)
+CHECKS = (
+    ManifestSound,
+    NothingToFillIn,
+    SlugIsFolder,
+    WordsAllowed,
+    AddressesOpen,
+    MethodsMatch,
+    WeightsMatch,
+    WeightsPublished,
+)
