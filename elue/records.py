@@ -142,9 +142,11 @@ def read(path: Path) -> Record:
 
 
 def files(runs: Path) -> Iterator[Path]:
-    """Every record file below a runs folder, in a fixed order."""
+    """Every record file below a runs folder, in a fixed order; nothing hidden, and no pipes."""
     found = sorted(runs.glob("**/*.json"))
-    yield from (path for path in found if not any(part[0] == "." for part in path.relative_to(runs).parts))
+    for path in found:
+        if not any(part[0] == "." for part in path.relative_to(runs).parts) and path.is_file():
+            yield path
 
 
 def _pack(content: Any) -> dict[str, Any]:

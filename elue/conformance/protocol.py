@@ -64,9 +64,10 @@ def predictions(subject: Subject) -> None:
 
 
 def modules(subject: Subject) -> str:
-    """The networks are in eval mode, so that no dropout changes an answer; `modules()` gives torch modules."""
+    """The networks are in eval mode, and the model's parameters are all found, by `modules()` or on the model."""
     from torch import nn
 
+    from elue.meter import Meter
     from elue.worker.parameters import modules_of, total_parameters
 
     subject.configure(subject.points[0])
@@ -74,8 +75,13 @@ def modules(subject: Subject) -> str:
     strange = [type(each).__name__ for each in found if not isinstance(each, nn.Module)]
     if strange:
         raise Failed(f"modules() gives {', '.join(strange)}, not a torch.nn.Module")
-    if not found:
-        raise Skipped("no torch module was found in the model")
     if any(each.training for module in found for each in module.modules()):
         raise Failed("a module is in training mode: call .eval() in load")
-    return f"{total_parameters(found):,} parameters"
+    total = total_parameters(found)
+    with Meter(profile=subject.profile, modules=found) as meter:
+        subject.model.predict(list(subject.samples[:1]))
+    if meter.params_touched > total:
+        raise Failed(f"a sample read {meter.params_touched:,} parameters, but only {total:,} are found: add modules()")
+    if not found:
+        raise Skipped("the model has no torch module, and reads no parameter")
+    return f"{total:,} parameters"

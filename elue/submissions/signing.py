@@ -84,6 +84,8 @@ def read(folder: Path) -> Verification:
     path = folder / FILE
     if not path.exists():
         return Verification(schema=1)
+    if not path.is_file():
+        raise ElueError("verification_damaged", f"{path} is no file.", "Restore it from the repository.")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(document, dict) and isinstance(document.get("schema"), int) and document["schema"] > SCHEMA:

@@ -44,7 +44,7 @@ class NothingToFillIn(Check):
         for where in manifests.placeholders(submission.manifest):
             yield self.found(path, f"{where} is still to be filled in", "Write what it asks for")
         for entry in submission.manifest.weights:
-            if entry.size == 0:
+            if entry.size == 0 and entry.url != UNPUBLISHED:
                 what = f"the size of the weights of {entry.method} on {entry.task} is 0"
                 yield self.found(path, what, "Give their size in bytes; `elue submit --weights DIR` measures it")
 

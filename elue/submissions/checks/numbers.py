@@ -93,7 +93,8 @@ class TotalsAreSums(EachRecord):
         if min(samples.flops) < 0 or any(m > f for m, f in zip(samples.matmul_flops, samples.flops, strict=True)):
             yield "a sample has fewer FLOPs than none, or than its multiply-adds", NEVER
         if max(samples.params_touched) > params.total:
-            yield "a sample touched more parameters than there are", NEVER
+            what = f"a sample touched {max(samples.params_touched):,} parameters of {params.total:,}"
+            yield what, "Let modules() name every network, and measure again"
 
 
 class TracesAddUp(Check):
