@@ -26,7 +26,7 @@ def load_method(target: str) -> Method:
 
 def _from_source(file: Path) -> ModuleType:
     """The module in a file, compiled from what stands there: a cached compilation could be of other code."""
-    module = ModuleType(file.stem)
+    module = ModuleType(f"plugin_{file.stem}")
     module.__file__ = str(file)
     sys.modules[module.__name__] = module
     exec(compile(file.read_bytes(), str(file), "exec", dont_inherit=True), module.__dict__)

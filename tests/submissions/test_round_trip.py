@@ -62,6 +62,7 @@ def test_submit_validate_verify_retract_and_index(measured: Path, tmp_path: Path
     assert all(records.read(path).trust == "self_reported" for path in files(folder)), "records are never edited"
 
 
+@pytest.mark.slow
 def test_all_samples_make_it_verified(hello: Path) -> None:
     sign_off = verify(Verifying(hello, "M", full=True), Silent)
     assert [run.samples for run in sign_off.runs] == [1000, 1000]
