@@ -121,7 +121,7 @@ CALLS: list[int] = []
 
 def counting(self: Any, sample: Sample) -> Prediction:
     CALLS.append(1)
-    return Prediction(len(CALLS) % 2)
+    return Prediction(len(CALLS) // 3 % 2)
 
 
 def costlier(self: Any, sample: Sample) -> Prediction:
@@ -131,9 +131,8 @@ def costlier(self: Any, sample: Sample) -> Prediction:
 
 
 def remembering(self: Any, sample: Sample) -> Prediction:
-    seen = self.__dict__.setdefault("seen", [])
-    seen.append(sample.text)
-    return Prediction(int(seen[0] == sample.text))
+    before, self.last = self.__dict__.get("last", ""), sample.text
+    return Prediction(int(len(before) > len(sample.text)))
 
 
 def by_company(self: Any, samples: Sequence[Sample]) -> Sequence[Prediction]:
@@ -207,7 +206,7 @@ BAD: dict[str, tuple[str, Method, str]] = {
     "hidden parameters": ("modules", changed(modules=lambda self: []), "only 0 are found: add modules()"),
     "answers at random": ("deterministic", predicts(counting), "the answer is"),
     "costs at random": ("deterministic", predicts(costlier), "FLOPs"),
-    "remembers the first": ("order", predicts(remembering), "in reverse order"),
+    "remembers the one before": ("order", predicts(remembering), "in reverse order"),
     "answers by company": ("company", changed(predict=by_company), "in company"),
     "scores by padding": ("company", changed(predict=padded), "scores move by"),
     "keeps a point": ("points-leave-nothing", changed(configure=sticky), "after a visit"),
