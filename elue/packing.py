@@ -56,8 +56,13 @@ def unpack(packed: Mapping[str, Any]) -> Any:
     encoding = packed["encoding"]
     if encoding not in (PLAIN, COLUMNS):
         raise ValueError(f"unknown sample encoding {encoding!r}")
-    content = json.loads(_unfolded(base64.b64decode(packed["data"], validate=True)))
+    content = json.loads(_unfolded(base64.b64decode(packed["data"], validate=True)), parse_constant=refuse)
     return content if encoding == PLAIN else _samples(content)
+
+
+def refuse(name: str) -> float:
+    """For `json`: NaN and infinities are no numbers here. Raises ValueError."""
+    raise ValueError(f"{name} is not a number")
 
 
 def _samples(content: dict[str, Any]) -> dict[str, Any]:

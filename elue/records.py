@@ -81,23 +81,31 @@ def dumps(record: Record) -> str:
 def loads(text: str, source: str = "record") -> Record:
     """Read a record, upgrading older schemas. Raises ElueError for one that is newer, damaged or misshapen."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=packing.refuse)
         schema = document["schema"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ElueError("record_unreadable", f"{source} is not a run record ({error}).") from None
     if not isinstance(schema, int) or schema > SCHEMA:
         hint = "Update ELUE to read it."
         raise ElueError("record_newer", f"{source} has schema {schema}; this version knows up to {SCHEMA}.", hint)
-    while schema < SCHEMA:
-        document = UPGRADES[schema](document)
-        schema = document["schema"]
     try:
+        while schema < SCHEMA:
+            document = UPGRADES[schema](document)
+            schema = document["schema"]
         if document.get("samples"):
             document["samples"] = _even(packing.unpack(document["samples"]))
         if document.get("explained"):
             document["explained"] = packing.unpack(document["explained"])
         return Record.model_validate(document)
-    except (ValidationError, ValueError, KeyError, IndexError, TypeError, zlib.error) as error:
+    except (
+        AttributeError,
+        ValidationError,
+        ValueError,
+        LookupError,
+        TypeError,
+        RecursionError,
+        zlib.error,
+    ) as error:
         where = (
             f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}" if isinstance(error, ValidationError) else error
         )
@@ -144,8 +152,11 @@ def text_of(path: Path) -> str:
 
 
 def files(runs: Path) -> Iterator[Path]:
-    """Every record file below a runs folder, in a fixed order."""
-    yield from sorted(path for path in runs.glob("**/*.json") if not path.name.startswith("."))
+    """Every record file below a runs folder, in a fixed order; nothing hidden, and no pipes."""
+    found = sorted(runs.glob("**/*.json"))
+    for path in found:
+        if not any(part[0] == "." for part in path.relative_to(runs).parts) and path.is_file():
+            yield path
 
 
 def _even(samples: dict[str, Any]) -> dict[str, Any]:

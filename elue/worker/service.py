@@ -188,6 +188,14 @@ class Service:
         explained = answers.sequence(self.model.explain(inputs), len(inputs), "explain", "explanations for {} samples")
         return {"ids": [sample.id for sample in inputs], "explained": [answers.explanation(one) for one in explained]}
 
+    def check(self, check: str, samples: list[dict[str, Any]], weights: str | None, seed: int) -> dict[str, Any]:
+        """Run one conformance check on the loaded model, over these samples."""
+        from elue.conformance import Subject, run
+
+        inputs = tuple(Sample(**sample) for sample in samples)
+        subject = Subject(self.method, self.task, inputs, _path(weights), seed, self.profile, self.model)
+        return dataclasses.asdict(run(check, subject))
+
     def against(self, target: str, weights: str, seed: int) -> dict[str, Any]:
         """Load the static model to compare with, at the last of its points: full depth. Comes before `load`."""
         from elue.worker.plugin import load_method
