@@ -60,7 +60,6 @@ class Subject:
     seed: int = 0
     profile: Profile = field(default_factory=lambda: profiles.load("elue-1"))
     loaded: Any = None
-    prices: dict[tuple[str, tuple[int, ...]], int] = field(default_factory=dict)
 
     @cached_property
     def model(self) -> Any:
@@ -105,25 +104,29 @@ class Subject:
         from elue.meter import Meter
         from elue.worker.parameters import modules_of
 
-        with Meter(profile=self.profile, modules=modules_of(self.model), track=False) as meter:
+        with Meter(profile=self.profile, modules=modules_of(self.model)) as meter:
             predictions = self.model.predict([sample])
         sound(predictions, [sample], self.task)
         return predictions[0], meter
 
-    def price(self, trace: Sequence[Step]) -> int:
-        """The FLOPs of a trace: every distinct step rehearsed once under the Meter."""
-        from elue.meter import Meter
+    @cached_property
+    def pricer(self) -> Any:
+        """What prices traces in an evaluation, too."""
+        from elue.worker.pricing import Pricer
+
+        return Pricer(self.profile)
+
+    def price(self, trace: Sequence[Step]) -> dict[str, int]:
+        """What a trace takes, its steps rehearsed under the Meter: flops, matmul_flops, params_touched."""
+        from elue.worker.answers import Invalid
         from elue.worker.parameters import modules_of
 
-        total = 0
-        for step in trace:
-            kind = (step.unit, tuple(step.shape))
-            if kind not in self.prices:
-                with Meter(profile=self.profile, modules=modules_of(self.model), track=False) as meter:
-                    self.model.rehearse(*kind)
-                self.prices[kind] = meter.flops
-            total += self.prices[kind] * step.times
-        return total
+        keys = [(step.unit, tuple(step.shape), step.times) for step in trace]
+        try:
+            priced = self.pricer.path(self.model, modules_of(self.model), keys)
+        except Invalid as error:
+            raise Failed(str(error)) from None
+        return {name: priced[name] for name in ("flops", "matmul_flops", "params_touched")}
 
 
 def subject(

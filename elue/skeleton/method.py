@@ -74,8 +74,8 @@ class Model:
     def _rungs(self, sample: Sample):  # type: ignore[no-untyped-def] # a generator: layers run when asked for
         with torch.inference_mode():
             ids = ids_of(sample)
-            words = len(ids)
-            hidden, trace = self.network.embedding(ids), [Step("embed", (words,))]
+            words, different = len(ids), len(set(ids.tolist()))  # so many vectors are read
+            hidden, trace = self.network.embedding(ids), [Step("embed", (words, different))]
             for index in range(LAYERS):
                 hidden = self.network.layer(index, hidden)
                 scores = self.network.scores(index, hidden)
@@ -93,10 +93,10 @@ class Model:
     def rehearse(self, unit: str, shape: tuple[int, ...]) -> None:
         """Run one step of a trace once, so that it can be priced. With it, every prediction brings its trace."""
         kind, _, number = unit.partition(".")
-        hidden = torch.zeros(*shape, HIDDEN)
+        hidden = torch.zeros(shape[0], HIDDEN)
         with torch.inference_mode():
             if kind == "embed":
-                self.network.embedding(torch.zeros(shape, dtype=torch.long))
+                self.network.embedding(torch.arange(shape[0]) % shape[1])
             elif kind == "layer":
                 self.network.layer(int(number) - 1, hidden)
             else:

@@ -167,7 +167,7 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
     "record a bomb": (
         "E201",
         lambda f: document(f, samples={"encoding": "json+zlib+base64", "data": BOMB}),
-        "larger than",
+        "unfolds to more than",
     ),
     "record with NaN": (
         "E201",
