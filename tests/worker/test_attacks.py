@@ -73,9 +73,9 @@ ATTACKS: dict[str, tuple[str, str, str]] = {
         "change the code that measures it (elue.worker.wire.send)",
     ),
     "replaces the service": (
-        "import sys\nsys.modules['__main__'].Service.predict = lambda self, samples: {}",
+        "from elue.worker.service import Service\nService.predict = lambda self, samples: {}",
         "forbidden",
-        "change the code that measures it (__main__.Service.predict)",
+        "change the code that measures it (elue.worker.service.Service.predict)",
     ),
     "switches the Meter's key off": (
         "torch._C._dispatch_tls_set_dispatch_key_excluded(torch._C._dispatch_key_parse('AutocastIPU'), True)",
@@ -113,7 +113,7 @@ DEADLY: dict[str, tuple[str, str, str]] = {
 """The same, but the worker does not outlive it."""
 
 HELPERS = """\
-import ctypes, json, os, socket, stat, struct, sys
+import ctypes, json, os, socket, stat, struct
 from pathlib import Path
 
 import torch
@@ -121,9 +121,10 @@ import torch
 from elue.meter import Meter
 from elue.protocol import Method, Prediction
 from elue.worker import wire
+from elue.worker.service import Service
 
 KEPT = [(Meter, "flops", Meter.flops), (wire, "send", wire.send)]
-KEPT += [(sys.modules["__main__"].Service, "predict", sys.modules["__main__"].Service.predict)]
+KEPT += [(Service, "predict", Service.predict)]
 CODE = Meter.count.__code__
 C = ctypes.CDLL(None, use_errno=True)
 PLACE = Path({place!r})
