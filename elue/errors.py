@@ -23,7 +23,8 @@ class ElueError(Exception):
 def unknown(what: str, value: str, allowed: Iterable[str], code: str | None = None) -> ElueError:
     """An error for a name that does not exist: names it, the nearest ones, and all that are allowed."""
     names = sorted(allowed)
-    near = difflib.get_close_matches(value, names, n=1, cutoff=0.5)
-    guess = f"Did you mean '{near[0]}'? " if near else ""
+    folded = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(value.casefold(), folded, n=1, cutoff=0.5)
+    guess = f"Did you mean '{folded[near[0]]}'? " if near else ""
     known = f"Known: {', '.join(names)}." if names else "There is none."
     return ElueError(code or f"unknown_{what.replace(' ', '_')}", f"Unknown {what} '{value}'.", guess + known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -105,8 +106,9 @@ class Store:
         if self._engine.dialect.name == "sqlite":
             _prepare_sqlite(self._engine, url, create)
         with self._guard():
-            _refuse_foreign(self._engine, url)
-            _create_tables(self._engine)
+            _patiently(lambda: _refuse_foreign(self._engine, url))
+            _patiently(lambda: _keep_a_log(self._engine))
+            _patiently(lambda: _create_tables(self._engine))
 
     def add(self, record: Record) -> None:
         """Put a record into the index, in place of an earlier one with the same key."""
@@ -135,9 +137,8 @@ class Store:
         with self._guard(), Session(self._engine) as session:
             text = session.scalar(select(Whole.text).where(Whole.key == key))
         if text is None:
-            raise ElueError(
-                "unknown_run", f"There is no run {key} in {self.url}.", "`elue db rebuild` indexes records."
-            )
+            hint = "`elue db rebuild` indexes records."
+            raise ElueError("unknown_run", f"There is no run {key} in {self.url}.", hint)
         return records.loads(text, f"record {key} in {self.url}")
 
     def records(
@@ -215,10 +216,33 @@ def _prepare_sqlite(engine: Engine, url: str, create: bool) -> None:
 
     @event.listens_for(engine, "connect")
     def share(connection: Any, _: object) -> None:
-        """Writers wait for each other, and readers never wait; who finds the mode being changed leaves it be."""
+        """Writers wait for each other. A power cut may take back the last commits, never half of one."""
         connection.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
         with suppress(sqlite3.OperationalError):
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _keep_a_log(engine: Engine) -> None:
+    """Let readers go on while one writes; a database that cannot be changed is read as it is."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            try:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            except OperationalError as error:
+                if "readonly" not in str(error.orig):
+                    raise
+
+
+def _patiently(action: Callable[[], None]) -> None:
+    """Do it again while SQLite says it is locked: changing the journal's mode, others do not wait by themselves."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return action()
+        except OperationalError as error:
+            if "locked" not in str(error.orig) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def _create_tables(engine: Engine) -> None:

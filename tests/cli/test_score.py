@@ -1,0 +1,142 @@
+"""`elue score` and `elue import-points` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from elue import records
+from tests.scoring import answers, run
+from tests.test_score import PUBLISHED
+
+ROOT = Path(__file__).parent.parent.parent
+POINTS = ROOT / "submissions" / "elue-2022" / "points.csv"
+Elue = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def elue(tmp_path: Path) -> Elue:
+    def call(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "elue", *map(str, words)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return call
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Two tasks; on each the static method, and one that is better and has twice the parameters."""
+    generator = np.random.default_rng(0)
+    for task in ("one", "two"):
+        labels = [float(y) for y in generator.integers(0, 2, 200)]
+        for method, quality in (("static", 0.7), ("good", 0.85)):
+            for knob in (1, 2):
+                values = answers(labels, quality + 0.05 * knob, generator)
+                params = 10**6 * (2 if method == "good" else 1)
+                record = run(method, values, labels, [100 * knob] * 200, knob=knob, task=task, params=params)
+                records.write(record, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def test_a_table_of_points_gives_the_published_scores(elue: Elue) -> None:
+    done = elue("score", "--points", POINTS, "--reference", "ElasticBERT-BASE", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found) == {"sst2_elue"}
+    assert len(found["sst2_elue"]) == 6
+    assert all(set(scores) == {"elue-2022", "elue-1"} for scores in found["sst2_elue"].values())
+    for method, published in PUBLISHED.items():
+        assert found["sst2_elue"][method]["elue-2022"] == pytest.approx(published, abs=0.04)
+    shown = elue("score", "--points", POINTS, "--reference", "ElasticBERT-BASE").stdout
+    assert ["ElasticBERT-BASE", "static", "0.00", "0.00", "4", "88.60", "109", "M"] in [
+        line.split() for line in shown.splitlines()
+    ]
+
+
+def test_records_are_scored_by_task_and_over_all(elue: Elue, runs: Path) -> None:
+    done = elue("score", "--runs", runs, "--json", "--resamples", "200")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [(board["task"], board["track"]) for board in found["boards"]] == [("one", None), ("two", None)]
+    for board in found["boards"]:
+        assert [(c["method"], c["rank"]) for c in board["curves"]] == [("good", 1), ("static", 2)]
+        assert set(board["curves"][0]["elue_1"]) == {"value", "low", "high", "error"}
+    (overall,) = found["overall"]
+    assert [(m["method"], m["rank"], m["tasks"]) for m in overall["methods"]] == [
+        ("good", 1, ["one", "two"]),
+        ("static", 2, ["one", "two"]),
+    ]
+    shown = elue("score", "--runs", runs, "--resamples", "200").stdout
+    assert shown.count("elue-1 over") == 2
+    assert "all tasks, profile elue-1" in shown
+    assert not (runs.parent / "elue.sqlite").exists()
+
+
+def test_a_task_and_tracks(elue: Elue, runs: Path) -> None:
+    words = ["score", "--runs", runs, "--task", "two", "--track", "params<=1M", "--track", "flops<=150", "--json"]
+    found = json.loads(elue(*words).stdout)
+    assert [(board["task"], board["track"]) for board in found["boards"]] == [
+        ("two", "params<=1M"),
+        ("two", "flops<=150"),
+    ]
+    assert [[c["method"] for c in board["curves"]] for board in found["boards"]] == [["static"], ["good", "static"]]
+    assert (found["boards"][1]["low"], found["boards"][1]["high"]) == (100, 150)
+    assert found["overall"] == []
+
+
+def test_an_index_is_scored_as_its_records(elue: Elue, runs: Path) -> None:
+    assert elue("db", "rebuild", "--runs", runs).returncode == 0
+    assert elue("score", "--resamples", "200").stdout == elue("score", "--runs", runs, "--resamples", "200").stdout
+
+
+def test_published_points_become_records_that_score_as_published(elue: Elue, tmp_path: Path) -> None:
+    words = ["import-points", POINTS, "--out", "sub", "--reference", "ElasticBERT-BASE", "--published", "2022-11-01"]
+    done = elue(*words)
+    assert done.returncode == 0, done.stderr
+    assert len(list(records.files(tmp_path / "sub"))) == 30
+    (board,) = json.loads(elue("score", "--runs", "sub", "--json").stdout)["boards"]
+    scores = {c["method"]: c["elue_2022"]["value"] for c in board["curves"]}
+    assert all(scores[method] == pytest.approx(published, abs=0.04) for method, published in PUBLISHED.items())
+
+
+@pytest.mark.parametrize(
+    ("words", "say"),
+    [
+        (["--points", "none.csv", "--reference", "a"], "Cannot read none.csv"),
+        (["--points", POINTS], "--reference METHOD"),
+        (["--points", POINTS, "--reference", "ElasticBert-base"], "Did you mean 'ElasticBERT-BASE'"),
+        (["--runs", "nowhere"], "no runs folder nowhere"),
+        (["--runs", "."], "no ranked runs"),
+        (["--db", "sqlite:///none.sqlite"], "no database none.sqlite"),
+        (["--runs", ROOT / "submissions" / "elue-2022", "--track", "params<40M"], "is no track"),
+        (["--runs", ROOT / "submissions" / "elue-2022", "--task", "sst2"], "Did you mean 'sst2_elue'"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(elue: Elue, tmp_path: Path, words: list[str | Path], say: str) -> None:
+    done = elue("score", *words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert say in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reference_on_no_board_lists_the_methods(elue: Elue, runs: Path) -> None:
+    done = elue("score", "--runs", runs, "--reference", "statik")
+    assert done.returncode == 2
+    assert "Did you mean 'static'? Known: good, static." in done.stderr
+
+
+def test_an_index_made_by_an_older_version_says_how_to_mend_it(elue: Elue, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "elue.sqlite") as connection:
+        connection.execute("CREATE TABLE runs (key TEXT)")
+    done = elue("score")
+    assert done.returncode == 2
+    assert "elue db rebuild --db NEW" in done.stderr
