@@ -10,7 +10,7 @@ from elue.submissions.finding import LARGEST_RECORD, Check, Finding, Submission
 LARGEST_FILE = 2**20
 LARGEST_FOLDER = 2**26
 MOST_FILES = 5000
-SUFFIXES = (".py", ".toml", ".json", ".md", ".txt")
+SUFFIXES = (".py", ".toml", ".json", ".md", ".txt", ".csv")
 NAMES = ("LICENSE", "LICENCE")
 
 

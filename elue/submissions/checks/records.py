@@ -130,10 +130,10 @@ class Finished(EachRecord):
     code = "E206"
 
     def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
-        whole = (record.samples, record.score, record.flops, record.params)
+        whole = (record.samples or record.measure == "declared", record.score, record.flops, record.params)
         if record.status != "ok":
             yield f"its run ended as {record.status}: {record.reason[:200]}", RERUN
-        elif any(part is None for part in whole):
+        elif not all(whole):
             yield "it has a status of ok, but not all its results", RERUN
         if record.trust != "self_reported":
             what = f"it says of itself that it is {record.trust}"
