@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from elue import profile
 from elue.meter.table import operator_table
+from elue.worker.session import Worker, WorkerFailure
 
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "datasets", "accelerate")
 
@@ -27,7 +31,7 @@ class Check:
 
 def checks() -> list[Check]:
     """All findings, in the order to print them. Takes some seconds: torch is imported and small models are run."""
-    return [*versions(), *machine(), *profiles(), table(), grad_modes(), second_opinion()]
+    return [*versions(), *machine(), *worker(), *profiles(), table(), grad_modes(), second_opinion()]
 
 
 def versions() -> list[Check]:
@@ -52,6 +56,43 @@ def machine() -> list[Check]:
         Check("quantised kernels", None, ", ".join(torch.backends.quantized.supported_engines)),
         Check("cuda", None, torch.cuda.get_device_name() if torch.cuda.is_available() else "no"),
     ]
+
+
+def worker() -> list[Check]:
+    """How a worker confines itself here, and what counted work takes in one: the calibration of the compute audits."""
+    from elue.passes.effort import calibrate
+
+    standard = profile.load("elue-1")
+    found = [Check("bubblewrap", None, shutil.which("bwrap") or "not installed")]
+    with tempfile.TemporaryDirectory(prefix="elue-doctor-") as folder:
+        try:
+            with Worker(Path(folder) / "log", standard.conditions.threads) as process:
+                found += _confinement(process.confinement)
+                speed = calibrate(process, asdict(standard))
+        except WorkerFailure as failure:
+            return [
+                *found,
+                Check("worker", False, failure.reason, "Runs need a worker; see the limits of this system."),
+            ]
+    if speed is None:
+        return [*found, Check("calibration", False, "no CPU times", "Compute audits need a system with /proc.")]
+    detail = (
+        f"{1e6 * speed.call:.1f} us a call, {1e-9 / speed.flop:.1f} GFLOPs a second, "
+        f"{4e-9 / max(speed.param, 1e-12):.1f} GB of weights a second, under the Meter on one thread"
+    )
+    return [*found, Check("calibration", True, detail)]
+
+
+def _confinement(report: Mapping[str, Any]) -> list[Check]:
+    """What a worker's confinement reports, an ability a line; a network it only refuses to use is not ok."""
+    found = []
+    for name, value in sorted(report.items()):
+        parts = [f"{key} {each}" for key, each in value.items()] if isinstance(value, Mapping) else value
+        detail = ", ".join(map(str, parts)) if isinstance(parts, list | tuple) else str(parts)
+        weak = name == "network" and value == "hook"
+        hint = "This system allows no network namespace: a worker's network is refused, not absent." if weak else ""
+        found.append(Check(f"worker {name}", False if weak else None, detail or "none", hint))
+    return found
 
 
 def profiles() -> list[Check]:

@@ -1,67 +1,30 @@
-"""Evaluation: open a worker, plan the runs, execute the due ones, and keep a record of each.
+"""Evaluation: plan the runs, execute the due ones in workers, and keep a record of each.
 
-Labels stay here. The worker sees texts under opaque ids in shuffled order, one sample at a time.
+Labels stay here. A worker sees texts under opaque ids in shuffled order.
 """
 
 from __future__ import annotations
 
 import queue
-import random
-import secrets
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from elue import records
 from elue.errors import ElueError
-from elue.plan import PlannedRun, Rerun, plan_runs, weights_digest
-from elue.profile import Profile
-from elue.protocol import Knob, Sample
-from elue.recording import Answers, Outcome, make_record
+from elue.passes import batched
+from elue.passes.context import Evaluation, Progress, folder, open_method
+from elue.passes.running import work
+from elue.plan import PlannedRun, plan_runs, weights_digest
+from elue.protocol import Knob
 from elue.records import Identity
 from elue.registry import MethodSource
-from elue.schema import Record, Times
-from elue.tasks import TaskData
-from elue.worker.session import START_SECONDS, Usage, Worker, WorkerFailure
+from elue.schema import Record
+from elue.worker.session import START_SECONDS, Worker, WorkerFailure
 
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What the user asked for. Empty `points` mean the method's own sweep; `workers` run points side by side."""
-
-    method: MethodSource
-    data: TaskData
-    profile: Profile
-    weights: Path | None
-    points: tuple[Mapping[str, Knob], ...]
-    seed: int
-    runs: Path
-    rerun: Rerun = "missing"
-    workers: int = 1
-    sample_seconds: float = 60.0
-
-    @property
-    def log(self) -> Path:
-        """Where the worker's output goes, below the runs folder."""
-        return self.runs / "logs" / f"{self.data.spec.name}-{self.method.name}.log"
-
-
-class Progress(Protocol):
-    """What an evaluation tells while it goes on, from any of its threads."""
-
-    def run_started(self, run: PlannedRun, samples: int) -> None:
-        """A run begins, over this many samples."""
-
-    def sample_done(self, run: PlannedRun) -> None:
-        """One more sample of a run is answered."""
-
-    def run_ended(self, run: PlannedRun, record: Record) -> None:
-        """A run has its record."""
+__all__ = ["Evaluation", "Progress", "describe", "execute", "plan"]
 
 
 def plan(evaluation: Evaluation) -> list[PlannedRun]:
@@ -71,6 +34,7 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
     when the method cannot serve the task or fails before its first run.
     """
     digest = weights_digest(evaluation.weights) if evaluation.weights else None
+    batched.check(evaluation)
     points = evaluation.points or _default_points(evaluation)
     base = Identity(
         method=evaluation.method.name,
@@ -99,17 +63,18 @@ def execute(evaluation: Evaluation, planned: Sequence[PlannedRun], progress: Pro
             due.put(run)
     done: queue.SimpleQueue[Record | BaseException | None] = queue.SimpleQueue()
     stop = threading.Event()
+    running = min(max(1, evaluation.workers), due.qsize())
+    most = -(-due.qsize() // max(1, running))
 
-    def work() -> None:
+    def share() -> None:
         try:
-            _sweep(evaluation, due, done.put, progress, stop)
+            work(evaluation, due, most, done.put, progress, stop)
         except BaseException as error:
             done.put(error)
         finally:
             done.put(None)
 
-    running = min(max(1, evaluation.workers), due.qsize())
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(running)]
+    threads = [threading.Thread(target=share, daemon=True) for _ in range(running)]
     for thread in threads:
         thread.start()
     try:
@@ -136,7 +101,7 @@ def describe(method: MethodSource) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="elue-describe-") as folder:
         log = Path(folder) / "log"
         try:
-            with Worker(log) as worker:
+            with Worker(log, sees=method.code) as worker:
                 answer = worker.call("describe", START_SECONDS, target=method.target)
         except WorkerFailure as failure:
             message = f"Method '{method.name}' is broken: {failure.reason}."
@@ -145,74 +110,12 @@ def describe(method: MethodSource) -> list[dict[str, Any]]:
     return options
 
 
-def _sweep(
-    evaluation: Evaluation,
-    due: queue.SimpleQueue[PlannedRun],
-    deliver: Callable[[Record], None],
-    progress: Progress,
-    stop: threading.Event,
-) -> None:
-    """One thread's share: take runs until none is left, in one worker as long as it lives."""
-    worker: Worker | None = None
-    environment: dict[str, Any] = {}
-    try:
-        while not stop.is_set():
-            try:
-                run = due.get_nowait()
-            except queue.Empty:
-                return
-            started, clock, before, after = _now(), time.monotonic(), Usage(None, None), Usage(None, None)
-            status, reason, answers = "ok", "", None
-            progress.run_started(run, len(evaluation.data.samples))
-            try:
-                if worker is None:
-                    worker = Worker(evaluation.log, evaluation.profile.conditions.threads)
-                    environment = _open(worker, evaluation)
-                    worker.call("load", START_SECONDS, weights=_path(evaluation.weights), seed=evaluation.seed)
-                before = worker.usage()
-                answers = _answer(worker, evaluation, run, progress, stop)
-                after = worker.usage()
-            except WorkerFailure as failure:
-                status, reason = failure.status, f"{failure.reason} (log: logs/{evaluation.log.name})"
-                if worker is not None:
-                    worker.close()
-                    worker = None
-            times = _times(started, time.monotonic() - clock, before, after)
-            outcome = Outcome(status, reason, answers, environment, times)
-            record = make_record(
-                evaluation.method,
-                evaluation.data,
-                evaluation.profile,
-                evaluation.weights,
-                run.identity,
-                outcome,
-            )
-            deliver(record)
-            progress.run_ended(run, record)
-    finally:
-        if worker is not None:
-            worker.close()
-
-
-def _open(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
-    """Import the plugin in the worker; returns the environment it runs in."""
-    answer = worker.call(
-        "open",
-        START_SECONDS,
-        target=evaluation.method.target,
-        task=asdict(evaluation.data.spec.info()),
-        profile=asdict(evaluation.profile),
-    )
-    environment: dict[str, Any] = answer["environment"]
-    return environment
-
-
 def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
     name, task = evaluation.method.name, evaluation.data.spec.name
     try:
-        with Worker(evaluation.log) as worker:
-            _open(worker, evaluation)
-            answer = worker.call("points", START_SECONDS, weights=_path(evaluation.weights))
+        with evaluation.worker() as worker:
+            open_method(worker, evaluation)
+            answer = worker.call("points", START_SECONDS, weights=folder(evaluation.weights))
     except WorkerFailure as failure:
         message = f"Method '{name}' {failure.status} before its first run: {failure.reason}."
         raise ElueError("method_failed", message, f"Its log is {evaluation.log}.") from None
@@ -222,63 +125,3 @@ def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
         raise ElueError("no_points", f"'{name}' offers no operating points for '{task}'.", "Give --point k=v.")
     points: list[dict[str, Knob]] = answer["points"]
     return points
-
-
-def _answer(
-    worker: Worker, evaluation: Evaluation, run: PlannedRun, progress: Progress, stop: threading.Event
-) -> Answers:
-    """Put every sample to the worker, one at a time, in an order and under ids that tell it nothing."""
-    seconds, samples = evaluation.sample_seconds, evaluation.data.samples
-    configured = worker.call("configure", seconds, point=dict(run.identity.point), seed=evaluation.seed)
-    order = list(range(len(samples)))
-    random.Random(evaluation.seed).shuffle(order)
-    rows: dict[int, tuple[float, int, int, int]] = {}
-    unknown: dict[str, int] = {}
-    for index in order:
-        if stop.is_set():
-            raise WorkerFailure("crashed", "the evaluation was stopped")
-        sample = Sample(secrets.token_hex(8), samples[index].text, samples[index].pair)
-        answer = worker.call("predict", seconds, samples=[asdict(sample)])
-        rows[index] = _checked_row(answer, sample.id, evaluation)
-        for operator, calls in answer["unknown"].items():
-            unknown[operator] = unknown.get(operator, 0) + calls
-        progress.sample_done(run)
-    values, flops, matmul_flops, touched = zip(*(rows[index] for index in range(len(samples))), strict=True)
-    return Answers(values, flops, matmul_flops, touched, unknown, configured["params_total"])
-
-
-def _checked_row(answer: Mapping[str, Any], opaque: str, evaluation: Evaluation) -> tuple[float, int, int, int]:
-    """One sample's value and counts. A worker that a plugin has taken over can send anything, so look at all of it."""
-    predictions = answer.get("predictions")
-    if not isinstance(predictions, list) or not all(isinstance(p, dict) for p in predictions):
-        raise WorkerFailure("invalid", "sent no list of predictions")
-    if [p.get("id") for p in predictions] != [opaque]:
-        raise WorkerFailure("invalid", "answered missing, repeated or unknown ids")
-    value = predictions[0].get("value")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise WorkerFailure("invalid", f"answered {value!r}, which is no number")
-    info = evaluation.data.spec.info()
-    if info.kind == "classification" and value not in range(info.outputs):
-        raise WorkerFailure("invalid", f"answered {value!r}, which is no label index")
-    return float(value), _count(answer, "flops"), _count(answer, "matmul_flops"), _count(answer, "params_touched")
-
-
-def _count(answer: Mapping[str, Any], name: str) -> int:
-    count = answer.get(name)
-    if not isinstance(count, int) or count < 0:
-        raise WorkerFailure("invalid", f"reported {count!r} where a count belongs")
-    return count
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _times(started: str, wall: float, before: Usage, after: Usage) -> Times:
-    known = before.cpu_seconds is not None and after.cpu_seconds is not None
-    cpu = round((after.cpu_seconds or 0.0) - (before.cpu_seconds or 0.0), 3) if known else None
-    return Times(started=started, wall_seconds=round(wall, 3), cpu_seconds=cpu, peak_memory_bytes=after.peak_memory)
-
-
-def _path(weights: Path | None) -> str | None:
-    return None if weights is None else str(weights.resolve())

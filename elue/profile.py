@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -33,7 +35,10 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """How a model is run while it is measured."""
+    """How a model is run while it is measured: `batch` samples at once.
+
+    Where `tokens` is not 0, a run is measured in packs of at most so many tokens as well, beside the static model.
+    """
 
     device: str
     dtype: str
@@ -41,6 +46,30 @@ class Conditions:
     batch: int
     padding: str
     mode: str
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The encoder that latency is measured in: a Transformer of this shape, with random weights.
+
+    It has no vocabulary to cut texts with, so its tokens are words, cut into pieces of `letters`, and marks, one a
+    character; and as a BERT has it one special token at the start and one after each text. It reads up to `positions`.
+    """
+
+    name: str
+    layers: int
+    hidden: int
+    heads: int
+    intermediate: int
+    positions: int
+    letters: int
+
+    def tokens(self, text: str, pair: str | None = None) -> int:
+        """How many tokens these texts are to the reference."""
+        texts = [text] if pair is None else [text, pair]
+        pieces = sum(len(re.findall(rf"\w{{1,{self.letters}}}|[^\w\s]", each)) for each in texts)
+        return min(pieces + 1 + len(texts), self.positions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +77,14 @@ class Profile:
     """One measurement standard. Results compare only under the same `digest`.
 
     `operators` is the version of the operator table, `operators_digest` its content; `digest` is the sha256 of
-    the canonical JSON of name, conditions, costs and `operators_digest`. The title is not part of it.
+    the canonical JSON of name, conditions, costs, reference and `operators_digest`. The title is not part of it.
     """
 
     name: str
     title: str
     conditions: Conditions
     costs: Costs
+    reference: Reference
     operators: int
     operators_digest: str
     digest: str
@@ -100,11 +130,12 @@ def parse(text: str, source: str) -> Profile:
         name, title = str(content["name"]), str(content.get("title", ""))
         conditions = Conditions(**content["conditions"])
         costs = Costs(**content["costs"])
+        reference = Reference(**content["reference"])
     except (KeyError, TypeError) as error:
         raise ElueError(
             "broken_profile",
             f"Profile '{source}' does not have the right keys: {error}.",
-            f"It needs name, [conditions] and [costs] with {', '.join(COSTS)}.",
+            f"It needs name, [conditions], [costs] with {', '.join(COSTS)}, and [reference].",
         ) from None
     for key in COSTS:
         cost = getattr(costs, key)
@@ -115,22 +146,22 @@ def parse(text: str, source: str) -> Profile:
                 "Costs are integers from 0 up.",
             )
     table = operator_table()
-    return Profile(
-        name,
-        title,
-        conditions,
-        costs,
-        table.version,
-        table.digest,
-        _digest(name, conditions, costs, table.digest),
-    )
+    digest = _digest(name, conditions, costs, reference, table.digest)
+    return Profile(name, title, conditions, costs, reference, table.version, table.digest, digest)
 
 
-def _digest(name: str, conditions: Conditions, costs: Costs, operators: str) -> str:
+def from_parts(parts: Mapping[str, Any]) -> Profile:
+    """The profile that `dataclasses.asdict` took apart."""
+    kinds = {"conditions": Conditions, "costs": Costs, "reference": Reference}
+    return Profile(**{**parts, **{name: kind(**parts[name]) for name, kind in kinds.items()}})
+
+
+def _digest(name: str, conditions: Conditions, costs: Costs, reference: Reference, operators: str) -> str:
     content: dict[str, Any] = {
         "name": name,
-        "conditions": {key: getattr(conditions, key) for key in Conditions.__slots__},
-        "costs": {key: getattr(costs, key) for key in COSTS},
+        "conditions": asdict(conditions),
+        "costs": asdict(costs),
+        "reference": asdict(reference),
         "operators": operators,
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))

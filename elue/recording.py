@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,13 +16,30 @@ from elue.profile import Profile
 from elue.protocol import Knob
 from elue.records import Identity
 from elue.registry import MethodSource
-from elue.schema import Flops, Params, Record, Samples, ScoreRef, Times
+from elue.schema import (
+    Batch,
+    Controls,
+    Explained,
+    Flag,
+    Flops,
+    Latency,
+    Params,
+    Record,
+    Samples,
+    ScoreRef,
+    Times,
+    Traffic,
+)
 from elue.tasks import TaskData
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Measurements of one run, one entry a sample, in the task's order; `unknown` counts calls without a rule."""
+    """Measurements of one run, one entry a sample, in the task's order.
+
+    `unknown` counts calls without a rule, `registered` those that a formula of the plugin's own priced. `path` and
+    `paths` are as in `elue.schema.Samples`. `audited` samples ran alone under the Meter.
+    """
 
     values: tuple[float, ...]
     flops: tuple[int, ...]
@@ -30,6 +47,23 @@ class Answers:
     params_touched: tuple[int, ...]
     unknown: Mapping[str, int]
     params_total: int
+    registered: Mapping[str, int] = field(default_factory=dict)
+    path: tuple[int, ...] = ()
+    paths: tuple[tuple[tuple[str, tuple[int, ...], int], ...], ...] = ()
+    declared: float | None = None
+    audited: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the passes after the answers found; a part is None or empty where no pass made it."""
+
+    traffic: Traffic | None = None
+    controls: Controls | None = None
+    latency: Latency | None = None
+    batch: Batch | None = None
+    flags: tuple[Flag, ...] = ()
+    explained: tuple[Explained, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +75,8 @@ class Outcome:
     answers: Answers | None
     environment: dict[str, Any]
     times: Times
+    measure: Literal["observed", "traced"]
+    findings: Findings = Findings()
 
 
 def make_record(
@@ -52,7 +88,7 @@ def make_record(
     outcome: Outcome,
 ) -> Record:
     """The record of a run that has ended, well or badly."""
-    answers = outcome.answers
+    answers, findings = outcome.answers, outcome.findings
     unknown = dict(sorted(answers.unknown.items())) if answers else {}
     document = {
         "schema": schema.SCHEMA,
@@ -78,23 +114,39 @@ def make_record(
         },
         "point": dict(identity.point),
         "seed": identity.seed,
-        "measure": "observed",
-        "audited": len(data.samples) if answers else 0,
+        "measure": outcome.measure,
+        "audited": answers.audited if answers else 0,
         "profile": {"name": profile.name, "digest": identity.profile_digest},
         "status": outcome.status,
-        "reason": outcome.reason,
+        "reason": outcome.reason or (gap(unknown) if unknown else ""),
         "complete": outcome.status == "ok" and not unknown,
         "unknown": unknown,
+        "registered": dict(sorted(answers.registered.items())) if answers else {},
+        "flags": findings.flags,
         "trust": "self_reported",
         "score": _score(data, answers) if answers else None,
         "flops": _flops(answers) if answers else None,
         "params": _params(answers) if answers else None,
+        "declared": answers.declared if answers else None,
+        "traffic": findings.traffic,
+        "controls": findings.controls,
+        "latency": findings.latency,
+        "batch": findings.batch,
         "environment": outcome.environment,
         "times": outcome.times,
         "command": command(identity, profile),
+        "explained": findings.explained,
         "samples": _samples(data, answers) if answers else None,
     }
     return Record.model_validate(document)
+
+
+def gap(unknown: Iterable[str]) -> str:
+    """What makes a count incomplete, and how to mend it."""
+    return (
+        f"incomplete, so never ranked: no rule for {', '.join(unknown)}. Price operators of your own in the plugin: "
+        "elue.meter.register_formula('namespace::name', lambda costs, args, kwargs, result: (products, rest))"
+    )
 
 
 def point_text(point: Mapping[str, Knob]) -> str:
@@ -103,13 +155,15 @@ def point_text(point: Mapping[str, Knob]) -> str:
 
 
 def command(identity: Identity, profile: Profile) -> str:
-    """The command that makes a record again; WEIGHTS stands for the folder, wherever it lies."""
+    """The command that makes a record again; WEIGHTS stands for the folder, wherever it lies (STATIC_WEIGHTS too)."""
     words = ["elue", "evaluate", identity.method, "--task", identity.task, "--split", identity.split]
     if identity.point:
         words += ["--point", point_text(identity.point)]
     if identity.weights_digest:
         words += ["--weights", "WEIGHTS"]
     words += ["--profile", profile.name, "--seed", str(identity.seed)]
+    if profile.conditions.tokens:
+        words += ["--against", "STATIC_WEIGHTS"]
     if identity.limit is not None:
         words += ["--limit", str(identity.limit)]
     return shlex.join(words)
@@ -158,6 +212,8 @@ def _samples(data: TaskData, answers: Answers) -> Samples:
         flops=answers.flops,
         matmul_flops=answers.matmul_flops,
         params_touched=answers.params_touched,
+        path=answers.path,
+        paths=answers.paths,
     )
 
 

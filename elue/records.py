@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -15,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from elue import packing
 from elue.errors import ElueError
 from elue.protocol import Knob
 from elue.schema import SCHEMA, Record
@@ -73,31 +73,39 @@ def summary(record: Record) -> dict[str, Any]:
 def dumps(record: Record) -> str:
     """A record as text: keys sorted, one field a line, the samples packed."""
     document = summary(record)
-    document["samples"] = _pack(record.samples.model_dump(mode="json")) if record.samples else None
-    document["explained"] = _pack([each.model_dump(mode="json") for each in record.explained])
+    document["samples"] = packing.pack_samples(dict(record.samples)) if record.samples else None
+    document["explained"] = packing.pack([each.model_dump(mode="json") for each in record.explained])
     return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def loads(text: str, source: str = "record") -> Record:
     """Read a record, upgrading older schemas. Raises ElueError for one that is newer, damaged or misshapen."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=packing.refuse)
         schema = document["schema"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ElueError("record_unreadable", f"{source} is not a run record ({error}).") from None
     if not isinstance(schema, int) or schema > SCHEMA:
         hint = "Update ELUE to read it."
         raise ElueError("record_newer", f"{source} has schema {schema}; this version knows up to {SCHEMA}.", hint)
-    while schema < SCHEMA:
-        document = UPGRADES[schema](document)
-        schema = document["schema"]
     try:
+        while schema < SCHEMA:
+            document = UPGRADES[schema](document)
+            schema = document["schema"]
         if document.get("samples"):
-            document["samples"] = _even(_unpack(document["samples"]))
+            document["samples"] = _even(packing.unpack(document["samples"]))
         if document.get("explained"):
-            document["explained"] = _unpack(document["explained"])
+            document["explained"] = packing.unpack(document["explained"])
         return Record.model_validate(document)
-    except (ValidationError, ValueError, KeyError, TypeError, zlib.error) as error:
+    except (
+        AttributeError,
+        ValidationError,
+        ValueError,
+        LookupError,
+        TypeError,
+        RecursionError,
+        zlib.error,
+    ) as error:
         where = (
             f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}" if isinstance(error, ValidationError) else error
         )
@@ -144,19 +152,11 @@ def text_of(path: Path) -> str:
 
 
 def files(runs: Path) -> Iterator[Path]:
-    """Every record file below a runs folder, in a fixed order."""
-    yield from sorted(path for path in runs.glob("**/*.json") if not path.name.startswith("."))
-
-
-def _pack(content: Any) -> dict[str, Any]:
-    data = base64.b64encode(zlib.compress(canonical(content).encode(), 9)).decode()
-    return {"encoding": "json+zlib+base64", "data": data}
-
-
-def _unpack(packed: Mapping[str, Any]) -> Any:
-    if packed["encoding"] != "json+zlib+base64":
-        raise ValueError(f"unknown sample encoding {packed['encoding']!r}")
-    return json.loads(zlib.decompress(base64.b64decode(packed["data"], validate=True)))
+    """Every record file below a runs folder, in a fixed order; nothing hidden, and no pipes."""
+    found = sorted(runs.glob("**/*.json"))
+    for path in found:
+        if not any(part[0] == "." for part in path.relative_to(runs).parts) and path.is_file():
+            yield path
 
 
 def _even(samples: dict[str, Any]) -> dict[str, Any]:

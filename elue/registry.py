@@ -37,6 +37,14 @@ class MethodSource:
     distribution: tuple[str, str] | None = None
     broken: str = ""
 
+    @property
+    def code(self) -> tuple[Path, ...]:
+        """What a worker must be able to read: the plugin's file, or the top folder of its package."""
+        if self.file is None:
+            return ()
+        depth = len(self.module.split(".")) - (self.file.name != "__init__.py") if self.module else 0
+        return (self.file.parents[depth - 1],) if depth else (self.file,)
+
     def digest(self) -> str:
         """sha256 over the method's own code and the code it stands on (see `elue.sources`)."""
         assert self.file is not None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
 from elue.protocol import Family, Knob
 
@@ -183,6 +183,27 @@ class Times(_Part):
     peak_memory_bytes: int | None
 
 
+Step = tuple[str, tuple[int, ...], int]
+Path = tuple[Step, ...]
+
+
+def _paths(given: Any) -> tuple[Path, ...]:
+    """Traces as tuples. Equal steps are one object: there are few of them, and many traces that hold them."""
+    steps: dict[Step, Step] = {}
+
+    def one(step: Any) -> Step:
+        unit, shape, times = step
+        key = (unit, tuple(shape), times)
+        if key not in steps and not (type(unit) is str and all(type(n) is int and n >= 0 for n in (*key[1], times))):
+            raise ValueError(f"{step!r} is no step")
+        return steps.setdefault(key, key)
+
+    try:
+        return tuple([tuple([one(step) for step in path]) for path in given])
+    except TypeError as error:
+        raise ValueError(f"no traces: {error}") from None
+
+
 class Samples(_Part):
     """What came out for each sample, in the task's order; one entry a sample in every column.
 
@@ -198,7 +219,7 @@ class Samples(_Part):
     matmul_flops: tuple[int, ...]
     params_touched: tuple[int, ...]
     path: tuple[int, ...] = ()
-    paths: tuple[tuple[tuple[str, tuple[int, ...], int], ...], ...] = ()
+    paths: Annotated[tuple[Path, ...], PlainValidator(_paths)] = ()
 
 
 class Record(_Part):

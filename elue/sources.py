@@ -32,19 +32,29 @@ def locate(module: str) -> Path | None:
     return Path(spec.origin)
 
 
-def digest(file: Path, module: str | None) -> str:
+def locate_below(root: Path, module: str) -> Path | None:
+    """The source file of a module in a folder of sources. None if there is none."""
+    base = root.joinpath(*module.split("."))
+    candidates = (base / "__init__.py", base.with_name(f"{base.name}.py"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def digest(file: Path, module: str | None, root: Path | None = None) -> str:
     """sha256 over the normalised source of a method's file and of the modules it stands on.
 
-    `module` is the file's dotted name, or None for a file that stands alone. Raises SyntaxError for source that
-    does not parse.
+    `module` is the file's dotted name, or None for a file that stands alone; `root` as in `closure`. Raises
+    SyntaxError for source that does not parse.
     """
-    trees = closure(file, module)
+    trees = closure(file, module, root)
     lines = [f"{name} {hashlib.sha256(normalised(trees[name]).encode()).hexdigest()}" for name in sorted(trees)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def closure(file: Path, module: str | None) -> dict[str, ast.Module]:
-    """The syntax trees of a method's module and of all it imports from its own package or from ELUE, by name."""
+def closure(file: Path, module: str | None, root: Path | None = None) -> dict[str, ast.Module]:
+    """The syntax trees of a method's module and of all it imports from its own package or from ELUE, by name.
+
+    With `root`, modules of its own package are looked for below that folder instead of where they are installed.
+    """
     own = module.partition(".")[0] if module else _CLOSED_OVER
     pending, trees = [(module or file.stem, file)], {}
     while pending:
@@ -54,7 +64,10 @@ def closure(file: Path, module: str | None) -> dict[str, ast.Module]:
         trees[name] = tree = ast.parse(path.read_bytes(), str(path))
         for imported in _imports(tree, f"{name}.__init__" if path.name == "__init__.py" else name):
             if imported.partition(".")[0] in (own, _CLOSED_OVER):
-                found = locate(imported)
+                if root is None or imported.partition(".")[0] == _CLOSED_OVER:
+                    found = locate(imported)
+                else:
+                    found = locate_below(root, imported)
                 if found is not None:
                     pending.append((imported, found))
     return trees

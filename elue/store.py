@@ -171,17 +171,17 @@ class Store:
             found = [BoardKey(*row) for row in session.execute(query)]
         return sorted(found, key=lambda board: tuple(str(part) for part in board))
 
-    def rebuild(self, runs: Sequence[Path]) -> int:
+    def rebuild(self, runs: Sequence[Path], adjust: Callable[[Record], Record] = lambda record: record) -> int:
         """Replace the whole index by what lies under runs folders. Returns how many records that is.
 
-        It is one transaction, so a damaged record leaves the index as it was, and a few records are in memory at a
-        time.
+        It is one transaction, so a damaged record leaves the index as it was, with a few records in memory at a time.
+        `adjust` gives each record what is known from elsewhere, such as its trust (see `elue.submissions.signing`).
         """
         paths = (path for folder in runs for path in records.files(folder))
         with self._guard(), self._engine.begin() as connection:
             connection.execute(delete(Run))
             connection.execute(delete(Whole))
-            _fill(connection, map(_read, paths))
+            _fill(connection, (_adjusted(*_read(path), adjust) for path in paths))
             return connection.scalar(select(func.count()).select_from(Run)) or 0
 
     def catch_up(self, runs: Path) -> int:
@@ -268,6 +268,11 @@ def _refuse_foreign(engine: Engine, url: str) -> None:
 def _read(path: Path) -> tuple[Record, str]:
     text = records.text_of(path)
     return records.loads(text, str(path)), text
+
+
+def _adjusted(record: Record, text: str, adjust: Callable[[Record], Record]) -> tuple[Record, str]:
+    adjusted = adjust(record)
+    return (record, text) if adjusted == record else (adjusted, records.dumps(adjusted))
 
 
 def _fill(connection: Connection, new: Iterable[tuple[Record, str]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,9 +11,8 @@ from typing import Any
 from elue.pareto import front
 from elue.protocol import FAMILIES
 
+from .summaries import Summary, curve_id, ranked, run_page, told_parts, why_not
 from .text import digest_of, point_text, short, slug
-
-Summary = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,7 @@ class Run:
     summary: Summary
     curve: str
     on_front: bool = False
+    retracted: str = ""
 
     @property
     def key(self) -> str:
@@ -32,7 +32,17 @@ class Run:
     @property
     def anchor(self) -> str:
         """The id of the run's row on a page."""
-        return f"run-{short(self.key, 16)}"
+        return f"run-{slug(short(self.key, 16))}"
+
+    @property
+    def page(self) -> str:
+        """Where the run has a page of its own."""
+        return run_page(self.summary)
+
+    @property
+    def why(self) -> str:
+        """Why the run is not ranked, in one line."""
+        return f"Retracted: {self.retracted}" if self.retracted else why_not(self.summary)
 
     @property
     def point(self) -> str:
@@ -95,6 +105,32 @@ class Board:
         return sorted(runs, key=lambda run: (-run.score, run.cost, run.key))
 
     @cached_property
+    def families(self) -> list[tuple[str, list[Curve]]]:
+        """The curves of each family, in the order of families."""
+        found: dict[str, list[Curve]] = defaultdict(list)
+        for curve in self.curves:
+            found[curve.family].append(curve)
+        return list(found.items())
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The label of each curve, by its id."""
+        return {curve.id: curve.label for curve in self.curves}
+
+    def runs_of(self, curves: Sequence[Curve]) -> list[Run]:
+        """The runs, in the board's order, that lie on one of the curves."""
+        wanted = {curve.id for curve in curves}
+        return [run for run in self.runs if run.curve in wanted]
+
+    def totals_of(self, curves: Sequence[Curve]) -> list[float]:
+        """The parameters in all of these runs, where they are known."""
+        return [run.summary["params"]["total"] for run in self.runs_of(curves) if run.summary["params"]]
+
+    def curve(self, curve_id: str) -> Curve:
+        """The curve of this id."""
+        return next(curve for curve in self.curves if curve.id == curve_id)
+
+    @cached_property
     def front(self) -> list[Run]:
         """The runs on the front, by rising cost."""
         return sorted((r for r in self.runs if r.on_front), key=lambda run: (run.cost, run.key))
@@ -127,6 +163,7 @@ class MethodCard:
     title: str
     paper: str
     summaries: Sequence[Summary] = field(repr=False)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def slug(self) -> str:
@@ -134,57 +171,30 @@ class MethodCard:
         return slug(self.name)
 
 
-def ranked(summary: Summary) -> bool:
-    """Whether a run can be ranked: it ended well and every operator had a price."""
-    return (
-        summary["status"] == "ok"
-        and bool(summary["complete"])
-        and summary["score"] is not None
-        and summary["flops"] is not None
-    )
+def tasks(summaries: Iterable[Summary], retracted: Callable[[Summary], str] | None = None) -> list[Task]:
+    """All tasks by name, each with its boards, full ones first. The order of the summaries does not matter.
 
-
-def why_not(summary: Summary) -> str:
-    """Why a run is not ranked, in one line."""
-    if summary["reason"]:
-        return str(summary["reason"])
-    if summary["unknown"]:
-        named = ", ".join(f"{name} ({calls}x)" for name, calls in sorted(summary["unknown"].items()))
-        return f"Operators without a cost rule: {named}"
-    return "The count is incomplete." if summary["status"] == "ok" else "No reason was recorded."
-
-
-def curve_id(summary: Summary) -> str:
-    """The identity of the curve a run belongs to, on any board: the method's code, weights and seed."""
-    return "c" + digest_of([summary["method"]["name"], _parts(summary)])
-
-
-def _parts(summary: Summary) -> dict[str, str]:
-    weights = summary["weights"]
-    return {
-        "seed": str(summary["seed"]),
-        "weights": weights["digest"] if weights else "none",
-        "code": summary["method"]["source_digest"],
-    }
-
-
-def tasks(summaries: Iterable[Summary]) -> list[Task]:
-    """All tasks by name, each with its boards, full ones first. The order of the summaries does not matter."""
+    `retracted` gives the reason a run was taken back for, or nothing. Such runs stay in sight but are not ranked.
+    """
     found: dict[str, list[Summary]] = defaultdict(list)
     for summary in sorted(summaries, key=lambda s: str(s["key"])):
         found[summary["task"]["name"]].append(summary)
-    return [_task(name, found[name]) for name in sorted(found)]
+    return [_task(name, found[name], retracted or (lambda summary: "")) for name in sorted(found)]
 
 
-def _task(name: str, summaries: list[Summary]) -> Task:
+def _task(name: str, summaries: list[Summary], retracted: Callable[[Summary], str]) -> Task:
     groups: dict[str, list[Summary]] = defaultdict(list)
-    for summary in filter(ranked, summaries):
+    unranked = []
+    for summary in summaries:
+        reason = retracted(summary)
+        if reason or not ranked(summary):
+            unranked.append(Run(summary, curve_id(summary), retracted=reason))
+            continue
         task = summary["task"]
         setting = [name, task["split"], task["revision"], task["limit"], summary["profile"]["digest"]]
         groups[digest_of(setting)].append(summary)
     boards = [_board("b" + key, group) for key, group in groups.items()]
     boards.sort(key=lambda b: (b.limit is not None, b.split != "test", b.split, b.profile["name"], -len(b.runs), b.id))
-    unranked = [Run(s, curve_id(s)) for s in summaries if not ranked(s)]
     unranked.sort(key=lambda run: (run.summary["method"]["name"], run.point, run.key))
     latest = _latest(summaries)["task"]
     return Task(name, latest["title"], latest["kind"], latest["metric"], boards, unranked, summaries)
@@ -221,12 +231,12 @@ def _told_apart(curves: list[Curve]) -> list[Curve]:
     """Label curves of one method by what differs, no more of it than is needed, and number those of a family."""
     same: dict[str, list[dict[str, str]]] = defaultdict(list)
     for curve in curves:
-        same[curve.method].append(_parts(curve.runs[0].summary))
+        same[curve.method].append(told_parts(curve.runs[0].summary))
     needed = {method: _needed(parts) for method, parts in same.items()}
     seen: dict[str, int] = defaultdict(int)
     told = []
     for curve in curves:
-        own = _parts(curve.runs[0].summary)
+        own = told_parts(curve.runs[0].summary)
         label = " · ".join([curve.method, *(f"{name} {short(own[name], 8)}" for name in needed[curve.method])])
         told.append(Curve(curve.id, curve.method, curve.family, label, seen[curve.family], curve.runs))
         seen[curve.family] += 1
@@ -244,15 +254,16 @@ def _needed(parts: list[dict[str, str]]) -> list[str]:
     return chosen
 
 
-def methods(summaries: Iterable[Summary]) -> list[MethodCard]:
-    """All methods, by family and name."""
+def methods(summaries: Iterable[Summary], manifests: Mapping[str, Mapping[str, Any]] | None = None) -> list[MethodCard]:
+    """All methods, by family and name, each with the manifest of its submission if there is one."""
     found: dict[str, list[Summary]] = defaultdict(list)
     for summary in sorted(summaries, key=lambda s: str(s["key"])):
         found[summary["method"]["name"]].append(summary)
     cards = []
     for name, group in found.items():
         latest = _latest(group)["method"]
-        cards.append(MethodCard(name, latest["family"], latest["title"] or name, latest["paper"], group))
+        manifest = (manifests or {}).get(name, {})
+        cards.append(MethodCard(name, latest["family"], latest["title"] or name, latest["paper"], group, manifest))
     return sorted(cards, key=lambda card: (_rank(card.family), card.family, card.name))
 
 

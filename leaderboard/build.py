@@ -1,168 +1,211 @@
-"""Builds the site: pages, charts and downloads from run summaries, the same bytes for the same summaries."""
+"""Builds the site: pages, charts, sample files and downloads, the same bytes for the same store."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
+from elue.errors import ElueError
+from elue.schema import Record
 
-from . import boards, charts, downloads, drawing, provenance, text
-from .boards import Board, Curve, MethodCard, Run, Task
-from .publish import check, publish
+from . import (
+    about,
+    boards,
+    charts,
+    details,
+    downloads,
+    drawing,
+    methodpage,
+    overall,
+    runpage,
+    samplefiles,
+    scoring,
+    text,
+)
+from .boards import Board, MethodCard, Run, Task
+from .environment import environment
+from .links import checked
+from .manifests import retraction_of
+from .publish import File, check, publish
 
-_STATIC = ("style.css", "site.js", "theme.js", "icon.svg", "vega-licenses.txt")
+_STATIC = (
+    *("style.css", "parts.css", "theme.js", "site.js", "table.js", "chart.js", "explorer.js", "compare.js"),
+    *("icon.svg", "vega-licenses.txt"),
+)
+
+Summaries = Sequence[Mapping[str, Any]]
+ReadRecord = Callable[[str], Record]
+"""Gives the whole record of a run key."""
 
 
-def build(summaries: Sequence[Mapping[str, Any]], out: Path) -> Path:
-    """Build the site from record summaries (records without samples) and return its first page.
+@dataclass
+class Site:
+    """Everything that pages are made of; `details` and `scored` fill as the boards' records pass by."""
 
-    The order of the summaries does not matter. Raises ElueError `folder_in_use` when `out` holds anything but
-    an earlier site, and `cannot_write`; either way `out` stays as it was.
+    tasks: Sequence[Task]
+    methods: Sequence[MethodCard]
+    base_url: str
+    details: dict[str, details.Detail] = field(default_factory=dict)
+    scored: dict[str, scoring.Scored] = field(default_factory=dict)
+    overviews: dict[str, list[samplefiles.Overview]] = field(default_factory=dict)
+
+    @property
+    def boards(self) -> list[tuple[Task, Board]]:
+        """All boards, with their tasks."""
+        return [(task, board) for task in self.tasks for board in task.boards]
+
+    def score_of(self, board: Board) -> scoring.Scored:
+        """What is known of a board's scores."""
+        return self.scored.get(board.id) or scoring.Scored(board, None)
+
+
+def build(
+    summaries: Summaries,
+    out: Path,
+    record: ReadRecord | None = None,
+    manifests: Mapping[str, Mapping[str, Any]] | None = None,
+    base_url: str = "",
+) -> Path:
+    """Build the site from record summaries and return its first page.
+
+    `record` gives whole records, read board by board; without it there are no scores and no sample pages. `manifests`
+    are those of submissions, by method name (see `manifests`). `base_url` is where the site will stand, for links that
+    name it in full. The order of the summaries does not matter. Raises ElueError `folder_in_use` when `out` holds
+    anything but an earlier site, `cannot_write`, `bad_base_url`, `broken_link`; whatever it is, `out` stays as it was.
     """
     check(out)
-    publish(pages(summaries), out)
+    publish(checked(pages(summaries, record, manifests, base_url), _address(base_url)), out)
     return out / "index.html"
 
 
-def pages(summaries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """All files of the site, by their path in it."""
-    tasks, methods = boards.tasks(summaries), boards.methods(summaries)
-    env = _environment()
-    shared = {"tasks": tasks, "methods": methods}
-    unranked = sum(len(task.unranked) for task in tasks)
-    files = {
-        "index.html": env.get_template("home.html").render(
-            **shared,
-            root="",
-            counts={"ranked": len(summaries) - unranked, "unranked": unranked},
-            tallies={method.name: _tally(method, tasks) for method in methods},
-            thumbnails={task.name: _drawn(charts.thumbnail(task.boards[0])) for task in tasks if task.boards},
-        ),
-        "data/all.csv": downloads.csv_of(tasks),
-        "data/all.json": downloads.json_of(tasks),
-        "static/vega.js": drawing.bundle(),
-    }
-    for task in tasks:
-        figures = {board.id: _figure(board) for board in task.boards}
-        files[f"tasks/{task.slug}.html"] = env.get_template("task.html").render(
-            **shared, root="../", task=task, figures=figures
-        )
-        files[f"data/{task.slug}.csv"] = downloads.csv_of([task])
-        files[f"data/{task.slug}.json"] = downloads.json_of([task])
-        for board in task.boards:
-            files[chart_path(board)] = drawing.standalone(str(figures[board.id]["svg"]))
-    for method in methods:
-        files[f"methods/{method.slug}.html"] = env.get_template("method.html").render(
-            **shared,
-            root="../",
-            method=method,
-            entries=_entries(method, tasks),
-            unranked=[run for task in tasks for run in task.unranked if _is_of(run, method)],
-            sources=provenance.of(method),
-        )
+def pages(
+    summaries: Summaries,
+    record: ReadRecord | None = None,
+    manifests: Mapping[str, Mapping[str, Any]] | None = None,
+    base_url: str = "",
+) -> Iterator[File]:
+    """All files of the site, one after the other; a board's records are let go before the next one's are read."""
+    manifests = manifests or {}
+    retracted = partial(retraction_of, manifests)
+    site = Site(boards.tasks(summaries, retracted), boards.methods(summaries, manifests), _address(base_url))
     for name in _STATIC:
-        files[f"static/{name}"] = resources.files(__package__).joinpath("static", name).read_text("utf-8")
-    return files
+        yield f"static/{name}", resources.files(__package__).joinpath("static", name).read_text("utf-8")
+    yield "static/vega.js", drawing.bundle()
+    if record:
+        for _, board in site.boards:
+            yield from _measured(site, board, record)
+    yield from _home(site, summaries)
+    for task in site.tasks:
+        yield from _task(site, task)
+        yield from _explorer(site, task)
+    for method in site.methods:
+        yield _page(site, f"methods/{method.slug}.html", "method.html", **methodpage.contents(site, method))
+    yield from _runs(site)
+    compared = [(board, _titled(task, board)) for task, board in site.boards if board.id in site.overviews]
+    yield samplefiles.index_file(compared)
+    yield _page(site, "compare.html", "compare.html", compared=compared)
+    yield _page(site, "about.html", "about.html", **about.contents(site))
+    yield "data/all.csv", downloads.csv_of(site.tasks)
+    yield "data/all.json", downloads.json_of(site.tasks)
+    yield "data/all.sqlite", downloads.sqlite_of(site.tasks)
 
 
-def chart_path(board: Board) -> str:
-    """Where a board's chart lies as a file of its own."""
-    return f"charts/{text.slug(board.task)}-{board.id}.svg"
+def _address(base_url: str) -> str:
+    if base_url and not (text.web_address(base_url) == base_url.rstrip(".,;:)]")):
+        raise ElueError("bad_base_url", f"'{base_url}' is no web address.", "Give --base-url https://HOST/PATH.")
+    return base_url and base_url.rstrip("/") + "/"
 
 
-def _entries(method: MethodCard, tasks: Sequence[Task]) -> list[dict[str, Any]]:
-    """The boards a method is on, each with its own curves and a chart that fades the others."""
-    found = []
-    for task in tasks:
-        for board in task.boards:
-            curves = [curve for curve in board.curves if curve.method == method.name]
-            if curves:
-                figure = _figure(board, [curve.id for curve in curves])
-                found.append({"task": task, "board": board, "curves": curves, "figure": figure})
-    return found
+def _page(site: Site, path: str, template: str, **contents: Any) -> File:
+    root = "../" * path.count("/")
+    rendered = environment().get_template(template).render(site=site, root=root, path=path, **contents)
+    return path, rendered
 
 
-def _is_of(run: Run, method: MethodCard) -> bool:
-    return bool(run.summary["method"]["name"] == method.name)
+def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
+    """The sample files of a board. Its records are read once, and only what the files need of each is kept."""
+    flops = [flops for run in board.runs for flops in (run.summary["flops"]["p50"], run.summary["flops"]["max"])]
+    low, high = max(1.0, min(flops) / 4), max(2.0, *flops)
+    seen = samplefiles.Overviewing(board)
+    parts: dict[str, samplefiles.Parts] = {}
+
+    def passing() -> Iterator[Record]:
+        for run in board.runs:
+            whole = record(run.key)
+            detail = details.detail_of(whole, low, high)
+            if detail is not None:
+                site.details[run.key] = detail
+                seen.see(whole)
+                parts[run.key] = samplefiles.parts_of(whole)
+            yield whole
+
+    found = scoring.scored(board, passing())
+    for run in board.runs:
+        if run.key in parts:
+            yield from samplefiles.run_files(run, parts.pop(run.key), found.replicates.get(run.key, ()))
+    site.scored[board.id] = scoring.Scored(board, found.scores, found.why)
+    if seen.ids:
+        site.overviews[board.id] = seen.overviews()
+        yield samplefiles.board_file(board, seen.ids, site.overviews[board.id])
+        yield scoring.pairs_file(site.scored[board.id])
 
 
-def _tally(method: MethodCard, tasks: Sequence[Task]) -> dict[str, int]:
-    """How many tasks, ranked runs, runs on a front and runs without rank a method has."""
-    runs = [run for task in tasks for board in task.boards for run in board.runs if _is_of(run, method)]
+def _titled(task: Task, board: Board) -> str:
+    limit = f", {board.limit:,} samples of it" if board.limit is not None else ""
+    return f"{task.title}: {board.split}{limit}, profile {board.profile['name']} {board.profile['digest'][:8]}"
+
+
+def _home(site: Site, summaries: Summaries) -> Iterator[File]:
+    unranked = sum(len(task.unranked) for task in site.tasks)
+    counts = {"ranked": len(summaries) - unranked, "unranked": unranked}
+    thumbnails = {task.name: drawing.safe(charts.thumbnail(task.boards[0])) for task in site.tasks if task.boards}
+    yield _page(site, "index.html", "home.html", counts=counts, thumbnails=thumbnails, rows=overall.rows(site))
+
+
+def _task(site: Site, task: Task) -> Iterator[File]:
+    figures = {board.id: figure(site, board) for board in task.boards}
+    published = next((b for b in task.boards if b.profile["name"] == "elue-2022"), None)
+    yield _page(site, f"tasks/{task.slug}.html", "task.html", task=task, figures=figures, published=published)
+    yield f"data/{task.slug}.csv", downloads.csv_of([task])
+    yield f"data/{task.slug}.json", downloads.json_of([task])
+    if task.boards:
+        specs = {found["id"]: found["spec"] for found in figures.values()}
+        yield samplefiles.data_file(f"charts/{task.slug}", specs)
+    for board in task.boards:
+        alone = drawing.standalone(str(figures[board.id]["svg"]))
+        yield charts.path_of(board), alone
+        yield charts.path_of(board, "png"), drawing.raster(alone)
+
+
+def _explorer(site: Site, task: Task) -> Iterator[File]:
+    boards_ = [board for board in task.boards if site.overviews.get(board.id)]
+    if boards_:
+        board = boards_[0]
+        listed = samplefiles.listed(site.overviews[board.id])
+        contents = {"task": task, "boards": boards_, "board": board, "listed": listed, "titled": _titled}
+        shippable = samplefiles.shippable(task.name)
+        yield _page(site, f"samples/{task.slug}.html", "samples.html", **contents, shippable=shippable)
+
+
+def _runs(site: Site) -> Iterator[File]:
+    for task in site.tasks:
+        placed: list[tuple[Board | None, Run]] = [(board, run) for board in task.boards for run in board.runs]
+        for board, run in [*placed, *((None, run) for run in task.unranked)]:
+            yield _page(site, run.page, "run.html", **runpage.contents(site, task, board, run))
+
+
+def figure(site: Site, board: Board) -> dict[str, Any]:
+    """A board's chart: its drawing, its spec for the script, and what it shows in words."""
+    spec = charts.pareto(board, likely=site.score_of(board).likely)
     return {
-        "tasks": len({summary["task"]["name"] for summary in method.summaries}),
-        "ranked": len(runs),
-        "front": sum(run.on_front for run in runs),
-        "unranked": len(method.summaries) - len(runs),
+        "id": f"{board.id}-chart",
+        "svg": drawing.safe(spec),
+        "spec": spec,
+        "description": charts.description(board),
+        "svg_file": charts.path_of(board),
+        "png_file": charts.path_of(board, "png"),
     }
-
-
-def _runs_of(board: Board, curves: Sequence[Curve]) -> list[Run]:
-    """A board's runs, in its order, that lie on one of the curves."""
-    wanted = {curve.id for curve in curves}
-    return [run for run in board.runs if run.curve in wanted]
-
-
-def _totals_of(board: Board, curves: Sequence[Curve]) -> list[float]:
-    return [r.summary["params"]["total"] for r in _runs_of(board, curves) if r.summary["params"]]
-
-
-def _labels_of(board: Board) -> dict[str, str]:
-    return {curve.id: curve.label for curve in board.curves}
-
-
-def _figure(board: Board, own: Sequence[str] = ()) -> dict[str, Any]:
-    spec = charts.pareto(board, own)
-    return {"svg": _drawn(spec), "spec": spec, "description": charts.description(board, own)}
-
-
-def _drawn(spec: Mapping[str, Any]) -> Markup:
-    return Markup(drawing.draw(spec))
-
-
-def _embedded(value: Any) -> Markup:
-    """JSON that can stand inside a script element: nothing in it can end the element or open a comment."""
-    written = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    for character in "<>&":
-        written = written.replace(character, f"\\u{ord(character):04x}")
-    return Markup(written)
-
-
-def _environment() -> jinja2.Environment:
-    env = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: text.clean(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    env.filters.update(
-        embedded=_embedded,
-        slug=text.slug,
-        short=text.short,
-        score=text.score_text,
-        point=text.point_text,
-        count=lambda number: f"{number:,}",
-        family=lambda name: text.titled(text.FAMILY_TITLES, name),
-        metric=lambda name: text.titled(text.METRIC_TITLES, name),
-        trust=lambda name: text.titled(text.TRUST_TITLES, name),
-    )
-    env.globals.update(
-        chart_path=chart_path,
-        dash_style=charts.dash_style,
-        family_style=charts.family_style,
-        runs_of=_runs_of,
-        totals_of=_totals_of,
-        unit_for=text.unit_for,
-        why_not=boards.why_not,
-        with_unit=text.with_unit,
-        labels_of=_labels_of,
-        link=text.web_address,
-    )
-    return env

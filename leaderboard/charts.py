@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,8 +15,9 @@ import altair as alt
 
 from elue.protocol import FAMILIES
 
+from . import axes
 from .boards import Board, Run
-from .text import FAMILY_TITLES, METRIC_TITLES, TRUST_TITLES, clean, score_text, titled, unit_for, with_unit
+from .text import FAMILY_TITLES, METRIC_TITLES, TRUST_TITLES, clean, score_text, slug, titled, unit_for, with_unit
 
 OTHER = "other"
 SHAPES = {
@@ -36,9 +37,18 @@ COLOURS = {
     OTHER: "#7a6a00",
 }
 DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3])
+MANY = 16
+"""With more curves than this on a chart, those with no run on the front are faded until they are picked."""
 _INK, _MUTED, _GRID = "var(--ink, #1b2733)", "var(--muted, #55606b)", "var(--grid, #e3e7eb)"
 _PAPER, _FRONT = "var(--paper, #ffffff)", "var(--front, #f0cf6b)"
-_LIT = "length(picked) == 0 || indexof(picked, datum.curve) >= 0"
+_PICKED = "indexof(picked, datum.curve) >= 0"
+_LIT = f"{_PICKED} || datum.keep || (length(picked) == 0 && !datum.faded)"
+_HOVERED = "datum.run == hovered"
+
+
+def path_of(board: Board, ending: str = "svg") -> str:
+    """Where a board's chart lies as a file of its own."""
+    return f"charts/{slug(board.task)}-{board.id}.{ending}"
 
 
 def family_style(family: str) -> str:
@@ -51,14 +61,17 @@ def dash_style(curve_style: int) -> int:
     return curve_style % len(DASHES)
 
 
-def rows(board: Board, own: Sequence[str] = ()) -> list[dict[str, Any]]:
+def rows(board: Board, own: Sequence[str] = (), likely: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
     """One row a run: where it is drawn, and the words its hover card shows.
 
     With the ids of `own` curves, of the others only the runs on the front are there, without lines. A run that
-    cost nothing has no place on a log scale and is drawn left of the cheapest other one.
+    cost nothing has no place on a log scale and is drawn left of the cheapest other one. `likely` is the probability
+    of the front by run key. `at` holds the readings on every axis: value, low, high.
     """
     unit = unit_for(run.cost for run in board.runs)
     least = min((run.cost for run in board.runs if run.cost > 0), default=3.0) / 3
+    many = len(board.curves) > MANY and not own
+    leading = {run.curve for run in board.front}
     return [
         {
             "run": run.anchor,
@@ -67,9 +80,12 @@ def rows(board: Board, own: Sequence[str] = ()) -> list[dict[str, Any]]:
             "family": family_style(curve.family),
             "dash": dash_style(curve.style),
             "front": run.on_front,
-            "x": run.cost if run.cost > 0 else least,
+            "keep": many and curve.id in leading,
+            "faded": many and curve.id not in leading,
+            "sure": round((likely or {}).get(run.key, float(run.on_front)), 4),
             "cost": f"{unit.write(run.cost)} {unit.prefix}FLOPs",
             "name": clean(curve.label),
+            **_place(run, least),
             **_words(run),
         }
         for curve in board.curves
@@ -79,12 +95,18 @@ def rows(board: Board, own: Sequence[str] = ()) -> list[dict[str, Any]]:
     ]
 
 
+def _place(run: Run, least: float) -> dict[str, Any]:
+    """Where a run is on every axis it has a reading for, and on the two that rank."""
+    at = {axis.id: list(found) for axis in axes.COSTS if (found := axis.read(run.summary))}
+    at |= {axis.id: list(found) for axis in axes.QUALITIES if (found := axis.read(run.summary))}
+    at["flops"] = [value if value > 0 else least for value in at["flops"]]
+    x, y = at["flops"], at["score"]
+    return {"x": x[0], "left": x[1], "right": x[2], "y": y[0], "low": y[1], "high": y[2], "at": at}
+
+
 def _words(run: Run) -> dict[str, Any]:
     score = run.summary["score"]
     return {
-        "y": score["value"],
-        "low": score["low"],
-        "high": score["high"],
         "kind": clean(titled(FAMILY_TITLES, run.summary["method"]["family"])),
         "point": clean(run.point),
         "score": f"{score_text(score['value'])} [{score_text(score['low'])}, {score_text(score['high'])}]",
@@ -113,52 +135,72 @@ def _score_domain(data: Sequence[dict[str, Any]]) -> list[float]:
     return [low - spare, high + spare]
 
 
-def pareto(board: Board, own: Sequence[str] = ()) -> dict[str, Any]:
+def pareto(board: Board, own: Sequence[str] = (), likely: Mapping[str, float] | None = None) -> dict[str, Any]:
     """The Vega-Lite spec: mean FLOPs (log scale) against score, with the front behind the curves.
 
-    Whiskers are the score's interval, a line is one sweep, a mark one run, filled when it is on the front. With the
+    Whiskers are the score's interval and the spread of FLOPs over samples, a line is one sweep, a mark one run, filled
+    when it is on the front; the more surely it is (`likely`, by run key), the stronger the band behind it. With the
     ids of a method's `own` curves the chart is about these: of the others the runs on the front remain, faded. The
-    page may set the parameters `picked`, the curves that do not fade (none: all), and `hovered`, a run's anchor.
+    page may set the parameters `picked`, the curves that do not fade (none: all), `hovered`, a run's anchor, and the
+    edges and ticks of the axes.
     """
-    spec = _filled(_pareto_template(), board, own)
-    spec["params"] = [{"name": "picked", "value": list(own)}, {"name": "hovered", "value": ""}]
-    return spec
+    return _filled(_pareto_template(), rows(board, own, likely), board, list(own))
 
 
 def thumbnail(board: Board) -> dict[str, Any]:
-    """A small spec without axes: the curves and the front."""
-    return _filled(_thumbnail_template(), board, ())
+    """A small spec without axes: the front, and the static reference."""
+    data = [row for row in rows(board) if row["front"] or row["family"] == "static"]
+    return _filled(_thumbnail_template(), data, board, [])
 
 
-def _filled(template: dict[str, Any], board: Board, own: Sequence[str]) -> dict[str, Any]:
+def small(board: Board, own: Sequence[str]) -> dict[str, Any]:
+    """The spec of a method's chart beside its table: own curves over the front of all."""
+    return _filled(_small_template(), rows(board, own), board, list(own))
+
+
+def _filled(template: dict[str, Any], data: list[dict[str, Any]], board: Board, own: list[str]) -> dict[str, Any]:
     """A board's numbers put into a spec; Altair builds and checks the rest of it only once."""
     spec = copy.deepcopy(template)
-    data = rows(board, own)
-    domain, ticks = log_axis([row["x"] for row in data])
+    (left, right), ticks = log_axis([row["x"] for row in data])
+    bottom, top = _score_domain(data)
+    for row in data:
+        row["left"], row["right"] = max(row["left"], left), min(row["right"], right)
     spec["datasets"] = {"runs": data}
+    values = {"picked": own, "hovered": "", "x0": left, "x1": right, "y0": bottom, "y1": top, "ticks": ticks}
+    spec["params"] = [{"name": name, "value": value} for name, value in values.items()]
     for layer in spec["layer"]:
-        x, y = layer["encoding"]["x"], layer["encoding"]["y"]
-        x["scale"]["domain"], y["scale"]["domain"] = list(domain), _score_domain(data)
-        y["title"] = f"{clean(titled(METRIC_TITLES, board.metric))}, %"
-        if x["axis"]:
-            x["axis"]["values"] = ticks
+        if "y" in layer["encoding"]:
+            layer["encoding"]["y"]["title"] = f"{clean(titled(METRIC_TITLES, board.metric))}, %"
     return spec
 
 
 @cache
 def _pareto_template() -> dict[str, Any]:
-    base = _base(alt.Axis(format="~s", labelOverlap=True), alt.Axis(tickCount=7, minExtent=34))
-    whiskers = base.mark_rule(strokeWidth=1.25).encode(
-        y=alt.Y("low:Q", axis=alt.Axis(tickCount=7, minExtent=34)).scale(nice=True, zero=False),
-        y2="high:Q",
-        color=alt.Color("family:N", legend=None, scale=_paint()),
-        opacity=alt.when("datum.run == hovered")
-        .then(alt.value(1))
-        .when(_LIT)
-        .then(alt.value(0.3))
-        .otherwise(alt.value(0.05)),
+    return _chart(
+        alt.Axis(format="~s", labelOverlap=True, values=alt.ExprRef("ticks")),
+        alt.Axis(tickCount=7, minExtent=34),
+        860,
+        420,
     )
-    return _spec(alt.layer(_front(base, 8), whiskers, _lines(base, 1.75), _marks(base, 80)), 860, 420)
+
+
+@cache
+def _small_template() -> dict[str, Any]:
+    return _chart(
+        alt.Axis(format="~s", labelOverlap=True, values=alt.ExprRef("ticks")),
+        alt.Axis(tickCount=5, minExtent=34),
+        520,
+        300,
+    )
+
+
+def _chart(x_axis: alt.Axis, y_axis: alt.Axis, width: int, height: int) -> dict[str, Any]:
+    base = _base(x_axis, y_axis)
+    up = _whisker(base.encode(y=_y(y_axis, "low:Q"), y2="high:Q"), 0.3)
+    across = _whisker(base.encode(x=_x(x_axis, "left:Q"), x2="right:Q"), 0.12)
+    return _spec(
+        alt.layer(_front(base, 8), _band(base), across, up, _lines(base, 1.75), _marks(base, 80)), width, height
+    )
 
 
 @cache
@@ -168,9 +210,27 @@ def _thumbnail_template() -> dict[str, Any]:
 
 
 def _base(x_axis: alt.Axis | None, y_axis: alt.Axis | None) -> alt.Chart:
-    return alt.Chart(alt.NamedData("runs")).encode(
-        x=alt.X("x:Q", title="Mean FLOPs per sample, log scale", axis=x_axis).scale(type="log", nice=False),
-        y=alt.Y("y:Q", axis=y_axis).scale(nice=y_axis is not None, zero=False),
+    return alt.Chart(alt.NamedData("runs")).encode(x=_x(x_axis, "x:Q"), y=_y(y_axis, "y:Q"))
+
+
+def _x(axis: alt.Axis | None, field: str) -> alt.X:
+    scale = alt.Scale(type="log", nice=False, domain=[alt.ExprRef("x0"), alt.ExprRef("x1")])
+    return alt.X(field, title="Mean FLOPs per sample, log scale", axis=axis, scale=scale)
+
+
+def _y(axis: alt.Axis | None, field: str) -> alt.Y:
+    scale = alt.Scale(nice=False, zero=False, domain=[alt.ExprRef("y0"), alt.ExprRef("y1")])
+    return alt.Y(field, axis=axis, scale=scale)
+
+
+def _whisker(chart: alt.Chart, opacity: float) -> alt.Chart:
+    return chart.mark_rule(strokeWidth=1.25).encode(
+        color=alt.Color("family:N", legend=None, scale=_paint()),
+        opacity=alt.when(_HOVERED)
+        .then(alt.value(1))
+        .when(_LIT)
+        .then(alt.value(opacity))
+        .otherwise(alt.value(opacity / 8)),
     )
 
 
@@ -180,7 +240,21 @@ def _paint() -> alt.Scale:
 
 def _front(base: alt.Chart, width: float) -> alt.Chart:
     return base.transform_filter("datum.front").mark_line(
-        interpolate="step-after", strokeWidth=width, strokeCap="round", strokeJoin="round", color=_FRONT
+        interpolate="step-after",
+        strokeWidth=width,
+        strokeCap="round",
+        strokeJoin="round",
+        color=_FRONT,
+        opacity=0.7,
+    )
+
+
+def _band(base: alt.Chart) -> alt.Chart:
+    """Behind every run that may be on the front a spot, as strong as that is probable."""
+    return (
+        base.transform_filter("datum.sure >= 0.05")
+        .mark_circle(size=420, color=_FRONT)
+        .encode(opacity=alt.Opacity("sure:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=[0, 0.9])))
     )
 
 
@@ -191,7 +265,11 @@ def _lines(base: alt.Chart, width: float) -> alt.Chart:
         strokeDash=alt.StrokeDash("dash:O", legend=None).scale(
             domain=list(range(len(DASHES))), range=[list(dash) for dash in DASHES]
         ),
-        opacity=alt.when(_LIT).then(alt.value(1)).otherwise(alt.value(0.1)),
+        opacity=alt.when(f"({_LIT}) && datum.family == 'static' && !({_PICKED})")
+        .then(alt.value(0.5))
+        .when(_LIT)
+        .then(alt.value(1))
+        .otherwise(alt.value(0.1)),
     )
 
 
@@ -202,15 +280,16 @@ def _marks(base: alt.Chart, size: float) -> alt.Chart:
         .then(alt.Fill("family:N", legend=None, scale=_paint()))
         .otherwise(alt.value(_PAPER)),
         shape=alt.Shape("family:N", legend=None).scale(domain=list(SHAPES), range=list(SHAPES.values())),
-        size=alt.when("datum.run == hovered").then(alt.value(3 * size)).otherwise(alt.value(size)),
+        size=alt.when(_HOVERED).then(alt.value(3 * size)).otherwise(alt.value(size)),
         opacity=alt.when(_LIT).then(alt.value(1)).otherwise(alt.value(0.1)),
     )
 
 
 def _spec(chart: alt.LayerChart, width: int, height: int) -> dict[str, Any]:
     font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+    named = ("picked", "hovered", "x0", "x1", "y0", "y1", "ticks")
     chart = (
-        chart.add_params(alt.param(name="picked", value=[]), alt.param(name="hovered", value=""))
+        chart.add_params(*(alt.param(name=name, value=0) for name in named))
         .properties(width=width, height=height, padding=6, background="transparent")
         .configure(font=font, aria=False)
         .configure_view(stroke=None)

@@ -11,6 +11,7 @@ from typing import Any
 
 import altair as alt
 import vl_convert
+from markupsafe import Markup
 
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
 _SVG = "http://www.w3.org/2000/svg"
@@ -31,12 +32,23 @@ def draw(spec: Mapping[str, Any]) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
+def safe(spec: Mapping[str, Any]) -> Markup:
+    """The drawing as markup that a template does not escape."""
+    return Markup(draw(spec))
+
+
 def standalone(svg: str) -> str:
     """The same drawing as a file of its own: light colours in place of variables, on white."""
     svg = re.sub(r"var\(--[a-z_]+, ([^)]+)\)", r"\1", svg)
     head, rest = svg.split(">", 1)
     head = head.replace(' aria-hidden="true"', "").replace(' focusable="false"', "")
     return f'{head}><rect width="100%" height="100%" fill="#ffffff"/>{rest}\n'
+
+
+def raster(svg: str) -> bytes:
+    """A drawing of its own as PNG, at twice its size."""
+    picture: bytes = vl_convert.svg_to_png(svg, scale=2)
+    return picture
 
 
 @cache

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .boards import MethodCard, Summary
+from .boards import MethodCard
+from .summaries import Summary
 from .text import canonical, digest_of, knob_text
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from elue.errors import ElueError
@@ -14,12 +14,16 @@ from elue.errors import ElueError
 MANIFEST = ".elue-site.json"
 SCHEMA = 1
 
+File = tuple[str, str | bytes]
+"""A file of the site: its path in it, and its content."""
 
-def publish(files: Mapping[str, str], out: Path) -> None:
-    """Write the files (by path inside the site) to a folder beside `out`, then put that in its place.
 
-    `out` may be missing, empty, or an earlier site with nothing added; else ElueError `folder_in_use`, and
-    nothing is changed. Text that is no Unicode (a lone surrogate) is written as a question mark.
+def publish(files: Mapping[str, str | bytes] | Iterable[File], out: Path) -> None:
+    """Write the files to a folder beside `out` as they come, then put that in its place.
+
+    `out` may be missing, empty, or an earlier site with nothing added; else ElueError `folder_in_use`. Whatever is
+    raised, also by the iterable, `out` stays as it was. Text that is no Unicode (a lone surrogate) is written as a
+    question mark.
     """
     out = Path(os.path.realpath(out))
     check(out)
@@ -28,11 +32,9 @@ def publish(files: Mapping[str, str], out: Path) -> None:
     fresh, old = scratch / "new", scratch / "old"
     try:
         fresh.mkdir()
-        manifest = {"site": "elue", "schema": SCHEMA, "files": sorted(files)}
-        for name, text in {**files, MANIFEST: json.dumps(manifest, indent=1) + "\n"}.items():
-            path = fresh / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode("utf-8", "replace"))
+        names = [_put(fresh, *file) for file in (files.items() if isinstance(files, Mapping) else files)]
+        manifest = {"site": "elue", "schema": SCHEMA, "files": sorted(names)}
+        _put(fresh, MANIFEST, json.dumps(manifest, indent=1) + "\n")
         if out.exists():
             out.rename(old)
         try:
@@ -47,6 +49,13 @@ def publish(files: Mapping[str, str], out: Path) -> None:
         ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _put(folder: Path, name: str, content: str | bytes) -> str:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode("utf-8", "replace") if isinstance(content, str) else content)
+    return name
 
 
 def check(out: Path) -> None:

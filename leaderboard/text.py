@@ -59,6 +59,12 @@ def score_text(value: float) -> str:
     return "0.00" if written == "-0.00" else written
 
 
+def signed_text(value: float) -> str:
+    """A difference to two decimals, with its sign; a zero has none."""
+    written = f"{value:+.2f}"
+    return "0.00" if written in ("+0.00", "-0.00") else written.replace("-", "\u2212")
+
+
 def knob_text(value: Any) -> str:
     """The value of one knob: switches as on and off, numbers as short as they are exact."""
     if isinstance(value, bool):

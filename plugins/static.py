@@ -16,8 +16,9 @@ from elue.errors import ElueError, unknown
 from elue.modeling.backbone import load_backbone
 from elue.modeling.encoder import Encoder, truncated
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.inference import EncoderModel, batched_logits, quality
+from elue.modeling.inference import batched_logits, quality
 from elue.modeling.options import TrainingOptions, option, parse_options
+from elue.modeling.running import WholeModel
 from elue.modeling.saving import load, save, saved_points
 from elue.modeling.text import TextEncoder
 from elue.modeling.training import fit
@@ -34,7 +35,7 @@ def networks_of(encoder: Encoder, task: TaskInfo, pooling: str, depths: Iterable
     return {str(k): EncoderWithHead(truncated(encoder, k), task, pooling) for k in sorted(set(depths))}
 
 
-class StaticModel(EncoderModel):
+class StaticModel(WholeModel):
     """Answers with the network of the depth that the point names as `layers`; the deepest until it is set."""
 
     def __init__(self, networks: dict[str, EncoderWithHead], text: TextEncoder, task: TaskInfo) -> None:
@@ -45,7 +46,7 @@ class StaticModel(EncoderModel):
         layers = str(point.get("layers", ""))
         if layers not in self.networks:
             raise unknown("value of layers", layers, self.networks, code="bad_point")
-        self.network = self.networks[layers]
+        self.use(self.networks[layers])
 
 
 class Static(Method):

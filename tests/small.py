@@ -10,6 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.modeling.flow import flow
+from elue.modeling.ragged import Request
+from elue.modeling.running import RaggedModel
+from elue.modeling.text import Encoded
 from elue.protocol import Example, Sample, TaskInfo, TrainingJob
 
 CONFIG = EncoderConfig(
@@ -72,3 +76,11 @@ def job(out: Path, task: TaskInfo = CLASSES, train: int = 96, **options: Any) ->
     """A training job with the backbone "tiny" that takes a second or two."""
     given = {**OPTIONS, **options}
     return TrainingJob(task, examples(train, task), examples(40, task, seed=1), "tiny", out, options=given)
+
+
+def alone(model: RaggedModel, ids: Tensor) -> Request:
+    """One text of these ids, (tokens,), run through the model by itself."""
+    encoded = Encoded(ids.flatten().tolist(), [0] * ids.numel())
+    with torch.inference_mode():
+        (done,) = flow(model.stages(), [Request(0, encoded, alone=True)])
+    return done

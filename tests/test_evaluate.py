@@ -33,8 +33,8 @@ class Watcher:
     def run_started(self, run: PlannedRun, samples: int) -> None:
         self.started.append(run.identity.key)
 
-    def sample_done(self, run: PlannedRun) -> None:
-        self.samples += 1
+    def sample_done(self, run: PlannedRun, count: int = 1) -> None:
+        self.samples += count
 
     def run_ended(self, run: PlannedRun, record: Record) -> None:
         self.ended.append(record.status)
@@ -118,7 +118,7 @@ BAD = {
     "answers text": ("return [Prediction('0')]", "invalid", "'0', not a number"),
     "answers no label": ("return [Prediction(2)]", "invalid", "not a label index in 0..1"),
     "answers half a label": ("return [Prediction(0.5)]", "invalid", "not a label index"),
-    "answers NaN scores": ("return [Prediction(0, (float('nan'),))]", "invalid", "unsendable"),
+    "answers NaN scores": ("return [Prediction(0, (float('nan'),))]", "invalid", "scores are not finite"),
     "asks for labels": ("return [Prediction(s.label) for s in samples]", "failed", "no attribute 'label'"),
     "forks": ("import os; os.fork(); return [Prediction(0)]", "forbidden", "start a process (os.fork)"),
     "forks and hides it": (
@@ -224,6 +224,8 @@ def test_an_operator_without_a_rule_makes_the_run_incomplete(run: Evaluate, writ
     assert record.status == "ok"
     assert not record.complete
     assert record.unknown == {"toy.mystery.default": 6}
+    assert "no rule for toy.mystery.default" in record.reason
+    assert "elue.meter.register_formula(" in record.reason
 
 
 def test_finished_runs_are_not_repeated(run: Evaluate, write_plugin: WritePlugin) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,19 @@ softmax = 5
 layer_norm = 7
 rms_norm = 5
 batch_norm = 4
+[reference]
+name = "small"
+layers = 2
+hidden = 8
+heads = 2
+intermediate = 16
+positions = 10
+letters = 4
 """
 
 
 def test_shipped_profiles_have_the_costs_of_their_standards() -> None:
-    assert profile.names() == ["elue-1", "elue-2022"]
+    assert profile.names() == ["elue-1", "elue-1-batch", "elue-2022"]
     costs = profile.load("elue-1").costs
     assert (costs.multiply_add, costs.pointwise, costs.reduction) == (2, 1, 1)
     assert (costs.softmax, costs.layer_norm, costs.rms_norm) == (5, 7, 5)
@@ -47,8 +56,31 @@ def test_digest_follows_content_not_title_or_layout() -> None:
     assert profile.parse(TEXT.replace("softmax = 5", "softmax = 4"), "c").digest != plain.digest
     assert profile.parse(TEXT.replace("threads = 1", "threads = 2"), "d").digest != plain.digest
     assert profile.parse(TEXT.replace("mine", "yours"), "e").digest != plain.digest
-    assert len({profile.load(name).digest for name in profile.names()}) == 2
+    assert profile.parse(TEXT.replace("layers = 2", "layers = 3"), "f").digest != plain.digest
+    assert profile.parse(TEXT.replace("threads", "tokens = 64\nthreads"), "g").digest != plain.digest
+    assert len({profile.load(name).digest for name in profile.names()}) == 3
     assert len(plain.digest) == 64
+
+
+def test_the_batch_profile_is_elue_1_in_packs_on_two_threads() -> None:
+    single, batch = profile.load("elue-1"), profile.load("elue-1-batch")
+    assert (single.conditions.threads, single.conditions.tokens) == (1, 0)
+    assert (batch.conditions.threads, batch.conditions.tokens) == (2, 4096)
+    assert (batch.costs, batch.reference) == (single.costs, single.reference)
+
+
+def test_tokens_of_the_reference() -> None:
+    reference = profile.parse(TEXT, "a").reference
+    assert reference.tokens("") == 2
+    assert reference.tokens("well done!") == 2 + 1 + 1 + 1
+    assert reference.tokens("words it's") == 2 + 2 + 3
+    assert reference.tokens("a", "b") == 3 + 2
+    assert reference.tokens("a " * 50) == 10
+
+
+def test_a_profile_survives_being_taken_apart() -> None:
+    loaded = profile.load("elue-1-batch")
+    assert profile.from_parts(asdict(loaded)) == loaded
 
 
 def test_profile_from_a_file(tmp_path: Path) -> None:
@@ -62,6 +94,7 @@ def test_profile_from_a_file(tmp_path: Path) -> None:
     [
         ("name = ", "broken_profile", "not TOML"),
         ("name = 'x'", "broken_profile", "conditions"),
+        (TEXT.split("[reference]")[0], "broken_profile", "reference"),
         (TEXT.replace("softmax = 5", "softmaks = 5"), "broken_profile", "softmaks"),
         (TEXT.replace("softmax = 5", "softmax = -1"), "broken_profile", "softmax = -1"),
         (TEXT.replace("softmax = 5", "softmax = 1.5"), "broken_profile", "softmax = 1.5"),

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from elue.cli import browse, database, demo, evaluate, measure, score, site, train
+from elue.cli import browse, check, database, demo, evaluate, measure, score, site, submit, trace, train
 from elue.errors import ElueError
 
 app = typer.Typer(
@@ -19,8 +19,14 @@ app = typer.Typer(
 app.command("list")(browse.list_methods)
 app.command("show")(browse.show_method)
 app.command("tasks")(browse.list_tasks)
+app.command("init-method")(check.init_method)
+app.command("check")(check.check_method)
 app.command("train")(train.train_method)
 app.command("evaluate")(evaluate.evaluate_method)
+app.command("submit")(submit.submit_method)
+app.command("validate")(submit.validate_submission)
+app.command("verify")(submit.verify_submission)
+app.command("retract")(submit.retract_submission)
 app.command("count")(measure.count_model)
 app.command("doctor")(measure.doctor)
 app.command("score")(score.score_methods)
@@ -28,6 +34,7 @@ app.command("import-points")(score.import_points)
 app.command("site")(site.build_site)
 app.command("demo")(demo.run_demo)
 app.add_typer(database.app, name="db")
+app.add_typer(trace.app, name="trace")
 
 
 @app.callback(invoke_without_command=True)

@@ -20,14 +20,18 @@ def group() -> None:
 
 @app.command("rebuild")
 def rebuild(
-    runs: list[Path] = typer.Option([Path("runs")], help="Folder with records; repeat for several."),
+    runs: list[Path] = typer.Option(
+        [Path("runs")], help="Folder with records, a submission, or a folder of submissions; repeat."
+    ),
     db: str = typer.Option(DATABASE, help="Index to fill, a SQLAlchemy URL."),
 ) -> None:
-    """Make the index again from the records."""
+    """Make the index again from the records; those of submissions with the trust they have earned."""
     from elue.store import Store
+    from elue.submissions.signing import as_it_stands, record_folders
 
     for folder in runs:
         if not folder.is_dir():
             raise ElueError("no_runs", f"There is no runs folder {folder}.")
-    count = Store(db).rebuild(runs)
+    folders = [inner for folder in runs for inner in record_folders(folder)]
+    count = Store(db).rebuild(folders, as_it_stands(folders))
     note(f"{count} records indexed in {db}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from elue.cli.evaluate import run_and_index, show_runs
+from elue.cli.evaluate import EXPLAINED, run_and_index, show_runs
 from elue.cli.output import note
 
 METHODS = ("static", "elasticbert", "ltp", "switch", "cascadebert")
@@ -32,7 +32,7 @@ def run_demo(
         weights = _train(name, out, seed)
         note(f"[{number}/{len(METHODS)}] {name}: measuring ({time.monotonic() - start:.0f} s so far)")
         summaries += _evaluate(name, out, weights, seed, store)
-    index = build(store.summaries(), out / "site")
+    index = build(store.summaries(), out / "site", store.record)
     show_runs(summaries)
     note(f"done in {time.monotonic() - start:.0f} s; open {index.resolve().as_uri()}")
 
@@ -69,5 +69,6 @@ def _evaluate(name: str, out: Path, weights: Path, seed: int, store: Any) -> lis
         seed=seed,
         runs=out / "runs",
         workers=min(2, os.cpu_count() or 1),
+        explain=EXPLAINED,
     )
     return run_and_index(evaluation, evaluate.plan(evaluation), store)

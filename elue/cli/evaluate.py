@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from elue.plan import PlannedRun
     from elue.protocol import Knob
     from elue.store import Store
+    from elue.tasks.spec import TaskSpec
 
+Measured = Literal["observed", "traced"]
+EXPLAINED = 200
+"""Samples of a generated task that are explained unless `--explain` says otherwise."""
 DATABASE = "sqlite:///elue.sqlite"
 """Where the index is unless `--db` says otherwise."""
 
@@ -37,7 +41,15 @@ def evaluate_method(
     db: str = typer.Option(DATABASE, help="Index of the records, a SQLAlchemy URL."),
     rerun: Literal["missing", "all", "none"] = typer.Option("missing", help="Which runs to execute."),
     workers: int = typer.Option(1, min=1, help="Points measured side by side, each in a process of its own."),
+    latency: int = typer.Option(100, min=0, help="Samples a point that are timed; 0 leaves timing out."),
+    repeat: int = typer.Option(16, min=0, help="Samples a point that are asked again, to audit compute; 0: none."),
+    against: Path | None = typer.Option(None, help="Weights of a trained `static`, for a profile with packs."),
     timeout: float = typer.Option(60.0, min=0.1, help="Seconds a sample may take."),
+    measure: Measured | None = typer.Option(
+        None, help="Observe every sample alone, or price its trace. Default: traced where the method has traces."
+    ),
+    audit: str = typer.Option("64", metavar="N|all", help="Samples a point that a traced run is audited on."),
+    explain: int | None = typer.Option(None, min=0, help="Explain N samples. Default: 200 where texts may be shown."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Say which runs are due and why; execute none."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
@@ -47,9 +59,10 @@ def evaluate_method(
     from elue import registry, tasks
 
     points = tuple(parse_point(text) for text in point)
+    spec = tasks.get(task)
     evaluation = evaluation_module.Evaluation(
         method=registry.find(method),
-        data=tasks.load(tasks.get(task), split, data, limit),
+        data=tasks.load(spec, split, data, limit),
         profile=profiles.load(profile),
         weights=weights,
         points=points,
@@ -58,6 +71,12 @@ def evaluate_method(
         rerun=rerun,
         workers=workers,
         sample_seconds=timeout,
+        measure=measure,
+        audit=parse_audit(audit),
+        explain=explained(spec, explain),
+        latency=latency,
+        repeat=repeat,
+        against=against,
     )
     planned = evaluation_module.plan(evaluation)
     if dry_run:
@@ -89,6 +108,25 @@ def run_and_index(evaluation: Evaluation, planned: list[PlannedRun], store: Stor
             finished[record.key] = record
     keys = [run.identity.key for run in planned]
     return [records.summary(finished[key]) for key in keys if key in finished]
+
+
+def parse_audit(text: str) -> int | None:
+    """How many samples to audit, None for all. Raises ElueError for anything but a number from 1 up or `all`."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ElueError("bad_audit", f"--audit is '{text}'.", "It takes a number from 1 up, or all.")
+    return int(text)
+
+
+def explained(spec: TaskSpec, wanted: int | None) -> int:
+    """How many samples to explain. Raises ElueError for a task whose texts are not the project's own to show."""
+    if wanted and not spec.generated:
+        message = f"--explain keeps texts, and those of '{spec.name}' may not be shown."
+        raise ElueError("texts_not_shown", message, "Leave it out, or take a generated task such as diagnostic.")
+    if wanted is None:
+        return EXPLAINED if spec.generated else 0
+    return wanted
 
 
 def parse_point(text: str) -> dict[str, Knob]:
@@ -127,18 +165,30 @@ def brief(summary: dict[str, Any]) -> dict[str, Any]:
         "score": summary["score"],
         "flops": summary["flops"],
         "params": summary["params"],
+        "division": "open" if summary["registered"] else "closed",
+        "measure": summary["measure"],
+        "audited": summary["audited"],
+        "declared": summary["declared"],
+        "controls": summary["controls"],
+        "traffic": summary["traffic"],
+        "latency": summary["latency"],
+        "batch": summary["batch"],
+        "times": summary["times"],
         "complete": summary["complete"],
         "unknown": summary["unknown"],
+        "flags": summary["flags"],
         "status": summary["status"],
         "reason": summary["reason"],
     }
 
 
 def show_runs(summaries: list[dict[str, Any]]) -> None:
-    """Print runs as a table."""
+    """Print runs as a table, with the profile it holds under; flags, gaps and failures go beside it."""
     from elue.recording import point_text
 
-    header = ("method", "point", "score", "95 % interval", "MFLOPs", "p95", "params", "touched", "status")
+    extra = [name for name in _EXTRA if any(run[name] for run in summaries)]
+    header = ["method", "point", "score", "95 % interval", "MFLOPs", "p95", "params", "touched"]
+    columns = [column for name in extra for column in _EXTRA[name]]
     rows = []
     for run in summaries:
         score, flops, params = run["score"], run["flops"], run["params"]
@@ -153,10 +203,28 @@ def show_runs(summaries: list[dict[str, Any]]) -> None:
                 f"{params['total']:,}",
                 f"{params['touched_mean']:,.0f}",
             ]
-        rows.append((run["method"]["name"], point_text(run["point"]), *cells, state))
+        for name in extra:
+            unit = "" if name == "controls" else "x"
+            cells += [f"{run[name][key]:.2f}{unit}" if run[name] else "" for key in _EXTRA[name].values()]
+        flagged = f", {len(run['flags'])} flags" if run["flags"] else ""
+        rows.append((run["method"]["name"], point_text(run["point"]), *cells, state + flagged))
+        who = f"{run['method']['name']} {point_text(run['point'])}".strip()
         if run["reason"]:
-            note(f"{run['method']['name']} {point_text(run['point'])}: {run['status']}: {run['reason']}")
-    table(header, rows, right=("score", "MFLOPs", "p95", "params", "touched"))
+            note(f"{who}: {run['status']}: {run['reason']}")
+        for flag in run["flags"]:
+            note(f"{who}: {flag['code']}: {flag['detail']}")
+    for name, digest in sorted({(run["profile"]["name"], run["profile"]["digest"]) for run in summaries}):
+        note(f"profile {name} {digest}")
+    table((*header, *columns, "status"), rows, right=("score", "MFLOPs", "p95", "params", "touched", *columns))
+
+
+_EXTRA = {
+    "controls": {"gain": "gain"},
+    "latency": {"latency": "median", "p95 latency": "p95"},
+    "batch": {"FLOPs speed-up": "flops_speedup", "throughput": "throughput", "realised": "realised"},
+}
+"""Columns for parts that not every run has: the lead over the random control, ratios to the reference encoder or to
+the static model."""
 
 
 def _show_plan(planned: list[PlannedRun], as_json: bool) -> None:

@@ -42,7 +42,9 @@ def count_model(
     share = f"{counted.flops:,} FLOPs, {counted.matmul_flops:,} of them multiply-adds"
     typer.echo(f"\n{share}; {counted.params_touched:,} of {counted.params_total:,} parameters touched")
     if not counted.complete:
-        note(f"incomplete: no rule for {', '.join(counted.unknown)}")
+        from elue.recording import gap
+
+        note(gap(counted.unknown))
         raise typer.Exit(1)
 
 

@@ -67,8 +67,10 @@ def ending(record: Record) -> str:
     """How a run ended, in one line."""
     if record.score is None or record.flops is None:
         return f"{record.status}: {record.reason}"
-    gap = "" if record.complete else f", incomplete: no rule for {', '.join(record.unknown)}"
-    return f"{record.score.name} {record.score.value:.2f} at {record.flops.mean / 1e6:,.1f} MFLOPs a sample{gap}"
+    missing = f", {record.reason}" if record.reason else ""
+    flags = "".join(f"; {flag.code}" for flag in record.flags)
+    score, flops = record.score, record.flops.mean / 1e6
+    return f"{score.name} {score.value:.2f} at {flops:,.1f} MFLOPs a sample{missing}{flags}"
 
 
 class _Bars:
@@ -79,10 +81,10 @@ class _Bars:
     def run_started(self, run: PlannedRun, samples: int) -> None:
         self.tasks[run.identity.key] = self.bars.add_task(label(run), total=samples, rate="")
 
-    def sample_done(self, run: PlannedRun) -> None:
+    def sample_done(self, run: PlannedRun, count: int = 1) -> None:
         task = self.tasks[run.identity.key]
         speed = self.bars.tasks[self.bars.task_ids.index(task)].speed
-        self.bars.update(task, advance=1, rate=f"{speed:.0f}/s" if speed else "")
+        self.bars.update(task, advance=count, rate=f"{speed:.0f}/s" if speed else "")
 
     def run_ended(self, run: PlannedRun, record: Record) -> None:
         self.bars.remove_task(self.tasks.pop(run.identity.key))
@@ -97,17 +99,17 @@ class _Lines:
         now = time.monotonic()
         self.done[run.identity.key] = (0, samples, now, now)
 
-    def sample_done(self, run: PlannedRun) -> None:
+    def sample_done(self, run: PlannedRun, count: int = 1) -> None:
         done, total, start, said = self.done[run.identity.key]
         now = time.monotonic()
         if done == 0:  # before the first answer lies the loading, which tells nothing of the rate
             start = said = now
         elif now - said >= 10:
             rate = done / (now - start)
-            left = (total - done - 1) / rate
-            note(f"{label(run)}: {done + 1:,} of {total:,}, {rate:.0f}/s, {left:.0f} s left")
+            left = (total - done - count) / rate
+            note(f"{label(run)}: {done + count:,} of {total:,}, {rate:.0f}/s, {left:.0f} s left")
             said = now
-        self.done[run.identity.key] = (done + 1, total, start, said)
+        self.done[run.identity.key] = (done + count, total, start, said)
 
     def run_ended(self, run: PlannedRun, record: Record) -> None:
         del self.done[run.identity.key]

@@ -14,14 +14,23 @@ def build_site(
     db: str = typer.Option(DATABASE, help="Index of the records, a SQLAlchemy URL."),
     out: Path = typer.Option(Path("site"), help="Folder for the pages."),
     runs: Path | None = typer.Option(None, help="Index the records below this folder first."),
+    submissions: Path | None = typer.Option(None, help="Folder of submissions, for what their manifests say."),
+    base_url: str = typer.Option("", help="Where the site will stand, for links that name it in full."),
+    serve: bool = typer.Option(False, "--serve", help="Serve the pages on this machine once they are built."),
+    port: int = typer.Option(8000, help="Port for --serve; 0 takes any free one."),
 ) -> None:
     """Build the static leaderboard site from the index."""
-    from elue.leaderboard import build
+    from elue.leaderboard import build, manifests
     from elue.store import Store
 
     store = Store(db)
     if runs is not None:
         store.catch_up(runs)
     summaries = store.summaries()
-    index = build(summaries, out)
+    told = manifests.read(submissions) if submissions is not None else {}
+    index = build(summaries, out, store.record, told, base_url)
     note(f"{len(summaries)} runs; open {index.resolve().as_uri()}")
+    if serve:
+        from elue.leaderboard.serving import serve as serve_folder
+
+        serve_folder(out, port, lambda address: note(f"serving {address}; stop with Ctrl-C"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -40,6 +41,14 @@ def stored(tensor: Tensor) -> int:
     if tensor.layout is torch.jagged:
         return tensor.values().numel()
     return tensor.values().numel() if tensor.layout is not torch._mkldnn else tensor.numel()  # type: ignore[attr-defined]
+
+
+def groups_used(args: Args, kwargs: Kwargs) -> list[int] | None:
+    """Of a product of rows by weights (groups, k, m): the groups that have rows; None where there are no groups."""
+    offsets = kwargs.get("offs", args[2] if len(args) > 2 else None)
+    if offsets is None or args[1].dim() != 3:
+        return None
+    return [group for group, (start, end) in enumerate(pairwise([0, *offsets.tolist()])) if end > start]
 
 
 def sequence_lengths(batch: Tensor) -> list[int]:

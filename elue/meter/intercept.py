@@ -19,10 +19,12 @@ from torch._ops import OpOverload
 from elue.meter.plan import Plan, plan_for
 from elue.meter.table import FREE, operator_table
 
-_KEY = torch._C._dispatch_key_parse("AutocastIPU")
+KEY = torch._C._dispatch_key_parse("AutocastIPU")
 _COMPOSITE_KERNEL = torch._C.DispatchKey.CompositeImplicitAutograd
 _set_included = torch._C._dispatch_tls_set_dispatch_key_included
 _set_excluded = torch._C._dispatch_tls_set_dispatch_key_excluded
+_is_included = torch._C._dispatch_tls_is_dispatch_key_included
+_is_excluded = torch._C._dispatch_tls_is_dispatch_key_excluded
 
 
 class Observer(Protocol):
@@ -48,8 +50,13 @@ def observers() -> tuple[Observer, ...]:
 def set_observers(observers: tuple[Observer, ...]) -> None:
     """Let these, and nobody else, observe this thread from now on."""
     _thread.observers = observers
-    _set_excluded(_KEY, not observers)
-    _set_included(_KEY, bool(observers))
+    _set_excluded(KEY, not observers)
+    _set_included(KEY, bool(observers))
+
+
+def seeing() -> bool:
+    """Whether this thread's operators reach its observers: code can switch the key off behind their back."""
+    return _is_included(KEY) and not _is_excluded(KEY)
 
 
 def _observe(plan: Plan, args: Any, kwargs: Any) -> Any:
@@ -58,7 +65,7 @@ def _observe(plan: Plan, args: Any, kwargs: Any) -> Any:
     thread = _thread
     # functorch, on its way down, restores the keys that were on before ours was switched off: one call, seen twice.
     inside, thread.running = thread.running, True
-    _set_included(_KEY, False)
+    _set_included(KEY, False)
     try:
         result = plan.call(*args, **kwargs)
         if not inside:
@@ -66,7 +73,7 @@ def _observe(plan: Plan, args: Any, kwargs: Any) -> Any:
                 observer.count(plan, args, kwargs, result)
     finally:
         thread.running = inside
-        _set_included(_KEY, True)
+        _set_included(KEY, True)
     return result
 
 
@@ -105,7 +112,7 @@ def _install() -> list[torch.library.Library]:
     The fallback alone would do, but torch cannot combine one with a dispatch mode or a tensor subclass.
     """
     everything = torch.library.Library("_", "IMPL")
-    everything.fallback(_fallback, _KEY.name)
+    everything.fallback(_fallback, KEY.name)
     libraries = {"_": everything}
     for full in torch._C._dispatch_get_all_op_names():
         namespace, _, operator = full.partition("::")
@@ -116,7 +123,7 @@ def _install() -> list[torch.library.Library]:
         else:
             kernel = _kernel(namespace, name, overload or "default")
         assert library.m is not None
-        library.m.impl(operator, _KEY.name, kernel, False)
+        library.m.impl(operator, KEY.name, kernel, False)
     return list(libraries.values())
 
 

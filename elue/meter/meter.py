@@ -15,8 +15,8 @@ from elue import profile as profiles
 from elue.errors import ElueError
 from elue.meter.attribution import Attribution, ModuleCount
 from elue.meter.compiled import compilations, run_as_written
-from elue.meter.intercept import Observer, observers, set_observers
-from elue.meter.parameters import Touched
+from elue.meter.intercept import Observer, observers, seeing, set_observers
+from elue.meter.parameters import Interval, Touched
 from elue.meter.plan import Plan
 from elue.meter.threads import follow_threads, work_elsewhere, worked_elsewhere
 from elue.meter.traffic import Traffic
@@ -89,6 +89,8 @@ class Meter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         before, eager, compiled, elsewhere = self._entered.pop()
+        if not seeing():
+            self._unseen["work hidden from the Meter"] += 1
         set_observers(before)
         eager.__exit__(kind, error, trace)
         if self._attribution is not None and not self._entered:
@@ -140,6 +142,10 @@ class Meter:
         """Distinct elements of parameters that executed operators read: of a look-up, only the rows it reads."""
         return self._touched.elements()
 
+    def touched_intervals(self) -> list[Interval]:
+        """Where the elements of `params_touched` lie, so that measurements can be united; parts may overlap."""
+        return self._touched.intervals()
+
     @property
     def bytes_read(self) -> int:
         """Bytes of the operands of executed operators. Raises ElueError unless `traffic` was asked for."""
@@ -186,6 +192,11 @@ class Meter:
         """Calls and FLOPs of every operator that has a rule, by name."""
         counts = ((str(plan.operator), (c[0], c[1] + c[2])) for plan, c in self._counts.items())
         return dict(sorted(counts))
+
+    @property
+    def calls(self) -> int:
+        """How many operators were called, those without a rule included."""
+        return sum(count[0] for count in self._counts.values()) + sum(self._unknown.values())
 
     def count(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
         """The operator of this plan ran: price it. The interception calls this."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import chain, pairwise, product
+from itertools import chain, product
 from typing import Any
 from weakref import ref
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, is_inference_mode_enabled
 from torch.nn import Module, Parameter
 
+from elue.meter.arguments import groups_used
 from elue.meter.plan import Plan, Reads
 
 _OTHER, _PARAMETER, _TENSOR, _SEQUENCE = range(4)
@@ -70,13 +71,11 @@ class Touched:
     def _note_groups(self, args: Any, kwargs: Any) -> None:
         inference, weight = is_inference_mode_enabled(), args[1]
         self._note((args[0],), inference)
-        offsets = kwargs.get("offs", args[2] if len(args) > 2 else None)
-        if offsets is None or weight.dim() != 3:
+        used = groups_used(args, kwargs)
+        if used is None:
             self._note((weight,), inference)
-            return
-        ends = offsets.tolist()
-        used = [group for group, (start, end) in enumerate(pairwise([0, *ends])) if end > start]
-        self._note_rows(weight, torch.tensor(used))
+        else:
+            self._note_rows(weight, torch.tensor(used))
 
     def _note(self, operands: Iterable[Any], inference: bool) -> None:
         for operand in operands:
@@ -108,6 +107,10 @@ class Touched:
 
     def elements(self) -> int:
         """Number of distinct elements read so far."""
+        return count_elements(self.intervals())
+
+    def intervals(self) -> list[Interval]:
+        """Where all elements lie that were read so far; parts may overlap. True while the parameters stay in place."""
         tables = [table for table, _ in self._rows.values()]
         owned = self._owned((*self._maybe.values(), *tables))
         intervals: list[Interval] = []
@@ -116,7 +119,7 @@ class Touched:
         for table, rows in self._rows.values():
             if id(table) in owned:
                 intervals += _row_intervals(table, rows)
-        return _elements(intervals)
+        return intervals
 
     def _owned(self, tensors: Iterable[Tensor]) -> set[int]:
         """Identities of those tensors that are, or show, parameters."""
@@ -186,7 +189,7 @@ def _row_intervals(table: Tensor, rows: Iterable[int]) -> list[Interval]:
     return [(place, first + row * length, first + (row + 1) * length, width) for row in rows]
 
 
-def _elements(intervals: list[Interval]) -> int:
+def count_elements(intervals: list[Interval]) -> int:
     """Number of elements in the union of intervals."""
     total = reached = here = 0
     for place, start, end, width in sorted(intervals):

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elue.meter.arguments import stored
+from elue.meter.arguments import groups_used, stored
 from elue.meter.plan import Plan, Reads
+
+_STRIDED = torch.strided
 
 
 class Traffic:
@@ -22,24 +24,36 @@ class Traffic:
         """An operator ran."""
         written = _bytes(result)
         self.written += written
-        if plan.reads is Reads.WHOLE:
-            self.read += _bytes(args) + _bytes(tuple(kwargs.values()))
-        elif plan.reads is Reads.ROWS:
+        reads = plan.reads
+        if reads is Reads.WHOLE:
+            self.read += _bytes(args)
+            if kwargs:
+                self.read += _bytes(tuple(kwargs.values()))
+        elif reads is Reads.ROWS:
             table, indices = (args[position] for position in plan.rows)
             rows = indices.numel() * table.element_size() * (table.numel() // max(table.size(0), 1))
             self.read += _bytes(indices) + rows
-        elif plan.reads is Reads.INDEXED:
+        elif reads is Reads.INDEXED:
             self.read += written + _bytes(args[1])
-        elif plan.reads is Reads.GROUPS:
+        elif reads is Reads.GROUPS:
+            weight = args[1]
             self.read += _bytes(args) + _bytes(tuple(kwargs.values()))
+            used = groups_used(args, kwargs)
+            if used is not None:
+                self.read -= (weight.size(0) - len(used)) * weight.nbytes // max(weight.size(0), 1)
 
 
 def _bytes(value: Any) -> int:
     if isinstance(value, Tensor):
-        size = stored(value) * value.element_size()
-        if value.layout is torch.strided and not value.is_contiguous() and 0 in value.stride():
-            return min(size, value.untyped_storage().nbytes())
-        return size
+        if value.layout is not _STRIDED:
+            return stored(value) * value.element_size()
+        if value.is_contiguous() or 0 not in value.stride():
+            return value.nbytes
+        return min(value.nbytes, value.untyped_storage().nbytes())
     if isinstance(value, (list, tuple)):
-        return sum(_bytes(each) for each in value)
+        size = 0
+        for each in value:
+            if isinstance(each, (Tensor, list, tuple)):
+                size += _bytes(each)
+        return size
     return 0

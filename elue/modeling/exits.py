@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from elue.modeling.encoder import Encoder
 from elue.modeling.heads import Head, task_loss
-from elue.modeling.inference import EncoderModel
+from elue.modeling.ladder import LadderModel, Rule, Way
+from elue.modeling.ragged import Pack
+from elue.modeling.running import run_layer
 from elue.modeling.text import TextEncoder
+from elue.modeling.tracing import encoder_units, head_unit
 from elue.protocol import Point, TaskInfo
-
-Rule = Callable[[], Callable[[Tensor], bool]]
-"""Starts on a sample. What it returns is shown the logits (1, outputs) of one exit after the other, and says
-whether to leave. It is not asked at the last exit."""
 
 
 class ExitNetwork(nn.Module):
@@ -51,35 +52,23 @@ class ExitNetwork(nn.Module):
         )
 
 
-class ExitModel(EncoderModel):
-    """Runs one sample layer by layer and stops at the exit its rule leaves by.
-
-    `rule_of` makes a rule of an operating point; without one, only the last layer's head is asked.
-    """
+class ExitModel(LadderModel):
+    """An encoder whose ways out are its exits."""
 
     def __init__(
         self, network: ExitNetwork, text: TextEncoder, task: TaskInfo, rule_of: Callable[[Point, TaskInfo], Rule]
     ) -> None:
-        super().__init__(network, text, task)
-        self.rule_of = rule_of
-        self.stages = list(zip(network.encoder.layers, network.exits, strict=True))
-        self.rule: Rule | None = None
+        super().__init__(network, text, task, rule_of)
+        self.units.units |= encoder_units(network.encoder)
+        self.ways = []
+        for number, head in enumerate(network.exits, start=1):
+            self.units.units[f"exit.{number}"] = head_unit(cast(Head, head))
+            self.ways.append(Way(partial(self._advance, number), partial(self.units.run, f"exit.{number}")))
 
-    def configure(self, point: Point) -> None:
-        self.rule = self.rule_of(point, self.task)
-
-    def logits(self, ids: Tensor, segments: Tensor | None) -> Tensor:
-        """Logits (1, outputs) of the exit that one sample (1, tokens) takes."""
-        hidden = self.network.encoder.embed(ids, segments)
-        leave = self.rule() if self.rule else None
-        *early, (last_layer, last_head) = self.stages
-        for layer, head in early:
-            hidden = layer(hidden)
-            if leave is not None:
-                logits = head(hidden)
-                if leave(logits):
-                    return logits
-        return last_head(last_layer(hidden))
+    def _advance(self, number: int, pack: Pack) -> Pack:
+        if number == 1:
+            pack = pack.with_rows(self.units.run("embed", pack))
+        return run_layer(self.units, pack, number)
 
 
 def exit_losses(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
@@ -108,16 +97,6 @@ def equilibrium(hidden: Tensor, exits_from_here: int) -> tuple[Tensor, Tensor]:
         for_exit.register_hook(lambda gradient: gradient / exits_from_here)
         for_trunk.register_hook(lambda gradient: gradient * ((exits_from_here - 1) / exits_from_here))
     return for_exit, for_trunk
-
-
-def simulate_exits(logits: Tensor, rule: Rule) -> Tensor:
-    """The layer, from 1, at which each sample leaves, (samples,), by the logits (samples, layers, outputs) of all."""
-    taken = []
-    for sample in logits:
-        leave = rule()
-        early = (layer for layer, one in enumerate(sample[:-1], 1) if leave(one[None]))
-        taken.append(next(early, len(sample)))
-    return torch.tensor(taken)
 
 
 def spread_thresholds(uncertainty: Tensor, count: int) -> list[float]:

@@ -10,13 +10,25 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elue.modeling.encoder import Encoder, FeedForward, Layer
+from elue.modeling.flow import Stage
+from elue.modeling.packed import CHUNK, transform
+from elue.modeling.ragged import Pack, Request
+from elue.modeling.running import RaggedModel, doubt, is_close
+from elue.modeling.text import TextEncoder
+from elue.modeling.tracing import encoder_units, head_unit, row_unit
+from elue.protocol import Explanation, Sample, TaskInfo
+
+NOISE = 1e-5
+"""Two experts whose probabilities differ by less than this: who gets the token is left to the sample alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +179,104 @@ def load_balancing_loss(probabilities: Tensor, expert: Tensor) -> Tensor:
     experts = probabilities.shape[-1]
     share = torch.bincount(expert, minlength=experts) / expert.numel()
     return experts * (share * probabilities.mean(0)).sum()
+
+
+class ExpertsModel(RaggedModel):
+    """An encoder with one head, some of whose feed-forwards are experts; each sample is a group of its own.
+
+    `assign` says which expert takes which token, at most one each.
+    """
+
+    def __init__(self, network: Any, text: TextEncoder, task: TaskInfo, assign: AssignRule) -> None:
+        super().__init__(network, text, task)
+        self.assign = assign
+        config = network.encoder.config
+        units = encoder_units(network.encoder) | {"head": head_unit(network.head)}
+        for number, layer in enumerate(network.encoder.layers, start=1):
+            if isinstance(module := layer.feed_forward, ExpertFeedForward):
+                units[f"router.{number}"] = row_unit(partial(self._route, module.router), config.hidden)
+                units[f"combine.{number}"] = row_unit(partial(_combine, module.norm), config.hidden)
+                for index, expert in enumerate(module.experts, start=1):
+                    run = partial(_weighted, cast(Expert, expert), config.activation)
+                    units[f"expert.{number}.{index}"] = row_unit(run, config.hidden)
+        self.units.units |= units
+
+    def _route(self, router: Router, pack: Pack) -> tuple[np.ndarray, np.ndarray, Tensor]:
+        """For each row the expert that takes it, -1 for none, and the weight; and all probabilities."""
+        probabilities = router(pack.rows)
+        expert, weight = torch.full((pack.tokens,), -1), torch.zeros(pack.tokens)
+        for group in pack.groups():
+            mask = torch.ones(group.samples, group.tokens, dtype=torch.bool)
+            pairs = self.assign(probabilities[group.rows], mask)
+            expert[group.rows].index_copy_(0, pairs.row, pairs.expert)
+            weight[group.rows].index_copy_(0, pairs.row, pairs.weight)
+        return expert.numpy(), weight.numpy(), probabilities
+
+    def stages(self) -> Sequence[Stage]:
+        return [self._whole]
+
+    def _whole(self, pack: Pack) -> tuple[None, Sequence[Request]]:
+        pack = pack.with_rows(self.units.run("embed", pack))
+        for number, layer in enumerate(self.network.encoder.layers, start=1):
+            pack = pack.with_rows(self.units.run(f"attention.{number}", pack))
+            if isinstance(layer.feed_forward, ExpertFeedForward):
+                pack = pack.with_rows(self._experts(number, len(layer.feed_forward.experts), pack))
+            else:
+                pack = pack.with_rows(self.units.run(f"ffn.{number}", pack))
+        return None, self.answer(pack.requests, self.units.run("head", pack))
+
+    def _experts(self, number: int, count: int, pack: Pack) -> Tensor:
+        """The feed-forward half of a layer with experts: every expert runs on the rows it takes."""
+        expert, weight, probabilities = self.units.run(f"router.{number}", pack)
+        if count > 1 and not pack.requests[0].alone:
+            best = np.partition(probabilities.numpy(), -2, 1)[:, -2:]
+            doubt(pack.requests, np.logical_or.reduceat(is_close(best[:, 1] - best[:, 0], NOISE), pack.starts()))
+        _note_experts(number, pack, expert)
+        owner = np.repeat(np.arange(len(pack.requests)), pack.lengths)
+        source = np.zeros(pack.tokens, dtype=np.int64)
+        results = [pack.rows.new_zeros(1, pack.rows.shape[1])]
+        filled = 1
+        for index in range(count):
+            rows = np.flatnonzero(expert == index)
+            if len(rows):
+                members, lengths = np.unique(owner[rows], return_counts=True)
+                requests = [pack.requests[place] for place in members]
+                part = Pack(requests, lengths.tolist(), pack.rows.index_select(0, torch.from_numpy(rows)))
+                part.state = torch.from_numpy(weight[rows])[:, None]
+                results.append(self.units.run(f"expert.{number}.{index + 1}", part))
+                source[rows] = np.arange(filled, filled + len(rows))
+                filled += len(rows)
+        update = torch.cat(results).index_select(0, torch.from_numpy(source))
+        return self.units.run(f"combine.{number}", Pack(pack.requests, pack.lengths, pack.rows, update))
+
+    def explain(self, samples: Sequence[Sample]) -> list[Explanation]:
+        """The tokens of each sample, and the expert each went to in every layer that has some."""
+        done = sorted(self.run(samples, noted=True), key=lambda request: request.place)
+        return [
+            Explanation(self.text.tokens(sample), experts=request.notes.get("experts", {}))
+            for sample, request in zip(samples, done, strict=True)
+        ]
+
+
+def _weighted(expert: Expert, activation: str, pack: Pack) -> Tensor:
+    """An expert's output times each row's weight (1 where the pack has none)."""
+    weight = torch.ones(pack.tokens, 1) if pack.state is None else pack.state
+    out = torch.empty_like(pack.rows)
+    for into, rows in zip(out.split(CHUNK), pack.rows.split(CHUNK), strict=True):
+        transform(expert, rows, activation, into)
+    out *= weight
+    return out
+
+
+def _combine(norm: nn.LayerNorm, pack: Pack) -> Tensor:
+    """The residual and the norm after experts; what they add to the rows is in the pack's state."""
+    update = torch.zeros_like(pack.rows) if pack.state is None else pack.state
+    update += pack.rows
+    return norm(update)
+
+
+def _note_experts(number: int, pack: Pack, expert: np.ndarray) -> None:
+    """Note where tokens go, -1 for nowhere, for the samples that gather notes."""
+    for request, start, length in zip(pack.requests, pack.starts(), pack.lengths, strict=True):
+        if request.noted:
+            request.notes.setdefault("experts", {})[str(number)] = tuple(expert[start : start + length].tolist())

@@ -1,63 +1,14 @@
-"""From logits to predictions: one sample at a time for the standard, padded batches for validation."""
+"""Outputs on padded batches, as training validates with them, and what they are worth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from elue.modeling.text import TextEncoder, pad_batch
-from elue.protocol import DynamicModel, Example, Prediction, Sample, TaskInfo
-
-
-def prediction(logits: Tensor, task: TaskInfo) -> Prediction:
-    """The answer that logits (1, outputs) stand for: the best class and all probabilities, or a number.
-
-    A regression's output is mapped back from 0..1 to the task's range.
-    """
-    if task.kind == "regression":
-        return Prediction(task.low + (task.high - task.low) * logits.item())
-    scores = logits[0].softmax(-1).tolist()
-    return Prediction(scores.index(max(scores)), tuple(scores))
-
-
-def predict_each(
-    forward: Callable[[Tensor, Tensor | None], Tensor],
-    samples: Sequence[Sample],
-    text: TextEncoder,
-    task: TaskInfo,
-) -> list[Prediction]:
-    """Predict sample by sample, batch 1, natural length, no padding.
-
-    `forward` maps ids (1, tokens) and segments (1, tokens) or None to logits (1, outputs).
-    """
-    with torch.inference_mode():
-        return [prediction(forward(*text.tensors(sample)), task) for sample in samples]
-
-
-class EncoderModel(DynamicModel):
-    """A dynamic model made of one network, asked sample by sample. A method adds `configure`, its knobs.
-
-    What a sample costs is decided in `logits`: the network's own, unless a method overrides it.
-    """
-
-    def __init__(self, network: Any, text: TextEncoder, task: TaskInfo) -> None:
-        self.network, self.text, self.task = network, text, task
-
-    def logits(self, ids: Tensor, segments: Tensor | None) -> Tensor:
-        """Logits (1, outputs) of one sample (1, tokens)."""
-        result: Tensor = self.network.logits(ids, segments)
-        return result
-
-    def predict(self, samples: Sequence[Sample]) -> Sequence[Prediction]:
-        """Answer each sample, in order."""
-        return predict_each(self.logits, samples, self.text, self.task)
-
-    def modules(self) -> Iterable[nn.Module]:
-        """The network, whose parameters are the model's."""
-        return [self.network]
+from elue.protocol import Example, TaskInfo
 
 
 def batched_outputs(

@@ -6,13 +6,22 @@ the tensors. Hard masking and leaving give the same answer. The first token neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from typing import cast
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from elue.modeling.encoder import Encoder, Layer
+from elue.modeling.encoder import Encoder, Layer, SelfAttention
+from elue.modeling.flow import Stage
+from elue.modeling.packed import attend_and_weigh
+from elue.modeling.ragged import Pack, Request
+from elue.modeling.running import RaggedModel, doubt, is_close
+from elue.modeling.text import TextEncoder
+from elue.modeling.tracing import encoder_units, head_unit, row_unit
+from elue.protocol import Explanation, Sample, TaskInfo
 
 KeepRule = Callable[[int, Tensor], Tensor]
 """From a layer's index and the importance of its tokens, (batch, tokens), to which stay, the same shape."""
@@ -79,20 +88,78 @@ def hard_masked(
     return hidden, masks
 
 
-def pruned(encoder: Encoder, hidden: Tensor, keep: KeepRule, layers: Collection[int]) -> tuple[Tensor, list[int]]:
-    """Run all layers on the embedded tokens of one text, (1, tokens, hidden); dropped tokens leave it.
+MarginRule = Callable[[int, Tensor], Tensor]
+"""From a layer's index and the importance of tokens, (tokens,), to how far each is over its threshold, as a share of
+it: below 0 it leaves."""
 
-    The layer's feed-forward and all that follows run on the remaining tokens alone. Returns the last hidden
-    states of the tokens that are left, (1, kept, hidden), and how many were left after each layer.
+NOISE = 2e-6
+"""A margin nearer to 0 than this is left to the sample alone."""
+
+
+class PruningModel(RaggedModel):
+    """An encoder with one head, whose tokens leave the pack between a layer's attention and its feed-forward.
+
+    A method says by `margin` which tokens leave, and by `pruning_layers` where it looks at all.
     """
-    counts: list[int] = []
-    for index, layer in enumerate(_layers(encoder)):
-        if index in layers:
-            hidden, weights = layer.attention.with_weights(hidden)
-            kept = _spare_first(keep(index, importance(weights)), True)
-            hidden = hidden.index_select(1, kept[0].nonzero().squeeze(-1))
-            hidden = layer.feed_forward(hidden)
+
+    def __init__(self, network: Any, text: TextEncoder, task: TaskInfo, margin: MarginRule) -> None:
+        super().__init__(network, text, task)
+        self.margin = margin
+        self.pruning_layers: Collection[int] = ()
+        self.units.units |= encoder_units(network.encoder) | {"head": head_unit(network.head)}
+        for index, layer in enumerate(_layers(network.encoder)):
+            run = partial(self._weigh, index, layer.attention)
+            self.units.units[f"weighed_attention.{index + 1}"] = row_unit(run, network.encoder.config.hidden)
+
+    def _weigh(self, index: int, attention: SelfAttention, pack: Pack) -> tuple[Tensor, np.ndarray, np.ndarray]:
+        """The attention half of a layer, which tokens stay, and for which that was close."""
+        rows, received = attend_and_weigh(attention, pack)
+        margins = self.margin(index, received)
+        return rows, (margins >= 0).numpy(), is_close(margins.numpy(), NOISE)
+
+    def stages(self) -> Sequence[Stage]:
+        return [partial(self._layer, index) for index in range(len(self.network.encoder.layers))]
+
+    def _layer(self, index: int, pack: Pack) -> tuple[Pack | None, Sequence[Request]]:
+        """The stage of a layer."""
+        done: list[Request] = []
+        if index == 0:
+            pack = pack.with_rows(self.units.run("embed", pack))
+        if index in self.pruning_layers:
+            rows, keep, close = self.units.run(f"weighed_attention.{index + 1}", pack)
+            first = pack.starts()
+            keep[first], close[first] = True, False
+            doubt(pack.requests, np.logical_or.reduceat(close, first))
+            _note_kept(pack, keep)
+            pack = pack.with_rows(rows).keep(keep)
+            doubtful = np.array([request.doubtful for request in pack.requests])
+            done = [pack.requests[place] for place in np.flatnonzero(doubtful)]
+            if len(done) == len(pack.requests):
+                return None, done
+            pack = pack.select(np.flatnonzero(~doubtful))
         else:
-            hidden = layer(hidden)
-        counts.append(hidden.shape[1])
-    return hidden, counts
+            pack = pack.with_rows(self.units.run(f"attention.{index + 1}", pack))
+            _note_kept(pack, None)
+        pack = pack.with_rows(self.units.run(f"ffn.{index + 1}", pack))
+        if index < len(self.network.encoder.layers) - 1:
+            return pack, done
+        return None, [*done, *self.answer(pack.requests, self.units.run("head", pack))]
+
+    def explain(self, samples: Sequence[Sample]) -> list[Explanation]:
+        """The tokens of each sample, and which of them were left after each layer."""
+        done = sorted(self.run(samples, noted=True), key=lambda request: request.place)
+        return [
+            Explanation(self.text.tokens(sample), kept=tuple(tuple(kept.tolist()) for kept in request.notes["kept"]))
+            for sample, request in zip(samples, done, strict=True)
+        ]
+
+
+def _note_kept(pack: Pack, keep: np.ndarray | None) -> None:
+    """Note the positions of the tokens that stay, for the samples that gather notes."""
+    start = 0
+    for request, length in zip(pack.requests, pack.lengths, strict=True):
+        if request.noted:
+            kept = request.notes.setdefault("kept", [])
+            before = kept[-1] if kept else np.arange(length)
+            kept.append(before if keep is None else before[keep[start : start + length]])
+        start += length

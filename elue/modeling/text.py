@@ -55,6 +55,10 @@ class TextEncoder:
         texts = [sample.text if sample.pair is None else (sample.text, sample.pair) for sample in samples]
         return [Encoded(one.ids, one.type_ids) for one in self.tokenizer.encode_batch(texts)]
 
+    def tokens(self, sample: Sample) -> tuple[str, ...]:
+        """The pieces of one sample, special tokens among them."""
+        return tuple(self.tokenizer.encode(sample.text, sample.pair).tokens)
+
     def tensors(self, sample: Sample) -> tuple[Tensor, Tensor | None]:
         """Ids and segments of one sample as (1, tokens), unpadded; segments None where all are 0."""
         encoded = self.encode(sample)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from elue.errors import ElueError
 from elue.protocol import Method
@@ -17,16 +17,17 @@ def load_method(target: str) -> Method:
     Raises whatever the plugin's import raises, and ElueError for something that is no method.
     """
     where, _, name = target.rpartition(":")
-    if where.endswith(".py"):
-        spec = importlib.util.spec_from_file_location(Path(where).stem, where)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    else:
-        module = importlib.import_module(where)
+    module = _from_source(Path(where)) if where.endswith(".py") else importlib.import_module(where)
     found = getattr(module, name, None)
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise ElueError("not_a_method", f"{name} in {where} is not a subclass of elue.protocol.Method.")
     return found()
+
+
+def _from_source(file: Path) -> ModuleType:
+    """The module in a file, compiled from what stands there: a cached compilation could be of other code."""
+    module = ModuleType(f"plugin_{file.stem}")
+    module.__file__ = str(file)
+    sys.modules[module.__name__] = module
+    exec(compile(file.read_bytes(), str(file), "exec", dont_inherit=True), module.__dict__)
+    return module

@@ -1,33 +1,46 @@
-"""Confinement the worker puts on itself before it sees a plugin: no network, no new processes, bounded resources.
+"""Confinement the worker puts on itself before it sees a plugin, as strong as the system allows, and told as it is.
 
-It keeps honest code honest and stops careless code. What it cannot see (numpy, ctypes) is for the audits and the
-trust levels, not for this module.
+Four layers, each by the strongest means there is: files (bubblewrap, namespaces, Landlock, or an audit hook), network
+(a namespace, seccomp, or the hook), processes (seccomp or the hook), and bounds on resources. An audit hook is Python
+watching Python: it stops careless code and reports what was tried, but C code gets round it. What no layer can see,
+such as sums in numpy, is for the audits and the trust levels.
 """
 
 from __future__ import annotations
 
-import ctypes
+import errno
+import json
 import os
 import resource
-import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-_CLONE_NEWUSER = 0x10000000
-_CLONE_NEWNET = 0x40000000
-_PR_SET_PDEATHSIG = 1
+from elue.worker import bubblewrap, kernel, landlock, namespaces, seccomp
+from elue.worker.view import View, view
+
+MEANS = ("bubblewrap", "namespaces", "landlock", "seccomp")
+"""What a worker may use to confine itself, the preferred first. With none of them it is the audit hook alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on one worker: private memory and file size in bytes, open files as a count."""
+    """Bounds on one worker with all it starts: `memory`, `file_size` and `disk` (its home) in bytes, `cpu` in seconds.
+
+    `tasks` are processes and threads together. Once it has loaded its model a worker may start no process at all.
+    """
 
     memory: int = 16 * 2**30
     file_size: int = 64 * 2**20
+    disk: int = 256 * 2**20
     open_files: int = 1024
+    tasks: int = 512
+    cpu: int = 14 * 24 * 3600
 
 
 class Forbidden(PermissionError):
@@ -37,6 +50,9 @@ class Forbidden(PermissionError):
 violations: list[str] = []
 """What the plugin tried, also where it swallowed the error."""
 
+sought: list[str] = []
+"""Paths outside its view that the plugin asked Python to open; the parent knows whether they mean anything."""
+
 _FORBIDDEN = {
     "os.fork": "start a process (os.fork)",
     "os.forkpty": "start a process (os.forkpty)",
@@ -44,32 +60,116 @@ _FORBIDDEN = {
     "os.exec": "replace the process (os.exec)",
     "os.posix_spawn": "start a process (os.posix_spawn)",
     "subprocess.Popen": "start a process (subprocess)",
+    "socket.__new__": "open a socket",
     "socket.connect": "open a network connection",
     "socket.bind": "listen on the network",
     "socket.getaddrinfo": "look up a network name",
     "socket.gethostbyname": "look up a network name",
 }
+_OPENING = frozenset({"open", "os.listdir", "os.scandir", "sqlite3.connect"})
+_SOUGHT = 50
 
 
-def confine(limits: Limits) -> dict[str, Any]:
-    """Bound this process and cut its network. Call before any thread starts. Returns what took hold."""
-    _die_with_parent()
-    return {"network": _leave_network(), "limits": _limit(limits)}
+def best(means: Sequence[str] = MEANS) -> str:
+    """What keeps files away on this system: the first of `means` that works, or "hook". Starts brief processes."""
+    if kernel.LINUX and "bubblewrap" in means and bubblewrap.usable():
+        return "bubblewrap"
+    if kernel.LINUX and "namespaces" in means and _works_in_a_child("namespaces"):
+        return "namespaces"
+    return "landlock" if "landlock" in means and landlock.version() else "hook"
 
 
-def forbid_processes_and_network() -> None:
+def confine(
+    limits: Limits, sees: Sequence[str], hides: Sequence[str], means: Sequence[str], descriptor: int
+) -> dict[str, Any]:
+    """Confine this process to a view of files: what Python and ELUE need, and `sees` without `hides`.
+
+    Call before any thread starts and before anything of a plugin is read. Under bubblewrap this starts the program
+    again, which then gives "inside" as its means. Returns what took hold, to be kept in the record.
+    """
+    kernel.die_with_parent()
+    shown = view(str(Path.cwd()), sees, hides)
+    held: dict[str, Any] = {"files": "hook", "network": "hook", "processes": "hook", "landlock": 0}
+    if kernel.LINUX:
+        _leave(held, shown, limits, means, descriptor)
+        _renounce(held, shown, means)
+    held["limits"] = _limit(limits, alone=held["network"] == "namespace")
+    _look_out(shown, refuse=held["files"] == "hook")
+    return held
+
+
+def forbid_processes_and_network(filtered: bool) -> None:
     """From here on, starting a process or touching the network raises Forbidden and is remembered.
 
-    Not sooner: libraries may start a process while they are imported. One that still runs now is a violation.
-    An audit hook cannot be taken off again by Python code.
+    Not sooner: libraries may start a process while they are imported. One that still runs now is a violation. An audit
+    hook cannot be taken off again by Python code; C code that gets round it dies of seccomp where calls are `filtered`.
     """
     if _has_children():
         violations.append("keep a process running beside the worker")
 
     def hook(event: str, arguments: Sequence[Any]) -> None:
-        if event in _FORBIDDEN:
+        if event in _FORBIDDEN and (event != "socket.__new__" or arguments[1] == socket.AF_INET):
             violations.append(_FORBIDDEN[event])
             raise Forbidden(f"a worker may not {_FORBIDDEN[event]}")
+
+    sys.addaudithook(hook)
+    if filtered:
+        seccomp.kill_on_processes()
+
+
+def _leave(held: dict[str, Any], shown: View, limits: Limits, means: Sequence[str], descriptor: int) -> None:
+    """Leave the system's files and network, or at least its network."""
+    if "inside" in means:
+        held.update(files="bubblewrap", network="namespace")
+        return
+    program = bubblewrap.usable() if "bubblewrap" in means else None
+    if program is not None:
+        rest = [each for each in means if each in ("landlock", "seccomp")]
+        hello = {"limits": asdict(limits), "sees": list(shown.reads), "hides": list(shown.masks)}
+        bubblewrap.enter(program, shown, limits.disk, descriptor, json.dumps({**hello, "means": ["inside", *rest]}))
+    for name, go in (("files", lambda: namespaces.enter(shown, limits.disk)), ("network", namespaces.leave_network)):
+        if "namespaces" in means:
+            try:
+                go()
+            except OSError as error:
+                print(f"no namespace for {name}: {error}", file=sys.stderr)
+            else:
+                held["network"] = "namespace"
+                held["files"] = "namespaces" if name == "files" else held["files"]
+                return
+
+
+def _renounce(held: dict[str, Any], shown: View, means: Sequence[str]) -> None:
+    """Give up for good: capabilities, files outside the view by Landlock, and system calls that reach out."""
+    kernel.gain_no_privileges()
+    kernel.drop_capabilities()
+    if "landlock" in means and landlock.version():
+        held["landlock"] = landlock.enter(shown)
+        held["files"] = "landlock" if held["files"] == "hook" else held["files"]
+    if "seccomp" in means and seccomp.available():
+        seccomp.refuse_reaching_out()
+        held["processes"] = "seccomp"
+        held["network"] = "seccomp" if held["network"] == "hook" else held["network"]
+
+
+def _look_out(shown: View, refuse: bool) -> None:
+    """Note what Python is asked to open outside the view, or refuse it too; and refuse to unpickle."""
+    path_of = os.path.realpath if refuse else os.path.abspath
+    decode, folder_of = os.fsdecode, os.path.dirname
+    seen = lru_cache(4096)(shown.has)
+
+    def hook(event: str, arguments: Sequence[Any]) -> None:
+        if event in _OPENING and arguments and isinstance(arguments[0], str | bytes | os.PathLike):
+            path = path_of(decode(arguments[0]))
+            if seen(folder_of(path)) or shown.has(path):
+                return
+            if len(sought) < _SOUGHT:
+                sought.append(path[:1000])
+            if refuse:
+                raise PermissionError(errno.EACCES, "outside what a worker sees", path)
+        elif event == "pickle.find_class":
+            violations.append(f"unpickle {arguments[0]}.{arguments[1]}"[:200])
+            raise Forbidden("a worker may not unpickle: weights are safetensors, or plain tensors")
 
     sys.addaudithook(hook)
 
@@ -81,21 +181,23 @@ def _has_children() -> bool:
         return False
 
 
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
+def _works_in_a_child(name: str) -> bool:
+    code = f"from elue.worker import {name}; {name}.leave_network()"
+    command = [sys.executable, "-I", "-c", code]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
 
-def _limit(limits: Limits) -> dict[str, int]:
+def _limit(limits: Limits, alone: bool) -> dict[str, int]:
+    """Set the bounds the kernel keeps for each process. Tasks count only where no others of this user count along."""
     wanted = {
         "RLIMIT_DATA": limits.memory,
         "RLIMIT_FSIZE": limits.file_size,
         "RLIMIT_NOFILE": limits.open_files,
+        "RLIMIT_CPU": limits.cpu,
         "RLIMIT_CORE": 0,
     }
+    if alone:
+        wanted["RLIMIT_NPROC"] = limits.tasks
     set_ = {}
     for name, value in wanted.items():
         kind = getattr(resource, name, None)
@@ -103,22 +205,7 @@ def _limit(limits: Limits) -> dict[str, int]:
             continue
         hard = resource.getrlimit(kind)[1]
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (bound, bound))
+        above = bound + 1 if name == "RLIMIT_CPU" and hard in (resource.RLIM_INFINITY, bound + 1) else bound
+        resource.setrlimit(kind, (bound, above))
         set_[name] = bound
     return set_
-
-
-def _leave_network() -> str:
-    """Move into an empty network namespace. Returns "namespace", or "hook" where the system does not allow one."""
-    if sys.platform != "linux":
-        return "hook"
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_CLONE_NEWNET) == 0:
-        return "namespace"
-    user, group = os.getuid(), os.getgid()
-    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
-        return "hook"
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-    return "namespace"

@@ -8,16 +8,22 @@ import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
-from elue.worker import wire
-from elue.worker.sandbox import Limits
+from elue.worker import schemas, watch, wire
+from elue.worker.sandbox import MEANS, Limits
+from elue.worker.view import view
+from elue.worker.watch import Usage as Usage
 
 START_SECONDS = 300.0
 """How long a worker may take to import its plugin, or to load its weights."""
+
+_ANYONES = ("/etc/", "/proc/", "/sys/", "/dev/", "/usr/", "/opt/", "/run/", "/var/", "/boot/")
+"""Where files belong to the system: libraries look there unasked."""
 
 
 class WorkerFailure(Exception):
@@ -29,23 +35,39 @@ class WorkerFailure(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What the worker has used since it started, as the parent sees it: CPU seconds and peak resident bytes."""
-
-    cpu_seconds: float | None
-    peak_memory: int | None
-
-
 class Worker:
-    """One confined child process with a log. Use as a context manager; leaving kills the whole process group."""
+    """One confined child process with a log. Use as a context manager; leaving kills everything it started.
 
-    def __init__(self, log: Path, threads: int = 1, limits: Limits | None = None) -> None:
+    Of the file system it sees Python, ELUE and `sees` (the plugin's file, its weights), never `hides` (the task's
+    files, the runs). `means` are the ways it may confine itself by; `confinement` is what took hold.
+    """
+
+    def __init__(
+        self,
+        log: Path,
+        threads: int = 1,
+        limits: Limits | None = None,
+        sees: Sequence[Path] = (),
+        hides: Sequence[Path] = (),
+        means: Sequence[str] = MEANS,
+    ) -> None:
         self.log = log
-        self._home = tempfile.TemporaryDirectory(prefix="elue-worker-")
-        log.parent.mkdir(parents=True, exist_ok=True)
+        self._limits = limits or Limits()
+        self._hides = [str(path.resolve()) for path in hides]
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            output = log.open("ab")
+        except OSError as error:
+            hint = "Free some space, or choose another folder with --runs."
+            raise ElueError("runs_unwritable", f"Cannot write {log}: {error.strerror}.", hint) from None
+        try:
+            self._home = tempfile.TemporaryDirectory(prefix="elue-worker-", ignore_cleanup_errors=True)
+        except OSError as error:
+            output.close()
+            message = f"Cannot make a folder for a worker in {tempfile.gettempdir()}: {error.strerror}."
+            raise ElueError("no_space", message, "Name another by TMPDIR.") from None
         self._channel, far = socket.socketpair()
-        with far, log.open("ab") as output:
+        with far, output:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-m", "elue.worker", str(far.fileno())],
                 pass_fds=[far.fileno()],
@@ -56,8 +78,14 @@ class Worker:
                 env=_environment(self._home.name, threads),
                 start_new_session=True,
             )
-        self._send({"limits": asdict(limits or Limits())})
-        self._receive(START_SECONDS, "start")
+        shown = [str(path.absolute()) for path in sees]
+        masks = list(view(self._home.name, shown, self._hides).masks)
+        try:
+            self._send({"limits": asdict(self._limits), "sees": shown, "hides": masks, "means": list(means)})
+            self.confinement: dict[str, Any] = self._receive(START_SECONDS, "start").get("confinement", {})
+        except BaseException:
+            self.close()
+            raise
 
     def call(self, name: str, seconds: float, **arguments: Any) -> dict[str, Any]:
         """Call the worker and wait for its answer.
@@ -69,32 +97,27 @@ class Worker:
             raise WorkerFailure(*self._stray())
         self._send({"call": name, **arguments})
         answer = self._receive(seconds, name)
-        error = answer.get("error")
-        if error is None:
-            return answer
-        if error["status"] == "user":
-            raise ElueError(error["code"], error["message"], error["hint"])
-        raise WorkerFailure(error["status"], error["message"])
+        self._judge(answer.pop("sought", ()))
+        if "error" in answer:
+            raise _failure(answer["error"])
+        wrong = schemas.fault(name, answer)
+        if wrong:
+            raise WorkerFailure("invalid", f"sent no answer to '{name}' ({wrong})")
+        return answer
 
     def usage(self) -> Usage:
         """CPU time and peak memory so far, read from the system, not from the worker."""
-        try:
-            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-            status = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        except OSError:
-            return Usage(None, None)
-        ticks = int(fields[11]) + int(fields[12])
-        peak = next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM")), None)
-        return Usage(ticks / os.sysconf("SC_CLK_TCK"), peak)
+        return watch.usage(self._process.pid)
 
     def close(self) -> None:
-        """Kill the worker and everything it started."""
-        self._channel.close()
+        """Kill the worker and everything it started, and wait until all of it is gone."""
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             self._process.kill()
         self._process.wait()
+        wire.drain(self._channel, 5.0)
+        self._channel.close()
         self._home.cleanup()
 
     def __enter__(self) -> Worker:
@@ -107,15 +130,15 @@ class Worker:
         try:
             wire.send(self._channel, message)
         except wire.Closed:
-            raise WorkerFailure("crashed", self._death()) from None
+            raise WorkerFailure(*self._death()) from None
 
     def _receive(self, seconds: float, name: str) -> dict[str, Any]:
         try:
-            return wire.receive(self._channel, seconds)
+            return wire.receive(self._channel, seconds, self._look)
         except wire.Timeout:
             raise WorkerFailure("timeout", f"no answer to '{name}' within {seconds:g} s") from None
         except wire.Closed:
-            raise WorkerFailure("crashed", self._death()) from None
+            raise WorkerFailure(*self._death()) from None
         except wire.WireError as error:
             raise WorkerFailure("invalid", f"sent {error}") from None
 
@@ -124,19 +147,65 @@ class Worker:
         try:
             wire.receive(self._channel, 1.0)
         except wire.Closed:
-            return "crashed", self._death()
+            return self._death()
         except wire.WireError as error:
             return "invalid", f"sent {error}"
         return "invalid", "answered twice"
 
-    def _death(self) -> str:
+    def _look(self) -> None:
+        """Look at a worker that takes its time. Raises WorkerFailure where it uses more than it may."""
+        now = watch.session(self._process.pid)
+        if now is not None and now.tasks > self._limits.tasks:
+            raise WorkerFailure("forbidden", f"started more than {self._limits.tasks} processes and threads")
+        if now is not None and now.memory > self._limits.memory:
+            raise WorkerFailure("crashed", f"used more than {self._limits.memory / 2**30:g} GiB of memory")
+        if watch.size(self._home.name) > self._limits.disk:
+            raise WorkerFailure("crashed", f"wrote more than {self._limits.disk / 2**20:g} MiB of files")
+
+    def _judge(self, sought: Any) -> None:
+        """Raise WorkerFailure where a plugin asked for a file that exists and is not its to see.
+
+        Libraries look for files that need not be there, and read the system's: neither says anything.
+        """
+        for path in sought if isinstance(sought, list) else ():
+            if not isinstance(path, str) or "\0" in path or path.startswith(_ANYONES):
+                continue
+            hidden = any(path == each or path.startswith(f"{each}/") for each in self._hides)
+            if hidden or Path(path).is_file():
+                raise WorkerFailure("forbidden", f"tried to read '{Path(path).name}', which a worker may not see")
+
+    def _death(self) -> tuple[str, str]:
+        """The status and the reason of a worker that is gone."""
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            return "the worker closed its channel"
+            return "crashed", "the worker closed its channel"
+        if code > 128 and self.confinement.get("files") == "bubblewrap":
+            code = 128 - code
+        if code == -signal.SIGSYS:
+            return "forbidden", "made a system call that a worker may not make, such as starting a process"
+        if code == -signal.SIGXCPU:
+            return "timeout", f"the worker used more than {self._limits.cpu} s of processor time"
         if code < 0:
-            return f"the worker was killed by {signal.Signals(-code).name}"
-        return f"the worker ended with exit code {code}"
+            return "crashed", f"the worker was killed by {_signal(-code)}"
+        return "crashed", f"the worker ended with exit code {code}"
+
+
+def _failure(error: Any) -> Exception:
+    """The exception an error frame stands for."""
+    fields = error if isinstance(error, dict) else {}
+    status, message = fields.get("status"), str(fields.get("message"))[:1000]
+    if status == "user":
+        return ElueError(str(fields.get("code"))[:100], message, str(fields.get("hint", ""))[:1000])
+    known = ("failed", "invalid", "forbidden")
+    return WorkerFailure(status, message) if status in known else WorkerFailure("invalid", "sent an unknown error")
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _environment(home: str, threads: int) -> dict[str, str]:
@@ -144,12 +213,14 @@ def _environment(home: str, threads: int) -> dict[str, str]:
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
+        "LOGNAME": "worker",
         "HOME": home,
         "TMPDIR": home,
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
+        "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
         "TRANSFORMERS_VERBOSITY": "error",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }

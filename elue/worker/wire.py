@@ -7,12 +7,14 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Callable
 from typing import Any
 
 LIMIT = 64 * 2**20
 """Largest frame in bytes that either side accepts."""
 
 _HEADER = struct.Struct(">I")
+_LOOK = 0.5
 
 
 class WireError(Exception):
@@ -38,16 +40,18 @@ def send(channel: socket.socket, message: dict[str, Any]) -> None:
         raise Closed(str(error)) from None
 
 
-def receive(channel: socket.socket, seconds: float | None = None) -> dict[str, Any]:
-    """Receive one frame, waiting at most `seconds` for all of it.
+def receive(
+    channel: socket.socket, seconds: float | None = None, meanwhile: Callable[[], None] | None = None
+) -> dict[str, Any]:
+    """Receive one frame, waiting at most `seconds` for all of it; `meanwhile` is called twice a second of waiting.
 
     Raises Timeout, Closed, or WireError for an oversized frame or one that is not a strict JSON object.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
-    (length,) = _HEADER.unpack(_exactly(channel, _HEADER.size, deadline))
+    (length,) = _HEADER.unpack(_exactly(channel, _HEADER.size, deadline, meanwhile))
     if length > LIMIT:
         raise WireError(f"a frame of {length} bytes, more than the {LIMIT} allowed")
-    body = _exactly(channel, length, deadline)
+    body = _exactly(channel, length, deadline, meanwhile)
     try:
         message = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -62,12 +66,30 @@ def waiting(channel: socket.socket) -> bool:
     return bool(select.select([channel], [], [], 0)[0])
 
 
-def _exactly(channel: socket.socket, size: int, deadline: float | None) -> bytes:
+def drain(channel: socket.socket, seconds: float) -> None:
+    """Read and forget until nobody holds the other end, at most this long."""
+    deadline = time.monotonic() + seconds
+    try:
+        while select.select([channel], [], [], max(0.0, deadline - time.monotonic()))[0] and channel.recv(2**20):
+            pass
+    except OSError:
+        return
+
+
+def _exactly(channel: socket.socket, size: int, deadline: float | None, meanwhile: Callable[[], None] | None) -> bytes:
     chunks = bytearray()
+    looked = time.monotonic()
     while len(chunks) < size:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not select.select([channel], [], [], left)[0]:
-            raise Timeout("no answer in time")
+        wait = left if meanwhile is None else min(_LOOK if left is None else left, _LOOK)
+        ready = select.select([channel], [], [], wait)[0]
+        if meanwhile is not None and time.monotonic() - looked >= _LOOK:
+            looked = time.monotonic()
+            meanwhile()
+        if not ready:
+            if wait == left:
+                raise Timeout("no answer in time")
+            continue
         try:
             chunk = channel.recv(min(size - len(chunks), 2**20))
         except OSError as error:

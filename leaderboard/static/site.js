@@ -1,7 +1,93 @@
 "use strict";
 
-(() => {
-  const views = new Map();
+window.elue = (() => {
+  const listeners = new Set();
+  let own = "";
+
+  /** The state in the hash: a hash with "=" in it is a view, any other is a place on the page. */
+  function read() {
+    const hash = decodeSafely(location.hash.slice(1));
+    return new URLSearchParams(hash.includes("=") ? location.hash.slice(1) : "");
+  }
+
+  function decodeSafely(text) {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text;
+    }
+  }
+
+  /** Set some names of the state; an empty value takes the name away. */
+  function write(changes) {
+    const state = read();
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === "" || value === null || value === undefined) state.delete(name);
+      else state.set(name, value);
+    }
+    own = state.toString() ? `#${state}` : "";
+    history.replaceState(null, "", own || location.href.split("#")[0]);
+  }
+
+  function onChange(listener) {
+    listeners.add(listener);
+  }
+
+  addEventListener("hashchange", () => {
+    if (location.hash === own) return;
+    for (const listener of listeners) listener(read());
+  });
+
+  const waiting = new Map();
+
+  /** A data file beside the pages, loaded once. */
+  function load(name) {
+    const known = window.elueData && window.elueData[name];
+    if (known) return Promise.resolve(known);
+    if (!waiting.has(name)) {
+      waiting.set(
+        name,
+        new Promise((resolve, reject) => {
+          const script = document.createElement("script");
+          script.src = `${document.body.dataset.root}data/${name}.js`;
+          script.addEventListener("load", () => resolve(window.elueData[name]));
+          script.addEventListener("error", () => reject(new Error(`data/${name}.js is not there`)));
+          document.head.append(script);
+        }),
+      );
+    }
+    return waiting.get(name);
+  }
+
+  /** An element with text and children; text is always text. */
+  function make(tag, content = [], attributes = {}) {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...[content].flat().filter((each) => each !== null && each !== undefined));
+    return element;
+  }
+
+  function bdi(text) {
+    return make("bdi", text);
+  }
+
+  function options(select, pairs, chosen) {
+    select.replaceChildren(...pairs.map(([value, label]) => make("option", label, { value })));
+    if (pairs.some(([value]) => value === chosen)) select.value = chosen;
+  }
+
+  const units = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "K"]];
+
+  function flops(value) {
+    const [size, prefix] = units.find(([size]) => size <= Math.abs(value)) || [1, ""];
+    const digits = prefix ? (value / size).toPrecision(4) : String(Math.round(value));
+    return prefix ? `${digits.includes("e") ? Math.round(value / size) : digits} ${prefix}` : digits;
+  }
+
+  function signed(value) {
+    const written = Math.abs(value).toFixed(2);
+    return written === "0.00" ? written : `${value < 0 ? "−" : "+"}${written}`;
+  }
 
   function theme() {
     const button = document.getElementById("theme");
@@ -26,172 +112,6 @@
     show();
   }
 
-  function cellValue(row, column, kind) {
-    const cell = row.cells[column];
-    const data = cell.querySelector("data");
-    if (kind !== "number") return cell.textContent.trim();
-    const value = Number.parseFloat(data ? data.value : cell.textContent.replaceAll(",", ""));
-    return Number.isNaN(value) ? null : value;
-  }
-
-  function compare(a, b, kind) {
-    if (a === null || b === null) return (a === null) - (b === null);
-    return kind === "number" ? a - b : a.localeCompare(b, "en", { numeric: true });
-  }
-
-  function sort(table, heading, kind, first) {
-    const now = heading.getAttribute("aria-sort");
-    const down = now ? now === "ascending" : first === "descending";
-    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-    heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const rows = [...table.tBodies[0].rows].map((row) => [cellValue(row, heading.cellIndex, kind), row]);
-    rows.sort((a, b) => {
-      const order = compare(a[0], b[0], kind);
-      return down && a[0] !== null && b[0] !== null ? -order : order;
-    });
-    table.tBodies[0].append(...rows.map((pair) => pair[1]));
-  }
-
-  function tables() {
-    for (const table of document.querySelectorAll("table.sortable")) {
-      for (const label of table.querySelectorAll("thead .sort")) {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.textContent = label.textContent;
-        button.addEventListener("click", () => sort(table, label.closest("th"), label.dataset.kind, label.dataset.first));
-        label.replaceChildren(button);
-      }
-    }
-  }
-
-  const tip = document.createElement("div");
-
-  function showTip(datum, x, y) {
-    tip.hidden = !datum;
-    if (!datum) return;
-    const name = document.createElement("strong");
-    name.dir = "auto";
-    name.textContent = datum.name;
-    const list = document.createElement("dl");
-    const words = [
-      ["Family", datum.kind],
-      ["Point", datum.point],
-      ["Score", datum.score],
-      ["Cost", datum.cost],
-      ["Front", datum.front ? "yes" : "no"],
-      ["Trust", datum.trust],
-    ];
-    for (const [term, value] of words) {
-      const dt = document.createElement("dt");
-      const dd = document.createElement("dd");
-      dt.textContent = term;
-      dd.textContent = value;
-      dd.dir = "auto";
-      list.append(dt, dd);
-    }
-    tip.replaceChildren(name, list);
-    const box = tip.getBoundingClientRect();
-    tip.style.left = `${Math.max(4, x + 16 + box.width > innerWidth ? x - 16 - box.width : x + 16)}px`;
-    tip.style.top = `${Math.max(4, Math.min(y + 12, innerHeight - box.height - 4))}px`;
-  }
-
-  function setSignal(id, name, value) {
-    const view = views.get(id);
-    if (view) view.signal(name, value).runAsync();
-  }
-
-  function rowsFor(id) {
-    return document.querySelectorAll(`table[data-for="${id}"] tbody tr`);
-  }
-
-  function markRow(id, run) {
-    for (const row of rowsFor(id)) row.classList.toggle("shown", row.dataset.run === run);
-  }
-
-  function legends() {
-    for (const legend of document.querySelectorAll(".legend")) {
-      const id = legend.dataset.for;
-      const buttons = [...legend.querySelectorAll("button")];
-      for (const button of buttons) {
-        button.addEventListener("click", () => {
-          button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
-          const picked = buttons
-            .filter((each) => each.getAttribute("aria-pressed") === "true")
-            .map((each) => each.dataset.curve);
-          setSignal(id, "picked", picked);
-          for (const row of rowsFor(id)) {
-            row.classList.toggle("dim", picked.length > 0 && !picked.includes(row.dataset.curve));
-          }
-        });
-      }
-    }
-  }
-
-  function hoverRows() {
-    for (const table of document.querySelectorAll("table.runs")) {
-      const id = table.dataset.for;
-      table.addEventListener("mouseover", (event) => {
-        const row = event.target.closest("tbody tr");
-        setSignal(id, "hovered", row ? row.dataset.run : "");
-      });
-      table.addEventListener("mouseleave", () => setSignal(id, "hovered", ""));
-    }
-  }
-
-  function listen(id, view) {
-    const run = (item) => (item && item.datum && item.datum.run ? item.datum : null);
-    view.addEventListener("mousemove", (event, item) => {
-      const datum = run(item);
-      showTip(datum, event.clientX, event.clientY);
-      const now = datum ? datum.run : "";
-      if (view.signal("hovered") !== now) view.signal("hovered", now).runAsync();
-    });
-    view.addEventListener("mouseout", () => showTip(null));
-    view.addEventListener("click", (event, item) => {
-      const datum = run(item);
-      markRow(id, datum ? datum.run : "");
-      const row = datum && document.getElementById(datum.run);
-      if (row) row.scrollIntoView({ block: "nearest" });
-    });
-  }
-
-  async function charts() {
-    if (typeof vegaEmbed !== "function") return;
-    tip.className = "card-tip";
-    tip.hidden = true;
-    document.body.append(tip);
-    for (const data of document.querySelectorAll("script[data-chart]")) {
-      const canvas = document.getElementById(data.dataset.chart);
-      const spec = JSON.parse(data.textContent);
-      spec.width = "container";
-      spec.autosize = { type: "fit-x", contains: "padding", resize: true };
-      const drawing = document.createElement("div");
-      drawing.setAttribute("aria-hidden", "true");
-      const still = [...canvas.childNodes];
-      try {
-        canvas.replaceChildren(drawing);
-        canvas.classList.add("live");
-        const result = await vegaEmbed(drawing, spec, {
-          actions: false,
-          ast: true,
-          defaultStyle: false,
-          mode: "vega-lite",
-          renderer: "svg",
-          tooltip: false,
-        });
-        views.set(canvas.id, result.view);
-        listen(canvas.id, result.view);
-      } catch (error) {
-        canvas.classList.remove("live");
-        canvas.replaceChildren(...still);
-        console.error(error);
-      }
-    }
-  }
-
   theme();
-  tables();
-  legends();
-  hoverRows();
-  charts();
+  return { read, write, onChange, load, make, bdi, options, flops, signed };
 })();

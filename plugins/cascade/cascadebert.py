@@ -23,9 +23,11 @@ from torch import Tensor, nn
 
 from elue.errors import ElueError
 from elue.modeling.backbone import load_backbone
+from elue.modeling.cascade import StagedModel
 from elue.modeling.encoder import Encoder, truncated
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.inference import EncoderModel, batched_logits, quality
+from elue.modeling.inference import batched_logits, quality
+from elue.modeling.ladder import Rule
 from elue.modeling.options import TrainingOptions, option, parse_options
 from elue.modeling.saving import load, save, saved_points
 from elue.modeling.text import TextEncoder
@@ -79,26 +81,30 @@ class Cascade(nn.Module):
         self.full = CalibratedNetwork(encoder, task, options)
 
 
-class CascadeModel(EncoderModel):
-    """Keeps the small model's answer if its highest probability is above the threshold."""
+def confidence_rule(point: Point, task: TaskInfo) -> Rule:
+    """Keep the small model's answer if its highest probability is above the threshold.
+
+    The margin is relative to what is missing to certainty, which moves by no more than its share of what logits move.
+    """
+    if "threshold" not in point:
+        message = f"The point {dict(point)} lacks 'threshold'."
+        raise ElueError("bad_point", message, "Add threshold=VALUE between 0 and 1.")
+    threshold = float(point["threshold"])
+
+    def margin(logits: Tensor) -> Tensor:
+        confidence = logits[:, -1].softmax(-1).amax(-1)
+        return (confidence - threshold) / (1 - confidence + 1e-30)
+
+    return Rule("confidence", 1, margin)
+
+
+class CascadeModel(StagedModel):
+    """The small model, then the full one."""
 
     def __init__(self, cascade: Cascade, text: TextEncoder, task: TaskInfo) -> None:
-        super().__init__(cascade, text, task)
+        super().__init__(cascade, {"shallow": cascade.shallow, "full": cascade.full}, text, task, confidence_rule)
         self.shallow, self.full = cascade.shallow, cascade.full
-        self.threshold = 1.0
-
-    def configure(self, point: Point) -> None:
-        if "threshold" not in point:
-            message = f"The point {dict(point)} lacks 'threshold'."
-            raise ElueError("bad_point", message, "Add threshold=VALUE between 0 and 1.")
-        self.threshold = float(point["threshold"])
-
-    def logits(self, ids: Tensor, segments: Tensor | None) -> Tensor:
-        """Logits (1, outputs) of whichever model answers one sample (1, tokens)."""
-        logits = self.shallow.logits(ids, segments)
-        if logits.softmax(-1).amax() > self.threshold:
-            return logits
-        return self.full.logits(ids, segments)
+        self.configure({"threshold": 1.0})
 
 
 class CascadeBert(Method):

@@ -12,7 +12,7 @@ Fine-tuning as there: the sum of all exits' losses, under gradient equilibrium. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from torch import Tensor
 
 from elue.errors import ElueError, unknown
 from elue.modeling.backbone import load_backbone
-from elue.modeling.exits import ExitModel, ExitNetwork, Rule, entropy, simulate_exits, spread_thresholds
+from elue.modeling.exits import ExitModel, ExitNetwork, entropy, spread_thresholds
 from elue.modeling.inference import batched_logits, quality
+from elue.modeling.ladder import Rule, simulate
 from elue.modeling.options import TrainingOptions, option, parse_options
 from elue.modeling.saving import load, save, saved_points
 from elue.modeling.training import fit
@@ -37,32 +38,36 @@ class ElasticBertOptions(TrainingOptions):
 
 
 def entropy_rule(threshold: float) -> Rule:
-    """Leave when the entropy in nats is under the threshold: 0 never leaves, infinity always."""
-    return lambda: lambda logits: bool(entropy(logits) < threshold)
+    """Leave when the entropy in nats is under the threshold: 0 never leaves, infinity always.
+
+    The margin is relative to the entropy, which moves by no more than twice its share of what the logits move.
+    """
+
+    def margin(logits: Tensor) -> Tensor:
+        nats = entropy(logits[:, -1])
+        return (threshold - nats) / (nats + 1e-30)
+
+    return Rule("entropy", 1, margin)
 
 
 def patience_rule(patience: int, tolerance: float | None = None) -> Rule:
     """Leave after `patience` consecutive exits that repeat the answer before them.
 
-    Answers are classes, or with a `tolerance` numbers, which repeat when they differ by less.
+    Answers are classes, or with a `tolerance` numbers, which repeat when they differ by less. The margin is how far
+    the closest of them is from another class, or the farthest from another number.
     """
 
-    def start() -> Callable[[Tensor], bool]:
-        previous: Tensor | None = None
-        streak = 0
+    def same_class(logits: Tensor) -> Tensor:
+        best, answers = logits.topk(2)
+        same = (answers[..., 0] == answers[:, :1, 0]).all(1)
+        closest = (best[..., 0] - best[..., 1]).amin(1)
+        return torch.where(same, closest, -closest)
 
-        def leave(logits: Tensor) -> bool:
-            nonlocal previous, streak
-            answer = logits.argmax(-1) if tolerance is None else logits
-            if previous is not None:
-                same = answer == previous if tolerance is None else (answer - previous).abs() < tolerance
-                streak = streak + 1 if same else 0
-            previous = answer
-            return streak >= patience
+    def same_number(logits: Tensor) -> Tensor:
+        assert tolerance is not None
+        return tolerance - (logits[:, 1:, 0] - logits[:, :-1, 0]).abs().amax(1)
 
-        return leave
-
-    return start
+    return Rule("patience", patience + 1, same_class if tolerance is None else same_number)
 
 
 def rule_of(point: Point, task: TaskInfo) -> Rule:
@@ -128,7 +133,7 @@ def validate(logits: Tensor, points: Sequence[Point], job: TrainingJob) -> dict[
     """Scores in percent of every exit, and of every point with its mean exit layer, on validation data."""
     by_point = []
     for point in points:
-        taken = simulate_exits(logits, rule_of(point, job.task))
+        taken = simulate(logits, rule_of(point, job.task))
         answers = logits[torch.arange(len(logits)), taken - 1]
         score = quality(answers, job.validation, job.task)
         by_point.append({"point": dict(point), "layers": taken.double().mean().item(), "score": score})

@@ -16,11 +16,20 @@ from torch import Tensor, nn
 from elue.errors import ElueError
 from elue.modeling.backbone import load_backbone
 from elue.modeling.encoder import Encoder
-from elue.modeling.experts import Assignment, capacity, encode, load_balancing_loss, upcycle, within_capacity
+from elue.modeling.experts import (
+    Assignment,
+    ExpertsModel,
+    capacity,
+    encode,
+    load_balancing_loss,
+    upcycle,
+    within_capacity,
+)
 from elue.modeling.heads import Head, task_loss
-from elue.modeling.inference import EncoderModel, batched_logits, quality
+from elue.modeling.inference import batched_logits, quality
 from elue.modeling.options import TrainingOptions, option, parse_options
 from elue.modeling.saving import load, save, saved_points
+from elue.modeling.text import TextEncoder
 from elue.modeling.training import fit
 from elue.protocol import Method, Point, TaskInfo, TrainingJob
 
@@ -81,20 +90,22 @@ class SwitchNetwork(nn.Module):
             loss = loss + self.options.balance * load_balancing_loss(real, real.argmax(-1))
         return {"logits": logits, "loss": loss}
 
-    def logits(self, ids: Tensor, segments: Tensor | None) -> Tensor:
-        """Logits (1, outputs) of one text (1, tokens)."""
-        assign = partial(top1, factor=self.capacity_factor, shared=False)
-        return self.head(encode(self.encoder, self.encoder.embed(ids, segments), None, assign)[0])
 
-
-class SwitchModel(EncoderModel):
+class SwitchModel(ExpertsModel):
     """Its one knob is `capacity_factor`: the lower, the more tokens pass by the experts."""
+
+    def __init__(self, network: SwitchNetwork, text: TextEncoder, task: TaskInfo) -> None:
+        super().__init__(network, text, task, self.route)
 
     def configure(self, point: Point) -> None:
         factor = float(point.get("capacity_factor", self.network.options.capacity_factor))
         if not factor >= 0:
             raise ElueError("bad_point", f"capacity_factor can't be {factor}.", "Give a number of 0 or more.")
         self.network.capacity_factor = factor
+
+    def route(self, probabilities: Tensor, mask: Tensor) -> Assignment:
+        """Top-1 at the point's capacity, every sample on its own."""
+        return top1(probabilities, mask, self.network.capacity_factor, shared=False)
 
 
 class Switch(Method):

@@ -19,9 +19,9 @@ from elue.errors import ElueError
 from elue.modeling.backbone import load_backbone
 from elue.modeling.encoder import Encoder
 from elue.modeling.heads import Head, task_loss
-from elue.modeling.inference import EncoderModel, batched_outputs, quality
+from elue.modeling.inference import batched_outputs, quality
 from elue.modeling.options import TrainingOptions, option, parse_options
-from elue.modeling.pruning import hard_masked, pruned, soft_masked
+from elue.modeling.pruning import PruningModel, hard_masked, soft_masked
 from elue.modeling.saving import load, save, saved_points
 from elue.modeling.text import TextEncoder
 from elue.modeling.training import fit
@@ -89,20 +89,26 @@ class LtpNetwork(nn.Module):
             loss = loss + self.options.sparsity * kept.mean(0).sum()
         return {"logits": logits, "loss": loss}
 
-    def logits(self, ids: Tensor, segments: Tensor | None) -> Tensor:
-        """Logits (1, outputs) of one text (1, tokens); pruned tokens leave the tensors."""
-        hidden, _ = pruned(self.encoder, self.encoder.embed(ids, segments), self.keep, self.pruning_layers())
-        return self.head(hidden)
 
-
-class LtpModel(EncoderModel):
+class LtpModel(PruningModel):
     """Its one knob is `threshold_scale`, which multiplies the learned thresholds: 0 never prunes."""
+
+    def __init__(self, network: LtpNetwork, text: TextEncoder, task: TaskInfo) -> None:
+        super().__init__(network, text, task, self.over)
+        self.configure({})
 
     def configure(self, point: Point) -> None:
         scale = float(point.get("threshold_scale", 1.0))
         if not scale >= 0:
             raise ElueError("bad_point", f"threshold_scale can't be {scale}.", "Give a number of 0 or more.")
         self.network.threshold_scale = scale
+        self.thresholds: list[float] = (scale * self.network.thresholds).tolist()
+        self.pruning_layers = self.network.pruning_layers()
+
+    def over(self, layer: int, importance: Tensor) -> Tensor:
+        """s - θ_l, times the point's scale, as a share of it."""
+        threshold = self.thresholds[layer]
+        return (importance - threshold) / (threshold or 1.0)
 
 
 class LearnedTokenPruning(Method):

@@ -1,7 +1,8 @@
-"""Regenerates the comparison of FLOP counters: `python tests/benchmarks/compare_counters.py`.
+"""Regenerates the comparison of FLOP counters: `python -m tests.benchmarks.compare_counters`.
 
-Each case has a closed form of its multiply-adds (two FLOPs each), written here. Every counter installed gets the same
-module and inputs; what it finds is shown as a share of the closed form. Optional: fvcore, ptflops, thop, calflops.
+Each case has a closed form of its multiply-adds (two FLOPs each), written here or in the golden tests, of which all
+that have some follow. Every counter installed gets the same module and inputs, in a process of its own since some patch
+torch; what it finds is shown as a share of the closed form. Optional: fvcore, ptflops, thop, calflops.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import torch
@@ -20,6 +23,7 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertModel, MixtralConfig, MixtralModel
 
 from elue.meter import Meter
+from tests.meter.test_golden import CASES as GOLDEN
 
 B, T, H, A = 1, 128, 64, 4
 
@@ -131,6 +135,35 @@ CASES = {
 }
 
 
+class Golden(nn.Module):
+    """A golden case as a module whose input is the case's first tensor."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.call, self.given, _ = GOLDEN[name]
+        self.place = next(i for i, each in enumerate(self.given) if isinstance(each, Tensor))
+        self.offsets = {"offs": torch.tensor([2, 2, 6], dtype=torch.int32)} if self.call is F.grouped_mm else {}
+
+    def forward(self, x: Tensor) -> Any:
+        given = [x if i == self.place else each for i, each in enumerate(self.given)]
+        return self.call(*given, **self.offsets)
+
+
+def golden() -> dict[str, Case]:
+    """The golden cases that have multiply-adds and take a tensor."""
+    cases = {}
+    for name, (_, given, (products, _)) in GOLDEN.items():
+        tensors = [each for each in given if isinstance(each, Tensor)]
+        if products and tensors:
+            cases[f"golden: {name}"] = Case(partial(Golden, name), partial(Tensor.clone, tensors[0]), products)
+    return cases
+
+
+def cases() -> dict[str, Case]:
+    """All cases by name."""
+    return CASES | golden()
+
+
 def ours(model: nn.Module, sample: Tensor) -> int:
     """The Meter, in inference_mode."""
     with torch.inference_mode(), Meter() as meter:
@@ -210,13 +243,16 @@ COUNTERS: dict[str, Callable[[nn.Module, Tensor], int]] = {
 }
 
 
-def found(counter: Callable[[nn.Module, Tensor], int], case: Case) -> str:
+def found(name: str, counter: str) -> str:
     """What a counter makes of a case, as a share of the closed form."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
     torch.manual_seed(0)
+    case = cases()[name]
     model, sample = case.build().eval(), case.sample()
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            count = counter(model, sample)
+            count = COUNTERS[counter](model, sample)
     except ImportError:
         return "not installed"
     except Exception as error:
@@ -226,14 +262,16 @@ def found(counter: Callable[[nn.Module, Tensor], int], case: Case) -> str:
 
 def main() -> dict[str, list[Any]]:
     """Print the table; returns its rows by case."""
-    warnings.simplefilter("ignore")
-    logging.disable(logging.CRITICAL)
+    torch.set_num_threads(1)
     print(f"torch {torch.__version__}\n\n| case | FLOPs of multiply-adds | {' | '.join(COUNTERS)} |")
     print("|---|---:|" + "---:|" * len(COUNTERS))
     table = {}
-    for name, case in CASES.items():
-        table[name] = [found(counter, case) for counter in COUNTERS.values()]
-        print(f"| {name} | {case.flops:,} | {' | '.join(table[name])} |", flush=True)
+    with get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+        for name, case in cases().items():
+            table[name] = pool.starmap(found, [(name, counter) for counter in COUNTERS], chunksize=1)
+            print(f"| {name} | {case.flops:,} | {' | '.join(table[name])} |", flush=True)
+    right = [sum(row[column] == "exact" for row in table.values()) for column in range(len(COUNTERS))]
+    print(f"| exact, of {len(table)} | | {' | '.join(map(str, right))} |")
     return table
 
 

@@ -68,7 +68,7 @@ def test_measured_evaluation_costs_at_most_a_quarter_more(tmp_path: Path, one_th
     samples = [Sample(f"{i:016x}", " ".join(["word"] * 32)) for i in range(ROUNDS)]
     frames = [[asdict(sample)] for sample in samples]
     ratios = []
-    with Worker(tmp_path / "log") as worker:
+    with Worker(tmp_path / "log", sees=[file]) as worker:
         worker.call("open", 300, target=f"{file}:Full", task=asdict(task), profile=asdict(profile.load("elue-1")))
         worker.call("load", 300, weights=None, seed=0)
         worker.call("configure", 60, point={}, seed=0)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from elue.leaderboard import boards
+from elue.leaderboard import boards, summaries
 from elue.schema import Record
 from tests.leaderboard.samples import curve, failed, store, summary
 
@@ -108,7 +108,7 @@ def test_failed_and_incomplete_runs_are_not_ranked_and_say_why(bad, why):
     assert task.boards == []
     (run,) = task.unranked
     assert not run.on_front
-    assert boards.why_not(run.summary) == why
+    assert summaries.why_not(run.summary) == why
 
 
 def test_an_unranked_run_never_moves_the_front():

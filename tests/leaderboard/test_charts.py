@@ -154,7 +154,8 @@ def test_a_drawing_alone_has_plain_colours(board):
 def test_the_interactive_spec_evaluates_nothing_and_loads_nothing(board):
     spec = charts.pareto(board)
     assert "url" not in str(spec)
-    assert {param["name"] for param in spec["params"]} == {"picked", "hovered"}
+    names = {"picked", "hovered", "x0", "x1", "y0", "y1", "ticks"}
+    assert {param["name"] for param in spec["params"]} == names
 
 
 def test_the_description_names_curves_range_and_best():

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from elue.leaderboard import boards
+from elue.leaderboard import boards, summaries
 from elue.leaderboard.downloads import COLUMNS, csv_of, json_of
 from tests.leaderboard.samples import failed, store, summary
 
@@ -20,7 +20,7 @@ def test_json_holds_the_summaries_as_they_are():
     document = json.loads(json_of(boards.tasks(runs)))
     assert sorted(document["runs"], key=lambda s: s["key"]) == sorted(runs, key=lambda s: s["key"])
     assert {key for board in document["boards"] for key in board["runs"]} == {
-        s["key"] for s in runs if boards.ranked(s)
+        s["key"] for s in runs if summaries.ranked(s)
     }
     for board in document["boards"]:
         assert set(board["front"]) <= set(board["runs"])
@@ -34,7 +34,7 @@ def test_csv_has_one_line_a_run_with_exact_numbers():
         s = runs[line["key"]]
         assert list(line) == list(COLUMNS)
         assert json.loads(line["point"]) == s["point"]
-        assert (line["ranked"] == "true") == boards.ranked(s)
+        assert (line["ranked"] == "true") == summaries.ranked(s)
         if s["score"]:
             assert float(line["score"]) == s["score"]["value"]
             assert float(line["flops_mean"]) == s["flops"]["mean"]

@@ -11,8 +11,9 @@ from functools import cache
 import pytest
 
 from elue.errors import ElueError
-from elue.leaderboard import boards, build
+from elue.leaderboard import boards, build, summaries
 from elue.leaderboard.build import pages
+from elue.leaderboard.links import checked
 from elue.leaderboard.text import clean, slug
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.samples import curve, failed, store, summary
@@ -59,10 +60,10 @@ SETS = {
 
 @cache
 def built(name):
-    """The summaries of a set, the files of its site, and the pages among them, read."""
-    summaries = SETS[name]()
-    files = pages(summaries)
-    return summaries, files, {path: read(text) for path, text in files.items() if path.endswith(".html")}
+    """The runs of a set, the files of its site, and the pages among them, read."""
+    runs = SETS[name]()
+    files = dict(checked(pages(runs)))
+    return runs, files, {path: read(text) for path, text in files.items() if path.endswith(".html")}
 
 
 @pytest.fixture(params=SETS)
@@ -128,10 +129,10 @@ def test_pages_have_one_heading_a_language_and_named_tables(site):
 
 
 def test_every_task_and_method_has_a_page_linked_from_home(site):
-    summaries, files, parsed = site
+    runs, files, parsed = site
     links = {a.attributes["href"] for a in parsed["index.html"].all("a")}
-    assert {f"tasks/{slug(s['task']['name'])}.html" for s in summaries} <= links & files.keys()
-    assert {f"methods/{slug(s['method']['name'])}.html" for s in summaries} <= links & files.keys()
+    assert {f"tasks/{slug(s['task']['name'])}.html" for s in runs} <= links & files.keys()
+    assert {f"methods/{slug(s['method']['name'])}.html" for s in runs} <= links & files.keys()
 
 
 def rows_by_run(page):
@@ -139,13 +140,13 @@ def rows_by_run(page):
 
 
 def test_numbers_on_the_pages_are_those_of_the_store(site):
-    summaries, _, parsed = site
+    runs, _, parsed = site
     rows = {path: rows_by_run(page) for path, page in parsed.items()}
-    for s in summaries:
+    for s in runs:
         for where in (f"tasks/{slug(s['task']['name'])}.html", f"methods/{slug(s['method']['name'])}.html"):
             row = rows[where][f"run-{s['key'][:16]}"]
             found = numbers(row)
-            if not boards.ranked(s):
+            if not summaries.ranked(s):
                 assert [value for value, _ in found] == (
                     [s["score"]["value"], s["flops"]["mean"]] if s["score"] else []
                 )
@@ -161,8 +162,8 @@ def test_numbers_on_the_pages_are_those_of_the_store(site):
 
 
 def test_ranked_runs_stand_by_score_and_only_they_are_on_the_front(site):
-    summaries, _, parsed = site
-    for task in boards.tasks(summaries):
+    runs, _, parsed = site
+    for task in boards.tasks(runs):
         page = parsed[f"tasks/{task.slug}.html"]
         tables = page.all("table", class_="runs sortable")
         assert len(tables) == len(task.boards)
@@ -195,7 +196,7 @@ def test_hostile_text_stands_as_text():
 
 def test_partial_runs_are_marked_and_apart():
     runs = curve("sst2_elue", "static") + curve("sst2_elue", "static", limit=200)
-    page = read(pages(runs)["tasks/sst2_elue.html"])
+    page = read(dict(pages(runs))["tasks/sst2_elue.html"])
     full, partial = page.all("section", class_="board")
     assert not full.all("span", class_="badge warn")
     assert full.one("h2").text == "Test split, 2,210 samples"
@@ -227,7 +228,7 @@ def test_the_same_summaries_give_the_same_bytes_in_any_order():
     runs, first, _ = built("store")
     runs = runs[:]
     random.Random(5).shuffle(runs)
-    assert pages(runs) == first
+    assert dict(pages(runs)) == first
 
 
 def test_build_returns_the_page_it_wrote_and_builds_again_over_it(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 from torch.func import vmap
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils.flop_counter import FlopCounterMode
 
 from elue.errors import ElueError
@@ -152,6 +153,27 @@ def test_numpy_cannot_be_seen() -> None:
     with Meter() as meter:
         torch.from_numpy(numpy.ones((8, 8)) @ numpy.ones((8, 8)))
     assert (meter.flops, meter.complete) == (0, True)
+
+
+def test_ctypes_cannot_be_seen() -> None:
+    """A product that a C function computes leaves no trace: the parent's CPU audit is for that."""
+    multiply = ctypes.CDLL(None).ldexp
+    multiply.restype, multiply.argtypes = ctypes.c_double, [ctypes.c_double, ctypes.c_int]
+    with Meter() as meter:
+        torch.tensor([multiply(3.0, 4)])
+    assert (meter.flops, meter.complete) == (0, True)
+
+
+def test_excluded_dispatch_keys_cannot_be_seen_but_disabled_modes_can(model: nn.Module) -> None:
+    with _disable_current_modes(), Meter() as meter:
+        model(X)
+    with Meter() as inside, _disable_current_modes():
+        model(X)
+    assert meter.flops == inside.flops == FLOPS
+    key = torch._C.DispatchKeySet(torch._C._dispatch_key_parse("AutocastIPU"))
+    with Meter() as blind, torch._C._ExcludeDispatchKeyGuard(key):
+        model(X)
+    assert (blind.flops, blind.complete) == (0, True)
 
 
 @torch.library.custom_op("meter_test::triple", mutates_args=())

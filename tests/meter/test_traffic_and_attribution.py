@@ -30,6 +30,13 @@ def test_views_move_nothing_and_look_ups_their_rows() -> None:
     assert moved(lambda: torch.rand(1, 4).expand(50, 4) + 1)[0] <= 4 * 4
 
 
+def test_a_grouped_product_reads_only_the_groups_that_have_rows() -> None:
+    rows, experts = torch.rand(6, 16), torch.rand(3, 16, 8)
+    ends = torch.tensor([2, 2, 6], dtype=torch.int32)
+    read, written = moved(lambda: nn.functional.grouped_mm(rows, experts, offs=ends))
+    assert (read, written) == (4 * (6 * 16 + 2 * 16 * 8 + 3), 4 * 6 * 8)
+
+
 def test_bytes_must_be_asked_for() -> None:
     with Meter() as meter:
         torch.ones(2) + 1

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from elue.modeling.exits import ExitNetwork, entropy, equilibrium, simulate_exits, spread_thresholds
+from elue.modeling.exits import ExitNetwork, entropy, equilibrium, spread_thresholds
 from elue.modeling.heads import task_loss
+from elue.modeling.ladder import simulate
 from elue.plugins.early_exit.elasticbert import entropy_rule
 from tests import small
 
@@ -81,5 +82,5 @@ def test_thresholds_spread_the_mean_exit_layer_evenly():
     logits = torch.randn(400, 6, 2) * torch.linspace(0.5, 6, 6)[:, None]
     thresholds = spread_thresholds(entropy(logits), 4)
     assert thresholds == sorted(thresholds, reverse=True)
-    means = [simulate_exits(logits, entropy_rule(one)).double().mean().item() for one in thresholds]
+    means = [simulate(logits, entropy_rule(one)).double().mean().item() for one in thresholds]
     assert means == pytest.approx([2.0, 3.0, 4.0, 5.0], abs=0.05)

@@ -7,7 +7,8 @@ import torch
 
 from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.inference import batched_logits, predict_each, prediction, quality
+from elue.modeling.inference import batched_logits, quality
+from elue.modeling.running import WholeModel, prediction_of
 from elue.modeling.text import TextEncoder
 from elue.protocol import Example, Sample
 from tests import small
@@ -18,14 +19,14 @@ def labelled(*labels: float) -> list[Example]:
 
 
 def test_a_class_is_the_likeliest_and_carries_all_probabilities():
-    answer = prediction(torch.tensor([[0.0, 1.0]]), small.CLASSES)
+    answer = prediction_of((0.25, 0.75), small.CLASSES, ())
     assert answer.value == 1
-    assert answer.scores == pytest.approx((0.2689414, 0.7310586))
+    assert answer.scores == (0.25, 0.75)
 
 
 def test_a_number_is_mapped_back_to_the_tasks_range():
-    assert prediction(torch.tensor([[0.25]]), small.SCORE).value == pytest.approx(2.0)
-    assert prediction(torch.tensor([[0.25]]), small.SCORE).scores == ()
+    assert prediction_of((0.25,), small.SCORE, ()).value == pytest.approx(2.0)
+    assert prediction_of((0.25,), small.SCORE, ()).scores == ()
 
 
 def test_quality_is_accuracy_or_pearsons_correlation():
@@ -41,6 +42,7 @@ def test_batches_and_single_samples_agree_in_the_order_given():
     text = TextEncoder(learn_wordpiece([example.sample.text for example in examples], 50), 40)
     network = small.stir(EncoderWithHead(small.encoder(), small.CLASSES))
     together = batched_logits(network, examples, text, batch_size=7).softmax(-1)
-    alone = predict_each(network.logits, [example.sample for example in examples], text, small.CLASSES)
+    model = WholeModel(network, text, small.CLASSES)
+    alone = [model.predict([example.sample])[0] for example in examples]
     torch.testing.assert_close(together, torch.tensor([one.scores for one in alone]), atol=1e-4, rtol=1e-4)
     assert len({one.scores for one in alone}) > 20

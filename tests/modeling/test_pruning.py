@@ -9,7 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from elue.modeling.encoder import Encoder, EncoderConfig
-from elue.modeling.pruning import hard_masked, importance, pruned, soft_masked
+from elue.modeling.heads import EncoderWithHead
+from elue.modeling.pruning import PruningModel, hard_masked, importance, soft_masked
+from elue.modeling.ragged import Pack
+from elue.modeling.tracing import row_unit
+from tests import small
 
 CONFIG = EncoderConfig(
     vocabulary=50, hidden=16, layers=3, heads=4, intermediate=32, positions=32, types=2, embedding=16
@@ -29,6 +33,21 @@ def encoder() -> Encoder:
 
 def above(threshold: float):
     return lambda layer, scores: scores >= threshold * (layer + 1)
+
+
+def pruned(encoder: Encoder, ids: Tensor, threshold: float, layers=ALL) -> tuple[Tensor, list[int]]:
+    """The hidden states (kept, hidden) a text (1, tokens) ends with, and how many tokens each layer left."""
+    model = PruningModel(
+        EncoderWithHead(encoder, small.CLASSES).eval(),
+        None,  # type: ignore[arg-type]
+        small.CLASSES,
+        lambda layer, scores: scores - threshold * (layer + 1),
+    )
+    model.pruning_layers = layers
+    ended: list[Pack] = []
+    model.units.units["head"] = row_unit(lambda pack: ended.append(pack) or torch.zeros(1, 2), CONFIG.hidden)
+    done = small.alone(model, ids)
+    return ended[0].rows, [step.shape[0] for step in done.trace if step.unit.startswith("ffn")]
 
 
 def texts(lengths: list[int]) -> list[Tensor]:
@@ -77,14 +96,14 @@ def test_importance_counts_only_the_queries_that_remain():
 @torch.no_grad()
 def test_pruned_equals_a_plain_loop(encoder: Encoder):
     (ids,) = texts([12])
-    found, counts = pruned(encoder, encoder.embed(ids), above(0.03), ALL)
+    found, counts = pruned(encoder, ids, 0.03)
     hidden, expected = encoder.embed(ids)[0], []
     for index, layer in enumerate(encoder.layers):
         hidden = plain_layer(layer, hidden, lambda score, index=index: score >= 0.03 * (index + 1))
         expected.append(len(hidden))
     assert counts == expected
     assert 1 < counts[-1] < 12
-    torch.testing.assert_close(found[0], hidden, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found, hidden, atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -94,9 +113,9 @@ def test_leaving_equals_masking_whatever_else_is_in_the_batch(encoder: Encoder, 
     ids, mask = padded(samples)
     masked, masks = hard_masked(encoder, encoder.embed(ids), mask, above(0.03), layers)
     for row, text in enumerate(samples):
-        hidden, counts = pruned(encoder, encoder.embed(text), above(0.03), layers)
+        hidden, counts = pruned(encoder, text, 0.03, layers)
         assert counts == [int(kept[row].sum()) for kept in masks]
-        torch.testing.assert_close(hidden[0], masked[row][masks[-1][row]], atol=1e-5, rtol=0)
+        torch.testing.assert_close(hidden, masked[row][masks[-1][row]], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -137,8 +156,7 @@ def test_soft_masks_have_finite_gradients_where_they_vanish(encoder: Encoder):
 @torch.no_grad()
 def test_the_first_token_always_stays(encoder: Encoder):
     (ids,) = texts([9])
-    nothing = lambda _, scores: torch.zeros_like(scores, dtype=torch.bool)  # noqa: E731
-    hidden, counts = pruned(encoder, encoder.embed(ids), nothing, ALL)
+    hidden, counts = pruned(encoder, ids, torch.inf)
     assert counts == [1, 1, 1]
     assert hidden.isfinite().all()
 
@@ -148,9 +166,9 @@ def test_dropped_tokens_do_not_enter_the_feed_forward(encoder: Encoder):
     (ids,) = texts([20])
     seen: list[int] = []
     for layer in encoder.layers:
-        layer.feed_forward.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[1]))
-        layer.attention.query.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[1]))
-    _, (first, second, third) = pruned(encoder, encoder.embed(ids), above(0.03), ALL)
+        layer.feed_forward.inner.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[0]))
+        layer.attention.query.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[0]))
+    _, (first, second, third) = pruned(encoder, ids, 0.03)
     assert seen == [20, first, first, second, second, third]
     assert third < 20
 
@@ -158,6 +176,6 @@ def test_dropped_tokens_do_not_enter_the_feed_forward(encoder: Encoder):
 @torch.no_grad()
 def test_without_pruning_layers_it_is_the_encoder(encoder: Encoder):
     (ids,) = texts([11])
-    hidden, counts = pruned(encoder, encoder.embed(ids), above(1.0), [])
-    assert torch.equal(hidden, encoder(ids)[-1])
+    hidden, counts = pruned(encoder, ids, 1.0, [])
+    torch.testing.assert_close(hidden, encoder(ids)[-1][0], atol=1e-6, rtol=1e-5)
     assert counts == [11, 11, 11]

@@ -13,7 +13,8 @@ import torch
 
 from elue.errors import ElueError
 from elue.modeling.backbone import learn_wordpiece
-from elue.modeling.exits import ExitModel, ExitNetwork, simulate_exits
+from elue.modeling.exits import ExitModel, ExitNetwork
+from elue.modeling.ladder import simulate
 from elue.modeling.saving import read_note
 from elue.modeling.text import TextEncoder
 from elue.plugins.early_exit.elasticbert import ElasticBert, default_points, patience_rule, rule_of
@@ -55,12 +56,16 @@ def plain_patience_exit(answers: Sequence[float], patience: int, tolerance: floa
 
 
 def layers_run(model: ExitModel) -> Counter[int]:
-    """Counts, as the model runs, how often each layer and (negative) each head did."""
+    """Counts, as the model runs, how many tokens each layer and (negative) how many samples each head saw."""
     ran: Counter[int] = Counter()
-    for index, (layer, head) in enumerate(model.stages, 1):
-        layer.register_forward_hook(lambda *_, index=index: ran.update([index]))
-        head.register_forward_hook(lambda *_, index=index: ran.update([-index]))
+    for index, (layer, head) in enumerate(zip(model.network.encoder.layers, model.network.exits, strict=True), 1):
+        watch(layer.attention.query, index, ran)
+        watch(head.dense, -index, ran)
     return ran
+
+
+def watch(module: torch.nn.Module, key: int, ran: Counter[int]) -> None:
+    module.register_forward_pre_hook(lambda _, args: ran.update({key: args[0].shape[0]}))
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.4, 0.6, 0.9, 1.05])
@@ -117,7 +122,7 @@ def test_patience_on_a_regression_compares_numbers(tolerance: float):
 )
 def test_patience_by_hand(answers: list[int], patience: int, layer: int):
     logits = torch.nn.functional.one_hot(torch.tensor([answers]), 2).float()
-    assert simulate_exits(logits, patience_rule(patience)).tolist() == [layer]
+    assert simulate(logits, patience_rule(patience)).tolist() == [layer]
 
 
 @pytest.mark.parametrize(("threshold", "depth"), [(0.0, 4), (math.inf, 1)])
@@ -126,28 +131,32 @@ def test_threshold_0_never_leaves_and_infinity_at_once(threshold: float, depth: 
     ran = layers_run(model)
     model.configure({"rule": "entropy", "threshold": threshold})
     model.predict(SAMPLES)
-    both = range(1, depth + 1)
-    assert ran == {sign * index: len(SAMPLES) for index in both for sign in (1, -1)}
+    tokens = sum(len(one.ids) for one in model.text.encode_all(SAMPLES))
+    assert ran == {
+        sign * index: tokens if sign > 0 else len(SAMPLES) for index in range(1, depth + 1) for sign in (1, -1)
+    }
 
 
 def test_compute_falls_as_the_threshold_rises():
     model, total = build(), []
     ran = layers_run(model)
+    tokens = sum(len(one.ids) for one in model.text.encode_all(SAMPLES))
     for threshold in (0.0, 0.2, 0.5, 0.8, 1.05, math.inf):
         ran.clear()
         model.configure({"rule": "entropy", "threshold": threshold})
         model.predict(SAMPLES)
         total.append(sum(ran.values()))
     assert total == sorted(total, reverse=True)
-    assert total[0] == 2 * 4 * len(SAMPLES)
-    assert total[-1] == 2 * len(SAMPLES)
+    assert total[0] == 4 * (tokens + len(SAMPLES))
+    assert total[-1] == tokens + len(SAMPLES)
 
 
 def test_until_a_point_is_set_all_layers_and_the_last_head_alone_run():
     model = build()
     ran = layers_run(model)
     model.predict(SAMPLES[:1])
-    assert ran == {1: 1, 2: 1, 3: 1, 4: 1, -4: 1}
+    (tokens,) = {count for layer, count in ran.items() if layer > 0}
+    assert ran == {1: tokens, 2: tokens, 3: tokens, 4: tokens, -4: 1}
 
 
 def test_entropy_is_refused_on_a_regression_and_not_in_its_sweep():
@@ -177,12 +186,11 @@ def test_training_leaves_a_model_and_its_sweep(tmp_path: Path, task: TaskInfo):
     assert len(note["exits"]) == 3
     assert [one["point"] for one in note["points"]] == points
     assert [point["patience"] for point in points if point["rule"] == "patience"] == [1, 2]
-    ran = layers_run(model)
     for point, noted in zip(points, note["points"], strict=True):
-        ran.clear()
         model.configure(point)
         answers = model.predict([example.sample for example in job.validation])
-        assert sum(count for layer, count in ran.items() if layer > 0) / len(answers) == pytest.approx(noted["layers"])
+        layers = [sum(step.unit.startswith("ffn") for step in answer.trace) for answer in answers]
+        assert sum(layers) / len(layers) == pytest.approx(noted["layers"])
         if task is small.CLASSES:
             right = [answer.value == one.label for answer, one in zip(answers, job.validation, strict=True)]
             assert 100 * sum(right) / len(right) == pytest.approx(noted["score"])

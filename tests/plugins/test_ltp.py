@@ -13,6 +13,7 @@ from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.heads import task_loss
 from elue.plugins.skimming.ltp import LearnedTokenPruning, LtpModel, LtpNetwork, LtpOptions
 from elue.protocol import Example, Sample, TaskInfo, TrainingJob
+from tests import small
 
 CONFIG = EncoderConfig(
     vocabulary=50, hidden=16, layers=4, heads=4, intermediate=32, positions=40, types=2, embedding=16
@@ -48,26 +49,34 @@ def test_a_sample_alone_and_pruned_equals_the_sample_masked_in_a_batch(task: Tas
     network, batch = build(task, threshold=0.06, pooling=pooling), padded([5, 30, 1, 9])
     together = network(batch)
     assert together["kept"][1, -1] < 0.9
+    expected = together["logits"] if task is SCORE else together["logits"].softmax(-1)
+    model = LtpModel(network, None, task)  # type: ignore[arg-type]
     for row, mask in enumerate(batch["mask"]):
-        alone = network.logits(batch["ids"][row : row + 1, mask], None)
-        torch.testing.assert_close(alone[0], together["logits"][row], atol=1e-5, rtol=0)
+        found = torch.tensor(small.alone(model, batch["ids"][row, mask]).scores)
+        torch.testing.assert_close(found, expected[row], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
-def test_scale_0_is_the_unpruned_encoder_exactly():
+def test_scale_0_is_the_unpruned_encoder():
     network, ids = build(threshold=0.06), padded([30])["ids"]
-    network.threshold_scale = 0.0
-    assert torch.equal(network.logits(ids, None), network.head(network.encoder(ids)[-1]))
+    model = LtpModel(network, None, TASK)  # type: ignore[arg-type]
+    model.configure({"threshold_scale": 0.0})
+    done = small.alone(model, ids)
+    expected = network.head(network.encoder(ids)[-1])[0].softmax(-1).tolist()
+    assert done.scores == pytest.approx(expected, abs=1e-6)
+    assert not [step for step in done.trace if "weighed" in step.unit]
 
 
 @torch.no_grad()
 def test_higher_scales_execute_fewer_rows():
     network, ids, rows, total = build(threshold=0.04), padded([30])["ids"], [], []
     for layer in network.encoder.layers:
-        layer.feed_forward.register_forward_pre_hook(lambda _, args: rows.append(args[0].shape[1]))
-    for network.threshold_scale in (0.0, 0.5, 1.0, 2.0, 100.0):
+        layer.feed_forward.inner.register_forward_pre_hook(lambda _, args: rows.append(args[0].shape[0]))
+    model = LtpModel(network, None, TASK)  # type: ignore[arg-type]
+    for scale in (0.0, 0.5, 1.0, 2.0, 100.0):
         rows.clear()
-        network.logits(ids, None)
+        model.configure({"threshold_scale": scale})
+        small.alone(model, ids)
         assert rows == sorted(rows, reverse=True)
         total.append(sum(rows))
     assert total == sorted(set(total), reverse=True)
@@ -139,7 +148,7 @@ def test_trains_saves_loads_and_answers(task: TaskInfo, tmp_path: Path):
     for point in points:
         model.configure(point)
         answers = model.predict(samples)
-        assert answers == [model.predict([sample])[0] for sample in samples]
+        assert [a.value for a in answers] == pytest.approx([model.predict([s])[0].value for s in samples], abs=1e-5)
         if point["threshold_scale"] <= 1:
             right = [(a.value > middle) == (e.label > middle) for a, e in zip(answers, wanted.validation, strict=True)]
             assert all(right)

@@ -1,0 +1,60 @@
+"""`elue init-method` and `elue check`: beginning a method, and seeing whether it conforms."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from elue.cli.output import note, table
+
+
+def init_method(folder: Path = typer.Argument(help="A folder, new or empty; the method is named after it.")) -> None:
+    """Write a working method, its test and a README to begin from."""
+    from elue.skeleton.writing import write_skeleton
+
+    written = write_skeleton(folder)
+    for path in written:
+        typer.echo(str(path))
+    note(f"try it: elue check {written[0]}")
+
+
+def check_method(
+    method: str = typer.Argument(help="An installed method, or a plugin file (FILE.py or FILE.py:Class)."),
+    task: str = typer.Option("diagnostic", help="A task's name, or the path of its TOML file."),
+    weights: Path | None = typer.Option(None, help="The folder `elue train` wrote."),
+    split: str = typer.Option("validation", help="The split whose texts are used; its labels are not."),
+    profile: str = typer.Option("elue-1", help="A profile's name, or the path of its TOML file."),
+    data: Path | None = typer.Option(
+        None, envvar="ELUE_DATA", help="Folder with TASK/SPLIT.parquet (csv, tsv, jsonl)."
+    ),
+    seed: int = typer.Option(0, help="Seed of the method."),
+    timeout: float = typer.Option(600.0, min=0.1, help="Seconds one check may take."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
+) -> None:
+    """Check that a method conforms: what it answers, what it costs, what it must not depend on."""
+    from elue import profile as profiles
+    from elue import registry, tasks
+    from elue.conformance.check import SAMPLES
+    from elue.conformance.confined import Examination, examine
+
+    examination = Examination(
+        method=registry.find(method),
+        data=tasks.load(tasks.get(task), split, data, SAMPLES),
+        profile=profiles.load(profile),
+        weights=weights,
+        seed=seed,
+        seconds=timeout,
+    )
+    results = list(examine(examination))
+    if as_json:
+        typer.echo(json.dumps([asdict(result) for result in results], indent=1))
+    else:
+        table(("check", "", "what it holds", "finding"), [(r.name, r.outcome, r.reason, r.detail) for r in results])
+        counted = Counter(result.outcome for result in results)
+        note(f"{counted['pass']} passed, {counted['fail']} failed, {counted['skip']} skipped")
+    if any(result.outcome == "fail" for result in results):
+        raise typer.Exit(1)

@@ -1,0 +1,220 @@
+"""What a conformance check is, and what it is given: a loaded method and some real inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from elue import profile as profiles
+from elue.profile import Profile
+from elue.protocol import Method, Point, Prediction, Sample, Step, TaskInfo
+
+TOLERANCE = 1e-4
+"""How far class probabilities may move between two orders, batches or passes: float32 adds up in another order."""
+
+SAMPLES = 12
+"""Real inputs that a suite runs on."""
+
+
+class Failed(AssertionError):
+    """The method does not conform; the message says how."""
+
+
+class Skipped(Exception):
+    """The check does not apply to this method; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one check ended. `detail` says what is wrong, why it was skipped, or what was measured."""
+
+    name: str
+    reason: str
+    outcome: Literal["pass", "fail", "skip"]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One property that every method has. `function` returns a detail worth telling, or raises Failed or Skipped."""
+
+    name: str
+    reason: str
+    function: Callable[[Subject], str | None]
+
+
+@dataclass
+class Subject:
+    """The method under examination. `samples` are real inputs of the task; nothing here holds a label.
+
+    `model` may be given where it is loaded already.
+    """
+
+    method: Method
+    task: TaskInfo
+    samples: tuple[Sample, ...]
+    weights: Path | None = None
+    seed: int = 0
+    profile: Profile = field(default_factory=lambda: profiles.load("elue-1"))
+    loaded: Any = None
+
+    @cached_property
+    def model(self) -> Any:
+        """The loaded model, loaded on first use."""
+        import torch
+
+        if self.loaded is not None:
+            return self.loaded
+        torch.manual_seed(self.seed)
+        return self.method.load(self.task, self.weights, self.seed)
+
+    @cached_property
+    def points(self) -> tuple[Point, ...]:
+        """The default sweep."""
+        return tuple(self.method.points(self.task, self.weights))
+
+    @property
+    def few_points(self) -> tuple[Point, ...]:
+        """The first, the middle and the last point of the sweep, each once."""
+        count = len(self.points)
+        return tuple(self.points[i] for i in sorted({0, count // 2, count - 1} if count else ()))
+
+    def configure(self, point: Point) -> None:
+        """Set the operating point as an evaluation does."""
+        import torch
+
+        torch.manual_seed(self.seed)
+        self.model.configure(dict(point))
+
+    def answer(self, samples: Sequence[Sample]) -> list[Prediction]:
+        """The model's predictions for these samples, together. Raises Failed unless there is a sound one for each."""
+        predictions = self.model.predict(list(samples))
+        sound(predictions, samples, self.task)
+        return list(predictions)
+
+    def alone(self, samples: Sequence[Sample]) -> list[Prediction]:
+        """The predictions for these samples, each asked on its own."""
+        return [self.answer([sample])[0] for sample in samples]
+
+    def metered(self, sample: Sample) -> tuple[Prediction, Any]:
+        """One prediction at batch 1, and the Meter that watched it."""
+        from elue.meter import Meter
+        from elue.worker.parameters import modules_of
+
+        with Meter(profile=self.profile, modules=modules_of(self.model)) as meter:
+            predictions = self.model.predict([sample])
+        sound(predictions, [sample], self.task)
+        return predictions[0], meter
+
+    @cached_property
+    def pricer(self) -> Any:
+        """What prices traces in an evaluation, too."""
+        from elue.worker.pricing import Pricer
+
+        return Pricer(self.profile)
+
+    def price(self, trace: Sequence[Step]) -> dict[str, int]:
+        """What a trace takes, its steps rehearsed under the Meter: flops, matmul_flops, params_touched."""
+        from elue.worker.answers import Invalid
+        from elue.worker.parameters import modules_of
+
+        keys = [(step.unit, tuple(step.shape), step.times) for step in trace]
+        try:
+            priced = self.pricer.path(self.model, modules_of(self.model), keys)
+        except Invalid as error:
+            raise Failed(str(error)) from None
+        return {name: priced[name] for name in ("flops", "matmul_flops", "params_touched")}
+
+
+def subject(
+    method: str | Path | Method | type[Method],
+    task: str | Path = "diagnostic",
+    weights: Path | None = None,
+    *,
+    data: Path | None = None,
+    split: str = "validation",
+    seed: int = 0,
+) -> Subject:
+    """A method to check in this very process: a plugin file, an installed name, a class or an instance.
+
+    Its inputs are some samples of a split of the task. Raises ElueError where method or task are not to be had.
+    """
+    from elue import registry, tasks
+    from elue.worker.plugin import load_method
+
+    if isinstance(method, type):
+        made = method()
+    elif isinstance(method, Method):
+        made = method
+    else:
+        made = load_method(registry.find(str(method)).target)
+    loaded = tasks.load(tasks.get(task), split, data, SAMPLES)
+    samples = tuple(Sample(f"sample-{i}", s.text, s.pair) for i, s in enumerate(loaded.samples))
+    return Subject(made, loaded.spec.info(), samples, weights, seed)
+
+
+def sound(predictions: Any, samples: Sequence[Sample], task: TaskInfo) -> None:
+    """Raise Failed unless there is one well-formed prediction for each sample."""
+    from elue.worker import answers
+
+    try:
+        for prediction in answers.predictions(predictions, len(samples)):
+            answers.number(prediction.value, task)
+    except answers.Invalid as error:
+        raise Failed(str(error)) from None
+    for prediction in predictions:
+        wrong = _flaw(prediction, task)
+        if wrong:
+            raise Failed(wrong)
+
+
+def _flaw(prediction: Prediction, task: TaskInfo) -> str | None:
+    scores = prediction.scores
+    if scores and task.kind == "classification":
+        if len(scores) != task.outputs:
+            return f"a prediction has {len(scores)} scores for {task.outputs} classes"
+        if not all(-TOLERANCE <= score <= 1 + TOLERANCE for score in scores) or abs(sum(scores) - 1) > 1e-3:
+            return f"a prediction's scores {tuple(round(s, 4) for s in scores)} are no probabilities"
+    for step in prediction.trace:
+        if not isinstance(step, Step) or not isinstance(step.unit, str) or not step.unit:
+            return f"a trace holds {step!r}, not a Step with a unit"
+        if any(isinstance(n, bool) or not isinstance(n, int) or n < 0 for n in (*step.shape, step.times)):
+            return f"a step of a trace is {step!r}; shapes and times are whole numbers from 0 up"
+    declared = prediction.declared
+    if declared is not None and (isinstance(declared, bool) or not isinstance(declared, int) or declared < 0):
+        return f"a prediction declares {declared!r} FLOPs, not a whole number"
+    return None
+
+
+def difference(one: Prediction, other: Prediction, task: TaskInfo) -> str | None:
+    """What differs between two predictions that should be the same, in words; None for nothing that matters."""
+    if task.kind == "regression":
+        if abs(one.value - other.value) > TOLERANCE * max(1.0, task.high - task.low):
+            return f"the answer is {one.value:g} and then {other.value:g}"
+    elif one.value != other.value:
+        return f"the answer is {one.value:g} and then {other.value:g}"
+    if len(one.scores) != len(other.scores):
+        return f"there are {len(one.scores)} scores and then {len(other.scores)}"
+    gap = max((abs(a - b) for a, b in zip(one.scores, other.scores, strict=True)), default=0.0)
+    if gap > TOLERANCE:
+        return f"scores move by {gap:.2g}, more than {TOLERANCE:g}"
+    if tuple(one.trace) != tuple(other.trace):
+        return f"the trace is {steps(one.trace)} and then {steps(other.trace)}"
+    return None
+
+
+def steps(trace: Sequence[Step]) -> str:
+    """A trace in few words."""
+    words = [f"{s.unit}{tuple(s.shape)}" + (f"x{s.times}" if s.times != 1 else "") for s in trace]
+    return " ".join(words[:4]) + (f" … ({len(words)} steps)" if len(words) > 4 else "") or "empty"
+
+
+def same(ones: Sequence[Prediction], others: Sequence[Prediction], subject: Subject, when: str) -> None:
+    """Raise Failed, naming the first sample that differs, unless both are the same predictions."""
+    for number, (one, other) in enumerate(zip(ones, others, strict=True)):
+        found = difference(one, other, subject.task)
+        if found:
+            raise Failed(f"{when}: sample {number}: {found}")

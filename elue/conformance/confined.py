@@ -1,0 +1,103 @@
+"""The parent's side of `elue check`: the checks run one by one in a confined worker."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from elue.conformance.check import Result
+from elue.conformance.suite import CHECKS
+from elue.errors import ElueError
+from elue.profile import Profile
+from elue.registry import MethodSource
+from elue.tasks import TaskData
+from elue.worker.session import START_SECONDS, Worker, WorkerFailure
+
+CHECK_SECONDS = 600.0
+"""How long one check may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """A method to check, and the inputs to check it on. `data` comes with labels; they stay here."""
+
+    method: MethodSource
+    data: TaskData
+    profile: Profile
+    weights: Path | None = None
+    seed: int = 0
+    seconds: float = CHECK_SECONDS
+
+
+def examine(examination: Examination) -> Iterator[Result]:
+    """Run every check and yield its result as it comes.
+
+    A check that kills the worker or hangs fails, and the next one gets a fresh worker. A method that cannot be opened
+    or loaded fails once, and the rest is skipped. Raises ElueError where the method does not serve the task, or
+    reports a mistake of the user's.
+    """
+    samples = [asdict(s) | {"id": secrets.token_hex(8)} for s in examination.data.samples]
+    worker: Worker | None = None
+    with tempfile.TemporaryDirectory(prefix="elue-check-") as folder:
+        try:
+            for number, check in enumerate(CHECKS.values()):
+                if worker is None:
+                    try:
+                        worker = _started(examination, Path(folder) / "log")
+                    except WorkerFailure as failure:
+                        yield Result("loads", "The method can be imported and loaded.", "fail", failure.reason)
+                        rest = list(CHECKS.values())[number:]
+                        yield from (Result(c.name, c.reason, "skip", "the method does not load") for c in rest)
+                        return
+                try:
+                    answer = worker.call(
+                        "check",
+                        examination.seconds,
+                        check=check.name,
+                        samples=samples,
+                        weights=_path(examination.weights),
+                        seed=examination.seed,
+                    )
+                    outcome = answer.get("outcome")
+                    if outcome not in ("pass", "fail", "skip"):
+                        raise WorkerFailure("invalid", f"reported {outcome!r} as an outcome")
+                    yield Result(check.name, check.reason, outcome, str(answer.get("detail", "")))
+                except WorkerFailure as failure:
+                    yield Result(check.name, check.reason, "fail", f"{failure.status}: {failure.reason}")
+                    worker.close()
+                    worker = None
+        finally:
+            if worker is not None:
+                worker.close()
+
+
+def _started(examination: Examination, log: Path) -> Worker:
+    """A worker with the method loaded. Raises WorkerFailure, the worker gone, where that does not work."""
+    sees = [*examination.method.code, *([examination.weights] if examination.weights else [])]
+    worker = Worker(log, examination.profile.conditions.threads, sees=sees)
+    try:
+        info = examination.data.spec.info()
+        worker.call(
+            "open",
+            START_SECONDS,
+            target=examination.method.target,
+            task=asdict(info),
+            profile=asdict(examination.profile),
+        )
+        weights = _path(examination.weights)
+        unsupported = worker.call("points", START_SECONDS, weights=weights)["unsupported"]
+        if unsupported:
+            message = f"'{examination.method.name}' does not serve '{info.name}': {unsupported}"
+            raise ElueError("unsupported", message, "Choose another --task.")
+        worker.call("load", START_SECONDS, weights=weights, seed=examination.seed)
+    except BaseException:
+        worker.close()
+        raise
+    return worker
+
+
+def _path(weights: Path | None) -> str | None:
+    return None if weights is None else str(weights.resolve())

@@ -1,0 +1,87 @@
+"""Checks of the protocol: what a method is called, what it offers, and the shape of what it answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from elue.conformance.check import Failed, Skipped, Subject
+from elue.protocol import API, FAMILIES, Method
+
+
+def names(subject: Subject) -> str:
+    """Name, family, title and paper are text, and the protocol is the one of this version."""
+    method = subject.method
+    if not isinstance(method, Method):
+        raise Failed(f"{type(method).__name__} is no subclass of elue.protocol.Method")
+    if method.api != API:
+        raise Failed(f"api is {method.api!r}; this version has {API}")
+    for field in ("name", "family", "title", "paper"):
+        if not isinstance(getattr(method, field, None), str):
+            raise Failed(f"{field} is {getattr(method, field, None)!r}, not text")
+    if not method.name or not all(c.isalnum() or c in "-_." for c in method.name) or method.name.startswith("."):
+        raise Failed(f"name {method.name!r} may hold only letters, digits, '-', '_' and '.'")
+    if method.family not in FAMILIES:
+        raise Failed(f"family is {method.family!r}, not one of {', '.join(FAMILIES)}")
+    supported = method.supports(subject.task)
+    if supported is not None and not isinstance(supported, str):
+        raise Failed(f"supports returned {supported!r}; it returns None, or a sentence that says why not")
+    return f"{method.name} ({method.family})"
+
+
+def model(subject: Subject) -> None:
+    """`load` gives an object with `configure` and `predict`."""
+    missing = [name for name in ("configure", "predict") if not callable(getattr(subject.model, name, None))]
+    if missing:
+        raise Failed(f"{type(subject.model).__name__} has no {' and no '.join(missing)}")
+
+
+def points(subject: Subject) -> str:
+    """The default sweep has at least one point; each is a setting of plain knobs, and no two are the same."""
+    if not subject.points:
+        raise Failed("points returned nothing; a method without knobs returns [{}]")
+    seen = set()
+    for point in subject.points:
+        if not isinstance(point, Mapping):
+            raise Failed(f"a point is {point!r}, not a mapping from knob to value")
+        for knob, value in point.items():
+            if not isinstance(knob, str) or not isinstance(value, bool | int | float | str):
+                raise Failed(f"knob {knob!r} is {value!r}; knobs are named by text and hold a number, text or a truth")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise Failed(f"knob {knob!r} is {value}, which no record can hold")
+        identity = repr(sorted(point.items()))
+        if identity in seen:
+            raise Failed(f"the point {dict(point)} is there twice")
+        seen.add(identity)
+    return f"{len(seen)} points"
+
+
+def predictions(subject: Subject) -> None:
+    """One prediction a sample: a label index or a finite number, with scores, if any, that are probabilities."""
+    for point in subject.points:
+        subject.configure(point)
+        subject.answer(subject.samples)
+
+
+def modules(subject: Subject) -> str:
+    """The networks are in eval mode, and the model's parameters are all found, by `modules()` or on the model."""
+    from torch import nn
+
+    from elue.meter import Meter
+    from elue.worker.parameters import modules_of, total_parameters
+
+    subject.configure(subject.points[0])
+    found = modules_of(subject.model)
+    strange = [type(each).__name__ for each in found if not isinstance(each, nn.Module)]
+    if strange:
+        raise Failed(f"modules() gives {', '.join(strange)}, not a torch.nn.Module")
+    if any(each.training for module in found for each in module.modules()):
+        raise Failed("a module is in training mode: call .eval() in load")
+    total = total_parameters(found)
+    with Meter(profile=subject.profile, modules=found) as meter:
+        subject.model.predict(list(subject.samples[:1]))
+    if meter.params_touched > total:
+        raise Failed(f"a sample read {meter.params_touched:,} parameters, but only {total:,} are found: add modules()")
+    if not found:
+        raise Skipped("the model has no torch module, and reads no parameter")
+    return f"{total:,} parameters"

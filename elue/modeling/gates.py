@@ -1,0 +1,51 @@
+"""Hard decisions that can be learned: straight-through and Gumbel estimators, REINFORCE, and gated states.
+
+In training a reading method goes through a padded batch token by token, its decisions as gates on the state:
+
+    state, p = network.start(batch), ones
+    for inputs, real in tokens(network.words(batch["ids"]), batch["mask"]):
+        gate = straight_through(p) * real
+        state = gated(gate, network.cell(inputs, *state), state)
+
+Where a gate is 0 the state is copied, as it is where the text has ended; at inference nothing is computed there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def tokens(inputs: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Token by token from padded inputs (batch, tokens, width): (batch, width), and 1 where real, 0 after the end."""
+    yield from zip(inputs.unbind(1), mask.to(inputs.dtype).unbind(1), strict=True)
+
+
+def gated(gate: Tensor, new: Sequence[Tensor], old: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """`new` where the gate (batch,) is 1, `old` where it is 0, and between them their weighted sum, part by part."""
+    share = gate.unsqueeze(-1)
+    return tuple(share * one + (1 - share) * other for one, other in zip(new, old, strict=True))
+
+
+def straight_through(p: Tensor, threshold: float = 0.5) -> Tensor:
+    """1 where p reaches the threshold, else 0; backwards the identity (Bengio et al. 2013, arXiv 1308.3432)."""
+    hard = (p >= threshold).to(p.dtype)
+    return hard + p - p.detach()
+
+
+def gumbel(logits: Tensor, temperature: float) -> Tensor:
+    """A one-hot draw from softmax(logits) over the last dimension; backwards its soft relaxation (arXiv 1611.01144)."""
+    return F.gumbel_softmax(logits, tau=temperature, hard=True)
+
+
+def reinforce(log_probability: Tensor, reward: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor]:
+    """Losses of a policy and of its learned baseline (Williams 1992).
+
+    `log_probability` is that of all decisions taken for a sample, `reward` what they earned, `baseline` what was
+    expected, each (batch,). The policy's is -mean((reward - baseline) log p), its advantage taken as a constant;
+    the baseline's is the mean squared error against the reward.
+    """
+    advantage = (reward - baseline).detach()
+    return -(advantage * log_probability).mean(), F.mse_loss(baseline, reward.detach())

@@ -1,0 +1,118 @@
+"""The parts of an encoder on packs: the modules that training knows, run on rows without padding.
+
+Linear maps, norms and activations see all rows at once; attention and pooling go through the blocks of samples of
+equal length. Dropout is left out: this is inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from elue.modeling.encoder import Embeddings, FeedForward, SelfAttention
+from elue.modeling.heads import Head
+from elue.modeling.ragged import Pack
+
+CHUNK = 1024
+"""Rows that a feed-forward takes at a time, so that its wide inner rows stay in the processor's cache."""
+SCORES = 1 << 18
+"""Attention scores that are spelled out at a time: 1 MiB."""
+_IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": torch.ops.aten.gelu_,
+    "relu": torch.relu_,
+    "tanh": torch.tanh_,
+}
+
+
+def embed(embeddings: Embeddings, pack: Pack) -> Tensor:
+    """Hidden rows (tokens, hidden) for the ids and segments of a fresh pack."""
+    positions = torch.from_numpy(np.concatenate([np.arange(n) for n in pack.lengths]) + embeddings.offset)
+    hidden = embeddings.word(pack.rows[:, 0])
+    hidden += embeddings.position(positions)
+    if embeddings.segment is not None:
+        hidden += embeddings.segment(pack.rows[:, 1])
+    hidden = embeddings.norm(hidden)
+    return hidden if embeddings.project is None else embeddings.project(hidden)
+
+
+def attend(attention: SelfAttention, pack: Pack) -> Tensor:
+    """The attention half of a layer, (tokens, hidden): every sample attends to its own rows."""
+    query, key, value = attention.query(pack.rows), attention.key(pack.rows), attention.value(pack.rows)
+    parts = []
+    for group in pack.groups():
+        q, k, v = (_heads(group.of(projected), attention.heads) for projected in (query, key, value))
+        context = F.scaled_dot_product_attention(q, k, v)
+        parts.append(context.transpose(1, 2).reshape(-1, query.shape[1]))
+    return _merge(attention, pack.rows, parts)
+
+
+def attend_and_weigh(attention: SelfAttention, pack: Pack) -> tuple[Tensor, Tensor]:
+    """As `attend`, and the attention every token receives, mean over heads and queries: (tokens,).
+
+    Scores are spelled out for it, a block of heads at a time that stays in the processor's cache.
+    """
+    query, key, value = attention.query(pack.rows), attention.key(pack.rows), attention.value(pack.rows)
+    size = query.shape[1] // attention.heads
+    query *= size**-0.5
+    parts, received = [], []
+    for group in pack.groups():
+        q, k, v = (
+            _heads(group.of(one), attention.heads).reshape(-1, group.tokens, size) for one in (query, key, value)
+        )
+        block = max(1, SCORES // group.tokens**2)
+        contexts, sums = [], []
+        for some_q, some_k, some_v in zip(q.split(block), k.split(block), v.split(block), strict=True):
+            weights = (some_q @ some_k.transpose(1, 2)).softmax(-1)
+            contexts.append(weights @ some_v)
+            sums.append(weights.mean(1))
+        shape = (group.samples, attention.heads, group.tokens)
+        context = _joined(contexts).view(*shape, size).transpose(1, 2)
+        parts.append(context.reshape(-1, attention.heads * size))
+        received.append(_joined(sums).view(shape).mean(1).flatten())
+    return _merge(attention, pack.rows, parts), _joined(received)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _heads(projected: Tensor, heads: int) -> Tensor:
+    samples, tokens, width = projected.shape
+    return projected.view(samples, tokens, heads, width // heads).transpose(1, 2)
+
+
+def _merge(attention: SelfAttention, rows: Tensor, parts: list[Tensor]) -> Tensor:
+    mixed: Tensor = attention.output(_joined(parts))
+    mixed += rows
+    return attention.norm(mixed)
+
+
+def feed_forward(module: FeedForward, rows: Tensor, activation: str) -> Tensor:
+    """The feed-forward half of a layer, (tokens, hidden)."""
+    out = torch.empty_like(rows)
+    for into, some in zip(out.split(CHUNK), rows.split(CHUNK), strict=True):
+        transform(module, some, activation, into)
+    out += rows
+    return module.norm(out)
+
+
+def transform(module: Any, rows: Tensor, activation: str, out: Tensor) -> None:
+    """The two linear maps of a feed-forward or an expert alone, from rows into `out`."""
+    inner = module.inner(rows)
+    inner = _IN_PLACE[activation](inner) if activation in _IN_PLACE else module.activation(inner)
+    torch.addmm(module.outer.bias, inner, module.outer.weight.t(), out=out)
+
+
+def head(module: Head, pack: Pack) -> Tensor:
+    """Logits (samples, outputs) of a task head, in the pack's order."""
+    if module.pooling == "first":
+        pooled = pack.rows.index_select(0, torch.from_numpy(pack.starts()))
+    else:
+        parts = [group.of(pack.rows).mean(1) for group in pack.groups()]
+        pooled = _joined(parts)
+    return module.output(torch.tanh(module.dense(pooled)))

@@ -1,0 +1,157 @@
+"""Packs: the tokens of many samples as rows of one matrix, without padding.
+
+Samples lie in order of length, so those of one length are a contiguous block: a view of shape (samples, tokens,
+hidden), which is all that attention needs. Samples leave by `select`, tokens by `keep`; what has left costs nothing
+from there on. Indices are made with numpy, data is moved by torch: neither is arithmetic that a Meter would count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elue.modeling.text import Encoded
+from elue.protocol import Step
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One sample on its way through a model.
+
+    `place` is its position in what was asked, `trace` what has run for it, `scores` what its answer is made of.
+    `alone` says that it travels by itself, which is the reference; `doubtful`, that among others float noise could
+    have turned one of its decisions. With `noted`, `notes` gathers what a survey or an explanation needs.
+    """
+
+    place: int
+    encoded: Encoded
+    alone: bool = False
+    trace: list[Step] = field(default_factory=list)
+    scores: tuple[float, ...] = ()
+    doubtful: bool = False
+    noted: bool = False
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tokens(self) -> int:
+        """Length of the input in tokens."""
+        return len(self.encoded.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Samples of one length in a pack: `rows` are theirs, `samples` of `tokens` each."""
+
+    rows: slice
+    samples: int
+    tokens: int
+
+    def of(self, rows: Tensor) -> Tensor:
+        """The group's part of (rows, width), as a view (samples, tokens, width)."""
+        return rows[self.rows].view(self.samples, self.tokens, -1)
+
+
+@dataclass(slots=True, eq=False)
+class Pack:
+    """Samples in order of length, and their tokens in `rows`, one sample after the other.
+
+    `rows` is (tokens, hidden); before the embedding, ids and segments, (tokens, 2). `lengths` are the rows of each
+    sample, `state` is (samples, ...): whatever a method carries along for each of them.
+    """
+
+    requests: list[Request]
+    lengths: list[int]
+    rows: Tensor
+    state: Tensor | None = None
+
+    @classmethod
+    def fresh(cls, requests: Sequence[Request]) -> Pack:
+        """A pack of samples that are to be embedded."""
+        ordered = sorted(requests, key=lambda request: request.tokens)
+        ids = np.concatenate([np.array(request.encoded.ids) for request in ordered])
+        segments = np.concatenate([np.array(request.encoded.segments) for request in ordered])
+        rows = torch.from_numpy(np.stack([ids, segments], 1))
+        return cls(ordered, [request.tokens for request in ordered], rows)
+
+    @property
+    def tokens(self) -> int:
+        """Number of rows."""
+        return int(self.rows.shape[0])
+
+    def groups(self) -> Iterator[Group]:
+        """The blocks of samples of equal length, in order."""
+        start = 0
+        for length, members in groupby(self.lengths):
+            count = len(list(members))
+            yield Group(slice(start, start + count * length), count, length)
+            start += count * length
+
+    def starts(self) -> np.ndarray:
+        """The first row of each sample, (samples,)."""
+        ends = np.cumsum(self.lengths)
+        return ends - self.lengths
+
+    def with_rows(self, rows: Tensor) -> Pack:
+        """The same samples and lengths with other rows."""
+        return Pack(self.requests, self.lengths, rows, self.state)
+
+    def select(self, chosen: np.ndarray) -> Pack:
+        """The samples at these places, rising: all others leave."""
+        if len(chosen) == len(self.requests):
+            return self
+        lengths = np.asarray(self.lengths, dtype=np.int64)[chosen]
+        index = _ranges(self.starts()[chosen], lengths)
+        state = None if self.state is None else self.state.index_select(0, torch.from_numpy(chosen))
+        rows = self.rows.index_select(0, torch.from_numpy(index))
+        return Pack([self.requests[place] for place in chosen], lengths.tolist(), rows, state)
+
+    def keep(self, tokens: np.ndarray) -> Pack:
+        """The rows where `tokens` (rows,) is true, at least one a sample: all others leave."""
+        if tokens.all():
+            return self
+        counts = np.add.reduceat(tokens.astype(np.int64), self.starts())
+        order = np.argsort(counts, kind="stable")
+        kept = np.flatnonzero(tokens)
+        first = np.cumsum(counts) - counts
+        index = kept[_ranges(first[order], counts[order])]
+        state = None if self.state is None else self.state.index_select(0, torch.from_numpy(order))
+        rows = self.rows.index_select(0, torch.from_numpy(index))
+        return Pack([self.requests[place] for place in order], counts[order].tolist(), rows, state)
+
+    def cut(self, budget: int) -> tuple[Pack, Pack | None]:
+        """The first samples, of no more than `budget` tokens (but one sample at least), and the rest. No copies."""
+        fit = int(np.searchsorted(np.cumsum(self.lengths), budget, side="right"))
+        fit = max(1, fit)
+        if fit >= len(self.requests):
+            return self, None
+        row = sum(self.lengths[:fit])
+        states = (None, None) if self.state is None else (self.state[:fit], self.state[fit:])
+        first = Pack(self.requests[:fit], self.lengths[:fit], self.rows[:row], states[0])
+        return first, Pack(self.requests[fit:], self.lengths[fit:], self.rows[row:], states[1])
+
+
+def join(packs: Sequence[Pack]) -> Pack:
+    """One pack of all samples of several."""
+    if len(packs) == 1:
+        return packs[0]
+    requests = [request for pack in packs for request in pack.requests]
+    lengths = np.concatenate([np.asarray(pack.lengths, dtype=np.int64) for pack in packs])
+    order = np.argsort(lengths, kind="stable")
+    first = np.cumsum(lengths) - lengths
+    index = torch.from_numpy(_ranges(first[order], lengths[order]))
+    rows = torch.cat([pack.rows for pack in packs]).index_select(0, index)
+    states = [pack.state for pack in packs if pack.state is not None]
+    state = torch.cat(states).index_select(0, torch.from_numpy(order)) if states else None
+    return Pack([requests[place] for place in order], lengths[order].tolist(), rows, state)
+
+
+def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """start, start + 1, ... for each start, as many as its length says, one after the other."""
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)

@@ -1,0 +1,219 @@
+"""What reading methods are built of: a word table, a recurrent cell, a head, and the model that reads with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from elue.errors import ElueError, unknown
+from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.modeling.inference import batched_outputs, quality
+from elue.modeling.options import TrainingOptions, option
+from elue.modeling.reader import BATCH, Batch, Ending, State, Unit, read
+from elue.modeling.text import TextEncoder
+from elue.protocol import DynamicModel, Explanation, Point, Prediction, Sample, TaskInfo, TrainingJob
+
+KINDS: dict[str, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
+TRAINED = 0.5
+"""The threshold at which a decision between two is even, and which training uses."""
+CHUNK = 256
+"""Samples of a stream tokenised at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderOptions(TrainingOptions):
+    """Options of all reading methods. Of the backbone they take the tokenizer and the word table."""
+
+    TINY: ClassVar[dict[str, Any]] = {**TrainingOptions.TINY, "epochs": 8.0, "learning_rate": 5e-3, "size": 64}
+
+    cell: str = option("lstm", "kind of the recurrent cell", choices=tuple(KINDS))
+    size: int = option(256, "size of the recurrent state", 1)
+
+
+class Cell(nn.Module):
+    """An LSTM, GRU or plain tanh cell; its state is a tuple of tensors (batch, size), the output first."""
+
+    def __init__(self, kind: str, width: int, size: int) -> None:
+        super().__init__()
+        if kind not in KINDS:
+            raise unknown("cell", kind, KINDS)
+        self.kind, self.width, self.size = kind, width, size
+        self.cell = KINDS[kind](width, size)
+
+    @property
+    def parts(self) -> int:
+        """Number of tensors in the state."""
+        return 2 if self.kind == "lstm" else 1
+
+    def start(self, count: int) -> State:
+        """The state before the first token: zeros."""
+        some = next(self.parameters())
+        return tuple(some.new_zeros(count, self.size) for _ in range(self.parts))
+
+    def forward(self, inputs: Tensor, *state: Tensor) -> State:
+        """The state (batch, size) after one more token (batch, width)."""
+        if self.kind == "lstm":
+            output, memory = self.cell(inputs, state)
+            return output, memory
+        return (self.cell(inputs, *state),)
+
+    def unit(self) -> Unit:
+        """The cell as a unit: `(inputs, *state) -> state`."""
+        return Unit(self, (self.width, *[self.size] * self.parts))
+
+
+def word_table(encoder: Encoder) -> nn.Embedding:
+    """A copy of an encoder's word embeddings, scaled to variance 1, which recurrent cells start well from."""
+    table = nn.Embedding(encoder.config.vocabulary, encoder.config.embedding)
+    with torch.no_grad():
+        words = encoder.embed.word.weight
+        table.weight.copy_((words - words.mean()) / words.std())
+    return table
+
+
+class ReaderNetwork(nn.Module):
+    """Word table, cell and head. As it stands it reads every token; a method overrides `step`, and adds `units`.
+
+    `threshold` is for the method's decisions.
+    """
+
+    def __init__(self, words: nn.Embedding, task: TaskInfo, options: ReaderOptions) -> None:
+        super().__init__()
+        self.task = task
+        self.words = words
+        self.cell = Cell(options.cell, words.embedding_dim, options.size)
+        self.head = nn.Linear(options.size, task.outputs)
+        self.threshold = TRAINED
+
+    def answers(self, final: Tensor) -> Tensor:
+        """Class probabilities, or the number in the task's range, (batch, outputs), of final outputs (batch, size)."""
+        logits = self.head(final)
+        if self.task.kind == "classification":
+            return logits.softmax(-1)
+        return self.task.low + (self.task.high - self.task.low) * logits
+
+    def units(self) -> dict[str, Unit]:
+        """The units by name: "cell" and "head"; a method adds its own."""
+        return {"cell": self.cell.unit(), "head": Unit(self.answers, (self.cell.size,), listed=True)}
+
+    def start(self, count: int) -> State:
+        """The state of `count` samples that have read nothing."""
+        return self.cell.start(count)
+
+    def final(self, state: State) -> Tensor:
+        """What the head looks at: the cell's output."""
+        return state[0]
+
+    def step(self, batch: Batch) -> None:
+        """Read the current token and go on to the next."""
+        batch.update("cell")
+        batch.move(1)
+
+
+class ReaderModel(DynamicModel):
+    """A dynamic model that reads. Its one knob is the network's `threshold`; a method with others has its `configure`.
+
+    `predict` answers up to `batch_size` samples side by side, one sample alone as in any company.
+    """
+
+    def __init__(self, network: ReaderNetwork, text: TextEncoder, task: TaskInfo, batch_size: int = BATCH) -> None:
+        self.network, self.text, self.task, self.batch_size = network, text, task, batch_size
+
+    def configure(self, point: Point) -> None:
+        """Set the threshold. Raises ElueError for what is no number of 0 or more."""
+        value = point.get("threshold", TRAINED)
+        if isinstance(value, str) or not value >= 0:
+            raise ElueError("bad_point", f"threshold can't be {value}.", "Give a number of 0 or more.")
+        self.network.threshold = float(value)
+
+    def predict(self, samples: Sequence[Sample]) -> Sequence[Prediction]:
+        """Answer each sample, in order, with its trace."""
+        found = dict(self.stream(samples))
+        return [found[number] for number in range(len(samples))]
+
+    def stream(self, samples: Iterable[Sample]) -> Iterator[tuple[int, Prediction]]:
+        """Answer samples as they come, each with its number, in the order in which they end. Memory stays flat."""
+        for ending in read(self.network, self._encoded(samples), self.batch_size):
+            yield ending.number, self._prediction(ending)
+
+    def rehearse(self, unit: str, shape: tuple[int, ...]) -> None:
+        """Run one traced unit once: `embed (tokens, distinct tokens)`, else a unit on (rows, sizes…)."""
+        units = self.network.units()
+        with torch.inference_mode():
+            if unit == "embed":
+                looked, distinct = shape
+                self.network.words(torch.tensor([place % distinct for place in range(looked)]))
+            elif unit in units:
+                rows, *sizes = shape
+                units[unit](*(torch.zeros(rows, width) for width in units[unit].widths), sizes=sizes)
+            else:
+                raise unknown("unit", unit, ["embed", *units])
+
+    def explain(self, samples: Sequence[Sample]) -> Sequence[Explanation]:
+        """The tokens of each sample, and the places of those that were read."""
+        encoded = self.text.encode_all(samples)
+        found = {ending.number: ending for ending in read(self.network, [one.ids for one in encoded], self.batch_size)}
+        words = self.text.tokenizer.id_to_token
+        return [
+            Explanation(tokens=tuple(str(words(token)) for token in one.ids), kept=(tuple(sorted(set(found[n].read))),))
+            for n, one in enumerate(encoded)
+        ]
+
+    def modules(self) -> Iterable[nn.Module]:
+        """The network, whose parameters are the model's."""
+        return [self.network]
+
+    def _encoded(self, samples: Iterable[Sample]) -> Iterator[Sequence[int]]:
+        coming = iter(samples)
+        while chunk := list(islice(coming, CHUNK)):
+            yield from (one.ids for one in self.text.encode_all(chunk))
+
+    def _prediction(self, ending: Ending) -> Prediction:
+        if self.task.kind == "regression":
+            return Prediction(ending.outputs[0], trace=ending.trace)
+        scores = ending.outputs
+        return Prediction(scores.index(max(scores)), tuple(scores), ending.trace)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread inside: steps of a recurrent cell are too small to share, and waiting for each other costs more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def headless(config: EncoderConfig) -> EncoderConfig:
+    """The encoder's shape without its layers: what a reading method keeps of a backbone."""
+    return replace(config, layers=0)
+
+
+def reading_sweep(
+    network: ReaderNetwork, job: TrainingJob, text: TextEncoder, thresholds: Iterable[float], apart: float
+) -> dict[float, dict[str, float]]:
+    """Thresholds that thin out what is read of the validation data by at least `apart`, a share, from one to the next.
+
+    They are chosen from `thresholds`, the first of which reads most; `TRAINED` is always among them. Each has
+    "tokens_read", the mean of what `network(batch)` calls "read", and "score", both in percent.
+    """
+    sweep: dict[float, dict[str, float]] = {}
+    last = math.inf
+    for network.threshold in thresholds:
+        outputs = batched_outputs(network, job.validation, text)
+        share = outputs["read"].mean().item()
+        if share <= last - apart or network.threshold == TRAINED:
+            last = share
+            score = quality(outputs["logits"], job.validation, job.task)
+            sweep[network.threshold] = {"tokens_read": 100 * share, "score": score}
+    network.threshold = TRAINED
+    return sweep

@@ -1,0 +1,72 @@
+"""E3xx: what lies in the folder: plain text files of bearable size that stay inside it."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+
+from elue.submissions.finding import LARGEST_RECORD, Check, Finding, Submission
+
+LARGEST_FILE = 2**20
+LARGEST_FOLDER = 2**26
+MOST_FILES = 5000
+SUFFIXES = (".py", ".toml", ".json", ".md", ".txt")
+NAMES = ("LICENSE", "LICENCE")
+
+
+class PlainFiles(Check):
+    """No links, devices or pipes: nothing points out of the folder."""
+
+    code = "E301"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        if submission.folder.is_symlink():
+            yield self.found(submission.folder, "it is a link", "Put the folder itself here")
+        for path, status in submission.entries:
+            if stat.S_ISLNK(status.st_mode):
+                yield self.found(path, f"it is a link to {path.readlink()}", "Put the file itself here")
+            elif not stat.S_ISREG(status.st_mode):
+                yield self.found(path, "it is no plain file", "Take it out")
+
+
+class KnownKinds(Check):
+    """Source, manifest, records and notes; no binaries, archives or data. Names that every system can hold."""
+
+    code = "E302"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        for path, _ in submission.entries:
+            if path.suffix not in SUFFIXES and path.name not in NAMES:
+                kinds = ", ".join(SUFFIXES)
+                yield self.found(
+                    path, f"files of the kind '{path.suffix or path.name}' don't belong here", f"Keep {kinds}"
+                )
+            parts = path.relative_to(submission.folder).parts
+            if any(
+                set(part) & set('\\:*?"<>|') or not part.isprintable() or part.endswith((" ", ".")) for part in parts
+            ):
+                yield self.found(path, "its name holds characters that not every system can", "Rename it")
+
+
+class Bounded(Check):
+    """No file, and not the whole, is larger than a submission needs to be."""
+
+    code = "E303"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        total = 0
+        for path, status in submission.entries:
+            total += status.st_size
+            limit = LARGEST_RECORD if path.is_relative_to(submission.folder / "records") else LARGEST_FILE
+            if status.st_size > limit:
+                what = f"it has {status.st_size:,} bytes, more than {limit:,}"
+                yield self.found(path, what, "Texts, weights and tables don't belong into a submission")
+        if total > LARGEST_FOLDER:
+            what = f"it has {total:,} bytes, more than {LARGEST_FOLDER:,}"
+            yield self.found(submission.folder, what, "Split it into several submissions")
+        if len(submission.entries) > MOST_FILES:
+            what = f"it has {len(submission.entries):,} files, more than {MOST_FILES:,}"
+            yield self.found(submission.folder, what, "Split it into several submissions")
+
+
+CHECKS = (PlainFiles, KnownKinds, Bounded)

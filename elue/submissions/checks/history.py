@@ -1,0 +1,148 @@
+"""E5xx and R5xx: against a revision of the repository: nothing is lost, no number changes in silence."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from elue import records
+from elue.errors import ElueError
+from elue.schema import Record
+from elue.submissions import manifest as manifests
+from elue.submissions import signing
+from elue.submissions.finding import Check, Finding, Submission
+
+
+class Base:
+    """A submission as it was at a git revision. Raises ElueError where there is no such revision."""
+
+    def __init__(self, folder: Path, revision: str) -> None:
+        self.folder, self.revision = folder.resolve(), revision
+        self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+
+    def _git(self, *words: str) -> bytes:
+        try:
+            done = subprocess.run(["git", "-C", str(self.folder), *words], capture_output=True, check=False)
+        except OSError as error:
+            raise ElueError("no_git", f"git cannot be run: {error.strerror}.", "Leave --base out.") from None
+        if done.returncode:
+            message = f"There is no revision '{self.revision}' of {self.folder.name}."
+            raise ElueError("no_base", message, "Give a branch or commit of the repository the submission lies in.")
+        return done.stdout
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Every file of the submission then, relative to it."""
+        listed = self._git("ls-tree", "-r", "-z", "--name-only", self.revision, "./")
+        return [name for name in listed.decode("utf-8", "replace").split("\0") if name]
+
+    def text(self, name: str) -> str:
+        """A file as it was then."""
+        return self._git("show", f"{self.revision}:./{name}").decode("utf-8", "replace")
+
+    @property
+    def version(self) -> int:
+        """The version of the manifest then; 0 if there was no sound one."""
+        if manifests.FILE not in self.names:
+            return 0
+        try:
+            return manifests.parse(self.text(manifests.FILE)).version
+        except manifests.Misfit:
+            return 0
+
+
+class AgainstBase(Check):
+    """A check that needs the base revision; without one it has nothing to say."""
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        if submission.base is not None:
+            yield from self.compare(submission, Base(submission.folder, submission.base))
+
+    def compare(self, submission: Submission, base: Base) -> Iterator[Finding]:
+        """Everything wrong against the base."""
+        raise NotImplementedError
+
+
+class NothingRemoved(AgainstBase):
+    """No record goes without a new version, and no verification or retraction ever."""
+
+    code = "E501"
+
+    def compare(self, submission: Submission, base: Base) -> Iterator[Finding]:
+        newer = submission.manifest is not None and submission.manifest.version > base.version
+        for name in base.names:
+            path = submission.folder / name
+            if path.is_file():
+                continue
+            if name == signing.FILE:
+                yield self.found(path, "the verification record is gone", "Put it back; it is only added to")
+            elif not name.startswith("records/"):
+                continue
+            elif newer:
+                what = f"it was there at {base.revision}, and is gone in the new version"
+                yield Finding("R501", path.as_posix(), what, "See that the change says why")
+            else:
+                mend = "Put it back, or retract it (`elue retract`), or raise the version with new results"
+                yield self.found(path, f"it was there at {base.revision}", mend)
+        yield from self._retractions(submission, base)
+
+    def _retractions(self, submission: Submission, base: Base) -> Iterator[Finding]:
+        if submission.manifest is None or manifests.FILE not in base.names:
+            return
+        try:
+            before = manifests.parse(base.text(manifests.FILE)).retracted
+        except manifests.Misfit:
+            return
+        for gone in [each for each in before if each not in submission.manifest.retracted]:
+            path = submission.folder / manifests.FILE
+            yield self.found(path, f"the retraction of '{gone.method}' is gone", "Put it back; retracted rows stay so")
+
+
+class NumbersStand(AgainstBase):
+    """No number changes without a new version, and versions only rise."""
+
+    code = "E502"
+
+    def compare(self, submission: Submission, base: Base) -> Iterator[Finding]:
+        version = submission.manifest.version if submission.manifest else 0
+        if submission.manifest is not None and version < base.version:
+            what = f"its version is {version}, and was {base.version} at {base.revision}"
+            yield self.found(submission.folder / manifests.FILE, what, "Versions only rise")
+        for path, record in submission.records.items():
+            name = path.relative_to(submission.folder).as_posix()
+            if name not in base.names:
+                continue
+            try:
+                before = records.loads(base.text(name), name)
+            except ElueError:
+                continue
+            if _numbers(before) == _numbers(record):
+                continue
+            if version > base.version:
+                yield Finding("R502", path.as_posix(), "its numbers changed in the new version", "See that they should")
+            else:
+                mend = f"Put it back, or raise version in {manifests.FILE}"
+                yield self.found(path, f"its numbers are not those of {base.revision}", mend)
+
+
+class TrustGiven(AgainstBase):
+    """Trust is a maintainer's to give: a change that brings its own verification is looked at twice."""
+
+    code = "R503"
+
+    def compare(self, submission: Submission, base: Base) -> Iterator[Finding]:
+        path = submission.folder / signing.FILE
+        before = base.text(signing.FILE) if signing.FILE in base.names else ""
+        if path.is_file() and path.read_text("utf-8", errors="replace") != before:
+            yield self.found(path, "the verification record changed", "Only who ran it again may sign")
+
+
+def _numbers(record: Record) -> tuple[object, ...]:
+    """What a record claims."""
+    parts = (record.samples, record.score, record.flops, record.params, record.traffic, record.controls)
+    return (*parts, record.status, record.complete, record.unknown, record.registered)
+
+
+CHECKS = (NothingRemoved, NumbersStand, TrustGiven)

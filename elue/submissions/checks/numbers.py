@@ -1,0 +1,155 @@
+"""E21x: the numbers of a record, done again from its samples, by formulas of their own."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from elue import metrics
+from elue.errors import ElueError
+from elue.schema import Record, Samples
+from elue.submissions.checks.records import RERUN, EachRecord
+from elue.submissions.finding import Check, Finding, Submission
+
+NEVER = f"A record is never edited. {RERUN}"
+
+
+def close(one: float, other: float) -> bool:
+    """Whether two numbers are the same but for the order of summing."""
+    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def labels_from(record: Record, samples: Samples) -> list[float]:
+    """Labels that fit values and errors. Of a wrong class among several only that it is another is known.
+
+    Numbers to six digits, as tasks hold them, so that equal labels stay equal in ranks.
+    """
+    pairs = zip(samples.value, samples.error, strict=True)
+    if record.task.kind == "regression":
+        return [float(f"{value - error:.6g}") for value, error in pairs]
+    return [value if error == 0 else 1 - value for value, error in pairs]
+
+
+class ScoreRecomputes(EachRecord):
+    """Score and interval follow from the answers, and the answers are right or wrong as the labels say."""
+
+    code = "E211"
+
+    def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
+        samples, score = record.samples, record.score
+        if samples is None or score is None:
+            return
+        if record.task.kind == "classification" and not set(samples.error) <= {0.0, 1.0}:
+            yield "an error of a classification is neither 0 nor 1", NEVER
+            return
+        labels: Sequence[float] = labels_from(record, samples)
+        data = submission.task_data(record)
+        if data is not None and tuple(sample.id for sample in data.samples) == samples.id:
+            pairs = list(zip(samples.value, data.labels, samples.error, strict=True))
+            if record.task.kind == "classification":
+                differing = sum(int(value != label) != error for value, label, error in pairs)
+            else:
+                differing = sum(not math.isclose(v - label, e, abs_tol=1e-6) for v, label, e in pairs)
+            if differing:
+                yield f"{differing:,} errors are not what the labels say", NEVER
+            labels = data.labels
+        try:
+            again = metrics.measure(record.task.metric, labels, samples.value, seed=0)
+        except ElueError as error:
+            yield f"its score can't be computed ({error.message.rstrip('.')})", NEVER
+            return
+        for name in ("value", "low", "high"):
+            said, found = getattr(score, name), getattr(again, name)
+            if not math.isclose(said, found, abs_tol=1e-6):
+                what = {"value": "score", "low": "interval's lower end", "high": "interval's upper end"}[name]
+                yield f"its {what} is {said:.4f}, but from its samples {found:.4f}", NEVER
+
+
+class TotalsAreSums(EachRecord):
+    """FLOPs and parameters of a run are those of its samples."""
+
+    code = "E212"
+
+    def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
+        samples, flops, params = record.samples, record.flops, record.params
+        if samples is None or flops is None or params is None or not samples.id:
+            return
+        counted = np.asarray(samples.flops, dtype=np.float64)
+        again = {
+            "flops.mean": (flops.mean, math.fsum(samples.flops) / len(samples.id)),
+            "flops.p50": (flops.p50, float(np.percentile(counted, 50))),
+            "flops.p95": (flops.p95, float(np.percentile(counted, 95))),
+            "flops.max": (flops.max, float(max(samples.flops))),
+            "flops.matmul_mean": (flops.matmul_mean, math.fsum(samples.matmul_flops) / len(samples.id)),
+            "params.touched_mean": (params.touched_mean, math.fsum(samples.params_touched) / len(samples.id)),
+        }
+        for name, (said, found) in again.items():
+            if not close(said, found):
+                yield f"its {name} is {said:,.2f}, but from its samples {found:,.2f}", NEVER
+        if min(samples.flops) < 0 or any(m > f for m, f in zip(samples.matmul_flops, samples.flops, strict=True)):
+            yield "a sample has fewer FLOPs than none, or than its multiply-adds", NEVER
+        if max(samples.params_touched) > params.total:
+            what = f"a sample touched {max(samples.params_touched):,} parameters of {params.total:,}"
+            yield what, "Let modules() name every network, and measure again"
+
+
+class TracesAddUp(Check):
+    """There is one price for each step: the same trace costs the same, and all sums agree with one price list.
+
+    The list itself is not in the records. That it exists is what can be held against them: every trace is an equation
+    (times of each step, FLOPs), and over all records of a method with the same weights they have a common solution.
+    """
+
+    code = "E213"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        together: dict[tuple[str, str, str], list[tuple[Path, Record]]] = defaultdict(list)
+        for path, record in submission.records.items():
+            if record.samples is not None and record.samples.paths and record.measure == "traced":
+                weights = record.weights.digest if record.weights else ""
+                together[record.method.source_digest, weights, record.profile.digest].append((path, record))
+        for group in together.values():
+            yield from self._group(group)
+
+    def _group(self, group: Sequence[tuple[Path, Record]]) -> Iterator[Finding]:
+        costs: dict[tuple[tuple[str, tuple[int, ...], int], ...], int] = {}
+        for path, record in group:
+            samples = record.samples
+            assert samples is not None
+            if not all(0 <= place < len(samples.paths) for place in samples.path):
+                yield self.found(path, "a sample names a trace that is not there", NEVER)
+                return
+            for place, flops in zip(samples.path, samples.flops, strict=False):
+                if costs.setdefault(samples.paths[place], flops) != flops:
+                    yield self.found(path, "the same trace costs different FLOPs", NEVER)
+                    return
+        if not _one_price_list(costs):
+            yield self.found(group[0][0], "no price list gives the FLOPs of its traces", NEVER)
+
+
+def _one_price_list(costs: dict[tuple[tuple[str, tuple[int, ...], int], ...], int]) -> bool:
+    """Whether the linear system (traces by steps) has a solution, to half a FLOP."""
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.linalg import lsmr
+
+    places: dict[tuple[str, tuple[int, ...]], int] = {}
+    rows, columns, times = [], [], []
+    for row, trace in enumerate(costs):
+        for unit, shape, count in trace:
+            rows.append(row)
+            columns.append(places.setdefault((unit, tuple(shape)), len(places)))
+            times.append(count)
+    if not places:
+        return not any(costs.values())
+    matrix = csr_matrix((times, (rows, columns)), shape=(len(costs), len(places)), dtype=np.float64)
+    wanted = np.asarray(list(costs.values()), dtype=np.float64)
+    prices = lsmr(matrix, wanted, atol=1e-14, btol=1e-14, maxiter=20 * sum(matrix.shape))[0]
+    gap = np.abs(matrix @ prices - wanted)
+    return bool((gap <= 0.5 + 1e-7 * wanted).all())
+
+
+CHECKS = (ScoreRecomputes, TotalsAreSums, TracesAddUp)

@@ -1,0 +1,160 @@
+"""E20x: each record on its own: readable, under its key, current, whole, and of a run that counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from elue import profile, records, tasks
+from elue.errors import ElueError
+from elue.schema import Record
+from elue.submissions import manifest as manifests
+from elue.submissions.finding import Check, Finding, Submission
+
+RERUN = "Re-run with --rerun missing"
+
+
+class EachRecord(Check):
+    """A check that looks at one record after the other."""
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        for path, record in submission.records.items():
+            for what, mend in self.wrong(path, record, submission):
+                yield self.found(path, what, mend)
+
+    def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
+        """What is wrong with a record, and how to mend it."""
+        raise NotImplementedError
+
+
+class Readable(Check):
+    """Every record is one, of a schema this version knows; there is at least one."""
+
+    code = "E201"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        for path, read in submission.read_records.items():
+            if isinstance(read, ElueError):
+                what = read.message.replace(str(path), "it").rstrip(".")
+                yield self.found(path, what, (read.hint or "Take it from the runs folder again").rstrip("."))
+        if not submission.record_files:
+            yield self.found(submission.folder / "records", "there are no records", "Pack some with `elue submit`")
+
+
+class KeyRecomputes(EachRecord):
+    """The key is that of what the record says, and the record lies where its key belongs; no run is there twice."""
+
+    code = "E202"
+
+    def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
+        if record.key != records.identity(record).key:
+            yield "its key is not that of what it says", f"A record is never edited. {RERUN}"
+        elif path != records.path_of(submission.folder / "records", record.task.name, record.method.name, record.key):
+            yield "it does not lie under its task, method and key", "Put it where `elue evaluate` wrote it"
+
+
+class ProfileCurrent(EachRecord):
+    """It was measured under a profile of this version, to the last price."""
+
+    code = "E203"
+
+    def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
+        if record.profile.name not in profile.names():
+            known = ", ".join(profile.names())
+            yield f"its profile '{record.profile.name[:80]}' does not come with ELUE", f"Measure under one of {known}"
+        elif record.profile.digest != profile.load(record.profile.name).digest:
+            yield f"its profile '{record.profile.name}' has changed since", f"Boards have one digest. {RERUN}"
+
+
+class SamplesWhole(EachRecord):
+    """It has every sample of the split, each once."""
+
+    code = "E204"
+
+    def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
+        if record.samples is None:
+            return
+        ids = record.samples.id
+        if record.task.limit is not None:
+            yield f"it was measured on {record.task.limit:,} samples only", "Measure the whole split, without --limit"
+            return
+        twice = [name for name, count in Counter(ids).items() if count > 1]
+        if twice:
+            yield f"{len(twice):,} samples are there twice, such as {twice[0][:40]!r}", RERUN
+        data = submission.task_data(record)
+        if data is not None:
+            wanted = {sample.id for sample in data.samples}
+            missing, foreign = len(wanted - set(ids)), len(set(ids) - wanted)
+            if missing:
+                yield f"{missing:,} of {len(wanted):,} samples missing", RERUN
+            if foreign:
+                yield f"{foreign:,} samples are not of the split", RERUN
+            return
+        sizes = (
+            tasks.get(record.task.name).sizes.get(record.task.split, ()) if record.task.name in tasks.names() else ()
+        )
+        size = record.task.size if not sizes or record.task.size in sizes else min(sizes)
+        if len(set(ids)) < size:
+            yield f"{size - len(set(ids)):,} of {size:,} samples missing", RERUN
+        elif sizes and len(ids) not in sizes:
+            yield f"it has {len(ids):,} samples, the split {' or '.join(f'{s:,}' for s in sizes)}", RERUN
+
+
+class TaskCurrent(EachRecord):
+    """Its task comes with ELUE, is described as there, and has the revision of the data at hand."""
+
+    code = "E205"
+
+    def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
+        ref = record.task
+        if ref.name not in tasks.names():
+            known = ", ".join(tasks.names())
+            yield f"its task '{ref.name[:80]}' does not come with ELUE", f"Submissions are for {known}"
+            return
+        spec = tasks.get(ref.name)
+        if (ref.kind, ref.metric) != (spec.kind, spec.metric):
+            yield f"it says {ref.kind} by {ref.metric}, the task {spec.kind} by {spec.metric}", RERUN
+        if ref.split != "test":
+            yield f"it is on the {ref.split} split", "Boards are of the test split. Measure that"
+        if record.samples is not None and ref.size != len(record.samples.id):
+            yield f"it says {ref.size:,} samples and holds {len(record.samples.id):,}", RERUN
+        data = submission.task_data(record)
+        if data is not None and data.revision != ref.revision:
+            yield "its data are of another revision than those at hand", f"Get the published split. {RERUN}"
+
+
+class Finished(EachRecord):
+    """Its run ended well, and is not more than the records say it is."""
+
+    code = "E206"
+
+    def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
+        whole = (record.samples, record.score, record.flops, record.params)
+        if record.status != "ok":
+            yield f"its run ended as {record.status}: {record.reason[:200]}", RERUN
+        elif any(part is None for part in whole):
+            yield "it has a status of ok, but not all its results", RERUN
+        if record.trust != "self_reported":
+            what = f"it says of itself that it is {record.trust}"
+            yield what, "Records are self_reported; `elue verify` keeps the rest in verification.json"
+
+
+class OperatorsPriced(EachRecord):
+    """In division `closed` every operator has a price from the frozen table; `open` says which are the author's."""
+
+    code = "E207"
+
+    def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
+        division = submission.manifest.division if submission.manifest else record.division
+        unpriced = ", ".join(sorted(record.unknown)[:5])
+        if record.status == "ok" and (record.unknown or not record.complete):
+            what = f"there is no rule for {unpriced}" if unpriced else "its count is incomplete"
+            yield what, "Use operators of the table, or register a formula and enter the division open"
+        if record.registered and division == "closed":
+            named = ", ".join(sorted(record.registered)[:5])
+            what = f"formulas of its own priced {named}, but the division is closed"
+            yield what, f'Write division = "open" in {manifests.FILE}'
+
+
+CHECKS = (Readable, KeyRecomputes, ProfileCurrent, SamplesWhole, TaskCurrent, Finished, OperatorsPriced)

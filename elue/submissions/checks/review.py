@@ -1,0 +1,69 @@
+"""E6xx, R6xx: verification records, and what audits found: not errors, but for a person to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from elue.errors import ElueError
+from elue.schema import Record
+from elue.submissions import signing
+from elue.submissions.checks.records import EachRecord
+from elue.submissions.finding import Check, Finding, Submission
+
+GAP = 0.01
+"""Share by which declared and measured FLOPs may differ before it is worth a look."""
+
+
+class VerificationSound(Check):
+    """The verification record, if there is one, is whole."""
+
+    code = "E601"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        path = submission.folder / signing.FILE
+        try:
+            signing.read(submission.folder)
+        except ElueError as error:
+            what = error.message.replace(str(path), "it").rstrip(".")
+            yield self.found(path, what, error.hint.rstrip("."))
+
+
+class VerificationHolds(Check):
+    """What was signed is still what lies here, and held."""
+
+    code = "R602"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        path = submission.folder / signing.FILE
+        try:
+            signed = signing.read(submission.folder).sign_offs
+        except ElueError:
+            return
+        if not signed:
+            return
+        here = {file.stem: signing.digest_of(file) for file in submission.record_files}
+        last = {run.key: run for sign_off in signed for run in sign_off.runs}
+        changed = sum(run.key in here and here[run.key] != run.sha256 for run in last.values())
+        if changed:
+            what = f"{changed} records changed since they were verified, and are self_reported again"
+            yield self.found(path, what, "Run `elue verify` again")
+        for run in last.values():
+            if not run.holds and here.get(run.key) == run.sha256:
+                yield self.found(path, f"run {run.key[:12]} did not come out again: {run.finding}", "See its sign-off")
+
+
+class AuditsClean(EachRecord):
+    """Flags that audits put on a run, and FLOPs that its author believes to be others."""
+
+    code = "R603"
+
+    def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
+        for flag in record.flags:
+            yield f"its audit found {flag.code}: {flag.detail[:200]}", "Ask the author, or re-run it"
+        if record.declared and record.flops and abs(record.declared / max(record.flops.mean, 1) - 1) > GAP:
+            what = f"it declares {record.declared:,.0f} FLOPs a sample, and {record.flops.mean:,.0f} were measured"
+            yield what, "The measured number counts"
+
+
+CHECKS = (VerificationSound, VerificationHolds, AuditsClean)

@@ -1,0 +1,213 @@
+"""E4xx and R4xx: the method's source: it is here, it is what was measured, and what in it a reviewer should read."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from elue import registry, sources
+from elue.errors import ElueError
+from elue.submissions import manifest as manifests
+from elue.submissions import signing
+from elue.submissions.finding import Check, Finding, Submission
+from elue.submissions.manifest import MethodEntry
+
+PLUGIN = "plugin"
+
+AROUND_TORCH = {
+    "ctypes": "calls machine code",
+    "cffi": "calls machine code",
+    "mmap": "maps memory",
+    "subprocess": "starts programs",
+    "multiprocessing": "starts processes",
+    "concurrent": "starts threads or processes",
+    "socket": "opens connections",
+    "urllib": "opens connections",
+    "http": "opens connections",
+    "requests": "opens connections",
+    "threading": "starts threads",
+    "_thread": "starts threads",
+    "asyncio": "runs beside",
+    "pickle": "loads code from data",
+    "marshal": "loads code from data",
+    "importlib": "imports by name",
+    "runpy": "imports by name",
+    "gc": "reaches objects it was not given",
+    "inspect": "reaches frames it was not given",
+    "numba": "computes outside torch",
+    "cupy": "computes outside torch",
+    "jax": "computes outside torch",
+    "tensorflow": "computes outside torch",
+    "onnxruntime": "computes outside torch",
+    "numpy": "computes outside torch",
+    "scipy": "computes outside torch",
+    "sklearn": "computes outside torch",
+    "torch.utils.cpp_extension": "compiles machine code",
+    "torch.utils._python_dispatch": "reaches into torch's dispatcher",
+    "torch.ops": "calls operators by name",
+    "torch._C": "reaches into torch",
+    "elue.meter": "reaches into the Meter",
+    "elue.worker": "reaches into the worker",
+    "elue.tasks": "reads tasks and their labels",
+}
+CALLS = {"exec", "eval", "compile", "__import__", "open", "globals", "vars"}
+ATTRIBUTES = {
+    "_python_dispatch",
+    "__subclasses__",
+    "_getframe",
+    "load_library",
+    "settrace",
+    "setprofile",
+    "_C",
+    "environ",
+}
+TABLE = 200
+"""Constants in one literal from which it is worth asking what they are."""
+TEXT = 5000
+"""Characters in one string, likewise."""
+
+
+class SourcePresent(Check):
+    """Each method's source can be found, and is a method of that name."""
+
+    code = "E401"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        for entry in submission.manifest.methods if submission.manifest else ():
+            try:
+                method = find(submission.folder, entry)
+            except ElueError as error:
+                path = submission.folder / manifests.FILE
+                yield self.found(
+                    path, f"{entry.name}: {error.message.rstrip('.')}", error.hint.rstrip(".") or "Pack it again"
+                )
+                continue
+            if method.name != entry.name:
+                what = f"the method calls itself '{method.name}', the manifest '{entry.name}'"
+                yield self.found(submission.folder / manifests.FILE, what, "Give both the same name")
+
+
+class SourceMeasured(Check):
+    """The source here is that which the records were made with."""
+
+    code = "E402"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        for entry in submission.manifest.methods if submission.manifest else ():
+            try:
+                here = digest(submission.folder, entry)
+            except (ElueError, OSError, SyntaxError, ValueError, RecursionError):
+                continue
+            trust = _trust(submission.folder)
+            stale = [
+                path
+                for path, record in submission.records.items()
+                if record.method.name == entry.name and record.method.source_digest != here
+            ]
+            fresh = [path for path in stale if trust.get(path.stem, "self_reported") == "self_reported"]
+            if fresh:
+                what = f"{len(fresh)} records of '{entry.name}' were made by other code than is here"
+                mend = "Measure it anew with this code under this version of ELUE, and pack it again"
+                yield self.found(fresh[0], what, mend)
+            elif stale:
+                what = f"the code of '{entry.name}', or that of ELUE under it, has changed since these were verified"
+                yield Finding("R402", stale[0].as_posix(), what, "Measure it anew when it is convenient")
+
+
+def _trust(folder: Path) -> dict[str, signing.Trust]:
+    try:
+        return signing.trust_of(folder)
+    except ElueError:
+        return {}
+
+
+class ReachesAround(Check):
+    """A reviewer should see imports and calls that reach around torch, and tables that could hold answers."""
+
+    code = "R401"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        plugin = submission.folder / PLUGIN
+        for path, _ in submission.entries:
+            if path.suffix != ".py" or not path.is_relative_to(plugin) or path.is_symlink():
+                continue
+            try:
+                tree = ast.parse(path.read_bytes(), str(path))
+            except (SyntaxError, ValueError, RecursionError, MemoryError, OSError) as error:
+                yield Finding("E401", path.as_posix(), f"it can't be parsed ({error})", "Mend the source")
+                continue
+            for what in sorted(set(suspicious(tree))):
+                yield self.found(path, what, "Not forbidden; say in the source what it is for")
+
+
+def suspicious(tree: ast.Module) -> Iterator[str]:
+    """What in a module reaches around torch, in words with line numbers."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Attribute):
+            dotted = ast.unparse(node) if _is_dotted(node) else ""
+            names = [dotted] if dotted.startswith("torch.") else []
+            if node.attr in ATTRIBUTES:
+                yield f"line {node.lineno}: uses '{node.attr}'"
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS:
+            yield f"line {node.lineno}: calls {node.func.id}()"
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes) and len(node.value) > TEXT:
+            yield f"line {node.lineno}: holds a text of {len(node.value):,} characters"
+        elif isinstance(node, ast.List | ast.Tuple | ast.Dict | ast.Set):
+            size = sum(isinstance(child, ast.Constant) for child in ast.walk(node))
+            if size > TABLE:
+                yield f"line {node.lineno}: holds a table of {size:,} constants"
+        for name in names:
+            for reach, why in AROUND_TORCH.items():
+                if name == reach or name.startswith(f"{reach}."):
+                    yield f"line {getattr(node, 'lineno', 0)}: {reach} ({why})"
+
+
+def _is_dotted(node: ast.expr) -> bool:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
+def find(folder: Path, entry: MethodEntry) -> registry.MethodSource:
+    """The method of a manifest's entry, read from the submission's own copy where it has one.
+
+    Raises ElueError where there is none, or it leads out of the submission.
+    """
+    where, _, class_name = entry.source.rpartition(":")
+    if not where.endswith(".py"):
+        method = registry.find(entry.name)
+        if method.target != entry.source:
+            message = f"'{entry.name}' is {method.target} here, not {entry.source}"
+            raise ElueError("other_method", message, "Install the package the manifest means")
+        return method
+    file = folder / where
+    inside = (folder / PLUGIN).resolve()
+    if ".." in Path(where).parts or Path(where).is_absolute() or not file.resolve().is_relative_to(inside):
+        hint = f"Name a file below {PLUGIN}/"
+        raise ElueError("outside", f"its source {where} does not lie in the submission", hint)
+    return registry.find(f"{file}:{class_name}")
+
+
+def digest(folder: Path, entry: MethodEntry) -> str:
+    """The source digest of a manifest's entry, from the copy in the submission where there is one.
+
+    Raises ElueError or SyntaxError where it can't be had.
+    """
+    where, _, _ = entry.source.rpartition(":")
+    root = folder / PLUGIN
+    if where.endswith(".py") or where.partition(".")[0] == "elue":
+        return find(folder, entry).digest()
+    file = sources.locate_below(root, where)
+    if file is None:
+        message = f"the source of {where} is not below {PLUGIN}/"
+        raise ElueError("no_source", message, "Pack it again")
+    return sources.digest(file, where, root)
+
+
+CHECKS = (SourcePresent, SourceMeasured, ReachesAround)

@@ -1,0 +1,52 @@
+"""Taking rows back: they stay, and say why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from elue import records
+from elue.errors import ElueError, unknown
+from elue.protocol import Knob
+from elue.submissions import manifest as manifests
+from elue.submissions import signing
+
+
+def retract(folder: Path, reason: str, methods: Sequence[str] = (), points: Sequence[Mapping[str, Knob]] = ()) -> int:
+    """Add retractions to a submission's manifest; returns how many runs they cover.
+
+    Without methods all of them, without points all of theirs. Nothing is deleted. Raises ElueError for a method or
+    point that is not there, and for no reason.
+    """
+    manifest = manifests.read(folder)
+    if not reason.strip():
+        raise ElueError("no_reason", "A retraction needs a reason.", "Say it by --reason.")
+    names = [method.name for method in manifest.methods]
+    for name in methods:
+        if name not in names:
+            raise unknown("method", name, names)
+    runs = [records.read(path) for path in records.files(folder / "records")]
+    wanted: list[dict[str, Knob] | None] = [dict(point) for point in points]
+    wanted = wanted or [None]
+    covered = 0
+    text = manifests.text_of(folder / manifests.FILE).rstrip("\n") + "\n"
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    for name in methods or names:
+        for point in wanted:
+            hit = [run for run in runs if run.method.name == name and point in (None, run.point)]
+            if not hit and methods:
+                raise ElueError("no_such_run", f"'{name}' has no run at {point}.", "Name one of its points.")
+            if hit:
+                text += manifests.table("retracted", {"method": name, "point": point, "reason": reason, "when": now})
+                covered += len(hit)
+    if not covered:
+        raise ElueError("no_such_run", f"No run of {folder} is at {points[0] if points else 'any point'}.")
+    try:
+        manifests.parse(text)
+    except manifests.Misfit as misfit:
+        raise ElueError(
+            "bad_reason", f"The retraction can't be written: {misfit}.", "Mend the manifest first."
+        ) from None
+    signing.replace_text(folder / manifests.FILE, text)
+    return covered

@@ -1,0 +1,48 @@
+"""Validating a submission: every check looks, all findings are collected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from elue.errors import ElueError
+from elue.submissions.checks import files, history, manifest, numbers, records, review, source
+from elue.submissions.finding import Check, Finding, Submission
+
+CHECKS: tuple[type[Check], ...] = (
+    *files.CHECKS,
+    *manifest.CHECKS,
+    *records.CHECKS,
+    *numbers.CHECKS,
+    *source.CHECKS,
+    *history.CHECKS,
+    *review.CHECKS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All findings about a submission, by place and code, and what could not be looked at."""
+
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    records: int
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that keep it from being accepted."""
+        return tuple(finding for finding in self.findings if finding.is_error)
+
+
+def validate(folder: Path, base: str | None = None, data: Path | None = None) -> Verdict:
+    """Look a submission over. Nothing in it is executed.
+
+    `base` is a git revision to compare with, `data` a folder with the tasks' data. Raises ElueError where there is no
+    such folder or revision.
+    """
+    if not folder.is_dir():
+        raise ElueError("no_submission", f"There is no folder {folder}.", "Name a submission's folder.")
+    submission = Submission(folder, base, data)
+    found = [finding for check in CHECKS for finding in check().look(submission)]
+    ordered = tuple(sorted(set(found), key=lambda f: (not f.is_error, f.code, f.path, f.what)))
+    return Verdict(ordered, tuple(dict.fromkeys(submission.notes)), len(submission.records))

@@ -1,0 +1,148 @@
+"""What a plugin answers, looked at and made small: values, ties, and traces that cross to the parent once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from elue.protocol import Explanation, Prediction, Step, TaskInfo
+
+TIE = 1e-4
+"""Classes whose scores differ by no more than this are tied: float noise may turn one into the other."""
+
+LONGEST = 100_000
+"""Steps that one trace may have."""
+
+StepKey = tuple[str, tuple[int, ...], int]
+
+
+class Invalid(Exception):
+    """The plugin answered, but not with what the protocol asks for."""
+
+
+def predictions(answered: Any, count: int, call: str = "predict") -> Sequence[Prediction]:
+    """The predictions, if that is what they are. Raises Invalid for anything but one Prediction a sample."""
+    rows = sequence(answered, count, call, "predictions for {} samples")
+    for prediction in rows:
+        if not isinstance(prediction, Prediction):
+            raise Invalid(f"{call} returned {type(prediction).__name__} where a Prediction belongs")
+    return rows
+
+
+def sequence(answered: Any, count: int, call: str, what: str) -> Sequence[Any]:
+    """What a plugin returned, if it is a sequence of that many. Raises Invalid, saying `what`, for anything else."""
+    if isinstance(answered, str | Mapping) or not isinstance(answered, Sequence):
+        raise Invalid(f"{call} returned {type(answered).__name__}, not a sequence")
+    if len(answered) != count:
+        raise Invalid(f"{call} returned {len(answered)} {what.format(count)}")
+    return answered
+
+
+def number(value: Any, task: TaskInfo) -> float:
+    """A predicted value as a plain number. Raises Invalid for NaN, a wrong type, or a label that does not exist."""
+    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+        raise Invalid(f"a prediction's value is {value!r}, not a number")
+    plain = float(value)
+    if plain != plain or plain in (float("inf"), float("-inf")):
+        raise Invalid(f"a prediction's value is {plain}")
+    if task.kind == "classification" and plain not in range(len(task.labels)):
+        raise Invalid(f"a prediction's value is {plain}, not a label index in 0..{len(task.labels) - 1}")
+    return plain
+
+
+def ties(scores: Iterable[float]) -> list[int]:
+    """The classes tied for the best score; empty where one stands alone. Raises Invalid for scores not finite."""
+    plain = [float(score) for score in scores]
+    if not all(map(math.isfinite, plain)):
+        raise Invalid("a prediction's scores are not finite")
+    best = max(plain, default=0.0)
+    tied = [place for place, score in enumerate(plain) if best - score <= TIE]
+    return tied if len(tied) > 1 else []
+
+
+def declared(prediction: Prediction) -> int | None:
+    """The FLOPs a plugin claims for a sample. Raises Invalid for anything but a count."""
+    claim = prediction.declared
+    if claim is not None and (isinstance(claim, bool) or not isinstance(claim, int) or not 0 <= claim < 2**63):
+        raise Invalid(f"a prediction's declared FLOPs are {claim!r}, not a count")
+    return claim
+
+
+class Traces:
+    """Numbers distinct steps and distinct traces in the order they come, and tells each to the parent once.
+
+    Steps of the same unit and shape one after the other are one step, `times` added up.
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[StepKey] = []
+        self.paths: list[tuple[int, ...]] = []
+        self._steps: dict[StepKey, int] = {}
+        self._paths: dict[tuple[int, ...], int] = {}
+        self._seen: dict[tuple[Step, ...], int] = {}
+        self._told = 0, 0
+
+    def number(self, trace: Iterable[Step]) -> int:
+        """The number of a trace. Raises Invalid for one that is no sequence of steps."""
+        raw = tuple(trace)
+        try:
+            found = self._seen.get(raw)
+        except TypeError:
+            raise Invalid("a step's shape is not a tuple of whole numbers") from None
+        if found is None:
+            path = tuple(self._step(*key) for key in _merged(raw))
+            found = self._paths.setdefault(path, len(self.paths))
+            if found == len(self.paths):
+                self.paths.append(path)
+            self._seen[raw] = found
+        return found
+
+    def news(self) -> dict[str, Any]:
+        """Steps and traces numbered since this was last asked, as frame data."""
+        steps, paths = self._told
+        self._told = len(self.steps), len(self.paths)
+        return {"steps": self.steps[steps:], "paths": self.paths[paths:]}
+
+    def _step(self, unit: str, shape: tuple[int, ...], times: int) -> int:
+        found = self._steps.setdefault((unit, shape, times), len(self.steps))
+        if found == len(self.steps):
+            self.steps.append((unit, shape, times))
+        return found
+
+
+def _merged(trace: tuple[Step, ...]) -> list[StepKey]:
+    if len(trace) > LONGEST:
+        raise Invalid(f"a trace has {len(trace)} steps, more than the {LONGEST} allowed")
+    for step in trace:
+        if not isinstance(step, Step):
+            raise Invalid(f"a trace holds {type(step).__name__} where a Step belongs")
+        if not isinstance(step.unit, str) or not 0 < len(step.unit) <= 100 or not step.unit.isprintable():
+            raise Invalid(f"a step's unit is {str(step.unit)[:100]!r}, not a short name")
+        if not isinstance(step.shape, tuple) or len(step.shape) > 8 or not all(map(_is_size, step.shape)):
+            raise Invalid(f"step {step.unit} has shape {step.shape!r}, not a tuple of whole numbers")
+        if not _is_size(step.times) or not step.times:
+            raise Invalid(f"step {step.unit} ran {step.times!r} times")
+    groups = groupby(trace, key=lambda step: (step.unit, step.shape))
+    return [(unit, shape, sum(step.times for step in steps)) for (unit, shape), steps in groups]
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**31
+
+
+def explanation(explained: Any) -> dict[str, Any]:
+    """An explanation as frame data. Raises Invalid for anything else."""
+    if not isinstance(explained, Explanation):
+        raise Invalid(f"explain returned {type(explained).__name__} where an Explanation belongs")
+    try:
+        return {
+            "tokens": [str(token) for token in explained.tokens],
+            "kept": [[int(place) for place in layer] for layer in explained.kept],
+            "exits": [[float(score) for score in scores] for scores in explained.exits],
+            "experts": {str(k): [int(expert) for expert in experts] for k, experts in explained.experts.items()},
+            "stage": None if explained.stage is None else int(explained.stage),
+        }
+    except (TypeError, ValueError, AttributeError) as error:
+        raise Invalid(f"explain returned an Explanation that is none: {error}") from None

@@ -1,0 +1,66 @@
+"""What this machine takes for work that is counted: three static sizes, run under the Meter as any sample is.
+
+The parent reads off the system what each took. One size is nearly all overhead of calls, one nearly all arithmetic,
+one nearly all reading of weights that fit no cache.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import nn
+
+from elue.meter import Meter
+from elue.profile import Profile
+
+
+def exercise(size: str, rounds: int, profile: Profile) -> dict[str, int]:
+    """Run a size ("calls", "arithmetic", "weights") so often; calls of operators, FLOPs and parameters read in all."""
+    model, sample = _model(size)
+    calls = flops = params = 0
+    with torch.inference_mode():
+        for _ in range(rounds):
+            with Meter(profile, modules=[model], traffic=True) as meter:
+                model(sample)
+            calls += meter.calls
+            flops += meter.flops
+            params += meter.params_touched
+    return {"calls": calls, "flops": flops, "params": params}
+
+
+@lru_cache(maxsize=1)
+def _model(size: str) -> tuple[nn.Module, torch.Tensor]:
+    if size == "weights":
+        layers = [_filled(nn.Linear(4096, 4096, device="meta")) for _ in range(3)]
+        return nn.Sequential(*layers).eval(), torch.ones(1, 4096)
+    hidden, depth = (32, 6) if size == "calls" else (384, 4)
+    with torch.random.fork_rng(devices=[]):
+        model = nn.Sequential(*(_Block(hidden) for _ in range(depth)))
+    return model.eval(), torch.ones(1, 8 if size == "calls" else 64, hidden)
+
+
+def _filled(module: nn.Module) -> nn.Module:
+    """A module that was made without memory, with weights that are quick to fill in."""
+    module = module.to_empty(device="cpu")
+    for parameter in module.parameters():
+        nn.init.constant_(parameter, 1e-3)
+    return module
+
+
+class _Block(nn.Module):
+    """A Transformer layer of four heads, operator by operator."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.queries, self.keys, self.values = (nn.Linear(hidden, hidden) for _ in range(3))
+        self.out = nn.Linear(hidden, hidden)
+        self.inner, self.outer = nn.Linear(hidden, 4 * hidden), nn.Linear(4 * hidden, hidden)
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        heads = [part(x).unflatten(-1, (4, -1)).transpose(1, 2) for part in (self.queries, self.keys, self.values)]
+        context = nn.functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+        x = self.norms[0](x + self.out(context))
+        result: torch.Tensor = self.norms[1](x + self.outer(nn.functional.gelu(self.inner(x))))
+        return result

@@ -1,0 +1,47 @@
+"""What the page about the standard shows: prices from the profiles themselves, and rules from the operator table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from elue import profile
+from elue.meter.table import DECOMPOSE, FREE, UNKNOWN, operator_table
+from elue.profile import COSTS
+
+if TYPE_CHECKING:
+    from .build import Site
+
+MEANINGS = {
+    "multiply_add": "a multiply-add in a matrix product, convolution or recurrent cell",
+    "pointwise": "an output element of a pointwise operator: activation, addition, comparison",
+    "reduction": "an input element of a reduction: sum, mean, maximum",
+    "softmax": "an input element of a softmax",
+    "layer_norm": "an input element of a layer norm",
+    "rms_norm": "an input element of an RMS norm",
+    "batch_norm": "an input element of a batch norm",
+}
+RULES = {
+    FREE: "free: it moves or makes data",
+    DECOMPOSE: "made of others, which are priced",
+    UNKNOWN: "no price, on purpose",
+}
+
+
+def contents(site: Site) -> dict[str, Any]:
+    """What the template needs."""
+    table = operator_table()
+    rules: dict[str, list[str]] = defaultdict(list)
+    for operator, rule in sorted(table.rules.items()):
+        rules[rule].append(operator)
+    shipped = [profile.load(name) for name in profile.names()]
+    return {
+        "version": version("elue"),
+        "profiles": shipped,
+        "prices": [(name, MEANINGS[name], [getattr(each.costs, name) for each in shipped]) for name in COSTS],
+        "table": table,
+        "rules": sorted(rules.items(), key=lambda item: (item[0] in RULES, -len(item[1]), item[0])),
+        "rule_titles": RULES,
+        "digests": sorted({(b.profile["name"], b.profile["digest"]) for _, b in site.boards}),
+    }

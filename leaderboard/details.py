@@ -1,0 +1,97 @@
+"""What pages show of a run's single samples, drawn from its whole record and small enough to keep for every run."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from elue.schema import Record, Samples
+
+BINS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """How one unit of the model was used: `share` of the samples ran it, on `rows` rows (tokens) a sample that did.
+
+    `layer` is the layer's number, 0 for a unit that belongs to none; `expert` its number, if the unit is one.
+    """
+
+    unit: str
+    kind: str
+    layer: int
+    expert: int | None
+    share: float
+    rows: float
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """FLOPs over samples as counts in `BINS` bins, equal in log FLOPs from `low` to `high`, and the use of units."""
+
+    low: float
+    high: float
+    bins: tuple[int, ...]
+    spend: tuple[Spend, ...]
+    explained: tuple[str, ...]
+    samples: int
+
+
+def detail_of(record: Record, low: float, high: float) -> Detail | None:
+    """The detail of a run whose board spans these FLOPs; None for a record without samples."""
+    if record.samples is None:
+        return None
+    return Detail(
+        low=low,
+        high=high,
+        bins=histogram(record.samples.flops, low, high),
+        spend=spend_of(record.samples),
+        explained=tuple(each.id for each in record.explained),
+        samples=len(record.samples.id),
+    )
+
+
+def histogram(values: Sequence[float], low: float, high: float, bins: int = BINS) -> tuple[int, ...]:
+    """Counts of the values in bins of equal width in their logarithm; what lies outside counts at the edge."""
+    counts = [0] * bins
+    width = math.log(high / low) if high > low > 0 else 0.0
+    for value in values:
+        place = int(bins * math.log(value / low) / width) if value > 0 and width else 0
+        counts[min(max(place, 0), bins - 1)] += 1
+    return tuple(counts)
+
+
+def spend_of(samples: Samples) -> tuple[Spend, ...]:
+    """The use of every unit in the traces, by layer, in the order in which a layer first runs them."""
+    taken = [0] * len(samples.paths)
+    for place in samples.path:
+        taken[place] += 1
+    ran: dict[str, int] = defaultdict(int)
+    rows: dict[str, int] = defaultdict(int)
+    order: dict[str, int] = {}
+    for path, times_taken in zip(samples.paths, taken, strict=True):
+        for unit, shape, times in path:
+            order.setdefault(unit, len(order))
+            rows[unit] += times_taken * times * (shape[0] if shape else 1)
+        for unit in {unit for unit, _, _ in path}:
+            ran[unit] += times_taken
+    total = len(samples.path)
+    found = [
+        Spend(unit, *_parts(unit), share=ran[unit] / total, rows=rows[unit] / ran[unit])
+        for unit in order
+        if total and ran[unit]
+    ]
+    kinds = {kind: place for place, kind in enumerate(dict.fromkeys(s.kind for s in found))}
+    return tuple(sorted(found, key=lambda s: (s.layer, kinds[s.kind], s.expert or 0, order[s.unit])))
+
+
+def _parts(unit: str) -> tuple[str, int, int | None]:
+    """Kind, layer and expert in a unit's name, as in `expert.3.1`."""
+    found = re.fullmatch(r"(.*?)(?:\.(\d{1,6}))?(?:\.(\d{1,6}))?", unit)
+    if not found:
+        return unit, 0, None
+    kind, layer, expert = found.groups()
+    return kind, int(layer or 0), int(expert) if expert is not None else None

@@ -1,0 +1,60 @@
+"""The template environment: what every template may call, and how text is made safe."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from . import axes, charts, manifests, samplefiles, summaries, text
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Templates of this package, escaping everything, strict about names, with filters for numbers and names."""
+    env = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: text.clean(value) if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters.update(
+        embedded=embedded,
+        slug=text.slug,
+        short=text.short,
+        score=text.score_text,
+        signed=text.signed_text,
+        point=text.point_text,
+        count=lambda number: f"{number:,}",
+        family=lambda name: text.titled(text.FAMILY_TITLES, name),
+        metric=lambda name: text.titled(text.METRIC_TITLES, name),
+        trust=lambda name: text.titled(text.TRUST_TITLES, name),
+    )
+    env.globals.update(
+        axes=axes,
+        dash_style=charts.dash_style,
+        division_of=summaries.division_of,
+        family_style=charts.family_style,
+        link=text.web_address,
+        record_path=samplefiles.record_path,
+        retraction_of_all=manifests.retraction_of_all,
+        run_page=summaries.run_page,
+        track_of=summaries.track_of,
+        unit_for=text.unit_for,
+        why_not=summaries.why_not,
+        with_unit=text.with_unit,
+    )
+    return env
+
+
+def embedded(value: Any) -> Markup:
+    """JSON that can stand inside a script element: nothing in it can end the element or open a comment."""
+    written = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    for character in "<>&":
+        written = written.replace(character, f"\\u{ord(character):04x}")
+    return Markup(written)

@@ -1,0 +1,147 @@
+"""What a method's page shows: its card, its curves on every task, and what its runs did with their samples."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from . import charts, drawing, provenance
+from .boards import Board, Curve, MethodCard, Run, Task
+from .descriptions import DESCRIPTIONS
+from .details import Detail, Spend
+from .manifests import retraction_of_all
+from .provenance import flat
+from .text import knob_text
+
+if TYPE_CHECKING:
+    from .build import Site
+
+MOST_DRAWN = 150
+"""Up to this many curves on all boards, each gets a drawing of its own at build time."""
+CARD = (
+    ("version", "Version"),
+    ("authors", "Authors"),
+    ("licence", "Licence"),
+    ("paper", "Paper"),
+    ("code", "Code"),
+    ("weights", "Weights"),
+    ("training_data", "Training data"),
+    ("tuned_on", "Tuned on"),
+    ("division", "Division"),
+    ("hardware", "Hardware"),
+)
+"""What a submission's manifest may say that the card shows, in this order."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method on one board: its curves, its runs from the cheapest, the chart, and which quantities there are."""
+
+    task: Task
+    board: Board
+    curves: Sequence[Curve]
+    runs: Sequence[Run]
+    figure: dict[str, Any]
+    details: dict[str, Detail]
+
+    def having(self, part: str) -> list[Run]:
+        """The runs that have this part of a record."""
+        return [run for run in self.runs if run.summary.get(part) is not None]
+
+    @property
+    def detailed(self) -> list[Run]:
+        """The runs whose samples are known."""
+        return [run for run in self.runs if run.key in self.details]
+
+    @property
+    def units(self) -> list[tuple[str, list[tuple[Spend, list[Spend | None]]]]]:
+        """For each kind of unit every such unit, with its use at each traced run, None where it never ran."""
+        runs = self.traced
+        used = [{spend.unit: spend for spend in self.details[run.key].spend} for run in runs]
+        first: dict[str, Spend] = {}
+        for spends in used:
+            first |= {unit: spend for unit, spend in spends.items() if unit not in first}
+        kinds: dict[str, list[tuple[Spend, list[Spend | None]]]] = defaultdict(list)
+        for unit, spend in sorted(first.items(), key=lambda item: (item[1].layer, item[1].expert or 0)):
+            kinds[spend.kind].append((spend, [spends.get(unit) for spends in used]))
+        return list(kinds.items())
+
+    @property
+    def traced(self) -> list[Run]:
+        """The runs that tell traces, at most five, spread from the cheapest to the dearest."""
+        runs = [run for run in self.detailed if self.details[run.key].spend]
+        if len(runs) <= 5:
+            return runs
+        return [runs[round(i * (len(runs) - 1) / 4)] for i in range(5)]
+
+
+def contents(site: Site, method: MethodCard) -> dict[str, Any]:
+    """What the template needs."""
+    return {
+        "method": method,
+        "card": _card(method),
+        "retracted": retraction_of_all(method.manifest),
+        "description": method.manifest.get("description") or DESCRIPTIONS.get(method.name, ""),
+        "options": _options(method),
+        "entries": _entries(site, method),
+        "unranked": [
+            run for task in site.tasks for run in task.unranked if run.summary["method"]["name"] == method.name
+        ],
+        "sources": provenance.of(method),
+    }
+
+
+def _card(method: MethodCard) -> list[tuple[str, str]]:
+    """The manifest's words as pairs of heading and text."""
+    manifest = {**method.manifest}
+    if not manifest.get("paper"):
+        manifest["paper"] = method.paper
+    pairs: list[tuple[str, str]] = []
+    for name, heading in CARD:
+        value = manifest.get(name)
+        several = value if isinstance(value, list | tuple) else [value]
+        said = [", ".join(f"{n} {v}" for n, v in flat(each)) if isinstance(each, dict) else each for each in several]
+        pairs += [(heading, ", ".join(knob_text(each) for each in said if each not in (None, "")))]
+    return [(heading, said) for heading, said in pairs if said]
+
+
+def _options(method: MethodCard) -> list[tuple[str, list[str]]]:
+    """The training options and every value they had in the method's runs."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for summary in method.summaries:
+        training = (summary["weights"] or {}).get("training") or {}
+        options = training.get("options")
+        for name, value in flat(options) if isinstance(options, dict) else []:
+            values[name].add(value)
+    return [(name, sorted(found)) for name, found in sorted(values.items())]
+
+
+def _entries(site: Site, method: MethodCard) -> list[Entry]:
+    found = []
+    for task, board in site.boards:
+        curves = [curve for curve in board.curves if curve.method == method.name]
+        if not curves:
+            continue
+        runs = sorted((run for curve in curves for run in curve.runs), key=lambda run: (run.cost, run.key))
+        own = {run.key: site.details[run.key] for run in runs if run.key in site.details}
+        found.append(Entry(task, board, curves, runs, _figure(site, board, [curve.id for curve in curves]), own))
+    return found
+
+
+def _figure(site: Site, board: Board, own: Sequence[str]) -> dict[str, Any]:
+    """A chart of these curves. In a large store the page shows the board's drawing until its script draws them."""
+    spec = charts.small(board, own)
+    if sum(len(board.curves) for _, board in site.boards) <= MOST_DRAWN:
+        drawn = drawing.safe(spec)
+    else:
+        drawn = Markup('<img src="../{}" alt="" loading="lazy">').format(charts.path_of(board))
+    return {
+        "id": f"{board.id}-chart",
+        "svg": drawn,
+        "spec": spec,
+        "description": charts.description(board, own),
+    }

@@ -1,0 +1,76 @@
+"""What a run's own page shows: everything its record says, and the conditions and prices it was measured under."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from elue import profile
+
+from .boards import Board, Run, Task
+from .provenance import flat
+from .text import canonical, clean
+
+if TYPE_CHECKING:
+    from .build import Site
+
+
+def contents(site: Site, task: Task, board: Board | None, run: Run) -> dict[str, Any]:
+    """What the template needs."""
+    summary = run.summary
+    weights = summary["weights"] or {}
+    return {
+        "run": run,
+        "task": task,
+        "board": board,
+        "detail": site.details.get(run.key),
+        "sure": site.score_of(board).likely.get(run.key) if board else None,
+        "profile": shipped(summary["profile"]),
+        "sections": Markup("").join(
+            _section(heading, canonical(content))
+            for heading, content in (
+                ("Times", summary["times"]),
+                ("Environment", summary["environment"]),
+                ("Training", weights.get("training") or {}),
+            )
+        ),
+        "record": _lines(summary),
+    }
+
+
+@lru_cache(maxsize=4096)
+def _section(heading: str, content: str) -> Markup:
+    """A heading with names and values below it; most runs share these with many others."""
+    pairs = flat(json.loads(content))
+    if not pairs:
+        return Markup("")
+    row = Markup("<dt><bdi>{}</bdi></dt><dd><bdi>{}</bdi></dd>\n")
+    rows = Markup("").join(row.format(clean(name), clean(value)) for name, value in pairs)
+    name = heading.lower()
+    return Markup(
+        '<section aria-labelledby="{0}-title">\n<h2 id="{0}-title">{1}</h2>\n<dl class="pairs">\n{2}</dl>\n</section>\n'
+    ).format(name, heading, rows)
+
+
+def _lines(summary: Mapping[str, Any]) -> str:
+    """The record as JSON, a field a line."""
+    fields = (f"{json.dumps(name)}: {json.dumps(summary[name], sort_keys=True)}" for name in sorted(summary))
+    return "{\n " + ",\n ".join(fields) + "\n}"
+
+
+@cache
+def shipped_by(name: str, digest: str) -> profile.Profile | None:
+    """The profile of this name, if this version ships it under the same digest."""
+    if name not in profile.names():
+        return None
+    found = profile.load(name)
+    return found if found.digest == digest else None
+
+
+def shipped(reference: Any) -> profile.Profile | None:
+    """The profile a run names, if this version ships it under the same digest."""
+    return shipped_by(reference["name"], reference["digest"])

@@ -1,0 +1,194 @@
+"""What the sample explorer and the comparison load: a file for each board, and one for each of its runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from elue import records, tasks
+from elue.schema import Explained, Record
+
+from .boards import Board, Run
+from .charts import family_style
+from .publish import File
+from .text import clean, score_text
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A sample as the explorer lists it: how many of the curves' best runs err on it, and what these cost.
+
+    `spread` is how much the methods disagree: for classes the share of runs in the minority, for a regression the
+    distance between the highest and the lowest answer. `words` is the text, where it may be shown.
+    """
+
+    id: str
+    wrong: float
+    spread: float
+    least: int
+    most: int
+    words: str
+
+
+def shippable(task: str) -> bool:
+    """Whether the texts of a task may stand on the pages: only those that were generated."""
+    return task in tasks.names() and tasks.get(task).generated
+
+
+def data_file(name: str, value: Any) -> File:
+    """A script that puts a value where the page's own script finds it; pages opened from a disk cannot fetch JSON."""
+    return _script(name, _written(value))
+
+
+def _script(name: str, written: str) -> File:
+    return f"data/{name}.js", f"(window.elueData ||= {{}})[{json.dumps(name)}] = {written};\n"
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+Parts = tuple[str, str]
+"""What is kept of a record until its files are written: its samples as JSON, and the record as text."""
+
+
+def parts_of(record: Record) -> Parts:
+    """FLOPs and error of every sample and what the model did with those it explains, and the record as a whole.
+
+    Texts of a task that was not generated are in neither.
+    """
+    samples = record.samples
+    assert samples is not None
+    content: dict[str, Any] = {"flops": samples.flops, "error": [_short(error) for error in samples.error]}
+    if not shippable(record.task.name):
+        record = record.model_copy(update={"explained": ()})
+    if record.explained:
+        content["explained"] = {clean(each.id): _explained(each) for each in record.explained}
+    return _written(content), records.dumps(record)
+
+
+def run_files(run: Run, parts: Parts, replicates: Iterable[float] = ()) -> Iterator[File]:
+    """A run's samples for the pages' scripts, and its record.
+
+    `replicates` are the run's scores on the resamples that all runs of the board share.
+    """
+    samples, record = parts
+    resampled = _written([round(float(score), 4) for score in replicates])
+    yield _script(f"samples/{run.anchor}", f'{samples[:-1]},"resampled":{resampled}}}')
+    yield record_path(run), record
+
+
+def record_path(run: Run) -> str:
+    """Where a run's whole record lies."""
+    return f"data/records/{run.anchor}.json"
+
+
+def _short(value: float) -> float | int:
+    return int(value) if value == int(value) else round(value, 6)
+
+
+def _explained(each: Explained) -> dict[str, Any]:
+    return {
+        "tokens": [clean(token) for token in each.tokens],
+        "kept": each.kept,
+        "exits": [[round(score, 4) for score in scores] for scores in each.exits],
+        "experts": {clean(layer): chosen for layer, chosen in each.experts.items()},
+        "stage": each.stage,
+    }
+
+
+def board_file(board: Board, ids: Sequence[str], overviews: Sequence[Overview]) -> File:
+    """The board's samples and its ranked runs, best first, with where they stand."""
+    content = {
+        "ids": [clean(name) for name in ids],
+        "wrong": [_short(each.wrong) for each in overviews],
+        "spread": [_short(each.spread) for each in overviews],
+        "metric": board.metric,
+        "runs": [
+            {
+                "run": run.anchor,
+                "curve": curve.id,
+                "label": clean(curve.label),
+                "method": clean(curve.method),
+                "family": family_style(curve.family),
+                "point": clean(run.point),
+                "page": run.page,
+                "cost": run.cost,
+                "score": run.score,
+                "says": f"{score_text(run.score)} %",
+            }
+            for curve in board.curves
+            for run in curve.runs
+        ],
+    }
+    return data_file(f"samples/{board.id}", content)
+
+
+class Overviewing:
+    """Gathers the best run of every curve as records pass by, and then makes the overviews."""
+
+    def __init__(self, board: Board) -> None:
+        self.best = {min(curve.runs, key=lambda r: (-r.score, r.cost, r.key)).key for curve in board.curves}
+        self.ids: tuple[str, ...] = ()
+        self.regression = False
+        self.errors: list[np.ndarray] = []
+        self.flops: list[np.ndarray] = []
+        self.words: dict[str, str] = {}
+
+    def see(self, record: Record) -> None:
+        """Take what is needed of a record; nothing else of it is kept."""
+        samples = record.samples
+        assert samples is not None
+        self.ids = self.ids or samples.id
+        self.regression = record.task.kind == "regression"
+        if record.key in self.best and samples.id == self.ids:
+            self.errors.append(np.array(samples.error))
+            self.flops.append(np.array(samples.flops))
+        if shippable(record.task.name):
+            self.words |= {each.id: words(each.tokens) for each in record.explained}
+
+    def overviews(self) -> list[Overview]:
+        """One for each sample, in the task's order."""
+        if not self.errors:
+            return []
+        errors, flops = np.stack(self.errors), np.stack(self.flops)
+        if self.regression:
+            wrong, spread = np.abs(errors).mean(axis=0), np.ptp(errors, axis=0)
+        else:
+            wrong = (errors != 0).mean(axis=0)
+            spread = np.minimum(wrong, 1 - wrong)
+        least, most = flops.min(axis=0), flops.max(axis=0)
+        return [
+            Overview(name, float(w), float(s), int(low), int(high), self.words.get(name, ""))
+            for name, w, s, low, high in zip(self.ids, wrong, spread, least, most, strict=True)
+        ]
+
+
+def words(tokens: Sequence[str]) -> str:
+    """Pieces joined to words: `##` goes on with the word before, bracketed marks are left out."""
+    text = ""
+    for token in tokens:
+        if token.startswith("##"):
+            text += token[2:]
+        elif not (token.startswith("[") and token.endswith("]")):
+            text += f" {token}"
+    return text.strip()
+
+
+def listed(overviews: Sequence[Overview], most: int = 200) -> list[Overview]:
+    """Those that a page lists without a script: first the ones with words, then the most disputed."""
+    order = sorted(range(len(overviews)), key=lambda i: (not overviews[i].words, -overviews[i].spread, i))
+    return [overviews[i] for i in order[:most]]
+
+
+def index_file(titled: Iterable[tuple[Board, str]]) -> File:
+    """Which boards and curves can be compared."""
+    content = [
+        {"board": board.id, "title": clean(title), "curves": [[c.id, clean(c.label)] for c in board.curves]}
+        for board, title in titled
+    ]
+    return data_file("compare", content)

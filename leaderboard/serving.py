@@ -1,0 +1,30 @@
+"""Serves a built site on this machine, for a look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from elue.errors import ElueError
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing of single requests."""
+
+
+def serve(folder: Path, port: int, ready: Callable[[str], None]) -> None:
+    """Serve the folder on the loopback address until interrupted; `ready` gets the address.
+
+    Raises ElueError `port_in_use` when the port cannot be had.
+    """
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Quiet, directory=str(folder)))
+    except (OSError, OverflowError) as error:
+        hint = "Give another --port; 0 takes any free one."
+        raise ElueError("port_in_use", f"Port {port} cannot be had: {error}.", hint) from None
+    with server:
+        ready(f"http://127.0.0.1:{server.server_port}/")
+        server.serve_forever()

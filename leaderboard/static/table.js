@@ -1,0 +1,142 @@
+"use strict";
+
+/** Sorting, filtering and searching of tables; what a table with facets shows is kept in the hash. */
+(() => {
+  const { make, options } = window.elue;
+
+  function cellValue(row, column, kind) {
+    const cell = row.cells[column];
+    const data = cell.querySelector("data");
+    if (kind !== "number") return cell.textContent.trim();
+    const value = Number.parseFloat(data ? data.value : cell.textContent.replaceAll(",", ""));
+    return Number.isNaN(value) ? null : value;
+  }
+
+  const collator = new Intl.Collator("en", { numeric: true });
+
+  function compare(a, b, kind) {
+    if (a === null || b === null) return (a === null) - (b === null);
+    return kind === "number" ? a - b : collator.compare(a, b);
+  }
+
+  function sort(table, heading, down) {
+    const kind = heading.querySelector(".sort").dataset.kind;
+    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+    heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const rows = [...table.tBodies[0].rows].map((row) => [cellValue(row, heading.cellIndex, kind), row]);
+    rows.sort((a, b) => {
+      const order = compare(a[0], b[0], kind);
+      return down && a[0] !== null && b[0] !== null ? -order : order;
+    });
+    table.tBodies[0].append(...rows.map((pair) => pair[1]));
+  }
+
+  function sortable(table, changed) {
+    for (const label of table.querySelectorAll("thead .sort")) {
+      const heading = label.closest("th");
+      const button = make("button", label.textContent, { type: "button" });
+      button.addEventListener("click", () => {
+        const now = heading.getAttribute("aria-sort");
+        const down = now ? now === "ascending" : label.dataset.first === "descending";
+        sort(table, heading, down);
+        changed(`${heading.cellIndex}${down ? "d" : "a"}`);
+      });
+      label.replaceChildren(button);
+    }
+  }
+
+  function filtered(table, bar) {
+    const prefix = table.dataset.state ? `${table.dataset.state}.` : "";
+    const rows = [...table.tBodies[0].rows];
+    const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+    const search = bar.querySelector("input[type=search]");
+    const said = bar.querySelector("output");
+    const selects = new Map();
+    const original = [...rows];
+    const sorted = [...table.tHead.rows[0].cells].map((cell) => cell.getAttribute("aria-sort"));
+
+    for (const pair of table.dataset.facets.split(",")) {
+      const [name, title] = pair.split(":");
+      const values = new Set(rows.map((row) => row.dataset[name]));
+      if (values.size < 2) continue;
+      const select = make("select");
+      bar.querySelector(".facets").append(make("label", [`${title} `, select]));
+      selects.set(name, select);
+      select.addEventListener("change", () => {
+        window.elue.write({ [prefix + name]: select.value });
+        apply();
+      });
+    }
+
+    const chosen = new Map();
+
+    function matches(row, except) {
+      if (!search.value.toLowerCase().trim().split(/\s+/).every((word) => texts.get(row).includes(word))) return false;
+      for (const [name, value] of chosen) {
+        if (name !== except && value && row.dataset[name] !== value) return false;
+      }
+      return true;
+    }
+
+    function apply() {
+      for (const [name, select] of selects) if (select.options.length) chosen.set(name, select.value);
+      for (const [name, select] of selects) {
+        const counts = new Map();
+        for (const row of rows) {
+          const value = row.dataset[name];
+          counts.set(value, (counts.get(value) || 0) + (matches(row, name) ? 1 : 0));
+        }
+        const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+        const pairs = [...counts].sort((a, b) => collator.compare(a[0], b[0]));
+        options(select, [["", `All (${total})`], ...pairs.map(([v, count]) => [v, `${v} (${count})`])], chosen.get(name));
+      }
+      let shown = 0;
+      for (const row of rows) {
+        row.hidden = !matches(row);
+        shown += !row.hidden;
+      }
+      said.textContent = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} shown`;
+      table.dispatchEvent(new CustomEvent("selection", { bubbles: true }));
+    }
+
+    function restore(state) {
+      search.value = state.get(`${prefix}q`) || "";
+      for (const [name] of selects) chosen.set(name, state.get(prefix + name) || "");
+      for (const [name, select] of selects) options(select, [[chosen.get(name), ""]], chosen.get(name));
+      const order = /^(\d+)([ad])$/.exec(state.get(`${prefix}sort`) || "");
+      const heading = order && table.tHead.rows[0].cells[Number(order[1])];
+      if (heading && heading.querySelector(".sort")) sort(table, heading, order[2] === "d");
+      else {
+        table.tBodies[0].append(...original);
+        [...table.tHead.rows[0].cells].forEach((cell, i) => {
+          if (sorted[i]) cell.setAttribute("aria-sort", sorted[i]);
+          else cell.removeAttribute("aria-sort");
+        });
+      }
+      apply();
+    }
+
+    search.addEventListener("input", () => {
+      window.elue.write({ [`${prefix}q`]: search.value });
+      apply();
+    });
+    bar.querySelector(".clear").addEventListener("click", () => {
+      search.value = "";
+      for (const select of selects.values()) select.value = "";
+      window.elue.write({ [`${prefix}q`]: "", ...Object.fromEntries([...selects.keys()].map((n) => [prefix + n, ""])) });
+      apply();
+    });
+    bar.hidden = false;
+    restore(window.elue.read());
+    window.elue.onChange(restore);
+  }
+
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const prefix = table.dataset.state ? `${table.dataset.state}.` : "";
+    sortable(table, (order) => {
+      if (table.dataset.facets) window.elue.write({ [`${prefix}sort`]: order });
+    });
+    const bar = document.querySelector(`.filters[data-table="${table.id}"]`);
+    if (bar) filtered(table, bar);
+  }
+})();

@@ -1,0 +1,180 @@
+"""Skim-RNN: for each token a small decision lets the full cell read it, or a small one that touches part of the state.
+
+Seo et al., "Neural Speed Reading via Skim-RNN", ICLR 2018. p_t = softmax(α(x_t, h_{t-1})) over {read, skim}. A read
+updates all d dimensions by the full cell; a skim updates the first d' by a small cell of its own, from x_t and all of
+h_{t-1}, and copies the rest (eq. 1-3). Training draws the choice by Gumbel-softmax with a falling temperature and
+minimises L + γ mean(-log p_skim) (eq. 4-7).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from elue.errors import ElueError
+from elue.modeling.backbone import load_backbone
+from elue.modeling.gates import gated, tokens
+from elue.modeling.heads import task_loss
+from elue.modeling.options import option, parse_options
+from elue.modeling.reader import Batch, State, Unit, near
+from elue.modeling.recurrent import (
+    Cell,
+    ReaderModel,
+    ReaderNetwork,
+    ReaderOptions,
+    headless,
+    one_thread,
+    reading_sweep,
+    word_table,
+)
+from elue.modeling.saving import load, save, saved_points
+from elue.modeling.training import fit
+from elue.protocol import Method, Point, TaskInfo, TrainingJob
+
+THRESHOLDS = (1.0, *(round(1 / (1 + math.exp(-step / 2)), 4) for step in range(14, -15, -1)), 0.0)
+"""What the default sweep is chosen from: even steps of the logit, from reading all to skimming all."""
+STEP = 0.07
+"""Share of all tokens that points of the default sweep lie apart, at least."""
+COOLEST = 0.5
+"""Temperature at which the Gumbel-softmax stops to cool (section 4 of the paper)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkimRnnOptions(ReaderOptions):
+    TINY: ClassVar[dict[str, Any]] = {**ReaderOptions.TINY, "small": 8, "skim_weight": 0.05, "cooling": 1e-3}
+
+    small: int = option(10, "d', the dimensions that a skim updates", 1)
+    skim_weight: float = option(
+        0.02, "γ, weight of mean(-log p_skim) in the loss: the higher, the more is skimmed", 0.0
+    )
+    cooling: float = option(1e-4, "how fast the temperature falls: exp(-cooling · steps), to 0.5 at least", 0.0)
+
+
+class SkimRnnNetwork(ReaderNetwork):
+    """The full cell, the small cell, and α. `threshold` is what p_skim has to exceed for a skim."""
+
+    drawn: Tensor
+
+    def __init__(self, words: nn.Embedding, task: TaskInfo, options: SkimRnnOptions) -> None:
+        super().__init__(words, task, options)
+        size, width = options.size, words.embedding_dim
+        if options.small >= size:
+            message = f"Option 'small' can't be {options.small}: it must be below the size {size} of the state."
+            raise ElueError("bad_option", message, "Set it as small=VALUE.")
+        self.options = options
+        self.small = Cell(options.cell, width + size - options.small, options.small)
+        self.policy = nn.Linear(width + size, 2)
+        self.register_buffer("drawn", torch.zeros((), dtype=torch.long))
+
+    def skim(self, inputs: Tensor, *state: Tensor) -> State:
+        """The first d' dimensions of the next state, (batch, d'), from the token and all of the last output."""
+        some = self.small.size
+        return self.small(torch.cat([inputs, state[0][:, some:]], 1), *(part[:, :some] for part in state))
+
+    def bar(self) -> float:
+        """What the logit of p_skim has to exceed."""
+        if not 0 < self.threshold < 1:
+            return -math.inf if self.threshold == 0 else math.inf
+        return math.log(self.threshold / (1 - self.threshold))
+
+    def logits(self, inputs: Tensor, output: Tensor) -> Tensor:
+        """α (batch, 2) of tokens (batch, width) and the last output (batch, size): read, skim."""
+        return self.policy(torch.cat([inputs, output], 1))
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Logits, the share of tokens that are read in full (batch,) and, given labels, the loss."""
+        inputs, lengths = self.words(batch["ids"]), batch["mask"].sum(1)
+        state = self.start(len(inputs))
+        read, price = torch.zeros_like(inputs[:, 0, 0]), torch.zeros_like(inputs[:, 0, 0])
+        temperature = max(COOLEST, math.exp(-self.options.cooling * int(self.drawn)))
+        for token, real in tokens(inputs, batch["mask"]):
+            scores = self.logits(token, state[0])
+            if self.training:
+                full = nn.functional.gumbel_softmax(scores, tau=temperature)[:, 0]
+            else:
+                full = (scores[:, 1] - scores[:, 0] <= self.bar()).to(token.dtype)
+            some = self.small.size
+            skimmed = [
+                torch.cat([new, old[:, some:]], 1) for new, old in zip(self.skim(token, *state), state, strict=True)
+            ]
+            state = gated(real, gated(full, self.cell(token, *state), skimmed), state)
+            read = read + full * real
+            price = price - scores.log_softmax(-1)[:, 1] * real
+        if self.training:
+            self.drawn += 1
+        outputs = {"logits": self.head(self.final(state)), "read": read / lengths}
+        if "labels" in batch:
+            loss = task_loss(outputs["logits"], batch["labels"], self.task)
+            outputs["loss"] = loss + self.options.skim_weight * (price / lengths).mean()
+        return outputs
+
+    def units(self) -> dict[str, Unit]:
+        """Cell and head, "skim": the small cell, and "policy": the logit of p_skim."""
+        widths = self.cell.unit().widths
+        policy = Unit(self.leaning, widths[:2], listed=True)
+        return {**super().units(), "skim": Unit(self.skim, widths), "policy": policy}
+
+    def leaning(self, inputs: Tensor, output: Tensor) -> Tensor:
+        """The logit of p_skim, (batch,): above 0 a skim is likelier."""
+        scores = self.logits(inputs, output)
+        return scores[:, 1] - scores[:, 0]
+
+    def step(self, batch: Batch) -> None:
+        """Decide, then read the current token in full or skim it, and go on to the next."""
+        leanings, bar = batch.ask("policy", batch.inputs, batch.state[0]), self.bar()
+        skims = [row for row, leaning in enumerate(leanings) if leaning > bar]
+        batch.update("cell", sorted(set(range(len(batch))) - set(skims)))
+        batch.update("skim", skims)
+        batch.doubt(row for row, leaning in enumerate(leanings) if near(leaning, bar))
+        batch.move(1)
+
+
+class SkimRnnModel(ReaderModel):
+    """Its one knob is `threshold`: 1 reads every token in full, 0.5 takes the likelier, 0 skims every one."""
+
+
+class SkimRnn(Method):
+    """Trained end to end with relaxed choices and a price on reading, as in the paper; so is the threshold as a knob.
+
+    Choice where the paper leaves room: the cell's memory is skimmed as its output is.
+    """
+
+    name = "skimrnn"
+    family = "skimming"
+    title = "Skim-RNN: neural speed reading"
+    paper = "Seo et al. 2018, Neural Speed Reading via Skim-RNN, https://arxiv.org/abs/1711.02085"
+    options = SkimRnnOptions
+
+    def load(self, task: TaskInfo, weights: Path | None, seed: int) -> SkimRnnModel:
+        saved = load(weights, self, task)
+        words = nn.Embedding(saved.config.vocabulary, saved.config.embedding)
+        network = SkimRnnNetwork(words, task, SkimRnnOptions(**saved.options))
+        return SkimRnnModel(saved.restore(network), saved.text, task)
+
+    def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
+        return saved_points(weights)
+
+    def train(self, job: TrainingJob) -> None:
+        options = parse_options(SkimRnnOptions, job)
+        encoder, text, origin = load_backbone(job, options)
+        network = SkimRnnNetwork(word_table(encoder), job.task, options)
+        with one_thread():
+            fit(network, job, options, text)
+            sweep = reading_sweep(network, job, text, THRESHOLDS, apart=STEP)
+        save(
+            job,
+            self,
+            network,
+            options=options,
+            config=headless(encoder.config),
+            text=text,
+            origin=origin,
+            points=[{"threshold": one} for one in sweep],
+            validation={"threshold": sweep},
+        )

@@ -1,0 +1,150 @@
+"""Skip RNN: after each token the network says how soon its state is to be updated again, and skips until then.
+
+Campos et al., "Skip RNN: Learning to Skip State Updates in Recurrent Neural Networks", ICLR 2018. With update
+probability p, u_t = 1 where p_t >= 0.5: the cell takes in token t. Where u_t = 0 the state is copied. With
+Δp = σ(W s + b) of the state after an update, p_{t+1} = Δp after an update and p_t + min(Δp, 1 - p_t) after a skip
+(eq. 2-6). p_1 = 1, so the first token is always read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from elue.modeling.backbone import load_backbone
+from elue.modeling.gates import gated, straight_through, tokens
+from elue.modeling.heads import task_loss
+from elue.modeling.options import option, parse_options
+from elue.modeling.reader import Batch, Unit, near
+from elue.modeling.recurrent import (
+    ReaderModel,
+    ReaderNetwork,
+    ReaderOptions,
+    headless,
+    one_thread,
+    reading_sweep,
+    word_table,
+)
+from elue.modeling.saving import load, save, saved_points
+from elue.modeling.training import fit
+from elue.protocol import Method, Point, TaskInfo, TrainingJob
+
+THRESHOLDS = tuple(step / 20 for step in range(21))
+"""What the default sweep is chosen from."""
+STEP = 0.05
+"""Share of all tokens that points of the default sweep lie apart, at least."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkipRnnOptions(ReaderOptions):
+    TINY: ClassVar[dict[str, Any]] = {**ReaderOptions.TINY, "cost": 0.005}
+
+    cost: float = option(0.001, "λ, what one update of the state costs in the loss", 0.0)
+    bias: float = option(1.0, "b at the start: above 0 every token is read")
+
+
+class SkipRnnNetwork(ReaderNetwork):
+    """The cell, and W and b, which tell Δp. `threshold` is what p has to reach."""
+
+    def __init__(self, words: nn.Embedding, task: TaskInfo, options: SkipRnnOptions) -> None:
+        super().__init__(words, task, options)
+        self.cost = options.cost
+        self.policy = nn.Linear(options.size, 1)
+        nn.init.constant_(self.policy.bias, options.bias)
+
+    def increment(self, output: Tensor) -> Tensor:
+        """Δp (batch,) of outputs of the cell (batch, size)."""
+        return self.policy(output).sigmoid().squeeze(-1)
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Logits, the number of updates (batch,), the share of tokens they are and, given labels, the loss."""
+        inputs = self.words(batch["ids"])
+        state = self.start(len(inputs))
+        p = inputs.new_ones(len(inputs))
+        increment, updates = torch.zeros_like(p), torch.zeros_like(p)
+        for token, real in tokens(inputs, batch["mask"]):
+            u = straight_through(p, self.threshold) * real
+            state = gated(u, self.cell(token, *state), state)
+            updates = updates + u
+            [increment] = gated(u, [self.increment(state[0]).unsqueeze(-1)], [increment.unsqueeze(-1)])
+            increment = increment.squeeze(-1)
+            p = u * increment + (1 - u) * (p + torch.minimum(increment, 1 - p))
+        logits = self.head(self.final(state))
+        outputs = {"logits": logits, "updates": updates, "read": updates / batch["mask"].sum(1)}
+        if "labels" in batch:
+            outputs["loss"] = task_loss(logits, batch["labels"], self.task) + self.cost * updates.mean()
+        return outputs
+
+    def wait(self, output: Tensor) -> Tensor:
+        """For outputs of the cell (batch, size) how many tokens on p reaches the threshold, not rounded up."""
+        return self.threshold / self.increment(output)
+
+    def units(self) -> dict[str, Unit]:
+        """Cell and head, and "policy": the wait after an update."""
+        return {**super().units(), "policy": Unit(self.wait, (self.cell.size,), listed=True)}
+
+    def step(self, batch: Batch) -> None:
+        """Update the state and jump to the next token that is to be read; what lies between is never looked at."""
+        batch.update("cell")
+        waits = batch.ask("policy", batch.state[0])
+        batch.move([jump(wait, self.threshold) for wait in waits])
+        rows = zip(batch.readings, waits, strict=True)
+        batch.doubt(n for n, (one, wait) in enumerate(rows) if 0.5 < wait < len(one.ids) and near(wait, round(wait)))
+
+
+def jump(wait: float, threshold: float) -> int:
+    """Tokens to the next update: p grows by Δp a token up to 1, and so never reaches a threshold above 1 (0: stop)."""
+    return max(1, math.ceil(wait)) if threshold <= 1 else 0
+
+
+class SkipRnnModel(ReaderModel):
+    """Its one knob is `threshold`: 0 reads every token, 0.5 is the paper's, above 1 only the first is read."""
+
+
+class SkipRnn(Method):
+    """Trained end to end with straight-through gates and a price on every update, as in the paper.
+
+    Thresholds other than 0.5 are our extension, to get a curve from one set of weights: the paper trains one model for
+    each λ. While tokens are skipped the state, and so Δp, stays what it is, so that the number of tokens to skip is
+    known at once and they are never looked at.
+    """
+
+    name = "skiprnn"
+    family = "skimming"
+    title = "Skip RNN: learning to skip state updates"
+    paper = "Campos et al. 2018, Skip RNN, https://arxiv.org/abs/1708.06834"
+    options = SkipRnnOptions
+
+    def load(self, task: TaskInfo, weights: Path | None, seed: int) -> SkipRnnModel:
+        saved = load(weights, self, task)
+        words = nn.Embedding(saved.config.vocabulary, saved.config.embedding)
+        network = SkipRnnNetwork(words, task, SkipRnnOptions(**saved.options))
+        return SkipRnnModel(saved.restore(network), saved.text, task)
+
+    def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
+        return saved_points(weights)
+
+    def train(self, job: TrainingJob) -> None:
+        options = parse_options(SkipRnnOptions, job)
+        encoder, text, origin = load_backbone(job, options)
+        network = SkipRnnNetwork(word_table(encoder), job.task, options)
+        with one_thread():
+            fit(network, job, options, text)
+            sweep = reading_sweep(network, job, text, THRESHOLDS, apart=STEP)
+        save(
+            job,
+            self,
+            network,
+            options=options,
+            config=headless(encoder.config),
+            text=text,
+            origin=origin,
+            points=[{"threshold": one} for one in sweep],
+            validation={"threshold": sweep},
+        )

@@ -1,0 +1,231 @@
+"""What packed execution makes of saved FLOPs: whole passes side by side, in turn, on two threads, MiniLM-L6's shape.
+
+Weights are random, but large enough in heads, attention and routers that decisions part the samples. Texts are random
+ids at the lengths of real test sets; every dynamic method is set to the point where it halves the FLOPs.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import BertConfig, BertModel
+
+from elue.meter import Meter
+from elue.modeling.encoder import Encoder, EncoderConfig, truncated
+from elue.modeling.exits import ExitModel, ExitNetwork
+from elue.modeling.heads import EncoderWithHead
+from elue.modeling.text import Encoded, pad_batch
+from elue.plugins.cascade.cascadebert import Cascade, CascadeBertOptions, CascadeModel
+from elue.plugins.early_exit.elasticbert import rule_of
+from elue.plugins.moe.switch import SwitchModel, SwitchNetwork, SwitchOptions
+from elue.plugins.skimming.ltp import LtpModel, LtpNetwork, LtpOptions
+from elue.plugins.static import StaticModel
+from elue.protocol import Point, Prediction, Sample, TaskInfo
+
+pytestmark = pytest.mark.benchmark
+
+CONFIG = EncoderConfig(30522, 384, 6, 12, 1536, positions=512, types=2, embedding=384)
+TASK = TaskInfo("made", "classification", ("no", "yes"))
+HERE = Path(__file__).parent
+LENGTHS = {
+    "sst2_elue": (HERE.parent / "meter" / "data" / "sst2_elue_test_lengths.json", 1200),
+    "imdb": (HERE / "imdb_test_lengths.json", 160),
+}
+"""A file of how many texts have so many tokens, and how many of them one pass takes."""
+ROUNDS = 7
+
+
+class Ids:
+    """Stands in for a tokenizer: the text of a sample is its length."""
+
+    pad = 0
+
+    def encode_all(self, samples: Sequence[Sample]) -> list[Encoded]:
+        return [self.encode(sample) for sample in samples]
+
+    @staticmethod
+    @cache
+    def encode(sample: Sample) -> Encoded:
+        draw = random.Random(sample.id)
+        n = int(sample.text)
+        return Encoded([draw.randrange(1000, 30000) for _ in range(n)], [0] * n)
+
+
+TEXT: Any = Ids()
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", params=sorted(LENGTHS))
+def samples(request: pytest.FixtureRequest) -> list[Sample]:
+    file, count = LENGTHS[request.param]
+    lengths = [int(n) for n, times in json.loads(file.read_text()).items() for _ in range(times)]
+    return [Sample(str(i), str(n)) for i, n in enumerate(random.Random(0).sample(lengths, count))]
+
+
+@cache
+def encoder() -> Encoder:
+    torch.manual_seed(0)
+    made = Encoder(CONFIG)
+    for name, parameter in made.named_parameters():
+        if parameter.dim() > 1:
+            nn.init.normal_(parameter, std=0.15 if "query" in name or "key" in name else 0.04)
+    return made.eval().requires_grad_(False)
+
+
+def parted(network: Any) -> Any:
+    """Heads and routers whose answers spread."""
+    torch.manual_seed(1)
+    for name, parameter in network.named_parameters():
+        if parameter.dim() > 1 and (("output.weight" in name and "attention" not in name) or "dense" in name):
+            nn.init.normal_(parameter, std=0.3)
+        if "router" in name:
+            nn.init.normal_(parameter, std=0.1)
+    return network.eval().requires_grad_(False)
+
+
+def static() -> StaticModel:
+    return StaticModel({"6": parted(EncoderWithHead(encoder(), TASK))}, TEXT, TASK)
+
+
+def seconds(run: Callable[[], Any]) -> tuple[float, float]:
+    """Wall and processor seconds of one call."""
+    wall, processor = time.perf_counter(), time.process_time()
+    run()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def ratios(name: str, ours: Callable[[], Any], others: Callable[[], Any], rounds: int = ROUNDS) -> float:
+    """How many times longer `others` takes than `ours`: the median over rounds, in turn, in either order."""
+    walls, processors = [], []
+    for number in range(rounds):
+        both = [seconds(run) for run in ((ours, others) if number % 2 else (others, ours))]
+        mine, theirs = both if number % 2 else both[::-1]
+        walls.append(theirs[0] / mine[0])
+        processors.append(theirs[1] / mine[1])
+    found = statistics.median(walls)
+    print(f"{name}: wall {found:.3f} ({min(walls):.3f}-{max(walls):.3f}), cpu {statistics.median(processors):.3f}")
+    return found
+
+
+@cache
+def price(model: Any, unit: str, shape: tuple[int, ...]) -> int:
+    with Meter(track=False) as meter:
+        model.rehearse(unit, shape)
+    return meter.flops
+
+
+def flops(model: Any, answers: Sequence[Prediction]) -> int:
+    return sum(price(model, step.unit, step.shape) * step.times for answer in answers for step in answer.trace)
+
+
+def halving(model: Any, samples: Sequence[Sample], points: Sequence[Point]) -> tuple[Point, float]:
+    """The point whose FLOPs come nearest to half the static model's, and the static model's FLOPs relative to it."""
+    reference = static()
+    whole = flops(reference, reference.predict(samples))
+    if hasattr(model, "predict_sweep"):
+        answers = model.predict_sweep(samples, points)
+    else:
+        answers = []
+        for point in points:
+            model.configure(point)
+            answers.append(model.predict(samples))
+    gains = [whole / flops(model, one) for one in answers]
+    best = min(range(len(points)), key=lambda number: abs(gains[number] - 2.0))
+    model.configure(points[best])
+    return points[best], gains[best]
+
+
+def padded(sort: bool) -> Callable[[Sequence[Sample]], None]:
+    """transformers' own model on padded batches of 32, in arrival order or sorted by length."""
+    config = BertConfig(
+        hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536, attn_implementation="sdpa"
+    )
+    model, head = BertModel(config, add_pooling_layer=False).eval(), static().network.head
+
+    def run(samples: Sequence[Sample]) -> None:
+        encoded = TEXT.encode_all(samples)
+        if sort:
+            encoded = sorted(encoded, key=lambda one: len(one.ids))
+        with torch.inference_mode():
+            for start in range(0, len(encoded), 32):
+                batch = pad_batch(encoded[start : start + 32], 0)
+                states = model(
+                    input_ids=batch["ids"], token_type_ids=batch["segments"], attention_mask=batch["mask"].long()
+                )
+                head(states.last_hidden_state, batch["mask"]).softmax(-1).tolist()
+
+    return run
+
+
+@pytest.mark.parametrize(("sort", "least"), [(False, 1.5), (True, 1.0)], ids=["arrival", "sorted"])
+def test_packed_against_padded_batches_of_transformers(samples: list[Sample], sort: bool, least: float):
+    model, theirs = static(), padded(sort)
+    model.predict(samples), theirs(samples)
+    found = ratios(f"padded/packed sort={sort}", lambda: model.predict(samples), lambda: theirs(samples))
+    assert found >= least or (sort and found >= 0.97)
+
+
+def early_exit(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
+    model = ExitModel(parted(ExitNetwork(encoder(), TASK)), TEXT, TASK, rule_of)
+    return model, [{"rule": "entropy", "threshold": value / 20} for value in range(14)]
+
+
+def ltp(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
+    network = parted(LtpNetwork(encoder(), TASK, LtpOptions()))
+    middle = statistics.median(int(sample.text) for sample in samples)
+    scales = [step / 40 / middle / 0.01 for step in range(4, 60, 4)]
+    return LtpModel(network, TEXT, TASK), [{"threshold_scale": scale} for scale in scales]
+
+
+def cascade(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
+    model = CascadeModel(parted(Cascade(encoder(), TASK, CascadeBertOptions(shallow_layers=2))), TEXT, TASK)
+    return model, [{"threshold": 0.5 + value / 50} for value in range(25)]
+
+
+@pytest.mark.parametrize("make", [early_exit, ltp, cascade])
+def test_saved_flops_are_saved_time(samples: list[Sample], make: Callable[..., tuple[Any, list[Point]]]):
+    model, points = make(samples)
+    point, gain = halving(model, samples, points)
+    reference = static()
+    assert 1.6 < gain < 2.6
+    found = ratios(f"{make.__name__} {point}", lambda: model.predict(samples), lambda: reference.predict(samples))
+    print(f"{make.__name__}: FLOPs {gain:.3f}, realised {found:.3f}, share {found / gain:.3f}")
+    assert found >= 0.95 * gain
+
+
+def test_experts_keep_up_with_a_dense_model_of_the_same_flops(samples: list[Sample]):
+    model = SwitchModel(parted(SwitchNetwork(truncated(encoder(), 6), TASK, SwitchOptions())), TEXT, TASK)
+    model.configure({"capacity_factor": 4.0})
+    reference = static()
+    gain = flops(reference, reference.predict(samples)) / flops(model, model.predict(samples))
+    found = ratios("dense/switch", lambda: model.predict(samples), lambda: reference.predict(samples))
+    print(f"switch: FLOPs {gain:.3f}, realised {found:.3f}, share {found / gain:.3f}")
+    assert found >= 0.85 * gain
+
+
+@pytest.mark.parametrize("make", [early_exit, cascade])
+def test_ten_points_take_two_passes_at_most(samples: list[Sample], make: Callable[..., tuple[Any, list[Point]]]):
+    model, points = make(samples)
+    reference = static()
+    model.predict_sweep(samples, points[1:11])
+    found = ratios(
+        f"{make.__name__} sweep", lambda: reference.predict(samples), lambda: model.predict_sweep(samples, points[1:11])
+    )
+    assert found <= 2.0

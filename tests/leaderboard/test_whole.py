@@ -1,0 +1,148 @@
+"""Pages made of whole records, read back: scores, samples, retractions, addresses, and links that lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+
+from elue.errors import ElueError
+from elue.leaderboard import build, details, manifests
+from elue.leaderboard.links import checked
+from elue.ranking import rank_board
+from tests.leaderboard.reading import numbers, read
+from tests.leaderboard.samples import summary
+from tests.leaderboard.whole import MANIFESTS, REASON
+
+
+def page(site, path):
+    return read((site / path).read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def ranked(whole_records):
+    """What `elue.ranking` says of the board of the diagnostic task, without the run that was taken back."""
+    own = [r for r in whole_records if r.task.name == "diagnostic"]
+    return rank_board([r for r in own if (r.method.name, r.point) != ("ltp", {"scale": 3.0})])
+
+
+def test_ranks_scores_and_intervals_are_those_of_the_ranking(whole_site, ranked):
+    table = page(whole_site, "tasks/diagnostic.html").one("table", class_="sortable ranks")
+    rows = table.one("tbody").all("tr")
+    assert len(rows) == len(ranked.curves)
+    for row, curve in zip(rows, ranked.curves, strict=True):
+        new, old = curve.elue_1, curve.elue_2022
+        found = [value for value, _ in numbers(row)]
+        assert row.all("a")[0].text == curve.method
+        assert found == [curve.rank, new.value, new.low, new.high, old.value, curve.best, curve.points]
+
+
+def test_the_front_has_its_probability(whole_site, ranked):
+    rows = page(whole_site, "tasks/diagnostic.html").one("table", class_="runs sortable").one("tbody").all("tr")
+    likely = {f"run-{point.key[:16]}": point.front_probability for point in ranked.points}
+    assert {row.attributes["id"] for row in rows} == set(likely)
+    for row in rows:
+        (chance,) = row.all("data", title="Probability of the front")
+        assert float(chance.attributes["value"]) == likely[row.attributes["id"]]
+
+
+def test_home_gives_the_mean_over_tasks(whole_site, ranked, whole_records):
+    other = rank_board([r for r in whole_records if r.task.name == "sst2_elue" and (r.method.name, r.point)
+                        != ("ltp", {"scale": 3.0})])  # fmt: skip
+    rows = page(whole_site, "index.html").one("table", id="overall").one("tbody").all("tr")
+    assert len(rows) == 5
+    for row in rows:
+        name = row.all("a")[0].text
+        means = [next(c.elue_1.value for c in board.curves if c.method == name) for board in (ranked, other)]
+        values = [value for value, _ in numbers(row)]
+        assert values[1] == pytest.approx(sum(means) / 2)
+        assert values[2] <= values[1] <= values[3]
+
+
+def test_a_retracted_run_stays_with_its_reason_and_without_a_rank(whole_site, whole_records):
+    gone = next(r for r in whole_records if r.method.name == "ltp" and r.point == {"scale": 3.0})
+    task = page(whole_site, f"tasks/{gone.task.name}.html")
+    row = task.one("tr", id=f"run-{gone.key[:16]}")
+    assert row.attributes["class"] == "retracted"
+    assert f"Retracted: {REASON} (2026-03-01)" in row.text
+    assert REASON in page(whole_site, f"runs/{gone.key[:16]}.html").text
+    assert manifests.retraction_of({}, summary(flags=[{"code": "retracted", "detail": "why"}])) == "why"
+
+
+def test_a_run_page_holds_the_record_and_every_digest(whole_site, whole_records):
+    record = next(r for r in whole_records if r.method.name == "cascadebert")
+    run = page(whole_site, f"runs/{record.key[:16]}.html")
+    told = json.loads(run.one("pre", class_="record").text)
+    assert told == json.loads(record.model_dump_json(by_alias=True, exclude={"samples", "explained"}))
+    for value in (record.key, record.command, record.profile.digest, record.weights.digest, record.flags[0].detail):
+        assert value in run.text
+    assert record.environment["torch"] in run.text
+
+
+def test_a_method_page_shows_controls_latency_batch_and_the_card(whole_site, whole_records):
+    method = page(whole_site, "methods/elasticbert.html")
+    for said in (*MANIFESTS["elasticbert"]["authors"], "Apache-2.0", "elasticbert.safetensors", "Adaptivity gain"):
+        assert said in method.text
+    values = {float(data.attributes["value"]) for data in method.all("data")}
+    for record in whole_records:
+        if record.method.name == "elasticbert":
+            assert {record.controls.gain, record.latency.median, record.batch.realised, record.declared} <= values
+
+
+def test_use_of_units_is_counted_by_sample(whole_records):
+    record = next(r for r in whole_records if r.method.name == "elasticbert")
+    spend = {each.unit: each for each in details.spend_of(record.samples)}
+    for unit, each in spend.items():
+        ran = [
+            sum(shape[0] * times for name, shape, times in record.samples.paths[path] if name == unit)
+            for path in record.samples.path
+            if any(name == unit for name, _, _ in record.samples.paths[path])
+        ]
+        assert each.share == pytest.approx(len(ran) / len(record.samples.path))
+        assert each.rows == pytest.approx(sum(ran) / len(ran))
+
+
+def test_a_histogram_counts_everything_once():
+    assert details.histogram([1, 2, 4, 8, 8, 100, 0], 1, 16, bins=4) == (2, 1, 1, 3)
+    assert sum(details.histogram([5, 5], 5, 5)) == 2
+
+
+def test_the_database_holds_every_run(whole_site, whole_records):
+    with sqlite3.connect(whole_site / "data" / "all.sqlite") as connection:
+        stored = dict(connection.execute("SELECT key, score FROM runs WHERE score IS NOT NULL AND status = 'ok'"))
+    assert {r.key: r.score.value for r in whole_records}.items() <= stored.items()
+
+
+def test_pages_name_themselves_by_the_base_address(whole_site):
+    (link,) = page(whole_site, "compare.html").all("link", rel="canonical")
+    assert link.attributes["href"] == "https://elue.example/board/compare.html"
+
+
+def test_a_bad_base_address_is_refused(tmp_path):
+    with pytest.raises(ElueError) as caught:
+        build([], tmp_path / "site", base_url="javascript:alert(1)")
+    assert caught.value.code == "bad_base_url"
+
+
+@pytest.mark.parametrize("target", ["gone.html", "a.html#gone", "../out.html", "ftp://x.example"])
+def test_a_broken_link_ends_the_build(target):
+    with pytest.raises(ElueError) as caught:
+        list(checked([("a.html", f'<p id="here"><a href="#here">x</a><a href="{target}">y</a>')]))
+    assert caught.value.code == "broken_link"
+    assert list(checked([("a.html", '<a href="https://x.example">x</a><a href="#q=1">y</a>')]))
+
+
+def test_manifests_are_read_by_method(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "submission.toml").write_text(
+        'slug = "one"\nauthors = ["A"]\nlicence = "MIT"\n[[methods]]\nname = "m"\nversion = "2"\n'
+        '[[retracted]]\nmethod = "m"\nreason = "wrong data"\nwhen = "2026-01-01"\n'
+    )
+    told = manifests.read(tmp_path)["m"]
+    assert (told["version"], told["authors"]) == ("2", ["A"])
+    assert manifests.retraction_of_all(told) == "wrong data (2026-01-01)"
+    (tmp_path / "one" / "submission.toml").write_text("= no")
+    with pytest.raises(ElueError) as caught:
+        manifests.read(tmp_path)
+    assert caught.value.code == "unreadable_manifest"

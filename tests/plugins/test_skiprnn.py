@@ -1,0 +1,212 @@
+"""Skip RNN by hand, against a plain loop over all tokens, at the ends of its threshold, and trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from elue.errors import ElueError
+from elue.meter import Meter
+from elue.modeling.backbone import learn_wordpiece
+from elue.modeling.heads import task_loss
+from elue.modeling.saving import read_note
+from elue.modeling.text import Encoded, TextEncoder, pad_batch
+from elue.plugins.skimming.skiprnn import SkipRnn, SkipRnnModel, SkipRnnNetwork, SkipRnnOptions, jump
+from elue.protocol import Sample, Step
+from tests import small
+
+SAMPLES = [example.sample for example in small.examples(60)]
+ADDED = 2
+"""Special tokens around a text."""
+
+
+def build(cell: str = "lstm", **options: float) -> SkipRnnModel:
+    torch.manual_seed(1)
+    text = TextEncoder(learn_wordpiece([sample.text for sample in SAMPLES], 50), 40)
+    network = SkipRnnNetwork(nn.Embedding(60, 8), small.CLASSES, SkipRnnOptions(cell=cell, size=12, **options))
+    small.stir(network).requires_grad_(False)
+    nn.init.constant_(network.policy.bias, options.get("bias", -1.0))
+    return SkipRnnModel(network, text, small.CLASSES)
+
+
+def updates_by_hand(increments: Sequence[float], tokens: int, threshold: float) -> list[int]:
+    """Where p reaches the threshold, as the paper's equations 2-6 say; `increments` is Δp after each update."""
+    p, places, told = 1.0, [], iter(increments)
+    increment = 0.0
+    for place in range(tokens):
+        if place == 0 or p >= threshold:
+            places.append(place)
+            increment = next(told)
+            p = increment
+        else:
+            p = p + min(increment, 1 - p)
+    return places
+
+
+def plain(network: SkipRnnNetwork, ids: Sequence[int], threshold: float) -> tuple[list[int], torch.Tensor]:
+    """All tokens in turn, the state copied where p is too small: places of updates, and the answer."""
+    state, p, places = network.start(1), 1.0, []
+    for place, token in enumerate(ids):
+        if place == 0 or p >= threshold:
+            state = network.cell(network.words(torch.tensor([token])), *state)
+            places.append(place)
+            delta = torch.sigmoid(state[0][0] @ network.policy.weight[0] + network.policy.bias[0]).item()
+            p = delta
+        else:
+            p += min(delta, 1 - p)
+    return places, network.answers(state[0])[0]
+
+
+@pytest.mark.parametrize(
+    ("delta", "threshold", "expected"),
+    [(0.7, 0.5, 1), (0.3, 0.5, 2), (0.2, 0.5, 3), (0.15, 0.5, 4), (0.3, 0.0, 1), (0.3, 0.95, 4), (0.03, 1.0, 34)],
+)
+def test_jumps_by_hand(delta: float, threshold: float, expected: int) -> None:
+    assert jump(threshold / delta, threshold) == expected
+    assert updates_by_hand([delta] * 9, expected + 1, threshold) in ([0, expected], list(range(expected + 1)))
+
+
+def test_never_reached_thresholds_stop() -> None:
+    assert jump(1.01 / 0.9, 1.01) == 0
+    assert updates_by_hand([0.9], 50, 1.01) == [0]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("threshold", [0.0, 0.1, 0.5, 0.83, 1.0, 1.5])
+@torch.no_grad()
+def test_it_reads_what_a_plain_loop_updates_at(cell: str, threshold: float) -> None:
+    model = build(cell)
+    model.configure({"threshold": threshold})
+    counts = set()
+    for sample, answer, told in zip(SAMPLES, model.predict(SAMPLES), model.explain(SAMPLES), strict=True):
+        ids = model.text.encode(sample).ids
+        places, expected = plain(model.network, ids, threshold)
+        assert told.kept == (tuple(places),)
+        assert answer.scores == pytest.approx(expected.tolist(), abs=1e-5)
+        read = len(places)
+        counts.add(read)
+        one, distinct = (1,), len({ids[place] for place in places})
+        assert answer.trace == (
+            Step("embed", (read, distinct)),
+            Step("cell", one, read),
+            Step("policy", one, read),
+            Step("head", one),
+        )
+    if threshold == 0:
+        assert counts == {len(model.text.encode(sample).ids) for sample in SAMPLES}
+    if threshold > 1:
+        assert counts == {1}
+    if threshold == 0.5:
+        assert len(counts) > 4
+
+
+@torch.no_grad()
+def test_threshold_0_is_the_plain_lstm() -> None:
+    model = build()
+    model.configure({"threshold": 0})
+    lstm = nn.LSTM(8, 12, batch_first=True)
+    lstm.load_state_dict({f"{name}_l0": tensor for name, tensor in model.network.cell.cell.state_dict().items()})
+    for sample, answer in zip(SAMPLES, model.predict(SAMPLES), strict=True):
+        output, _ = lstm(model.network.words(torch.tensor([model.text.encode(sample).ids])))
+        assert answer.scores == pytest.approx(model.network.answers(output[:, -1])[0].tolist(), abs=1e-5)
+
+
+@torch.no_grad()
+def test_tokens_that_are_skipped_cost_nothing() -> None:
+    """The closed form of the profile: 8 H (E + H) + 13 H a cell, 2 H + 4 a policy, then head and softmax.
+
+    The policy's 4 are sigmoid, reciprocal, product and reading out; the head's outputs are read out, too.
+    """
+    model, size, width = build(), 12, 8
+    for threshold in (0.0, 0.5, 1.5):
+        model.configure({"threshold": threshold})
+        for sample in SAMPLES[:10]:
+            with Meter(modules=model.modules()) as meter:
+                (answer,) = model.predict([sample])
+            read = answer.trace[0].shape[0]
+            cell, policy, head = 8 * size * (width + size) + 13 * size, 2 * size + 4, 2 * size * 2 + 5 * 2 + 2
+            assert meter.flops == read * (cell + policy) + head
+            assert meter.complete
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@torch.no_grad()
+def test_the_padded_training_forward_does_what_reading_does(cell: str) -> None:
+    model = build(cell)
+    encoded = [model.text.encode(sample) for sample in SAMPLES]
+    for threshold in (0.0, 0.3, 0.5, 0.9):
+        model.configure({"threshold": threshold})
+        outputs = model.network(pad_batch(encoded, 0))
+        for row, answer in enumerate(model.predict(SAMPLES)):
+            assert outputs["updates"][row].item() == pytest.approx(answer.trace[0].shape[0], abs=1e-4)
+            assert answer.scores == pytest.approx(outputs["logits"][row].softmax(-1).tolist(), abs=1e-5)
+
+
+def test_the_loss_is_the_tasks_and_the_price_of_updates() -> None:
+    model = build(cost=0.25)
+    batch = {**small.batch([9, 4, 7]), "labels": torch.tensor([0.0, 1.0, 1.0])}
+    outputs = model.network(batch)
+    expected = task_loss(outputs["logits"], batch["labels"], small.CLASSES) + 0.25 * outputs["updates"].mean()
+    torch.testing.assert_close(outputs["loss"], expected)
+
+
+def test_a_price_lowers_the_chance_of_updates() -> None:
+    """With the task's loss silenced, only the budget speaks: its gradient on b is positive, so b falls."""
+    model = build(cost=1.0, bias=1.0)
+    model.network.requires_grad_(True)
+    batch = {**small.batch([9, 4, 7]), "labels": torch.tensor([0.0, 1.0, 1.0])}
+    model.network(batch)["updates"].mean().backward()
+    gradient = model.network.policy.bias.grad
+    assert gradient is not None
+    assert gradient.item() > 0
+
+
+def test_it_starts_by_reading_everything() -> None:
+    torch.manual_seed(0)
+    network = SkipRnnNetwork(nn.Embedding(60, 8), small.CLASSES, SkipRnnOptions(size=12))
+    assert network.policy.bias.item() == 1.0
+    outputs = network(pad_batch([Encoded([5, 6, 7, 8], [0] * 4)], 0))
+    assert outputs["read"].item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("value", [-0.1, "often", math.nan])
+def test_a_bad_threshold_is_refused(value: object) -> None:
+    with pytest.raises(ElueError, match="threshold can't be") as caught:
+        build().configure({"threshold": value})  # type: ignore[dict-item]
+    assert caught.value.code == "bad_point"
+
+
+@pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])
+def test_it_trains_skips_and_answers(task: object, tmp_path: Path) -> None:
+    given = {"epochs": "6", "learning_rate": "1e-2", "cost": "0.003", "size": "16"}
+    job = small.job(tmp_path, task, train=320, **given)  # type: ignore[arg-type]
+    method = SkipRnn()
+    assert method.supports(job.task) is None
+    threads = torch.get_num_threads()
+    method.train(job)
+    assert torch.get_num_threads() == threads
+    model, points = method.load(job.task, tmp_path, 0), method.points(job.task, tmp_path)
+    assert {"threshold": 0.5} in points
+    noted = read_note(tmp_path)["validation"]["threshold"]
+    assert [float(one) for one in noted] == [point["threshold"] for point in points]
+    shares = [found["tokens_read"] for found in noted.values()]
+    assert all(one - other >= 5 for one, other in pairwise(shares) if other != noted["0.5"]["tokens_read"])
+    model.configure({"threshold": 0.5})
+    samples = [example.sample for example in job.validation]
+    answers = model.predict(samples)
+    middle = (job.task.low + job.task.high) / 2
+    right = [(a.value > middle) == (e.label > middle) for a, e in zip(answers, job.validation, strict=True)]
+    assert sum(right) / len(right) > 0.9
+    read = sum(answer.trace[0].shape[0] for answer in answers)
+    assert read < 0.97 * sum(len(model.text.encode(sample).ids) for sample in samples)
+    for sample, answer in zip(samples, answers, strict=True):
+        (alone,) = model.predict([sample])
+        assert (alone.value, alone.trace) == (pytest.approx(answer.value, abs=1e-4), answer.trace)
+    pair = Sample("p", "paper red", "hill rain")
+    assert model.predict([pair])[0].trace[0].shape[0] <= len(model.text.encode(pair).ids)

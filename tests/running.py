@@ -1,0 +1,40 @@
+"""Evaluating a plugin file in real workers, from a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from elue import evaluate, profile, registry, tasks
+from elue.plan import PlannedRun
+from elue.schema import Record
+
+
+class Quiet:
+    """Progress that nobody watches."""
+
+    def run_started(self, run: PlannedRun, samples: int) -> None:
+        """A run begins."""
+
+    def sample_done(self, run: PlannedRun, count: int = 1) -> None:
+        """A sample is answered."""
+
+    def run_ended(self, run: PlannedRun, record: Record) -> None:
+        """A run has its record."""
+
+
+def evaluate_plugin(folder: Path, plugin: Path | str, task: Path | str, **changes: Any) -> list[Record]:
+    """The records of an evaluation on a task's test split, in the order they came."""
+    given: dict[str, Any] = {
+        "profile": profile.load(changes.pop("profile", "elue-1")),
+        "points": (),
+        "weights": None,
+        "seed": 0,
+        "sample_seconds": 20.0,
+        "runs": folder / "runs",
+        "rerun": "all",
+        **changes,
+    }
+    data = tasks.load(tasks.get(str(task)), "test", None, given.pop("limit", None))
+    evaluation = evaluate.Evaluation(method=registry.find(str(plugin)), data=data, **given)
+    return list(evaluate.execute(evaluation, evaluate.plan(evaluation), Quiet()))
