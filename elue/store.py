@@ -137,9 +137,8 @@ class Store:
         with self._guard(), Session(self._engine) as session:
             text = session.scalar(select(Whole.text).where(Whole.key == key))
         if text is None:
-            raise ElueError(
-                "unknown_run", f"There is no run {key} in {self.url}.", "`elue db rebuild` indexes records."
-            )
+            hint = "`elue db rebuild` indexes records."
+            raise ElueError("unknown_run", f"There is no run {key} in {self.url}.", hint)
         return records.loads(text, f"record {key} in {self.url}")
 
     def records(
@@ -242,7 +241,7 @@ def _patiently(action: Callable[[], None]) -> None:
         except OperationalError as error:
             if "locked" not in str(error.orig) or time.monotonic() > deadline:
                 raise
-            time.sleep(0.05)
+        time.sleep(0.05)
 
 
 def _create_tables(engine: Engine) -> None:
