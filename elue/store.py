@@ -173,9 +173,8 @@ class Store:
     def rebuild(self, runs: Sequence[Path], adjust: Callable[[Record], Record] = lambda record: record) -> int:
         """Replace the whole index by what lies under runs folders. Returns how many records that is.
 
-        It is one transaction, so a damaged record leaves the index as it was, and a few records are in memory at a
-        time. `adjust` gives each record what is known of it from elsewhere, such as its trust (see
-        `elue.submissions.signing`).
+        It is one transaction, so a damaged record leaves the index as it was, with a few records in memory at a time.
+        `adjust` gives each record what is known from elsewhere, such as its trust (see `elue.submissions.signing`).
         """
         paths = (path for folder in runs for path in records.files(folder))
         with self._guard(), self._engine.begin() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scipy.stats import binomtest
@@ -12,6 +13,7 @@ from elue import records
 from elue.declared import import_table, published_interval
 from elue.errors import ElueError
 from elue.ranking import rank_board
+from elue.schema import Record
 from elue.store import Store
 from tests.test_points import HEADER
 from tests.test_score import PUBLISHED
@@ -20,13 +22,23 @@ ROOT = Path(__file__).parent.parent / "submissions" / "elue-2022"
 ROWS = "e,sst2_elue,base,static,10,100,80\ne,sst2_elue,dyn,dynamic,20,150,83.5\n"
 
 
+def plain(record: Record) -> dict[str, Any]:
+    """All but what hangs on the operator table: the records need not be made anew with each new operator."""
+    document = records.summary(record)
+    return {name: value for name, value in document.items() if name not in ("key", "profile")}
+
+
 def test_the_committed_records_are_made_from_the_committed_table(tmp_path: Path) -> None:
     made = import_table(ROOT / "points.csv", tmp_path, "ElasticBERT-BASE", "2022-11-01")
-    assert len(made) == 30
-    committed = sorted(path.relative_to(ROOT) for path in records.files(ROOT / "records"))
-    assert sorted(path.relative_to(tmp_path) for path in made) == committed
-    for path in made:
-        assert path.read_bytes() == (ROOT / path.relative_to(tmp_path)).read_bytes()
+    again = import_table(ROOT / "points.csv", tmp_path, "ElasticBERT-BASE", "2022-11-01")
+    assert len(set(made)) == 30
+    assert made == again
+
+    def order(record: Record) -> tuple[str, float]:
+        return record.method.name, record.flops.mean if record.flops else 0
+
+    committed = sorted(map(records.read, records.files(ROOT / "records")), key=order)
+    assert [plain(r) for r in committed] == [plain(r) for r in sorted(map(records.read, made), key=order)]
 
 
 @pytest.mark.parametrize("path", list(records.files(ROOT / "records")), ids=lambda path: path.stem[:8])
