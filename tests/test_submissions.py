@@ -61,7 +61,7 @@ def test_full_depth_and_the_entropy_exit_are_as_good_as_the_readme_says(committe
     assert full.score is not None
     assert full.flops is not None
     assert full.score.value >= 84.0
-    assert best("entropy", 0.62 * full.flops.mean) >= full.score.value - 0.7
+    assert best("entropy", 0.46 * full.flops.mean) >= full.score.value - 0.8
     assert best("entropy", 0.62 * full.flops.mean) >= full.score.low
 
 

@@ -69,6 +69,7 @@ class Model:
             if self.lie == "value" and not many:
                 value = 1.0 - value
             if self.lie == "remembers":
+                value = value if many else 1.0 - value
                 value = MEMORY.setdefault((sample.text, number), value)
             if self.lie == "tied":
                 value, scores = float(many), (0.5, 0.5)

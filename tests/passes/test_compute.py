@@ -21,7 +21,7 @@ def honest(s):
     x = W @ W
     for _ in range(20):
         x = torch.tanh(x @ W)
-    return [Prediction(len(s.text) % 2)]
+    return [Prediction(len(s.text.split()) % 2)]
 
 def loop():
     return sum(i * i for i in range(300_000))

@@ -120,7 +120,7 @@ class TaskCurrent(EachRecord):
         if record.samples is not None and ref.size != len(record.samples.id):
             yield f"it says {ref.size:,} samples and holds {len(record.samples.id):,}", RERUN
         data = submission.task_data(record)
-        if data is not None and data.revision != ref.revision:
+        if record.measure != "declared" and data is not None and data.revision != ref.revision:
             yield "its data are of another revision than those at hand", f"Get the published split. {RERUN}"
 
 
