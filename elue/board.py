@@ -123,8 +123,10 @@ def curve_of(record: Record) -> CurveKey:
 
 
 def is_ranked(record: Record) -> bool:
-    """Whether a run can be ranked: it ended well, and every operator had a price."""
-    return record.status == "ok" and record.complete and record.score is not None and record.flops is not None
+    """Whether a run can be ranked: it ended well, every operator had a price, and nobody took it back."""
+    retracted = any(flag.code == "retracted" for flag in record.flags)
+    sound = record.status == "ok" and record.complete and not retracted
+    return sound and record.score is not None and record.flops is not None
 
 
 def declared_reference(environment: dict[str, Any]) -> str | None:
