@@ -109,6 +109,8 @@ def test_attention_under_all_settings(causal: bool) -> None:
 def test_golden_cases_compiled(name: str) -> None:
     """Compiled beforehand, and run compiled; under the Meter they run as written."""
     call, args, kwargs = golden(name)
+    if call is F.grouped_mm:
+        pytest.skip("torch traces grouped_mm for compilation in bfloat16 only")
     compiled = torch.compile(lambda *given: call(*given, **kwargs), backend="eager")
     with torch.no_grad():
         compiled(*args)
