@@ -11,6 +11,7 @@ from pathlib import Path
 
 from elue.errors import ElueError
 from elue.protocol import Example, Method, Sample, TaskInfo, TrainingJob
+from elue.worker.kernel import die_with_parent
 from elue.worker.plugin import load_method
 
 
@@ -44,6 +45,7 @@ def _examples(rows: list[list[str | float | None]]) -> list[Example]:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     try:
         main(Path(sys.argv[1]))
     except ElueError as error:

@@ -1,0 +1,60 @@
+"""The child that trains: it ends with its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SLEEPER = """
+import os, pathlib, time
+from elue.protocol import Method
+
+
+class Sleeper(Method):
+    name = "sleeper"
+    family = "static"
+
+    def load(self, task, weights, seed):
+        raise NotImplementedError
+
+    def train(self, job):
+        (job.out.parent / "pid").write_text(str(os.getpid()))
+        time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_a_training_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    plugin = tmp_path / "sleeper.py"
+    plugin.write_text(SLEEPER)
+    command = [sys.executable, "-m", "elue", "train", str(plugin), "--task", "diagnostic", "--out", str(tmp_path / "w")]
+    parent = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    note = tmp_path / "pid"
+    wait_until(lambda: note.exists() and bool(note.read_text()))
+    child = int(note.read_text())
+    os.kill(child, 0)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    wait_until(lambda: gone(child))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, reaped or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
