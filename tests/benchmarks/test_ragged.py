@@ -184,19 +184,19 @@ def test_packed_against_padded_batches_of_transformers(samples: list[Sample], so
 
 def early_exit(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
     model = ExitModel(parted(ExitNetwork(encoder(), TASK)), TEXT, TASK, rule_of)
-    return model, [{"rule": "entropy", "threshold": value / 20} for value in range(14)]
+    return model, [{"rule": "entropy", "threshold": value / 200} for value in range(140)]
 
 
 def ltp(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
     network = parted(LtpNetwork(encoder(), TASK, LtpOptions()))
     middle = statistics.median(int(sample.text) for sample in samples)
-    scales = [step / 40 / middle / 0.01 for step in range(4, 60, 4)]
+    scales = [step / 40 / middle / 0.01 for step in range(4, 60, 2)]
     return LtpModel(network, TEXT, TASK), [{"threshold_scale": scale} for scale in scales]
 
 
 def cascade(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
     model = CascadeModel(parted(Cascade(encoder(), TASK, CascadeBertOptions(shallow_layers=2))), TEXT, TASK)
-    return model, [{"threshold": 0.5 + value / 50} for value in range(25)]
+    return model, [{"threshold": 0.5 + value / 1000} for value in range(500)]
 
 
 @pytest.mark.parametrize("make", [early_exit, ltp, cascade])
@@ -204,7 +204,7 @@ def test_saved_flops_are_saved_time(samples: list[Sample], make: Callable[..., t
     model, points = make(samples)
     point, gain = halving(model, samples, points)
     reference = static()
-    assert 1.6 < gain < 2.6
+    assert 1.9 < gain < 2.1
     found = ratios(f"{make.__name__} {point}", lambda: model.predict(samples), lambda: reference.predict(samples))
     print(f"{make.__name__}: FLOPs {gain:.3f}, realised {found:.3f}, share {found / gain:.3f}")
     assert found >= 0.95 * gain
@@ -224,8 +224,10 @@ def test_experts_keep_up_with_a_dense_model_of_the_same_flops(samples: list[Samp
 def test_ten_points_take_two_passes_at_most(samples: list[Sample], make: Callable[..., tuple[Any, list[Point]]]):
     model, points = make(samples)
     reference = static()
-    model.predict_sweep(samples, points[1:11])
+    tenth = points[len(points) // 20 :: len(points) // 10]
+    assert len(tenth) == 10
+    model.predict_sweep(samples, tenth)
     found = ratios(
-        f"{make.__name__} sweep", lambda: reference.predict(samples), lambda: model.predict_sweep(samples, points[1:11])
+        f"{make.__name__} sweep", lambda: reference.predict(samples), lambda: model.predict_sweep(samples, tenth)
     )
     assert found <= 2.0
