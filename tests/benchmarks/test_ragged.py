@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import random
 import statistics
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,9 @@ from elue.plugins.moe.switch import SwitchModel, SwitchNetwork, SwitchOptions
 from elue.plugins.skimming.ltp import LtpModel, LtpNetwork, LtpOptions
 from elue.plugins.static import StaticModel
 from elue.protocol import Point, Prediction, Sample, TaskInfo
+from tests.benchmarks.timing import ratios
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("two_threads")]
 
 CONFIG = EncoderConfig(30522, 384, 6, 12, 1536, positions=512, types=2, embedding=384)
 TASK = TaskInfo("made", "classification", ("no", "yes"))
@@ -42,7 +42,6 @@ LENGTHS = {
     "imdb": (HERE / "imdb_test_lengths.json", 160),
 }
 """A file of how many texts have so many tokens, and how many of them one pass takes."""
-ROUNDS = 7
 
 
 class Ids:
@@ -62,14 +61,6 @@ class Ids:
 
 
 TEXT: Any = Ids()
-
-
-@pytest.fixture(autouse=True)
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module", params=sorted(LENGTHS))
@@ -102,26 +93,6 @@ def parted(network: Any) -> Any:
 
 def static() -> StaticModel:
     return StaticModel({"6": parted(EncoderWithHead(encoder(), TASK))}, TEXT, TASK)
-
-
-def seconds(run: Callable[[], Any]) -> tuple[float, float]:
-    """Wall and processor seconds of one call."""
-    wall, processor = time.perf_counter(), time.process_time()
-    run()
-    return time.perf_counter() - wall, time.process_time() - processor
-
-
-def ratios(name: str, ours: Callable[[], Any], others: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    """How many times longer `others` takes than `ours`: the median over rounds, in turn, in either order."""
-    walls, processors = [], []
-    for number in range(rounds):
-        both = [seconds(run) for run in ((ours, others) if number % 2 else (others, ours))]
-        mine, theirs = both if number % 2 else both[::-1]
-        walls.append(theirs[0] / mine[0])
-        processors.append(theirs[1] / mine[1])
-    found = statistics.median(walls)
-    print(f"{name}: wall {found:.3f} ({min(walls):.3f}-{max(walls):.3f}), cpu {statistics.median(processors):.3f}")
-    return found
 
 
 @cache
