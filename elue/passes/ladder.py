@@ -1,12 +1,15 @@
 """The ladder pass: what every way out of every sample would have answered and taken, and the controls made of it.
 
-A full pass over a ladder is made once a worker. At a further point one sample is asked for each different set of traces
-the ways out had there; where they answer the same as before, the others' ways out have the same traces as theirs. What
-was carried over in this way must hold the trace and answer that every sample really gave; else the pass is made anew.
+A full pass over a ladder is made once a worker. At a further point a few samples are asked: where their ways out are
+the same as before, as they are under one rule at different thresholds, so are the others'. Else one sample is asked
+for each different set of traces the ways out had; where they answer the same as before, the others' ways out have the
+same traces as theirs. What was carried over in either way must hold the trace and answer that every sample really
+gave; else the pass is made anew.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +23,9 @@ from elue.passes.traced import Column, Ties
 from elue.recording import Answers
 from elue.schema import Control, Controls, Flag
 from elue.worker.session import WorkerFailure
+
+PROBES = 16
+"""Samples that are asked whether the ways out are the same at another point."""
 
 
 @dataclass(slots=True)
@@ -55,11 +61,11 @@ def measure(
     values[np.arange(len(took)), took] = answers.values
     ladder = controls.Ladder(values, np.array(ways.flops, dtype=np.float64).T, took)
     metric, labels = data.spec.metric, data.labels
-    random, oracle = controls.random_ways(metric, labels, ladder), controls.oracle(metric, labels, ladder)
+    chance, oracle = controls.random_ways(metric, labels, ladder), controls.oracle(metric, labels, ladder)
     gain = controls.gain(metric, labels, ladder)
     made = Controls(
         shares=controls.shares(ladder),
-        random=Control(score=random.score, flops_mean=random.flops_mean),
+        random=Control(score=chance.score, flops_mean=chance.flops_mean),
         oracle=Control(score=oracle.score, flops_mean=oracle.flops_mean),
         gain=gain.value,
         gain_low=gain.low,
@@ -98,10 +104,14 @@ def _carried(context: Context, last: Ways | None) -> Ways | None:
     """The ladder at this point by what it was at another one; None where it has to be asked anew."""
     if last is None:
         return None
+    size = len(last.values[0])
+    probes = random.Random(context.evaluation.seed).sample(range(size), min(PROBES, size))
+    if _unchanged(last, probes, _asked(context, probes)):
+        return last
     groups: dict[tuple[Path, ...], list[int]] = {}
     for place, told in enumerate(zip(*last.traces, strict=True)):
         groups.setdefault(told, []).append(place)
-    if 4 * len(groups) > len(last.values[0]):
+    if 4 * len(groups) > size:
         return None
     firsts = [places[0] for places in groups.values()]
     asked = _asked(context, firsts)
@@ -111,14 +121,23 @@ def _carried(context: Context, last: Ways | None) -> Ways | None:
     for way, values in enumerate(asked.values):
         if any(_differ(last, way, place, value) for place, value in zip(firsts, values, strict=True)):
             return None
-        traces: list[Path] = [()] * len(last.values[0])
-        flops = [0] * len(traces)
+        traces: list[Path] = [()] * size
+        flops = [0] * size
         for number, places in enumerate(groups.values()):
             for place in places:
                 traces[place], flops[place] = asked.traces[way][number], asked.flops[way][number]
         carried.traces.append(traces)
         carried.flops.append(flops)
     return carried
+
+
+def _unchanged(last: Ways, places: Sequence[int], asked: Ways) -> bool:
+    """Whether these samples' ways out, asked at another point, have the traces and answers they had."""
+    return len(asked.values) == len(last.values) and all(
+        traces[number] == known[place] and not _differ(last, way, place, values[number])
+        for way, (traces, known, values) in enumerate(zip(asked.traces, last.traces, asked.values, strict=True))
+        for number, place in enumerate(places)
+    )
 
 
 def _differ(last: Ways, way: int, place: int, value: float) -> bool:
