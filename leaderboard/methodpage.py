@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from . import charts, drawing, provenance
+from . import chartdata, charts, drawing, provenance
 from .boards import Board, Curve, MethodCard, Run, Task
 from .descriptions import DESCRIPTIONS
 from .details import Detail, Spend
@@ -18,7 +18,7 @@ from .provenance import flat
 from .text import knob_text
 
 if TYPE_CHECKING:
-    from .build import Site
+    from .site import Site
 
 MOST_DRAWN = 150
 """Up to this many curves on all boards, each gets a drawing of its own at build time."""
@@ -138,10 +138,10 @@ def _figure(site: Site, board: Board, own: Sequence[str]) -> dict[str, Any]:
     if sum(len(board.curves) for _, board in site.boards) <= MOST_DRAWN:
         drawn = drawing.safe(spec)
     else:
-        drawn = Markup('<img src="../{}" alt="" loading="lazy">').format(charts.path_of(board))
+        drawn = Markup('<img src="../{}" alt="" loading="lazy">').format(chartdata.path_of(board))
     return {
         "id": f"{board.id}-chart",
         "svg": drawn,
         "spec": spec,
-        "description": charts.description(board, own),
+        "description": chartdata.description(board, own),
     }

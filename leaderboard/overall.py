@@ -20,7 +20,7 @@ from .boards import Board, Curve, Run
 from .summaries import division_of, track_of
 
 if TYPE_CHECKING:
-    from .build import Site
+    from .site import Site
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from elue.leaderboard import build
+from elue.leaderboard.workers import workers
 from elue.protocol import FAMILIES
 from elue.records import summary as summary_of
 from elue.schema import Record
@@ -69,12 +70,17 @@ def site(request, store, tmp_path_factory) -> Path:
     read = store.record if request.param == "whole records" else None
     summaries = store.summaries()
     assert len(summaries) == RECORDS
-    wall, cpu = time.perf_counter(), time.process_time()
-    build(summaries, out, read)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    wall, own, others = time.perf_counter(), time.process_time(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    with workers(RECORDS, most=2) as executor:
+        build(summaries, out, read, executor=executor)
+    wall, own = time.perf_counter() - wall, time.process_time() - own
+    others = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - others
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"\nsite from {RECORDS:,} {request.param}: {wall:.1f} s, of CPU {cpu:.1f} s, peak {peak:,.0f} MiB")
-    assert cpu < 60
+    print(
+        f"\nsite from {RECORDS:,} {request.param}: {wall:.1f} s; CPU {own:.1f} s and in workers {others:.1f} s", end=""
+    )
+    print(f"; peak {peak:,.0f} MiB")
+    assert wall < 60
     return out
 
 
