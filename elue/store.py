@@ -110,10 +110,6 @@ class Store:
             _patiently(lambda: _keep_a_log(self._engine))
             _patiently(lambda: _create_tables(self._engine))
 
-    def __reduce__(self) -> tuple[type[Store], tuple[str, bool]]:
-        """In another process a store is opened anew."""
-        return Store, (self.url, False)
-
     def add(self, record: Record) -> None:
         """Put a record into the index, in place of an earlier one with the same key."""
         self.add_all([record])

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import cache, partial
+
+from elue.schema import Record
+from elue.store import Store
 
 WORTH_IT = 1500
 """From this many runs on; below it, starting processes and passing files between them takes longer than it saves."""
@@ -24,3 +28,17 @@ def workers(runs: int, most: int = 4) -> Iterator[Executor | None]:
         return
     with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as executor:
         yield executor
+
+
+def reader(url: str) -> Callable[[str], Record]:
+    """What gives a whole record by its key, from the index at a database URL that each process opens for itself."""
+    return partial(_read, url)
+
+
+def _read(url: str, key: str) -> Record:
+    return _opened(url).record(key)
+
+
+@cache
+def _opened(url: str) -> Store:
+    return Store(url, create=False)

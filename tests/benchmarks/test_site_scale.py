@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from elue.leaderboard import build
-from elue.leaderboard.workers import workers
+from elue.leaderboard.workers import reader, workers
 from elue.protocol import FAMILIES
 from elue.records import summary as summary_of
 from elue.schema import Record
@@ -67,7 +67,7 @@ def store(tmp_path_factory) -> Store:
 def site(request, store, tmp_path_factory) -> Path:
     """The built site; says how long it took and how much memory."""
     out = tmp_path_factory.mktemp("scale") / "site"
-    read = store.record if request.param == "whole records" else None
+    read = reader(store.url) if request.param == "whole records" else None
     summaries = store.summaries()
     assert len(summaries) == RECORDS
     wall, own, others = time.perf_counter(), time.process_time(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
