@@ -16,6 +16,7 @@ from .links import checked
 from .manifests import retraction_of
 from .publish import File, check, publish
 from .site import Site, page, titled
+from .summaries import declared
 from .taskfiles import ReadRecord, TaskWork
 
 _STATIC = (
@@ -86,7 +87,8 @@ def _address(base_url: str) -> str:
 
 
 def _home(site: Site, summaries: Summaries) -> Iterator[File]:
-    unranked = sum(len(task.unranked) for task in site.tasks)
-    counts = {"ranked": len(summaries) - unranked, "unranked": unranked}
+    placed = [run for task in site.tasks for board in task.boards for run in board.runs]
+    published = sum(declared(run.summary) for run in placed)
+    counts = {"measured": len(placed) - published, "published": published, "unranked": len(summaries) - len(placed)}
     thumbnails = {task.name: drawing.safe(charts.thumbnail(task.boards[0])) for task in site.tasks if task.boards}
     yield page(site, "index.html", "home.html", counts=counts, thumbnails=thumbnails, rows=overall.rows(site))

@@ -37,6 +37,7 @@ def environment() -> jinja2.Environment:
     )
     env.globals.update(
         axes=axes,
+        declared=summaries.declared,
         dash_style=chartdata.dash_style,
         division_of=summaries.division_of,
         family_style=chartdata.family_style,

@@ -71,6 +71,11 @@ class Entry:
         return list(kinds.items())
 
     @property
+    def priced(self) -> bool:
+        """Whether a run that tells traces also tells the FLOPs of each unit."""
+        return any(run.summary.get("units") for run in self.traced)
+
+    @property
     def traced(self) -> list[Run]:
         """The runs that tell traces, at most five, spread from the cheapest to the dearest."""
         runs = [run for run in self.detailed if self.details[run.key].spend]

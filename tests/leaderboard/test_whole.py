@@ -11,6 +11,7 @@ from elue.errors import ElueError
 from elue.leaderboard import build, details, manifests
 from elue.leaderboard.links import checked
 from elue.ranking import rank_board
+from elue.records import summary as summary_of
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.samples import summary
 from tests.leaderboard.whole import MANIFESTS, REASON
@@ -74,7 +75,7 @@ def test_a_run_page_holds_the_record_and_every_digest(whole_site, whole_records)
     record = next(r for r in whole_records if r.method.name == "cascadebert")
     run = page(whole_site, f"runs/{record.key[:16]}.html")
     told = json.loads(run.one("pre", class_="record").text)
-    assert told == json.loads(record.model_dump_json(by_alias=True, exclude={"samples", "explained"}))
+    assert told == summary_of(record)
     for value in (record.key, record.command, record.profile.digest, record.weights.digest, record.flags[0].detail):
         assert value in run.text
     assert record.environment["torch"] in run.text
@@ -101,6 +102,26 @@ def test_use_of_units_is_counted_by_sample(whole_records):
         ]
         assert each.share == pytest.approx(len(ran) / len(record.samples.path))
         assert each.rows == pytest.approx(sum(ran) / len(ran))
+
+
+def test_a_method_page_says_what_each_unit_spends(whole_site, whole_records):
+    records = [r for r in whole_records if r.method.name == "elasticbert" and r.task.name == "diagnostic"]
+    records.sort(key=lambda r: (r.flops.mean, r.key))
+    first, last = records[0], records[-1]
+    method = page(whole_site, "methods/elasticbert.html")
+    tables = method.all("table", class_="units")
+    ends = {}
+    for table in tables[: len(tables) // 2]:
+        for row in table.one("tbody").all("tr"):
+            cells = [[float(data.attributes["value"]) for data in cell.all("data")] for cell in row.all("td")]
+            ends[row.one("th").text] = cells[0], cells[-1]
+    for unit, (cheap, dear) in ends.items():
+        assert cheap == ([first.units[unit]] if unit in first.units else [])
+        assert dear == ([last.units[unit]] if unit in last.units else [])
+    assert sum(sum(cheap) for cheap, _ in ends.values()) == pytest.approx(first.flops.mean)
+    assert sum(sum(dear) for _, dear in ends.values()) == pytest.approx(last.flops.mean)
+    assert "tell no FLOPs by unit" in page(whole_site, "methods/cascadebert.html").text
+    assert "tell no FLOPs by unit" not in method.text
 
 
 def test_a_histogram_counts_everything_once():
