@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,8 @@ from elue.records import summary as summary_of
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.samples import summary
 from tests.leaderboard.whole import MANIFESTS, REASON
+
+SUBMISSIONS = Path(__file__).parents[2] / "submissions"
 
 
 def page(site, path):
@@ -156,14 +159,24 @@ def test_a_broken_link_ends_the_build(target):
 
 def test_manifests_are_read_by_method(tmp_path):
     (tmp_path / "one").mkdir()
-    (tmp_path / "one" / "submission.toml").write_text(
-        'slug = "one"\nauthors = ["A"]\nlicence = "MIT"\n[[methods]]\nname = "m"\nversion = "2"\n'
-        '[[retracted]]\nmethod = "m"\nreason = "wrong data"\nwhen = "2026-01-01"\n'
-    )
-    told = manifests.read(tmp_path)["m"]
-    assert (told["version"], told["authors"]) == ("2", ["A"])
-    assert manifests.retraction_of_all(told) == "wrong data (2026-01-01)"
+    text = (SUBMISSIONS / "baselines" / "submission.toml").read_text("utf-8")
+    text += '[[retracted]]\nmethod = "ltp"\nreason = "wrong data"\nwhen = "2026-01-01"\n'
+    (tmp_path / "one" / "submission.toml").write_text(text)
+    told = manifests.read(tmp_path)
+    assert list(told) == ["static", "elasticbert", "ltp", "switch", "cascadebert"]
+    assert (told["ltp"]["version"], told["ltp"]["authors"]) == ("0.1.0", ["The authors of ELUE"])
+    assert [each["task"] for each in told["ltp"]["weights"]] == ["sst2_elue"]
+    assert manifests.retraction_of_all(told["ltp"]) == "wrong data (2026-01-01)"
+    assert manifests.retraction_of_all(told["static"]) == ""
     (tmp_path / "one" / "submission.toml").write_text("= no")
     with pytest.raises(ElueError) as caught:
         manifests.read(tmp_path)
-    assert caught.value.code == "unreadable_manifest"
+    assert caught.value.code == "bad_manifest"
+    with pytest.raises(ElueError) as caught:
+        manifests.read(tmp_path / "none")
+    assert caught.value.code == "no_submissions"
+
+
+def test_the_submissions_of_this_repository_are_read():
+    told = manifests.read(SUBMISSIONS)
+    assert {"static", "elasticbert", "ElasticBERT-patience", "LayerDrop"} <= told.keys()
