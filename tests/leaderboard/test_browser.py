@@ -261,6 +261,20 @@ def test_the_published_curves_of_2022_come_and_go_on_the_chart(browser, folder):
     assert browser.complaints() == []
 
 
+def test_printed_pages_are_light_and_no_wider_than_a_sheet(browser, folder):
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        for path in ("index.html", "tasks/sst2_elue.html", "methods/ltp.html"):
+            browser.open(folder / "submissions" / path, width=760)
+            browser.run("document.documentElement.dataset.theme = 'dark'")
+            assert browser.run("return document.documentElement.scrollWidth") <= 760, path
+            ink = browser.run("return getComputedStyle(document.querySelector('h1')).color")
+            assert max(map(int, re.findall(r"\d+", ink))) < 100, "dark ink also where pages are dark"
+            assert not any(each.is_displayed() for each in browser.all(".filters, .controls, .theme, .screen"))
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 def test_texts_that_are_not_ours_stay_out(browser, folder):
     site = folder / "whole"
     assert "friend" in "".join(p.read_text() for p in (site / "data").rglob("*.js"))
