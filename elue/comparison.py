@@ -82,7 +82,7 @@ def paired_difference(
     elif not budgets or not all(0 < budget < math.inf for budget in budgets):
         raise ElueError("bad_range", "The budgets are not all positive numbers.", "Give FLOPs a sample.")
     low, high = min(budgets), max(budgets)
-    rows_a, rows_b = rows_of(runs_a, drawn), rows_of(runs_b, drawn)
+    rows_a, rows_b = (list(rows_of(runs, drawn) or ()) for runs in (runs_a, runs_b))
     assert rows_a
     assert rows_b
     points_a, points_b = [run.at for run in runs_a], [run.at for run in runs_b]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,10 +80,13 @@ def guess(head: Record, columns: Sequence[Column]) -> float:
     return score.chance(head.task.metric, classes)
 
 
-def rows_of(runs: Sequence[Run], drawn: Resampled | None) -> list[list[CostScore]] | None:
-    """The points of runs on each resample; None where one of them has no samples."""
+def rows_of(runs: Sequence[Run], drawn: Resampled | None) -> Iterator[list[CostScore]] | None:
+    """The points of runs on each resample, one after the other; None where one of them has no samples.
+
+    Held all at once, a large board's would be millions of objects.
+    """
     columns = [run.column for run in runs if run.column is not None]
     if drawn is None or len(columns) < len(runs):
         return None
     flops, scores = drawn.flops[:, columns].tolist(), drawn.scores[:, columns].tolist()
-    return [list(zip(*row, strict=True)) for row in zip(flops, scores, strict=True)]
+    return (list(zip(*row, strict=True)) for row in zip(flops, scores, strict=True))

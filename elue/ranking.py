@@ -6,10 +6,9 @@ method with one source, one set of weights and one seed. All intervals are 95 % 
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +25,7 @@ from elue.board import (
     declared_reference,
 )
 from elue.entries import Run, gathered, guess, rows_of
-from elue.intervals import LEVEL, Estimate, estimate, holm, p_value, shared_ranks, spread
+from elue.intervals import LEVEL, Estimate, estimate, from_error, holm, p_value, shared_ranks, spread
 from elue.pareto import CostScore, front
 from elue.resampling import Array, Resampled, fronts, resample, side_by_side
 from elue.schema import Record
@@ -39,10 +38,10 @@ TRUST = ("self_reported", "reproduced", "verified")
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """What curves are measured by: the reference's points, a row of them a resample, and its mean hull on each."""
+    """What curves are measured by: the reference's points, its line on each resample, and its mean hull on each."""
 
     anchors: tuple[CostScore, ...]
-    rows: list[list[CostScore]] | None
+    lines: list[score.Line] | None
     low: float
     high: float
     floor: float
@@ -131,20 +130,25 @@ def _reference(runs: Sequence[Run], reference: str | None) -> list[Run]:
 def _scale(yardstick: Sequence[Run], drawn: Resampled | None, floor: float, budgets: tuple[float, float]) -> _Scale:
     anchors = tuple(run.at for run in yardstick)
     rows = rows_of(yardstick, drawn)
-    levels = np.array([score.hull_mean(row, *budgets, floor) for row in rows]) if rows else None
-    return _Scale(anchors, rows, *budgets, floor, score.hull_mean(anchors, *budgets, floor), levels)
+    drafted = [(score.line_through(row), score.hull_mean(row, *budgets, floor)) for row in rows] if rows else []
+    lines = [line for line, _ in drafted] or None
+    levels = np.array([level for _, level in drafted]) if drafted else None
+    return _Scale(anchors, lines, *budgets, floor, score.hull_mean(anchors, *budgets, floor), levels)
 
 
 def _draft(key: CurveKey, runs: Sequence[Run], drawn: Resampled | None, scale: _Scale | None) -> _Draft:
     points = [run.at for run in runs]
     new, old, leads = None, None, None
     if scale:
-        rows = rows_of(runs, drawn) if scale.rows else None
+        rows = rows_of(runs, drawn) if scale.lines else None
         olds = None
-        if rows and scale.rows and scale.levels is not None:
-            own = [score.hull_mean(row, scale.low, scale.high, scale.floor) for row in rows]
-            leads = np.array(own) - scale.levels
-            olds = np.array([score.elue_2022(*both) for both in zip(rows, scale.rows, strict=True)])
+        if rows and scale.lines and scale.levels is not None:
+            found = [
+                (score.hull_mean(row, scale.low, scale.high, scale.floor), score.mean_above(row, line))
+                for row, line in zip(rows, scale.lines, strict=True)
+            ]
+            leads = np.array([own for own, _ in found]) - scale.levels
+            olds = np.array([old for _, old in found])
         new = spread(score.hull_mean(points, scale.low, scale.high, scale.floor) - scale.level, leads)
         old = spread(score.elue_2022(points, scale.anchors), olds)
     params = [run.params for run in runs if run.params is not None]
@@ -176,10 +180,7 @@ def _ranked(drafts: Sequence[_Draft]) -> tuple[tuple[CurveScore, ...], tuple[Pai
         for place, d in enumerate(drafts)
         if d.curve.elue_1 and d.leads is not None
     ]
-    drafted = [
-        (a, b, spread(value - other, leads - others))
-        for (a, value, leads), (b, other, others) in itertools.combinations(tested, 2)
-    ]
+    drafted = list(_differences(tested))
     p = [p_value(difference) for _, _, difference in drafted]
     pairs = tuple(
         Pair(a, b, difference, raw, adjusted, adjusted <= LEVEL)
@@ -190,6 +191,17 @@ def _ranked(drafts: Sequence[_Draft]) -> tuple[tuple[CurveScore, ...], tuple[Pai
     ranks = shared_ranks([value for _, value, _ in tested], worse)
     rank = {place: ranks[index] for place, index in order.items()}
     return tuple(replace(draft.curve, rank=rank.get(place)) for place, draft in enumerate(drafts)), pairs
+
+
+def _differences(tested: Sequence[tuple[int, float, Array]]) -> Iterator[tuple[int, int, Estimate]]:
+    """What each of the tested curves has over each after it, with its interval; one against all others at once."""
+    if not tested:
+        return
+    leads = np.stack([own for _, _, own in tested])
+    for index, (a, value, own) in enumerate(tested):
+        errors = np.std(own - leads[index + 1 :], axis=1).tolist()
+        for (b, other, _), error in zip(tested[index + 1 :], errors, strict=True):
+            yield a, b, from_error(value - other, error)
 
 
 def _points(runs: Sequence[Run], drawn: Resampled | None) -> tuple[PointScore, ...]:

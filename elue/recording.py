@@ -38,7 +38,8 @@ class Answers:
     """Measurements of one run, one entry a sample, in the task's order.
 
     `unknown` counts calls without a rule, `registered` those that a formula of the plugin's own priced. `path` and
-    `paths` are as in `elue.schema.Samples`. `audited` samples ran alone under the Meter.
+    `paths` are as in `elue.schema.Samples`, `units` as in `elue.schema.Record`. `audited` samples ran alone under the
+    Meter.
     """
 
     values: tuple[float, ...]
@@ -51,6 +52,7 @@ class Answers:
     path: tuple[int, ...] = ()
     paths: tuple[tuple[tuple[str, tuple[int, ...], int], ...], ...] = ()
     declared: float | None = None
+    units: Mapping[str, float] = field(default_factory=dict)
     audited: int = 0
 
 
@@ -128,6 +130,7 @@ def make_record(
         "flops": _flops(answers) if answers else None,
         "params": _params(answers) if answers else None,
         "declared": answers.declared if answers else None,
+        "units": dict(sorted(answers.units.items())) if answers else {},
         "traffic": findings.traffic,
         "controls": findings.controls,
         "latency": findings.latency,

@@ -66,8 +66,12 @@ def canonical(document: Any) -> str:
 
 
 def summary(record: Record) -> dict[str, Any]:
-    """The record as plain data, without what it holds of single samples."""
-    return record.model_dump(mode="json", by_alias=True, exclude={"samples", "explained"})
+    """The record as plain data, without what it holds of single samples.
+
+    `units` is left out where it is empty: so records from before there was such a field keep their bytes.
+    """
+    left_out = {"samples", "explained"} if record.units else {"samples", "explained", "units"}
+    return record.model_dump(mode="json", by_alias=True, exclude=left_out)
 
 
 def dumps(record: Record) -> str:

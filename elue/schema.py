@@ -229,7 +229,9 @@ class Record(_Part):
     steps of traces and ran only `audited` samples so. All else is the same either way. "declared" measured nothing: the
     numbers are published ones, and there are no samples. `registered` counts calls that
     a formula of the plugin's own priced, which puts a run into the division "open". `declared` is the mean FLOPs a
-    sample that the method claims. `explained` holds some samples, of tasks whose texts may be shown.
+    sample that the method claims. `units` says where a traced run spends: mean FLOPs a sample of every unit in its
+    traces, which add up to the mean; it is empty for any other run. `explained` holds some samples, of tasks whose
+    texts may be shown.
     """
 
     schema_: int = Field(SCHEMA, alias="schema")
@@ -253,6 +255,7 @@ class Record(_Part):
     flops: Flops | None
     params: Params | None
     declared: float | None = None
+    units: dict[str, float] = Field(default_factory=dict)
     traffic: Traffic | None = None
     controls: Controls | None = None
     latency: Latency | None = None

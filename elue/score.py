@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from elue.errors import ElueError
@@ -34,13 +34,22 @@ def budget_range(reference: Sequence[CostScore]) -> tuple[float, float]:
     return low, high
 
 
+Line = Callable[[float], float]
+"""A reference curve: its score at a cost."""
+
+
 def anchored(anchors: Sequence[CostScore], cost: float) -> float:
-    """The reference curve of 2022 at a cost: straight lines through all anchors, right or wrong way up.
+    """The reference curve of 2022 at a cost, see `line_through`."""
+    return line_through(anchors)(cost)
+
+
+def line_through(anchors: Sequence[CostScore]) -> Line:
+    """The reference curve of 2022: straight lines through all anchors, right or wrong way up.
 
     Below the cheapest anchor the first line goes on: so the published scores were made (clamping there misses them).
     Above the dearest the last score is held: no published point lies there, the sources tell nothing of it, and a
     line that went on would claim scores that nobody measured, past 100 in the end. Of anchors at one cost the best
-    counts; a single anchor is a level line.
+    counts; a single anchor is a level line. Raises ElueError `no_reference` without anchors.
     """
     best: dict[float, float] = {}
     for at, score in anchors:
@@ -48,11 +57,15 @@ def anchored(anchors: Sequence[CostScore], cost: float) -> float:
     costs = sorted(best)
     if not costs:
         raise ElueError("no_reference", "The reference curve has no points.", "Evaluate the reference first.")
-    if cost >= costs[-1] or len(costs) == 1:
-        return best[costs[-1]]
-    right = max(1, bisect_right(costs, cost))
-    start, end = costs[right - 1], costs[right]
-    return best[start] + (best[end] - best[start]) * (cost - start) / (end - start)
+
+    def line(cost: float) -> float:
+        if cost >= costs[-1] or len(costs) == 1:
+            return best[costs[-1]]
+        right = max(1, bisect_right(costs, cost))
+        start, end = costs[right - 1], costs[right]
+        return best[start] + (best[end] - best[start]) * (cost - start) / (end - start)
+
+    return line
 
 
 def elue_2022(points: Sequence[CostScore], anchors: Sequence[CostScore]) -> float:
@@ -61,9 +74,14 @@ def elue_2022(points: Sequence[CostScore], anchors: Sequence[CostScore]) -> floa
     Liu et al., "Towards Efficient NLP: A Standard Evaluation and A Strong Baseline", NAACL 2022, section 3.3. Kept as
     it was, with its faults: who submits only the point that compares best scores best. Raises ElueError `no_points`.
     """
+    return mean_above(points, line_through(anchors))
+
+
+def mean_above(points: Sequence[CostScore], reference: Line) -> float:
+    """`elue_2022` over a reference that many curves share. Raises ElueError `no_points`."""
     if not points:
         raise ElueError("no_points", "A curve without points has no score of 2022.")
-    return sum(score - anchored(anchors, cost) for cost, score in points) / len(points)
+    return sum([score - reference(cost) for cost, score in points]) / len(points)
 
 
 def hull_at(points: Sequence[CostScore], budget: float, floor: float = 0.0) -> float:
@@ -119,6 +137,24 @@ def elue_1(
 
 
 def _hull(points: Sequence[CostScore], floor: float) -> list[CostScore]:
-    """Corners of the mixture hull of the points and the free guess, by rising cost; the first costs nothing."""
-    free = [(0.0, floor), *points]
-    return [free[index] for index in mixture_hull(free)]
+    """Corners of `elue.pareto.mixture_hull` of the points and the free guess, by rising cost; the first costs nothing.
+
+    Written for the thousands of small curves that a bootstrap draws.
+    """
+    ordered = sorted([(0.0, floor), *points])
+    if ordered[0][0] < 0 or not math.isfinite(math.fsum([x for point in ordered for x in point])):
+        mixture_hull(ordered)  # names the point that is none
+    hull: list[CostScore] = []
+    for point in ordered:
+        cost, score = point
+        if hull and score <= hull[-1][1]:
+            continue
+        if hull and cost == hull[-1][0]:
+            hull.pop()
+        while len(hull) > 1:
+            (x0, y0), (x1, y1) = hull[-2], hull[-1]
+            if (x1 - x0) * (score - y0) - (y1 - y0) * (cost - x0) < 0:
+                break
+            hull.pop()
+        hull.append(point)
+    return hull

@@ -11,7 +11,7 @@ from elue.meter.table import DECOMPOSE, FREE, UNKNOWN, operator_table
 from elue.profile import COSTS
 
 if TYPE_CHECKING:
-    from .build import Site
+    from .site import Site
 
 MEANINGS = {
     "multiply_add": "a multiply-add in a matrix product, convolution or recurrent cell",

@@ -12,7 +12,7 @@ from elue.pareto import front
 from elue.protocol import FAMILIES
 
 from .summaries import Summary, curve_id, ranked, run_page, told_parts, why_not
-from .text import digest_of, point_text, short, slug
+from .text import Unit, digest_of, point_text, short, slug, unit_for
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,16 @@ class Board:
         """All ranked runs, the best score first, of equal scores the cheapest."""
         runs = [run for curve in self.curves for run in curve.runs]
         return sorted(runs, key=lambda run: (-run.score, run.cost, run.key))
+
+    @cached_property
+    def unit(self) -> Unit:
+        """The unit all costs of the board are written in."""
+        return unit_for(run.cost for run in self.runs)
+
+    @cached_property
+    def least(self) -> float:
+        """The lowest mean FLOPs above 0; 3 where there are none."""
+        return min((run.cost for run in self.runs if run.cost > 0), default=3.0)
 
     @cached_property
     def families(self) -> list[tuple[str, list[Curve]]]:

@@ -5,134 +5,22 @@ Colours are CSS variables with a fallback: one drawing serves light and dark pag
 
 from __future__ import annotations
 
-import copy
-import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import altair as alt
 
-from elue.protocol import FAMILIES
+from .boards import Board
+from .chartdata import COLOURS, DASHES, SHAPES, log_axis, rows, score_domain
+from .text import METRIC_TITLES, clean, titled
 
-from . import axes
-from .boards import Board, Run
-from .text import FAMILY_TITLES, METRIC_TITLES, TRUST_TITLES, clean, score_text, slug, titled, unit_for, with_unit
-
-OTHER = "other"
-SHAPES = {
-    "static": "circle",
-    "early_exit": "triangle-up",
-    "skimming": "square",
-    "moe": "diamond",
-    "cascade": "cross",
-    OTHER: "triangle-down",
-}
-COLOURS = {
-    "static": "#5c6670",
-    "early_exit": "#0069a8",
-    "skimming": "#b84a08",
-    "moe": "#00805c",
-    "cascade": "#a3327a",
-    OTHER: "#7a6a00",
-}
-DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3])
-MANY = 16
-"""With more curves than this on a chart, those with no run on the front are faded until they are picked."""
 _INK, _MUTED, _GRID = "var(--ink, #1b2733)", "var(--muted, #55606b)", "var(--grid, #e3e7eb)"
 _PAPER, _FRONT = "var(--paper, #ffffff)", "var(--front, #f0cf6b)"
 _PICKED = "indexof(picked, datum.curve) >= 0"
 _LIT = f"{_PICKED} || datum.keep || (length(picked) == 0 && !datum.faded)"
 _HOVERED = "datum.run == hovered"
-
-
-def path_of(board: Board, ending: str = "svg") -> str:
-    """Where a board's chart lies as a file of its own."""
-    return f"charts/{slug(board.task)}-{board.id}.{ending}"
-
-
-def family_style(family: str) -> str:
-    """The family a mark is drawn as: its own, or `other` for one this version does not know."""
-    return family if family in FAMILIES else OTHER
-
-
-def dash_style(curve_style: int) -> int:
-    """The dash pattern that the n-th curve of a family gets; they repeat after four."""
-    return curve_style % len(DASHES)
-
-
-def rows(board: Board, own: Sequence[str] = (), likely: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
-    """One row a run: where it is drawn, and the words its hover card shows.
-
-    With the ids of `own` curves, of the others only the runs on the front are there, without lines. A run that
-    cost nothing has no place on a log scale and is drawn left of the cheapest other one. `likely` is the probability
-    of the front by run key. `at` holds the readings on every axis: value, low, high.
-    """
-    unit = unit_for(run.cost for run in board.runs)
-    least = min((run.cost for run in board.runs if run.cost > 0), default=3.0) / 3
-    many = len(board.curves) > MANY and not own
-    leading = {run.curve for run in board.front}
-    return [
-        {
-            "run": run.anchor,
-            "curve": curve.id,
-            "strand": strand if not own or curve.id in own else run.anchor,
-            "family": family_style(curve.family),
-            "dash": dash_style(curve.style),
-            "front": run.on_front,
-            "keep": many and curve.id in leading,
-            "faded": many and curve.id not in leading,
-            "sure": round((likely or {}).get(run.key, float(run.on_front)), 4),
-            "cost": f"{unit.write(run.cost)} {unit.prefix}FLOPs",
-            "name": clean(curve.label),
-            **_place(run, least),
-            **_words(run),
-        }
-        for curve in board.curves
-        for strand, line in curve.strands.items()
-        for run in line
-        if not own or curve.id in own or run.on_front
-    ]
-
-
-def _place(run: Run, least: float) -> dict[str, Any]:
-    """Where a run is on every axis it has a reading for, and on the two that rank."""
-    at = {axis.id: list(found) for axis in axes.COSTS if (found := axis.read(run.summary))}
-    at |= {axis.id: list(found) for axis in axes.QUALITIES if (found := axis.read(run.summary))}
-    at["flops"] = [value if value > 0 else least for value in at["flops"]]
-    x, y = at["flops"], at["score"]
-    return {"x": x[0], "left": x[1], "right": x[2], "y": y[0], "low": y[1], "high": y[2], "at": at}
-
-
-def _words(run: Run) -> dict[str, Any]:
-    score = run.summary["score"]
-    return {
-        "kind": clean(titled(FAMILY_TITLES, run.summary["method"]["family"])),
-        "point": clean(run.point),
-        "score": f"{score_text(score['value'])} [{score_text(score['low'])}, {score_text(score['high'])}]",
-        "trust": titled(TRUST_TITLES, run.summary["trust"]),
-    }
-
-
-def log_axis(values: Sequence[float]) -> tuple[tuple[float, float], list[float]]:
-    """A domain around positive values, at least a factor of 2.5 wide, and at most nine round ticks in it."""
-    low, high = min(values), max(values)
-    spare = max((high / low) ** 0.04, math.sqrt(max(1.0, 2.5 * low / high)), 1.06)
-    low, high = low / spare, high * spare
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks: list[float] = []
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
-        ticks = [step * 10.0**decade for decade in decades for step in steps]
-        ticks = [tick for tick in ticks if low <= tick <= high]
-        if len(ticks) >= 4:
-            break
-    return (low, high), ticks[:: math.ceil(len(ticks) / 9)]
-
-
-def _score_domain(data: Sequence[dict[str, Any]]) -> list[float]:
-    low, high = min(row["low"] for row in data), max(row["high"] for row in data)
-    spare = max(0.04 * (high - low), 0.5)
-    return [low - spare, high + spare]
+_FADED_LINE, _FADED_MARK = 0.07, 0.3
 
 
 def pareto(board: Board, own: Sequence[str] = (), likely: Mapping[str, float] | None = None) -> dict[str, Any]:
@@ -160,18 +48,24 @@ def small(board: Board, own: Sequence[str]) -> dict[str, Any]:
 
 def _filled(template: dict[str, Any], data: list[dict[str, Any]], board: Board, own: list[str]) -> dict[str, Any]:
     """A board's numbers put into a spec; Altair builds and checks the rest of it only once."""
-    spec = copy.deepcopy(template)
     (left, right), ticks = log_axis([row["x"] for row in data])
-    bottom, top = _score_domain(data)
+    bottom, top = score_domain(data)
     for row in data:
         row["left"], row["right"] = max(row["left"], left), min(row["right"], right)
-    spec["datasets"] = {"runs": data}
     values = {"picked": own, "hovered": "", "x0": left, "x1": right, "y0": bottom, "y1": top, "ticks": ticks}
-    spec["params"] = [{"name": name, "value": value} for name, value in values.items()]
-    for layer in spec["layer"]:
-        if "y" in layer["encoding"]:
-            layer["encoding"]["y"]["title"] = f"{clean(titled(METRIC_TITLES, board.metric))}, %"
-    return spec
+    title = f"{clean(titled(METRIC_TITLES, board.metric))}, %"
+    return {
+        **template,
+        "datasets": {"runs": data},
+        "params": [{"name": name, "value": value} for name, value in values.items()],
+        "layer": [_titled(layer, title) for layer in template["layer"]],
+    }
+
+
+def _titled(layer: dict[str, Any], title: str) -> dict[str, Any]:
+    """A layer of a template with a title for what goes up; the template stays as it was."""
+    encoding = layer["encoding"]
+    return {**layer, "encoding": {**encoding, "y": {**encoding["y"], "title": title}}} if "y" in encoding else layer
 
 
 @cache
@@ -225,12 +119,17 @@ def _y(axis: alt.Axis | None, field: str) -> alt.Y:
 
 def _whisker(chart: alt.Chart, opacity: float) -> alt.Chart:
     return chart.mark_rule(strokeWidth=1.25).encode(
-        color=alt.Color("family:N", legend=None, scale=_paint()),
-        opacity=alt.when(_HOVERED)
-        .then(alt.value(1))
-        .when(_LIT)
-        .then(alt.value(opacity))
-        .otherwise(alt.value(opacity / 8)),
+        color=_coloured(alt.Color),
+        opacity=alt.when(_HOVERED).then(alt.value(1)).when(_LIT).then(alt.value(opacity)).otherwise(alt.value(0)),
+    )
+
+
+def _coloured(channel: type[Any]) -> Any:
+    """The family's colour where a mark is lit, one grey for all that are faded."""
+    return (
+        alt.when(f"{_HOVERED} || {_LIT}")
+        .then(channel("family:N", legend=None, scale=_paint()))
+        .otherwise(alt.value(_MUTED))
     )
 
 
@@ -261,7 +160,7 @@ def _band(base: alt.Chart) -> alt.Chart:
 def _lines(base: alt.Chart, width: float) -> alt.Chart:
     return base.mark_line(strokeWidth=width).encode(
         detail="strand:N",
-        color=alt.Color("family:N", legend=None, scale=_paint()),
+        color=_coloured(alt.Color),
         strokeDash=alt.StrokeDash("dash:O", legend=None).scale(
             domain=list(range(len(DASHES))), range=[list(dash) for dash in DASHES]
         ),
@@ -269,19 +168,29 @@ def _lines(base: alt.Chart, width: float) -> alt.Chart:
         .then(alt.value(0.5))
         .when(_LIT)
         .then(alt.value(1))
-        .otherwise(alt.value(0.1)),
+        .otherwise(alt.value(_FADED_LINE)),
     )
 
 
 def _marks(base: alt.Chart, size: float) -> alt.Chart:
     return base.mark_point(strokeWidth=1.75).encode(
-        stroke=alt.Stroke("family:N", legend=None, scale=_paint()),
-        fill=alt.when("datum.front")
-        .then(alt.Fill("family:N", legend=None, scale=_paint()))
-        .otherwise(alt.value(_PAPER)),
+        stroke=_coloured(alt.Stroke),
+        fill=alt.Fill(
+            "family:N",
+            legend=None,
+            scale=_paint(),
+            condition=[
+                {"test": "!datum.front", "value": _PAPER},
+                {"test": f"!({_HOVERED} || {_LIT})", "value": _MUTED},
+            ],
+        ),
         shape=alt.Shape("family:N", legend=None).scale(domain=list(SHAPES), range=list(SHAPES.values())),
-        size=alt.when(_HOVERED).then(alt.value(3 * size)).otherwise(alt.value(size)),
-        opacity=alt.when(_LIT).then(alt.value(1)).otherwise(alt.value(0.1)),
+        size=alt.when(_HOVERED)
+        .then(alt.value(3 * size))
+        .when(f"datum.faded && !({_PICKED})")
+        .then(alt.value(size / 4))
+        .otherwise(alt.value(size)),
+        opacity=alt.when(f"{_HOVERED} || {_LIT}").then(alt.value(1)).otherwise(alt.value(_FADED_MARK)),
     )
 
 
@@ -309,20 +218,3 @@ def _spec(chart: alt.LayerChart, width: int, height: int) -> dict[str, Any]:
     )
     spec: dict[str, Any] = chart.to_dict()
     return spec
-
-
-def description(board: Board, own: Sequence[str] = ()) -> str:
-    """What the chart shows, in words, for those who do not see it; with ids of `own` curves, what these show."""
-    shown = [curve for curve in board.curves if not own or curve.id in own]
-    runs = [run for run in board.runs if not own or run.curve in own]
-    best, front = runs[0], [run for run in runs if run.on_front]
-    least, most = (with_unit(pick(run.cost for run in runs), "FLOPs") for pick in (min, max))
-    span = f"at {least}" if least == most else f"from {least} to {most}"
-    curves = "1 curve" if len(shown) == 1 else f"{len(shown)} curves"
-    points = "1 operating point" if len(runs) == 1 else f"{len(runs)} operating points"
-    on_front = "1 is" if len(front) == 1 else f"{len(front)} are"
-    return (
-        f"{curves} with {points}, {span} per sample; {on_front} on the Pareto front. "
-        f"The best score, {score_text(best.score)} %, is that of {best.summary['method']['name']} "
-        f"at {with_unit(best.cost, 'FLOPs')}. The table below has every number."
-    )

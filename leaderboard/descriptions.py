@@ -24,4 +24,12 @@ DESCRIPTIONS = {
         "A shallow and a full model stand one behind the other, both complete. The second runs only when the first is "
         "not confident enough. Training with a margin by difficulty keeps that confidence honest."
     ),
+    "skiprnn": (
+        "A gate beside the recurrent cell says how soon its state is to be updated again. Until then words are passed "
+        "over without any computation. The budget term of its training sets how many are read."
+    ),
+    "skimrnn": (
+        "A large cell reads the words that matter, and a small one skims the rest, updating a part of the state alone. "
+        "Which of the two takes a word is decided from the word and the state so far. Skimmed words cost a fraction."
+    ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from elue.schema import Record, Samples
@@ -17,7 +17,8 @@ BINS = 24
 class Spend:
     """How one unit of the model was used: `share` of the samples ran it, on `rows` rows (tokens) a sample that did.
 
-    `layer` is the layer's number, 0 for a unit that belongs to none; `expert` its number, if the unit is one.
+    `layer` is the layer's number, 0 for a unit that belongs to none; `expert` its number, if the unit is one. `flops`
+    is what it takes of the mean FLOPs a sample, None where the record does not tell.
     """
 
     unit: str
@@ -26,6 +27,7 @@ class Spend:
     expert: int | None
     share: float
     rows: float
+    flops: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def detail_of(record: Record, low: float, high: float) -> Detail | None:
         low=low,
         high=high,
         bins=histogram(record.samples.flops, low, high),
-        spend=spend_of(record.samples),
+        spend=spend_of(record.samples, record.units),
         explained=tuple(each.id for each in record.explained),
         samples=len(record.samples.id),
     )
@@ -64,8 +66,11 @@ def histogram(values: Sequence[float], low: float, high: float, bins: int = BINS
     return tuple(counts)
 
 
-def spend_of(samples: Samples) -> tuple[Spend, ...]:
-    """The use of every unit in the traces, by layer, in the order in which a layer first runs them."""
+def spend_of(samples: Samples, flops: Mapping[str, float] | None = None) -> tuple[Spend, ...]:
+    """The use of every unit in the traces, by layer, in the order in which a layer first runs them.
+
+    `flops` is the mean FLOPs a sample of each unit, where they are known.
+    """
     taken = [0] * len(samples.paths)
     for place in samples.path:
         taken[place] += 1
@@ -80,7 +85,7 @@ def spend_of(samples: Samples) -> tuple[Spend, ...]:
             ran[unit] += times_taken
     total = len(samples.path)
     found = [
-        Spend(unit, *_parts(unit), share=ran[unit] / total, rows=rows[unit] / ran[unit])
+        Spend(unit, *_parts(unit), ran[unit] / total, rows[unit] / ran[unit], (flops or {}).get(unit))
         for unit in order
         if total and ran[unit]
     ]

@@ -22,14 +22,25 @@ def draw(spec: Mapping[str, Any]) -> str:
     """The spec as an SVG element without styles, scripts, ids or fixed size, to stand inside a page."""
     root = ET.fromstring(vl_convert.vegalite_to_svg(dict(spec), vl_version=VEGA_LITE))
     for parent in root.iter():
-        for child in [child for child in parent if child.get("display") == "none"]:
+        for child in [child for child in parent if child.get("display") == "none" or child.get("opacity") == "0"]:
             parent.remove(child)
         for name in _NOISE & set(parent.attrib):
             del parent.attrib[name]
+        _lighten(parent)
     ET.register_namespace("", _SVG)
     root.set("aria-hidden", "true")
     root.set("focusable", "false")
     return ET.tostring(root, encoding="unicode")
+
+
+def _lighten(element: ET.Element) -> None:
+    """Let fill and stroke be translucent, each by itself: opacity of the whole costs a layer of its own to draw."""
+    opacity = element.get("opacity")
+    if opacity is None or len(element):
+        return
+    del element.attrib["opacity"]
+    if opacity != "1":
+        element.attrib.update({f"{part}-opacity": opacity for part in ("fill", "stroke") if part in element.attrib})
 
 
 def safe(spec: Mapping[str, Any]) -> Markup:

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from . import axes, charts, manifests, samplefiles, summaries, text
+from . import axes, chartdata, manifests, samplefiles, summaries, text
 
 
 @cache
@@ -37,9 +37,10 @@ def environment() -> jinja2.Environment:
     )
     env.globals.update(
         axes=axes,
-        dash_style=charts.dash_style,
+        declared=summaries.declared,
+        dash_style=chartdata.dash_style,
         division_of=summaries.division_of,
-        family_style=charts.family_style,
+        family_style=chartdata.family_style,
         link=text.web_address,
         record_path=samplefiles.record_path,
         retraction_of_all=manifests.retraction_of_all,

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from . import charts, drawing, provenance
+from . import chartdata, charts, drawing, provenance
 from .boards import Board, Curve, MethodCard, Run, Task
 from .descriptions import DESCRIPTIONS
 from .details import Detail, Spend
 from .manifests import retraction_of_all
 from .provenance import flat
-from .text import knob_text
+from .text import knob_text, with_unit
 
 if TYPE_CHECKING:
-    from .build import Site
+    from .site import Site
 
 MOST_DRAWN = 150
 """Up to this many curves on all boards, each gets a drawing of its own at build time."""
 CARD = (
+    ("title", "Submission"),
     ("version", "Version"),
     ("authors", "Authors"),
     ("licence", "Licence"),
@@ -71,6 +72,11 @@ class Entry:
         return list(kinds.items())
 
     @property
+    def priced(self) -> bool:
+        """Whether a run that tells traces also tells the FLOPs of each unit."""
+        return any(run.summary.get("units") for run in self.traced)
+
+    @property
     def traced(self) -> list[Run]:
         """The runs that tell traces, at most five, spread from the cheapest to the dearest."""
         runs = [run for run in self.detailed if self.details[run.key].spend]
@@ -98,15 +104,25 @@ def contents(site: Site, method: MethodCard) -> dict[str, Any]:
 def _card(method: MethodCard) -> list[tuple[str, str]]:
     """The manifest's words as pairs of heading and text."""
     manifest = {**method.manifest}
+    if manifest.get("title") == method.title:
+        del manifest["title"]
     if not manifest.get("paper"):
         manifest["paper"] = method.paper
     pairs: list[tuple[str, str]] = []
     for name, heading in CARD:
         value = manifest.get(name)
         several = value if isinstance(value, list | tuple) else [value]
-        said = [", ".join(f"{n} {v}" for n, v in flat(each)) if isinstance(each, dict) else each for each in several]
+        said = [_phrase(each) if isinstance(each, dict) else each for each in several]
         pairs += [(heading, ", ".join(knob_text(each) for each in said if each not in (None, "")))]
     return [(heading, said) for heading, said in pairs if said]
+
+
+def _phrase(told: Mapping[str, Any]) -> str:
+    """A table of a manifest in words: what it is about and where it lies first, then the rest with its names."""
+    first = [str(told[name]) for name in ("task", "url") if told.get(name)]
+    size = [with_unit(told["size"], "B")] if isinstance(told.get("size"), int) else []
+    rest = {name: value for name, value in told.items() if name not in ("task", "url", "size")}
+    return ", ".join([*first, *size, *(f"{name} {value}" for name, value in flat(rest))])
 
 
 def _options(method: MethodCard) -> list[tuple[str, list[str]]]:
@@ -138,10 +154,10 @@ def _figure(site: Site, board: Board, own: Sequence[str]) -> dict[str, Any]:
     if sum(len(board.curves) for _, board in site.boards) <= MOST_DRAWN:
         drawn = drawing.safe(spec)
     else:
-        drawn = Markup('<img src="../{}" alt="" loading="lazy">').format(charts.path_of(board))
+        drawn = Markup('<img src="../{}" alt="" loading="lazy">').format(chartdata.path_of(board))
     return {
         "id": f"{board.id}-chart",
         "svg": drawn,
         "spec": spec,
-        "description": charts.description(board, own),
+        "description": chartdata.description(board, own),
     }

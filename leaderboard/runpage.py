@@ -16,7 +16,7 @@ from .provenance import flat
 from .text import canonical, clean
 
 if TYPE_CHECKING:
-    from .build import Site
+    from .site import Site
 
 
 def contents(site: Site, task: Task, board: Board | None, run: Run) -> dict[str, Any]:

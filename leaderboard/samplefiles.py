@@ -13,7 +13,7 @@ from elue import records, tasks
 from elue.schema import Explained, Record
 
 from .boards import Board, Run
-from .charts import family_style
+from .chartdata import family_style
 from .publish import File
 from .text import clean, score_text
 

@@ -32,6 +32,11 @@ def why_not(summary: Summary) -> str:
     return "The count is incomplete." if summary["status"] == "ok" else "No reason was recorded."
 
 
+def declared(summary: Summary) -> bool:
+    """Whether a run's numbers are published ones that nobody measured here."""
+    return bool(summary["measure"] == "declared")
+
+
 def run_page(summary: Summary) -> str:
     """The path of a run's own page."""
     return f"runs/{slug(short(str(summary['key']), 16))}.html"

@@ -74,6 +74,13 @@ def test_reading_what_was_written_gives_the_same_record(tmp_path: Path) -> None:
     assert records.dumps(records.read(path)) == path.read_text()
 
 
+def test_a_record_without_units_has_no_word_of_them(tmp_path: Path) -> None:
+    assert '"units"' not in records.dumps(make_record())
+    record = make_record(units={"layer.1": 9.0, "embed": 6.0})
+    assert records.read(records.write(record, tmp_path)) == record
+    assert records.summary(record)["units"] == record.units
+
+
 def test_the_text_does_not_depend_on_the_order_of_knobs() -> None:
     one = make_record(point={"a": 1, "b": 2.0})
     other = make_record(point={"b": 2.0, "a": 1})

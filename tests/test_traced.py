@@ -63,8 +63,25 @@ def run(tmp_path: Path, write_task: WriteTask) -> Run:
 
 def same_but_for_how(one: Record, other: Record) -> bool:
     """Whether records differ only in how compute was found, and in times."""
-    fixed = {"measure": "observed", "audited": 0, "times": one.times, "traffic": None}
+    fixed = {"measure": "observed", "audited": 0, "times": one.times, "traffic": None, "units": {}}
     return records.dumps(one.model_copy(update=fixed)) == records.dumps(other.model_copy(update=fixed))
+
+
+def test_units_share_out_the_flops_as_their_steps_are_priced(run: Run, tmp_path: Path) -> None:
+    plugin = toys.write(tmp_path, toys.LADDER, toys.EXPLAIN)
+    found = run(plugin)
+    for record in found:
+        assert record.samples is not None
+        assert record.flops is not None
+        named = {unit for path in record.samples.paths for unit, _, _ in path}
+        assert set(record.units) == named
+        assert sum(record.units.values()) == pytest.approx(record.flops.mean, rel=1e-12)
+    costs: dict[str, set[float]] = {}
+    for record in found:
+        for unit, flops in record.units.items():
+            costs.setdefault(unit, set()).add(round(flops, 6))
+    assert any(len(flops) == 1 for flops in costs.values()), "a unit that every sample runs costs the same at any point"
+    assert all(not record.units for record in run(plugin, measure="observed"))
 
 
 def test_traced_and_observed_give_the_same_record(run: Run, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ def build_site(
 ) -> None:
     """Build the static leaderboard site from the index."""
     from elue.leaderboard import build, manifests
+    from elue.leaderboard.workers import reader, workers
     from elue.store import Store
 
     store = Store(db)
@@ -28,7 +29,8 @@ def build_site(
         store.catch_up(runs)
     summaries = store.summaries()
     told = manifests.read(submissions) if submissions is not None else {}
-    index = build(summaries, out, store.record, told, base_url)
+    with workers(len(summaries)) as executor:
+        index = build(summaries, out, reader(db), told, base_url, executor)
     note(f"{len(summaries)} runs; open {index.resolve().as_uri()}")
     if serve:
         from elue.leaderboard.serving import serve as serve_folder

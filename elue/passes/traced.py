@@ -92,10 +92,20 @@ def priced(column: Column, paths: Paths, total: int) -> tuple[Answers, Ties, Tra
         path=path,
         paths=told,
         declared=mean_declared(column.declared),
+        units=units_of(column.paths, paths),
     )
     read = float(np.mean([price.bytes_read for price in prices]))
     written = float(np.mean([price.bytes_written for price in prices]))
     return answers, column.ties, Traffic(read_mean=read, written_mean=written)
+
+
+def units_of(taken: Sequence[int], paths: Paths) -> dict[str, float]:
+    """Mean FLOPs a sample of every unit in the traces that samples took."""
+    spent: Counter[str] = Counter()
+    for path, samples in Counter(taken).items():
+        for unit, shape, times in paths.paths[path]:
+            spent[unit] += samples * times * paths.rehearsed[unit, shape]
+    return {unit: flops / len(taken) for unit, flops in spent.items()}
 
 
 def mean_declared(claims: Sequence[int | None]) -> float | None:

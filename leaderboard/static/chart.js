@@ -90,13 +90,15 @@
           row.sure = 0;
         }
       }
+      const lit = (row) => Number(!row.faded || this.picked.has(row.curve));
+      rows.sort((a, b) => lit(a) - lit(b));
       return this.published ? [...this.old(), ...rows] : rows;
     }
 
     old() {
       const spec = specOf(this.controls.dataset.published);
       if (!spec || this.axes.x !== "flops" || this.axes.y !== "score") return [];
-      return spec.datasets.runs.map((row) => ({ ...row, front: false, sure: 0, keep: false, faded: true, family: "other" }));
+      return spec.datasets.runs.map((row) => ({ ...row, front: false, sure: 0, keep: true, faded: false, family: "other" }));
     }
 
     domain(rows) {
@@ -107,8 +109,8 @@
       const spare = Math.max((high / low) ** 0.04, Math.sqrt(Math.max(1, (2.5 * low) / high)), 1.06);
       low /= spare;
       high *= spare;
-      const bottom = Math.min(...rows.map((row) => row.low));
-      const top = Math.max(...rows.map((row) => row.high));
+      const bottom = Math.min(...rows.map((row) => (row.faded ? row.y : row.low)));
+      const top = Math.max(...rows.map((row) => (row.faded ? row.y : row.high)));
       const room = Math.max(0.04 * (top - bottom), top - bottom < 2 ? 0.05 : 0.5);
       return { x0: low, x1: high, y0: bottom - room, y1: top + room };
     }

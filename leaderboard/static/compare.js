@@ -40,6 +40,10 @@
     return [quantile(differences, 0.025), quantile(differences, 0.975)];
   }
 
+  function percent(share) {
+    return `${(100 * share).toFixed(1).replace("-", "−")} %`;
+  }
+
   function fact(term, ...content) {
     return make("div", [make("dt", term), make("dd", content)]);
   }
@@ -127,8 +131,8 @@
         fact("Difference, A − B", make("data", signed(difference), { value: difference }), range ? make("span", ` [${signed(range[0])}, ${signed(range[1])}]`, { class: "quiet interval" }) : null),
         fact("Won by A", make("data", won.length.toLocaleString("en"), { value: won.length })),
         fact("Lost to B", make("data", lost.length.toLocaleString("en"), { value: lost.length })),
-        fact("Saved in all", make("data", `${(100 * (1 - total(a.flops) / total(b.flops))).toFixed(1)} %`, { value: 1 - total(a.flops) / total(b.flops) })),
-        fact("Saved on the median sample", `${(100 * median(saved)).toFixed(1)} %`),
+        fact("Saved in all", make("data", percent(1 - total(a.flops) / total(b.flops)), { value: 1 - total(a.flops) / total(b.flops) })),
+        fact("Saved on the median sample", percent(median(saved))),
         overall(),
       ], { class: "facts small" }),
       strip(saved),
@@ -140,7 +144,7 @@
 
   function setBudgets(wanted) {
     const all = budgets();
-    options(pick.budget, all.map((cost) => [String(cost), `${flops(cost)}FLOPs`]), wanted && all.map(String).includes(wanted) ? wanted : String(all[all.length - 1]));
+    options(pick.budget, all.map((cost) => [String(cost), `${flops(cost)}FLOPs`]), wanted && all.map(String).includes(wanted) ? wanted : String(all[Math.floor((all.length - 1) / 2)]));
   }
 
   async function setBoard(state) {

@@ -129,10 +129,10 @@
         make("td", i === last ? make("span", "answered here", { class: "badge gold" }) : "went on"),
       ]);
     });
-    const heads = [name, "Answer", "Confidence", "", ""].map((head, i) => make(head ? "th" : "td", head, i === 2 ? { scope: "col", class: "num" } : head ? { scope: "col" } : {}));
+    const heads = [name, "Answer", "Confidence", "As a bar", "Then"].map((head, i) => make("th", head, { scope: "col", ...(i === 2 ? { class: "num" } : {}) }));
     return [
       make("h3", cascade ? `Answered by model ${explained.stage + 1}` : `Left at exit ${last + 1}`),
-      make("table", [make("caption", "Confidence at each way out asked"), make("thead", make("tr", heads)), make("tbody", rows)]),
+      make("div", make("table", [make("caption", "Confidence at each way out asked"), make("thead", make("tr", heads)), make("tbody", rows)]), { class: "scroll", tabindex: "0", role: "group", "aria-label": "Confidence" }),
     ];
   }
 

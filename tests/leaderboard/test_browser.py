@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from elue.leaderboard import build
+from elue.leaderboard import build, manifests
 from elue.records import read as read_record
 from elue.resampling import column_of, resample, side_by_side
+from elue.store import Store
 from tests.leaderboard.browsing import CHROMIUM, DRIVER, Browser
-from tests.leaderboard.test_site import hostile
+from tests.leaderboard.test_site import SETS
+
+SUBMISSIONS = Path(__file__).parents[2] / "submissions"
 
 pytestmark = [
     pytest.mark.browser,
@@ -28,8 +31,11 @@ pytestmark = [
 def folder(tmp_path_factory, whole_site):
     root = tmp_path_factory.mktemp("sites")
     (root / "whole").symlink_to(whole_site)
-    for name, summaries in {"hostile": hostile(), "nothing": []}.items():
-        build(summaries, root / name)
+    for name in ("hostile text", "nothing", "long names", "right to left", "only failures", "one run"):
+        build(SETS[name](), root / name)
+    store = Store(f"sqlite:///{root / 'elue.sqlite'}")
+    store.rebuild([SUBMISSIONS])
+    build(store.summaries(), root / "submissions", store.record, manifests.read(SUBMISSIONS))
     return root
 
 
@@ -48,7 +54,10 @@ def pages_of(site: Path) -> list[Path]:
     return sorted(set(site.rglob("*.html")) - set(runs[1:-2]))
 
 
-@pytest.mark.parametrize("name", ["whole", "hostile", "nothing"])
+KINDS = ["whole", "submissions", "hostile text", "nothing", "long names", "right to left", "only failures", "one run"]
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_every_page_loads_from_files_without_a_complaint_and_fits_every_window(browser, folder, name):
     for page in pages_of(folder / name):
         browser.open(page)
@@ -57,7 +66,8 @@ def test_every_page_loads_from_files_without_a_complaint_and_fits_every_window(b
         assert page.as_uri() in asked
         assert [a for a in asked if not a.startswith("file://") and a != "about:blank"] == []
         assert browser.count(".canvas") == browser.count(".canvas.live svg")
-        for width in (360, 390, 1000, 1600):
+        browser.run("for (const each of document.querySelectorAll('details')) each.open = true")
+        for width in (360, 800, 1440):
             browser.widen(width)
             assert browser.run("return document.documentElement.scrollWidth") <= width, (page.name, width)
     assert browser.complaints() == []
@@ -218,6 +228,53 @@ def test_the_explorer_shows_what_a_method_did_with_a_sample(browser, folder, who
     assert browser.count("#explanation .expert") == sum(map(len, record.explained[0].experts.values()))
 
 
+@pytest.mark.parametrize("method", ["ltp", "elasticbert", "switch", "cascadebert"])
+def test_an_opened_sample_fits_a_phone(browser, folder, whole_records, method):
+    record = next(r for r in whole_records if r.method.name == method and r.task.name == "diagnostic")
+    view = f"run=run-{record.key[:16]}&sample={record.explained[2].id}"
+    browser.open(folder / "whole" / "samples" / "diagnostic.html", width=390, view=view)
+    browser.run("for (const each of document.querySelectorAll('details')) each.open = true")
+    assert browser.one("#explanation").is_displayed()
+    assert browser.run("return document.documentElement.scrollWidth") <= 390
+
+
+def test_the_published_curves_of_2022_come_and_go_on_the_chart(browser, folder):
+    page = folder / "submissions" / "tasks" / "sst2_elue.html"
+    records = [read_record(path) for path in sorted((SUBMISSIONS / "elue-2022" / "records").rglob("*.json"))]
+    browser.open(page)
+    first = browser.one(".canvas.live").get_attribute("id")
+    marks = f"#{first} .mark-symbol.layer_5_marks path"
+    own = browser.count(marks)
+    browser.one(f".controls[data-for={first}] [data-published]").click()
+    browser.wait(f"document.querySelectorAll('{marks}').length === {own + len(records)}")
+    drawn = browser.run(
+        f"return [...document.querySelectorAll('{marks}')].map(m => [m.__data__.datum, m.getAttribute('opacity')])"
+        ".filter(([d]) => d.family === 'other').map(([d, o]) => [d.x, d.y, Number(o ?? 1)])"
+    )
+    assert sorted((x, y) for x, y, _ in drawn) == sorted((r.flops.mean, r.score.value) for r in records)
+    assert {opacity for *_, opacity in drawn} == {1}, "asked for, they are to be seen"
+    view = browser.run("return location.hash").removeprefix("#")
+    browser.open(page, view=view)
+    assert browser.count(marks) == own + len(records)
+    browser.one(f".controls[data-for={first}] [data-published]").click()
+    browser.wait(f"document.querySelectorAll('{marks}').length === {own}")
+    assert browser.complaints() == []
+
+
+def test_printed_pages_are_light_and_no_wider_than_a_sheet(browser, folder):
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        for path in ("index.html", "tasks/sst2_elue.html", "methods/ltp.html"):
+            browser.open(folder / "submissions" / path, width=760)
+            browser.run("document.documentElement.dataset.theme = 'dark'")
+            assert browser.run("return document.documentElement.scrollWidth") <= 760, path
+            ink = browser.run("return getComputedStyle(document.querySelector('h1')).color")
+            assert max(map(int, re.findall(r"\d+", ink))) < 100, "dark ink also where pages are dark"
+            assert not any(each.is_displayed() for each in browser.all(".filters, .controls, .theme, .screen"))
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 def test_texts_that_are_not_ours_stay_out(browser, folder):
     site = folder / "whole"
     assert "friend" in "".join(p.read_text() for p in (site / "data").rglob("*.js"))
@@ -322,7 +379,8 @@ def axe(tmp_path_factory) -> str:
 def test_axe_finds_no_serious_violation(browser, folder, axe, theme):
     site = folder / "whole"
     samples = site / "samples" / "diagnostic.html"
-    views = [(page, "") for page in pages_of(site)] + [(folder / "nothing" / "index.html", "")]
+    kinds = [site, *(folder / name for name in ("submissions", "nothing", "only failures", "right to left"))]
+    views = [(page, "") for kind in kinds for page in pages_of(kind)]
     views += [(samples, f"sample=diagnostic-{i}") for i in (1, 2)]
     found = []
     for page, view in views:

@@ -8,8 +8,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from elue.leaderboard import boards, charts, drawing
-from tests.leaderboard.samples import METHODS, curve, store, summary
+from elue.leaderboard import boards, chartdata, charts, drawing
+from tests.leaderboard.samples import curve, store, summary
 
 
 def board_of(summaries):
@@ -19,40 +19,6 @@ def board_of(summaries):
 @pytest.fixture(scope="module")
 def board():
     return board_of(curve("sst2_elue", "static") + curve("sst2_elue", "ltp"))
-
-
-def test_every_ranked_run_is_one_row_with_its_numbers(board):
-    rows = {row["run"]: row for row in charts.rows(board)}
-    assert len(rows) == len(board.runs)
-    for run in board.runs:
-        row, score = rows[run.anchor], run.summary["score"]
-        assert (row["x"], row["y"]) == (run.summary["flops"]["mean"], score["value"])
-        assert (row["low"], row["high"], row["front"]) == (score["low"], score["high"], run.on_front)
-
-
-def test_a_free_run_is_drawn_left_of_all_others():
-    board = board_of([summary(flops={"mean": 0.0}, point={}), summary(flops={"mean": 9e6})])
-    free, other = sorted(charts.rows(board), key=lambda row: row["x"])
-    assert 0 < free["x"] < other["x"] == 9e6
-    assert free["cost"].startswith("0.00")
-
-
-@pytest.mark.parametrize(
-    "values", [[1e7], [1e7, 1.1e7], [3.5e8, 4.2e9], [1e3, 1e12], [7.0], [9.99e5, 1.001e6], [1e-3, 5.0]]
-)
-def test_the_cost_axis_holds_all_values_and_a_few_round_ticks(values):
-    (low, high), ticks = charts.log_axis(values)
-    assert low < min(values) <= max(values) < high
-    assert high / low > 2.4
-    assert 2 <= len(ticks) <= 9
-    assert all(low <= tick <= high for tick in ticks)
-    assert all(float(f"{tick:.2g}") == pytest.approx(tick) for tick in ticks)
-
-
-def test_each_family_has_a_colour_and_a_shape_of_its_own():
-    assert len(set(charts.SHAPES.values())) == len(charts.SHAPES) == len(set(charts.COLOURS.values()))
-    assert set(charts.SHAPES) == set(charts.COLOURS)
-    assert charts.family_style("a family of the future") == charts.OTHER
 
 
 def contrast(one: str, other: str) -> float:
@@ -70,7 +36,7 @@ def contrast(one: str, other: str) -> float:
 def test_colours_can_be_told_from_the_ground_in_light_and_dark():
     style = drawing_style()
     grounds = {side: [style[name][side] for name in ("paper", "ground")] for side in (0, 1)}
-    for name in ("ink", "muted", "accent", "bad", "warn", "good", *charts.COLOURS):
+    for name in ("ink", "muted", "accent", "bad", "warn", "good", *chartdata.COLOURS):
         for side in (0, 1):
             assert min(contrast(style[name][side], ground) for ground in grounds[side]) >= 4.5, name
     pairs = [("front-ink", "front-tint"), ("bad", "bad-tint"), ("warn", "warn-tint"), ("good", "good-tint")]
@@ -89,7 +55,7 @@ def drawing_style():
 
 def test_the_colours_of_drawings_are_those_of_light_pages():
     style = drawing_style()
-    assert {name: style[name][0] for name in charts.COLOURS} == charts.COLOURS
+    assert {name: style[name][0] for name in chartdata.COLOURS} == chartdata.COLOURS
     spec = str(charts.pareto(board_of([summary()])))
     assert all(style[name][0] == colour for name, colour in re.findall(r"var\(--([a-z_]+), (#[0-9a-f]{6})\)", spec))
 
@@ -126,28 +92,32 @@ def test_drawing_twice_gives_the_same_bytes_and_nothing_a_page_must_not_hold(boa
     assert not re.search(r"<script|<style|style=|\bid=|href|url\(|http(?!://www.w3.org/2000/svg)", first)
 
 
-def test_a_chart_of_own_curves_keeps_only_the_front_of_the_others(board):
-    (own,) = [curve for curve in board.curves if curve.method == "static"]
-    rows = charts.rows(board, [own.id])
-    others = [row for row in rows if row["curve"] != own.id]
-    assert {row["run"] for row in rows} == {run.anchor for run in (*own.runs, *board.front)}
-    assert len({row["strand"] for row in others}) == len(others) > 0
-
-
 def test_picked_curves_stay_and_the_others_fade(board):
     def faded(picked):
         root = ET.fromstring(drawing.draw(charts.pareto(board, picked)))
-        return sum(element.get("opacity") == "0.1" for element in root.iter())
+        greys = [e for e in root.iter() if "--muted" in e.get("stroke", "") and "stroke-opacity" in e.attrib]
+        return len(greys)
 
     (one, other) = (curve.id for curve in board.curves)
     assert faded([]) == faded([one, other]) == 0
-    assert faded([one]) > 0
+    others = [run for run in board.front if run.curve == other]
+    assert faded([one]) == 2 * len(others) > 0, "a mark and a point of a line each"
+
+
+def test_only_what_is_lit_has_colour_and_whiskers():
+    runs = [
+        summary(method={"name": f"m{k}"}, flops={"mean": 1e6 * (1 + k)}, score={"value": 80 - k}) for k in range(17)
+    ]
+    svg = drawing.draw(charts.pareto(board_of(runs)))
+    coloured = [e for e in ET.fromstring(svg).iter() if "--early_exit" in e.get("stroke", "") and e.tag[-4:] == "path"]
+    assert len(coloured) == 2, "the mark and the line of the one curve on the front"
+    assert sum(e.tag[-4:] == "line" and "--early_exit" in e.get("stroke", "") for e in ET.fromstring(svg).iter()) == 2
 
 
 def test_a_drawing_alone_has_plain_colours(board):
     alone = drawing.standalone(drawing.draw(charts.pareto(board)))
     assert "var(" not in alone
-    assert charts.COLOURS["skimming"] in alone
+    assert chartdata.COLOURS["skimming"] in alone
     assert ET.fromstring(alone)[0].get("fill") == "#ffffff"
 
 
@@ -156,20 +126,6 @@ def test_the_interactive_spec_evaluates_nothing_and_loads_nothing(board):
     assert "url" not in str(spec)
     names = {"picked", "hovered", "x0", "x1", "y0", "y1", "ticks"}
     assert {param["name"] for param in spec["params"]} == names
-
-
-def test_the_description_names_curves_range_and_best():
-    board = board_of([run for name in METHODS for run in curve("sst2_elue", name)])
-    words = charts.description(board)
-    best = max(board.runs, key=lambda run: run.score)
-    assert words.startswith("5 curves with 31 operating points")
-    assert f"{best.score:.2f} %" in words
-    assert best.summary["method"]["name"] in words
-    (static,) = [curve for curve in board.curves if curve.method == "static"]
-    assert charts.description(board, [static.id]).startswith("1 curve with 6 operating points")
-    one = charts.description(board_of([summary()]))
-    assert "1 curve with 1 operating point" in one
-    assert "1 is on the Pareto front" in one
 
 
 def test_boards_of_all_sizes_can_be_drawn():

@@ -181,6 +181,11 @@ def test_home_counts_what_there_is():
     home = parsed["index.html"]
     facts = [dd.text for dd in home.one("dl", class_="facts").all("dd")]
     assert facts == ["2", "5", str(len(runs) - 3), "3"]
+    published = [summary(measure="declared", seed=k) for k in range(4)]
+    home = read(dict(pages([*runs, *published]))["index.html"])
+    facts = {div.one("dt").text: div.one("dd").text for div in home.one("dl", class_="facts").all("div")}
+    assert facts["Measured runs"] == str(len(runs) - 3)
+    assert facts["Published points, not measured here"] == "4"
 
 
 def test_hostile_text_stands_as_text():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,12 @@ from elue.errors import ElueError
 from elue.leaderboard import build, details, manifests
 from elue.leaderboard.links import checked
 from elue.ranking import rank_board
+from elue.records import summary as summary_of
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.samples import summary
 from tests.leaderboard.whole import MANIFESTS, REASON
+
+SUBMISSIONS = Path(__file__).parents[2] / "submissions"
 
 
 def page(site, path):
@@ -74,7 +78,7 @@ def test_a_run_page_holds_the_record_and_every_digest(whole_site, whole_records)
     record = next(r for r in whole_records if r.method.name == "cascadebert")
     run = page(whole_site, f"runs/{record.key[:16]}.html")
     told = json.loads(run.one("pre", class_="record").text)
-    assert told == json.loads(record.model_dump_json(by_alias=True, exclude={"samples", "explained"}))
+    assert told == summary_of(record)
     for value in (record.key, record.command, record.profile.digest, record.weights.digest, record.flags[0].detail):
         assert value in run.text
     assert record.environment["torch"] in run.text
@@ -101,6 +105,26 @@ def test_use_of_units_is_counted_by_sample(whole_records):
         ]
         assert each.share == pytest.approx(len(ran) / len(record.samples.path))
         assert each.rows == pytest.approx(sum(ran) / len(ran))
+
+
+def test_a_method_page_says_what_each_unit_spends(whole_site, whole_records):
+    records = [r for r in whole_records if r.method.name == "elasticbert" and r.task.name == "diagnostic"]
+    records.sort(key=lambda r: (r.flops.mean, r.key))
+    first, last = records[0], records[-1]
+    method = page(whole_site, "methods/elasticbert.html")
+    tables = method.all("table", class_="units")
+    ends = {}
+    assert len(tables) == 2, "one for each task"
+    for row in tables[0].one("tbody").all("tr"):
+        cells = [[float(data.attributes["value"]) for data in cell.all("data")] for cell in row.all("td")]
+        ends[row.one("th").text] = cells[0], cells[-1]
+    for unit, (cheap, dear) in ends.items():
+        assert cheap == ([first.units[unit]] if unit in first.units else [])
+        assert dear == ([last.units[unit]] if unit in last.units else [])
+    assert sum(sum(cheap) for cheap, _ in ends.values()) == pytest.approx(first.flops.mean)
+    assert sum(sum(dear) for _, dear in ends.values()) == pytest.approx(last.flops.mean)
+    assert "tell no FLOPs by unit" in page(whole_site, "methods/cascadebert.html").text
+    assert "tell no FLOPs by unit" not in method.text
 
 
 def test_a_histogram_counts_everything_once():
@@ -135,14 +159,24 @@ def test_a_broken_link_ends_the_build(target):
 
 def test_manifests_are_read_by_method(tmp_path):
     (tmp_path / "one").mkdir()
-    (tmp_path / "one" / "submission.toml").write_text(
-        'slug = "one"\nauthors = ["A"]\nlicence = "MIT"\n[[methods]]\nname = "m"\nversion = "2"\n'
-        '[[retracted]]\nmethod = "m"\nreason = "wrong data"\nwhen = "2026-01-01"\n'
-    )
-    told = manifests.read(tmp_path)["m"]
-    assert (told["version"], told["authors"]) == ("2", ["A"])
-    assert manifests.retraction_of_all(told) == "wrong data (2026-01-01)"
+    text = (SUBMISSIONS / "baselines" / "submission.toml").read_text("utf-8")
+    text += '[[retracted]]\nmethod = "ltp"\nreason = "wrong data"\nwhen = "2026-01-01"\n'
+    (tmp_path / "one" / "submission.toml").write_text(text)
+    told = manifests.read(tmp_path)
+    assert list(told) == ["static", "elasticbert", "ltp", "switch", "cascadebert"]
+    assert (told["ltp"]["version"], told["ltp"]["authors"]) == ("0.1.0", ["The authors of ELUE"])
+    assert [each["task"] for each in told["ltp"]["weights"]] == ["sst2_elue"]
+    assert manifests.retraction_of_all(told["ltp"]) == "wrong data (2026-01-01)"
+    assert manifests.retraction_of_all(told["static"]) == ""
     (tmp_path / "one" / "submission.toml").write_text("= no")
     with pytest.raises(ElueError) as caught:
         manifests.read(tmp_path)
-    assert caught.value.code == "unreadable_manifest"
+    assert caught.value.code == "bad_manifest"
+    with pytest.raises(ElueError) as caught:
+        manifests.read(tmp_path / "none")
+    assert caught.value.code == "no_submissions"
+
+
+def test_the_submissions_of_this_repository_are_read():
+    told = manifests.read(SUBMISSIONS)
+    assert {"static", "elasticbert", "ElasticBERT-patience", "LayerDrop"} <= told.keys()

@@ -67,6 +67,10 @@ def whole(base: dict[str, Any], place: int, size: int = SIZE, rich: bool = True)
             paths.append(steps)
         path.append(paths.index(steps))
         flops.append(sum(math.prod(shape) * 1000 * times for _, shape, times in steps))
+    units: dict[str, float] = {}
+    for number in path:
+        for unit, shape, times in paths[number]:
+            units[unit] = units.get(unit, 0) + math.prod(shape) * 1000 * times / size
     value = 100 * (1 - sum(error) / size)
     half = 196 * math.sqrt(max(value / 100 * (1 - value / 100), 0.01) / size)
     ordered = sorted(flops)
@@ -76,6 +80,7 @@ def whole(base: dict[str, Any], place: int, size: int = SIZE, rich: bool = True)
         "task": {**base["task"], "size": size},
         "measure": "traced",
         "audited": 24,
+        "units": units if family != "cascade" else {},
         "score": {"name": "accuracy", "value": value, "low": max(0, value - half), "high": min(100, value + half)},
         "flops": {
             "mean": mean,

@@ -222,6 +222,7 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
     "errors": ("E211", lambda f: edit(f, samples=samples(f, "error", 0, 0.5)) and None, "neither 0 nor 1"),
     "mean FLOPs": ("E212", lambda f: edit(f, flops=part(f, "flops", mean=1.0)) and None, "flops.mean is 1.00"),
     "a sample's FLOPs": ("E212", lambda f: edit(f, samples=samples(f, "flops", 5, 10**9)) and None, "flops.mean"),
+    "FLOPs by unit": ("E212", lambda f: edit(f, units={"embed": 1.0}) and None, "its units, added up, is 1.00"),
     "more touched than there is": (
         "E212",
         lambda f: edit(f, params=part(f, "params", total=3)) and None,

@@ -87,6 +87,8 @@ class TotalsAreSums(EachRecord):
             "flops.matmul_mean": (flops.matmul_mean, math.fsum(samples.matmul_flops) / len(samples.id)),
             "params.touched_mean": (params.touched_mean, math.fsum(samples.params_touched) / len(samples.id)),
         }
+        if record.units:
+            again["units, added up,"] = (math.fsum(record.units.values()), flops.mean)
         for name, (said, found) in again.items():
             if not close(said, found):
                 yield f"its {name} is {said:,.2f}, but from its samples {found:,.2f}", NEVER

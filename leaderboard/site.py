@@ -1,0 +1,45 @@
+"""What all pages are made of, and how one of them is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import details, samplefiles, scoring
+from .boards import Board, MethodCard, Task
+from .environment import environment
+from .publish import File
+
+
+@dataclass
+class Site:
+    """Everything that pages are made of; `details` and `scored` fill as the tasks are worked on."""
+
+    tasks: Sequence[Task]
+    methods: Sequence[MethodCard]
+    base_url: str
+    details: dict[str, details.Detail] = field(default_factory=dict)
+    scored: dict[str, scoring.Scored] = field(default_factory=dict)
+    overviews: dict[str, list[samplefiles.Overview]] = field(default_factory=dict)
+
+    @property
+    def boards(self) -> list[tuple[Task, Board]]:
+        """All boards, with their tasks."""
+        return [(task, board) for task in self.tasks for board in task.boards]
+
+    def score_of(self, board: Board) -> scoring.Scored:
+        """What is known of a board's scores."""
+        return self.scored.get(board.id) or scoring.Scored(board, None)
+
+
+def page(site: Site, path: str, template: str, **contents: Any) -> File:
+    root = "../" * path.count("/")
+    rendered = environment().get_template(template).render(site=site, root=root, path=path, **contents)
+    return path, rendered
+
+
+def titled(task: Task, board: Board) -> str:
+    """What tells a board from all others, in one line."""
+    limit = f", {board.limit:,} samples of it" if board.limit is not None else ""
+    return f"{task.title}: {board.split}{limit}, profile {board.profile['name']} {board.profile['digest'][:8]}"

@@ -1,0 +1,121 @@
+"""All files that hang on one task alone: its samples, charts, tables and runs. Tasks can be worked on side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from elue.schema import Record
+
+from . import chartdata, charts, details, downloads, drawing, runpage, samplefiles, scoring
+from .boards import Board, Run, Task
+from .publish import File
+from .site import Site, page, titled
+
+ReadRecord = Callable[[str], Record]
+"""Gives the whole record of a run key."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """The files of a task, and what the pages of methods and of all tasks need of it."""
+
+    files: list[File]
+    details: dict[str, details.Detail]
+    scored: dict[str, scoring.Scored]
+    overviews: dict[str, list[samplefiles.Overview]]
+
+
+@dataclass(frozen=True)
+class TaskWork:
+    """Makes the files of a task: a function that another process can be given, if `record` can."""
+
+    record: ReadRecord | None
+    base_url: str
+
+    def __call__(self, task: Task) -> Made:
+        """The files of this task; a board's records are let go before the next one's are read."""
+        site = Site([task], [], self.base_url)
+        return Made(list(_files(site, task, self.record)), site.details, site.scored, site.overviews)
+
+
+def _files(site: Site, task: Task, record: ReadRecord | None) -> Iterator[File]:
+    for board in task.boards if record else ():
+        assert record is not None
+        yield from _measured(site, board, record)
+    yield from _task(site, task)
+    yield from _explorer(site, task)
+    yield from _runs(site, task)
+
+
+def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
+    """The sample files of a board. Its records are read once, and only what the files need of each is kept."""
+    flops = [flops for run in board.runs for flops in (run.summary["flops"]["p50"], run.summary["flops"]["max"])]
+    low, high = max(1.0, min(flops) / 4), max(2.0, *flops)
+    seen = samplefiles.Overviewing(board)
+    parts: dict[str, samplefiles.Parts] = {}
+
+    def passing() -> Iterator[Record]:
+        for run in board.runs:
+            whole = record(run.key)
+            detail = details.detail_of(whole, low, high)
+            if detail is not None:
+                site.details[run.key] = detail
+                seen.see(whole)
+                parts[run.key] = samplefiles.parts_of(whole)
+            yield whole
+
+    found = scoring.scored(board, passing())
+    for run in board.runs:
+        if run.key in parts:
+            yield from samplefiles.run_files(run, parts.pop(run.key), found.replicates.get(run.key, ()))
+    site.scored[board.id] = scoring.Scored(board, found.scores, found.why)
+    if seen.ids:
+        site.overviews[board.id] = seen.overviews()
+        yield samplefiles.board_file(board, seen.ids, site.overviews[board.id])
+        yield scoring.pairs_file(site.scored[board.id])
+
+
+def _task(site: Site, task: Task) -> Iterator[File]:
+    figures = {board.id: figure(site, board) for board in task.boards}
+    published = next((b for b in task.boards if b.profile["name"] == "elue-2022"), None)
+    yield page(site, f"tasks/{task.slug}.html", "task.html", task=task, figures=figures, published=published)
+    yield f"data/{task.slug}.csv", downloads.csv_of([task])
+    yield f"data/{task.slug}.json", downloads.json_of([task])
+    if task.boards:
+        specs = {found["id"]: found["spec"] for found in figures.values()}
+        yield samplefiles.data_file(f"charts/{task.slug}", specs)
+    for board in task.boards:
+        alone = drawing.standalone(str(figures[board.id]["svg"]))
+        yield chartdata.path_of(board), alone
+        yield chartdata.path_of(board, "png"), drawing.raster(alone)
+
+
+def _explorer(site: Site, task: Task) -> Iterator[File]:
+    boards_ = [board for board in task.boards if site.overviews.get(board.id)]
+    if boards_:
+        board = boards_[0]
+        listed = samplefiles.listed(site.overviews[board.id])
+        contents = {"task": task, "boards": boards_, "board": board, "listed": listed, "titled": titled}
+        shippable = samplefiles.shippable(task.name)
+        yield page(site, f"samples/{task.slug}.html", "samples.html", **contents, shippable=shippable)
+
+
+def _runs(site: Site, task: Task) -> Iterator[File]:
+    placed: list[tuple[Board | None, Run]] = [(board, run) for board in task.boards for run in board.runs]
+    for board, run in [*placed, *((None, run) for run in task.unranked)]:
+        yield page(site, run.page, "run.html", **runpage.contents(site, task, board, run))
+
+
+def figure(site: Site, board: Board) -> dict[str, Any]:
+    """A board's chart: its drawing, its spec for the script, and what it shows in words."""
+    spec = charts.pareto(board, likely=site.score_of(board).likely)
+    return {
+        "id": f"{board.id}-chart",
+        "svg": drawing.safe(spec),
+        "spec": spec,
+        "description": chartdata.description(board),
+        "svg_file": chartdata.path_of(board),
+        "png_file": chartdata.path_of(board, "png"),
+    }

@@ -1,0 +1,44 @@
+"""Processes that work on tasks side by side, where a store is large enough to be worth their start."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import cache, partial
+
+from elue.schema import Record
+from elue.store import Store
+
+WORTH_IT = 1500
+"""From this many runs on; below it, starting processes and passing files between them takes longer than it saves."""
+
+
+@contextmanager
+def workers(runs: int, most: int = 4) -> Iterator[Executor | None]:
+    """An executor for a site of so many runs, with a process a core but no more than `most`; None for a small one.
+
+    They are started afresh: a forked one would share the database connection and the threads of this process.
+    """
+    count = min(most, os.cpu_count() or 1)
+    if runs < WORTH_IT or count < 2:
+        yield None
+        return
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as executor:
+        yield executor
+
+
+def reader(url: str) -> Callable[[str], Record]:
+    """What gives a whole record by its key, from the index at a database URL that each process opens for itself."""
+    return partial(_read, url)
+
+
+def _read(url: str, key: str) -> Record:
+    return _opened(url).record(key)
+
+
+@cache
+def _opened(url: str) -> Store:
+    return Store(url, create=False)

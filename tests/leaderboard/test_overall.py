@@ -1,0 +1,45 @@
+"""The overall board on the first page is that of `elue.overall`."""
+
+from __future__ import annotations
+
+import pytest
+
+from elue import overall
+from elue.leaderboard.build import pages
+from elue.ranking import rank_board
+from tests.leaderboard.reading import numbers, read
+from tests.leaderboard.samples import TASKS, curve
+from tests.leaderboard.whole import reader_of, summaries_of, whole
+
+
+@pytest.fixture(scope="module")
+def records():
+    """Two tasks; on one of them a method has two seeds, and another method is missing."""
+    chosen = [("static", 0), ("ltp", 0), ("ltp", 1), ("elasticbert", 0)]
+    return [
+        whole(base, i % 6 + 1, rich=False)
+        for task in TASKS
+        for method, seed in chosen
+        if task == "diagnostic" or (method, seed) not in (("ltp", 1), ("elasticbert", 0))
+        for i, base in enumerate(curve(task, method, seed))
+    ]
+
+
+def test_rows_are_the_overall_scores_with_the_mean_of_a_methods_curves(records):
+    home = read(str(dict(pages(summaries_of(records), reader_of(records)))["index.html"]))
+    rows = home.one("table", id="overall").one("tbody").all("tr")
+    boards = [rank_board([r for r in records if r.task.name == task]) for task in TASKS]
+    expected = {score.method: score for score in overall.overall(boards)}
+    assert {row.all("a")[0].text for row in rows} == expected.keys()
+    for row in rows:
+        score = expected[row.all("a")[0].text]
+        values = [value for value, _ in numbers(row)]
+        ranked = [score.rank] if score.rank is not None else []
+        assert values[: len(ranked) + 3] == [*ranked, score.elue_1.value, score.elue_1.low, score.elue_1.high]
+        assert f"{len(score.tasks)} of {score.of}" in row.text
+    both = [c.elue_1.value for c in boards[list(TASKS).index("diagnostic")].curves if c.method == "ltp" and c.elue_1]
+    alone = [c.elue_1.value for c in boards[list(TASKS).index("sst2_elue")].curves if c.method == "ltp" and c.elue_1]
+    assert len(both) == 2
+    assert both[0] != both[1]
+    assert expected["ltp"].elue_1.value == pytest.approx((sum(both) / 2 + alone[0]) / 2)
+    assert expected["elasticbert"].rank is None

@@ -1,0 +1,32 @@
+"""Tasks worked on by other processes give the site that one process gives."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+
+from elue.leaderboard import workers
+from elue.leaderboard.build import pages
+from elue.store import Store
+from tests.leaderboard.whole import MANIFESTS, whole_store
+
+
+def test_processes_make_the_same_bytes_as_one(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'elue.sqlite'}")
+    store.add_all(whole_store())
+    read, summaries = workers.reader(store.url), store.summaries()
+    alone = dict(pages(summaries, read, MANIFESTS, "https://elue.example"))
+    with ProcessPoolExecutor(2, get_context("spawn")) as executor:
+        assert dict(pages(summaries, read, MANIFESTS, "https://elue.example", executor)) == alone
+
+
+@pytest.mark.parametrize(("runs", "cores", "count"), [(10, 8, 0), (10_000, 1, 0), (10_000, 2, 2), (10_000, 64, 4)])
+def test_only_a_large_store_on_several_cores_gets_processes(monkeypatch, runs, cores, count):
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: cores)
+    started = []
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", lambda n, context: started.append(n) or ProcessPoolExecutor(n))
+    with workers.workers(runs) as executor:
+        assert (executor is not None) == bool(count)
+    assert started == ([count] if count else [])
