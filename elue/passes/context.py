@@ -67,7 +67,10 @@ class Evaluation:
     def worker(self) -> Worker:
         """A new worker that can read the method and its weights, and neither the task's files nor any run."""
         sees = (*self.method.code, *(path for path in (self.weights, self.against) if path))
-        hides = (self.runs, *self.data.spec.files.values())
+        hides = [self.runs, *self.data.spec.files.values()]
+        folder = self.data.folder
+        if folder is not None and not any(path.resolve().is_relative_to(folder) for path in sees):
+            hides.append(folder)
         return Worker(self.log, self.profile.conditions.threads, self.limits, sees, hides)
 
 
