@@ -118,7 +118,13 @@ def path_of(runs: Path, task: str, method: str, key: str) -> Path:
 
 
 def write(record: Record, runs: Path) -> Path:
-    """Write a record in one piece: a reader sees the old file or the new one, never half of it."""
+    """Write a record in one piece: a reader sees the old file or the new one, never half of it.
+
+    Raises ElueError where that can't be done, or its task or method has a name that would lead elsewhere.
+    """
+    for name in (record.task.name, record.method.name, record.key):
+        if name in ("", ".", "..") or set(name) & set("/\\\0"):
+            raise ElueError("bad_name", f"{name!r} can't be the name of a folder or file.", "Choose a plain name.")
     path = path_of(runs, record.task.name, record.method.name, record.key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
