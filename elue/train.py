@@ -53,7 +53,7 @@ def train(training: Training) -> None:
     if training.force:
         (out / "elue.json").unlink(missing_ok=True)
     job = {
-        "target": training.method.target,
+        "target": training.method.address,
         "task": asdict(training.task.info()),
         "train": rows,
         "validation": validation,

@@ -164,7 +164,7 @@ def subject(
     elif isinstance(method, Method):
         made = method
     else:
-        made = load_method(registry.find(str(method)).target)
+        made = load_method(registry.find(str(method)).address)
     loaded = tasks.load(tasks.get(task), split, data, SAMPLES)
     samples = tuple(Sample(f"sample-{i}", s.text, s.pair) for i, s in enumerate(loaded.samples))
     return Subject(made, loaded.spec.info(), samples, weights, seed)

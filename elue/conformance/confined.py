@@ -96,7 +96,7 @@ def _started(examination: Examination, log: Path) -> Worker:
         worker.call(
             "open",
             START_SECONDS,
-            target=examination.method.target,
+            target=examination.method.address,
             task=asdict(info),
             profile=asdict(examination.profile),
         )

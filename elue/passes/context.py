@@ -129,7 +129,7 @@ def open_method(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
     answer = worker.call(
         "open",
         START_SECONDS,
-        target=evaluation.method.target,
+        target=evaluation.method.address,
         task=asdict(evaluation.data.spec.info()),
         profile=asdict(evaluation.profile),
     )

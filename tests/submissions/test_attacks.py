@@ -26,7 +26,7 @@ def slipping() -> bytes:
     """A zip archive whose entries lead out of the folder it is unpacked in."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        for name in ("../escaped.py", "../../escaped.py", "/tmp/escaped.py", "inside/../../../escaped.py"):
+        for name in ("../escaped.py", "../../escaped.py", "/escaped.py", "inside/../../../escaped.py"):
             archive.writestr(name, "raise SystemExit('ran')")
     return content.getvalue()
 
@@ -87,7 +87,7 @@ def test_a_method_s_name_reaches_the_site_as_text(hello: Path, tmp_path: Path, n
     assert all(path.is_relative_to(out) for path in tmp_path.rglob("escaped*"))
 
 
-@pytest.mark.parametrize("name", ["../../../escaped", "/tmp/escaped", "..", "", "a/b"])
+@pytest.mark.parametrize("name", ["../../../escaped", "/escaped", "..", "", "a/b"])
 def test_a_method_s_name_leads_no_record_out_of_its_folder(hello: Path, tmp_path: Path, name: str) -> None:
     """Such as one from a table of published points, which has no plugin."""
     record = records.read(files(hello)[0])
