@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow lint types bench clean
+.PHONY: demo test test-slow lint types validate bench clean
 
 demo: $(STAMP)
 	$(BIN)/elue demo --out demo
@@ -20,6 +20,9 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+validate: $(STAMP)
+	$(BIN)/elue validate submissions/*/
 
 bench: $(STAMP)
 	$(BIN)/pytest -m benchmark -s tests/benchmarks

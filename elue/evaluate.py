@@ -102,7 +102,7 @@ def describe(method: MethodSource) -> list[dict[str, Any]]:
         log = Path(folder) / "log"
         try:
             with Worker(log, sees=method.code) as worker:
-                answer = worker.call("describe", START_SECONDS, target=method.target)
+                answer = worker.call("describe", START_SECONDS, target=method.address)
         except WorkerFailure as failure:
             message = f"Method '{method.name}' is broken: {failure.reason}."
             raise ElueError("broken_method", message) from None

@@ -10,7 +10,10 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import repeat
+from operator import add
 from typing import Any
 
 Step = tuple[str, tuple[int, ...], int]
@@ -53,11 +56,18 @@ def pack_samples(samples: Mapping[str, Any]) -> dict[str, Any]:
 
 def unpack(packed: Mapping[str, Any]) -> Any:
     """What was packed, either way. Raises ValueError, KeyError, TypeError or zlib.error for anything else."""
-    encoding = packed["encoding"]
-    if encoding not in (PLAIN, COLUMNS):
-        raise ValueError(f"unknown sample encoding {encoding!r}")
-    content = json.loads(_unfolded(base64.b64decode(packed["data"], validate=True)), parse_constant=refuse)
-    return content if encoding == PLAIN else _samples(content)
+    content = json.loads(unfold(packed), parse_constant=refuse)
+    return content if packed["encoding"] == PLAIN else _samples(content)
+
+
+def unfold(packed: Mapping[str, Any]) -> bytes:
+    """What was packed, as bytes that nobody has looked into: it is whole, by its checksum, and of bearable size.
+
+    Raises as `unpack` does.
+    """
+    if packed["encoding"] not in (PLAIN, COLUMNS):
+        raise ValueError(f"unknown sample encoding {packed['encoding']!r}")
+    return _unfolded(base64.b64decode(packed["data"], validate=True))
 
 
 def refuse(name: str) -> float:
@@ -107,30 +117,38 @@ def _less(column: Sequence[int], before: Sequence[int] | None) -> list[int]:
     return list(column) if before is None else [a - b for a, b in zip(column, before, strict=True)]
 
 
+class _Steps(dict[tuple[int, ...], Step]):
+    """The steps of a unit, each made once, by their sizes."""
+
+    def __init__(self, unit: str, times: int) -> None:
+        self.unit, self.times = unit, times
+
+    def __missing__(self, sizes: tuple[int, ...]) -> Step:
+        step = self[sizes] = (self.unit, sizes, self.times)
+        return step
+
+
 def _unpack_paths(packed: Mapping[str, Any]) -> list[Path]:
     templates, kinds = packed["templates"], packed["kinds"]
     if sum(len(templates[kind]) for kind in kinds) > MOST_STEPS:
         raise ValueError("more steps than a record may have")
-    steps: dict[Step, Step] = {}
-    groups = []
-    for template, differences in zip(templates, packed["columns"], strict=True):
-        columns: list[list[int]] = []
+    steps: dict[tuple[str, int], _Steps] = {}
+    counts, groups = Counter(kinds), []
+    for kind, (template, differences) in enumerate(zip(templates, packed["columns"], strict=True)):
+        columns: list[Sequence[int]] = []
         for column in differences:
-            columns.append([a + b for a, b in zip(column, columns[-1], strict=True)] if columns else column)
-        groups.append((template, zip(*columns, strict=True)))
-    paths = []
-    for kind in kinds:
-        template, rows = groups[kind]
-        sizes = next(rows, ())
-        path, at = [], 0
+            columns.append(list(map(add, column, columns[-1])) if columns else column)
+        if {len(column) for column in differences} - {counts[kind]}:
+            raise ValueError("traces of a template differ in number")
+        upright, at = [], 0
         for unit, rank, times in template:
-            step = (unit, sizes[at : at + rank], times)
-            path.append(steps.setdefault(step, step))
+            sizes = zip(*columns[at : at + rank], strict=True) if rank else repeat((), counts[kind])
+            upright.append(map(steps.setdefault((unit, times), _Steps(unit, times)).__getitem__, sizes))
             at += rank
-        if at != len(sizes):
+        if at != len(columns):
             raise ValueError("a trace has fewer sizes than its steps")
-        paths.append(tuple(path))
-    return paths
+        groups.append(zip(*upright, strict=True) if upright else repeat(()))
+    return [next(groups[kind]) for kind in kinds]
 
 
 def _compressed(content: Any) -> str:

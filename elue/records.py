@@ -79,11 +79,19 @@ def dumps(record: Record) -> str:
     document = summary(record)
     document["samples"] = packing.pack_samples(dict(record.samples)) if record.samples else None
     document["explained"] = packing.pack([each.model_dump(mode="json") for each in record.explained])
-    return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return _text(document)
 
 
-def loads(text: str, source: str = "record") -> Record:
-    """Read a record, upgrading older schemas. Raises ElueError for one that is newer, damaged or misshapen."""
+def restated(text: str, head: Record) -> str:
+    """The text of a record with another summary: that of `head`, which need not hold its samples."""
+    return _text({**_upgraded(json.loads(text)), **summary(head)})
+
+
+def loads(text: str, source: str = "record", samples: bool = True) -> Record:
+    """Read a record, upgrading older schemas. Raises ElueError for one that is newer, damaged or misshapen.
+
+    Without `samples` it comes without what it holds of single ones; they are seen to be whole, but not looked into.
+    """
     try:
         document = json.loads(text, parse_constant=packing.refuse)
         schema = document["schema"]
@@ -93,13 +101,15 @@ def loads(text: str, source: str = "record") -> Record:
         hint = "Update ELUE to read it."
         raise ElueError("record_newer", f"{source} has schema {schema}; this version knows up to {SCHEMA}.", hint)
     try:
-        while schema < SCHEMA:
-            document = UPGRADES[schema](document)
-            schema = document["schema"]
+        document = _upgraded(document)
+        for name in ("samples", "explained"):
+            packed = document.get(name)
+            if packed and not samples:
+                packing.unfold(document.pop(name))
+            elif packed:
+                document[name] = packing.unpack(packed)
         if document.get("samples"):
-            document["samples"] = _even(packing.unpack(document["samples"]))
-        if document.get("explained"):
-            document["explained"] = packing.unpack(document["explained"])
+            document["samples"] = _even(document["samples"])
         return Record.model_validate(document)
     except (
         AttributeError,
@@ -122,7 +132,13 @@ def path_of(runs: Path, task: str, method: str, key: str) -> Path:
 
 
 def write(record: Record, runs: Path) -> Path:
-    """Write a record in one piece: a reader sees the old file or the new one, never half of it."""
+    """Write a record in one piece: a reader sees the old file or the new one, never half of it.
+
+    Raises ElueError where that can't be done, or its task or method has a name that would lead elsewhere.
+    """
+    for name in (record.task.name, record.method.name, record.key):
+        if name in ("", ".", "..") or set(name) & set("/\\\0"):
+            raise ElueError("bad_name", f"{name!r} can't be the name of a folder or file.", "Choose a plain name.")
     path = path_of(runs, record.task.name, record.method.name, record.key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,6 +177,16 @@ def files(runs: Path) -> Iterator[Path]:
     for path in found:
         if not any(part[0] == "." for part in path.relative_to(runs).parts) and path.is_file():
             yield path
+
+
+def _upgraded(document: dict[str, Any]) -> dict[str, Any]:
+    while document["schema"] < SCHEMA:
+        document = UPGRADES[document["schema"]](document)
+    return document
+
+
+def _text(document: dict[str, Any]) -> str:
+    return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def _even(samples: dict[str, Any]) -> dict[str, Any]:

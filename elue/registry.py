@@ -25,7 +25,10 @@ GROUP = "elue.methods"
 
 @dataclass(frozen=True, slots=True)
 class MethodSource:
-    """A method as its source describes it. `target` is what a worker loads; `broken` says why it can't be used."""
+    """A method as its source describes it. `target` names its class; `broken` says why it can't be used.
+
+    `root` is the folder its package lies in, if that is not ELUE: installed there, or copied into a submission.
+    """
 
     name: str
     target: str
@@ -36,6 +39,12 @@ class MethodSource:
     paper: str = ""
     distribution: tuple[str, str] | None = None
     broken: str = ""
+    root: Path | None = None
+
+    @property
+    def address(self) -> str:
+        """What a worker is told to load (see `elue.worker.plugin`): the very files that were read here."""
+        return f"{self.root}//{self.target}" if self.root else self.target
 
     @property
     def code(self) -> tuple[Path, ...]:
@@ -48,7 +57,7 @@ class MethodSource:
     def digest(self) -> str:
         """sha256 over the method's own code and the code it stands on (see `elue.sources`)."""
         assert self.file is not None
-        return sources.digest(self.file, self.module)
+        return sources.digest(self.file, self.module, self.root)
 
 
 @dataclass(slots=True)
@@ -86,6 +95,18 @@ def find(reference: str) -> MethodSource:
     return _usable(methods[reference])
 
 
+def find_below(root: Path, target: str) -> MethodSource:
+    """The method `module:Class` of a package whose source lies below a folder, installed or not.
+
+    Raises ElueError when it is not there or broken.
+    """
+    module, _, class_name = target.partition(":")
+    file = sources.locate_below(root, module)
+    if file is None:
+        raise ElueError("no_source", f"The source of {module} is not below {root}.", "Pack it again.")
+    return _usable(_describe(file, class_name, target, module, None, root.resolve()))
+
+
 def _usable(method: MethodSource) -> MethodSource:
     if method.broken:
         raise ElueError("broken_method", f"Method '{method.name}' is broken: {method.broken}.")
@@ -97,7 +118,7 @@ def _from_entry(name: str, module: str, attribute: str, owner: tuple[str, str] |
     file = sources.locate(module)
     if file is None:
         return _broken(name, target, f"there is no module '{module}'", owner)
-    method = _describe(file, attribute, target, module, owner)
+    method = _describe(file, attribute, target, module, owner, _root(file, module))
     if not method.broken and method.name != name:
         return _broken(name, target, f"its class calls itself '{method.name}'", owner)
     return method if not method.broken else _broken(name, target, method.broken, owner)
@@ -117,11 +138,25 @@ def _from_file(file: Path, class_name: str) -> MethodSource:
             several = f"{len(names)} methods ({', '.join(names)})" if names else "no subclass of Method with a name"
             raise ElueError("which_method", f"{file.name} has {several}.", f"Name one: {file.name}:Class.")
         class_name = names[0]
-    return _describe(file, class_name, f"{file}:{class_name}", None, None)
+    return _describe(file, class_name, f"{file}:{class_name}", None, None, None)
+
+
+def _root(file: Path, module: str) -> Path | None:
+    """The folder that a package is imported from; None for ELUE's own, and where folders are called otherwise."""
+    parts = module.split(".")
+    place = file.resolve().parent if file.name == "__init__.py" else file.resolve().with_suffix("")
+    if parts[0] == "elue" or place.parts[-len(parts) :] != tuple(parts):
+        return None
+    return place.parents[len(parts) - 1]
 
 
 def _describe(
-    file: Path, class_name: str, target: str, module: str | None, owner: tuple[str, str] | None
+    file: Path,
+    class_name: str,
+    target: str,
+    module: str | None,
+    owner: tuple[str, str] | None,
+    root: Path | None,
 ) -> MethodSource:
     try:
         tree = ast.parse(file.read_bytes(), str(file))
@@ -132,7 +167,8 @@ def _describe(
         return _broken(class_name, target, f"{file.name} has no class '{class_name}'", owner)
     literals = _inherited(classes[class_name], classes)
     name, family = literals.get("name"), literals.get("family")
-    reason = next(_faults(tree, name, family, literals.get("api", API)), "")
+    own = module.partition(".")[0] if module else ""
+    reason = next(_faults(tree, name, family, literals.get("api", API), own), "")
     return MethodSource(
         name=name if isinstance(name, str) and name else class_name,
         target=target,
@@ -143,11 +179,12 @@ def _describe(
         paper=str(literals.get("paper", "")),
         distribution=owner,
         broken=reason,
+        root=root,
     )
 
 
-def _faults(tree: ast.Module, name: object, family: object, api: object) -> Iterator[str]:
-    """Why a method can't work, as far as its source shows."""
+def _faults(tree: ast.Module, name: object, family: object, api: object, own: str) -> Iterator[str]:
+    """Why a method can't work, as far as its source shows. `own` is the package it is part of."""
     if not isinstance(name, str) or not name:
         yield "its class has no literal 'name'"
     elif not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
@@ -157,7 +194,7 @@ def _faults(tree: ast.Module, name: object, family: object, api: object) -> Iter
     if api != API:
         yield f"it was written for protocol api {api}; this version has {API}"
     for package in _top_level_imports(tree):
-        if package not in sys.stdlib_module_names and importlib.util.find_spec(package) is None:
+        if package not in (own, *sys.stdlib_module_names) and importlib.util.find_spec(package) is None:
             yield f"it needs the package '{package}', which is not installed"
 
 

@@ -190,16 +190,18 @@ Path = tuple[Step, ...]
 def _paths(given: Any) -> tuple[Path, ...]:
     """Traces as tuples. Equal steps are one object: there are few of them, and many traces that hold them."""
     steps: dict[Step, Step] = {}
+    seen: dict[int, Step] = {}
 
     def one(step: Any) -> Step:
         unit, shape, times = step
         key = (unit, tuple(shape), times)
         if key not in steps and not (type(unit) is str and all(type(n) is int and n >= 0 for n in (*key[1], times))):
             raise ValueError(f"{step!r} is no step")
-        return steps.setdefault(key, key)
+        made = seen[id(step)] = steps.setdefault(key, key)
+        return made
 
     try:
-        return tuple([tuple([one(step) for step in path]) for path in given])
+        return tuple([tuple([seen.get(id(step)) or one(step) for step in path]) for path in given])
     except TypeError as error:
         raise ValueError(f"no traces: {error}") from None
 

@@ -62,7 +62,10 @@ def closure(file: Path, module: str | None, root: Path | None = None) -> dict[st
         if name in trees:
             continue
         trees[name] = tree = ast.parse(path.read_bytes(), str(path))
-        for imported in _imports(tree, f"{name}.__init__" if path.name == "__init__.py" else name):
+        for imported in (
+            *_parents(name, own),
+            *_imports(tree, f"{name}.__init__" if path.name == "__init__.py" else name),
+        ):
             if imported.partition(".")[0] in (own, _CLOSED_OVER):
                 if root is None or imported.partition(".")[0] == _CLOSED_OVER:
                     found = locate(imported)
@@ -71,6 +74,13 @@ def closure(file: Path, module: str | None, root: Path | None = None) -> dict[st
                 if found is not None:
                     pending.append((imported, found))
     return trees
+
+
+def _parents(module: str, own: str) -> Iterator[str]:
+    """The packages around a module, which are imported before it; those of ELUE do nothing."""
+    parts = module.split(".")
+    if own != _CLOSED_OVER and parts[0] == own:
+        yield from (".".join(parts[:depth]) for depth in range(1, len(parts)))
 
 
 def normalised(tree: ast.Module) -> str:

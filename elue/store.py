@@ -39,7 +39,7 @@ from elue.errors import ElueError
 from elue.schema import Record
 
 BATCH = 32
-"""Records written at once; so many are in memory."""
+"""Rows and texts written at once. Samples, large when unpacked, are not unpacked for it."""
 WAIT_SECONDS = 60
 """How long a writer waits for others."""
 
@@ -173,7 +173,7 @@ class Store:
     def rebuild(self, runs: Sequence[Path], adjust: Callable[[Record], Record] = lambda record: record) -> int:
         """Replace the whole index by what lies under runs folders. Returns how many records that is.
 
-        It is one transaction, so a damaged record leaves the index as it was, with a few records in memory at a time.
+        It is one transaction, so a damaged record leaves the index as it was, with a few texts in memory at a time.
         `adjust` gives each record what is known from elsewhere, such as its trust (see `elue.submissions.signing`).
         """
         paths = (path for folder in runs for path in records.files(folder))
@@ -265,21 +265,22 @@ def _refuse_foreign(engine: Engine, url: str) -> None:
 
 
 def _read(path: Path) -> tuple[Record, str]:
+    """A record as the index shows it, without its samples, and its whole text."""
     text = records.text_of(path)
-    return records.loads(text, str(path)), text
+    return records.loads(text, str(path), samples=False), text
 
 
 def _adjusted(record: Record, text: str, adjust: Callable[[Record], Record]) -> tuple[Record, str]:
     adjusted = adjust(record)
-    return (record, text) if adjusted == record else (adjusted, records.dumps(adjusted))
+    return (record, text) if adjusted == record else (adjusted, records.restated(text, adjusted))
 
 
 def _fill(connection: Connection, new: Iterable[tuple[Record, str]]) -> None:
     """Put records and their texts in, in place of earlier ones with the same keys."""
-    left = iter(new)
-    while batch := {record.key: (record, text) for record, text in itertools.islice(left, BATCH)}:
-        _upsert(connection, Run, [_row(record) for record, _ in batch.values()])
-        _upsert(connection, Whole, [{"key": key, "text": text} for key, (_, text) in batch.items()])
+    rows = ((_row(record), {"key": record.key, "text": text}) for record, text in new)
+    while batch := {row["key"]: (row, whole) for row, whole in itertools.islice(rows, BATCH)}:
+        _upsert(connection, Run, [row for row, _ in batch.values()])
+        _upsert(connection, Whole, [whole for _, whole in batch.values()])
 
 
 def _upsert(connection: Connection, model: type[Run] | type[Whole], rows: list[dict[str, Any]]) -> None:

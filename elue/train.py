@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from elue.disk import check_writable
 from elue.errors import ElueError
 from elue.registry import MethodSource
 from elue.tasks import TaskData, TaskSpec, load
@@ -42,16 +43,17 @@ def train(training: Training) -> None:
     if (out / "elue.json").exists() and not training.force:
         hint = "Choose another --out, or --force to train anew."
         raise ElueError("weights_exist", f"{out} already holds trained weights.", hint)
-    if training.force:
-        (out / "elue.json").unlink(missing_ok=True)
     if training.max_train_samples is not None and training.max_train_samples < 1:
         raise ElueError("bad_value", f"--max-train-samples {training.max_train_samples} is less than 1.")
+    check_writable(out, "--out")
     rows = _rows(load(training.task, "train", training.data))
     if training.max_train_samples is not None and training.max_train_samples < len(rows):
         rows = random.Random(training.seed).sample(rows, training.max_train_samples)
     validation = _rows(load(training.task, "validation", training.data))
+    if training.force:
+        (out / "elue.json").unlink(missing_ok=True)
     job = {
-        "target": training.method.target,
+        "target": training.method.address,
         "task": asdict(training.task.info()),
         "train": rows,
         "validation": validation,

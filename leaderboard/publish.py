@@ -27,10 +27,11 @@ def publish(files: Mapping[str, str | bytes] | Iterable[File], out: Path) -> Non
     """
     out = Path(os.path.realpath(out))
     check(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name[:100]}-", dir=out.parent))
-    fresh, old = scratch / "new", scratch / "old"
+    scratch = None
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name[:100]}-", dir=out.parent))
+        fresh, old = scratch / "new", scratch / "old"
         fresh.mkdir()
         names = [_put(fresh, *file) for file in (files.items() if isinstance(files, Mapping) else files)]
         manifest = {"site": "elue", "schema": SCHEMA, "files": sorted(names)}
@@ -48,7 +49,8 @@ def publish(files: Mapping[str, str | bytes] | Iterable[File], out: Path) -> Non
             "cannot_write", f"The site could not be written to {out}: {error.strerror or error}.", "Give another --out."
         ) from error
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _put(folder: Path, name: str, content: str | bytes) -> str:

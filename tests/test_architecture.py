@@ -16,6 +16,7 @@ FLOORS = {
     "elue": 0,
     "elue.protocol": 0,
     "elue.errors": 0,
+    "elue.disk": 1,
     "elue.meter.table": 1,
     "elue.metrics": 1,
     "elue.controls": 1,

@@ -135,6 +135,25 @@ def remembering(self: Any, sample: Sample) -> Prediction:
     return Prediction(int(len(before) > len(sample.text)))
 
 
+def holding_on(self: Any, sample: Sample) -> Prediction:
+    """Answers all samples as the first one."""
+    self.first = self.__dict__.get("first", int(len(sample.text) > 20))
+    return Prediction(self.first)
+
+
+def holding_on_to_company(self: Any, samples: Sequence[Sample]) -> Sequence[Prediction]:
+    self.first = self.__dict__.get("first", len(samples) > 1)
+    return [Prediction(int(self.first)) for _ in samples]
+
+
+def recalling(self: Any, sample: Sample) -> Prediction:
+    """Computes a sample once, and knows it from then on."""
+    seen = self.__dict__.setdefault("seen", {})
+    if sample.text not in seen:
+        seen[sample.text] = int((torch.ones(2, 2) @ torch.ones(2, 2)).sum() > 0)
+    return Prediction(seen[sample.text])
+
+
 def by_company(self: Any, samples: Sequence[Sample]) -> Sequence[Prediction]:
     return [Prediction(len(samples) % 2) for _ in samples]
 
@@ -207,6 +226,9 @@ BAD: dict[str, tuple[str, Method, str]] = {
     "answers at random": ("deterministic", predicts(counting), "the answer is"),
     "costs at random": ("deterministic", predicts(costlier), "FLOPs"),
     "remembers the one before": ("order", predicts(remembering), "in reverse order"),
+    "holds on to the first sample": ("order", predicts(holding_on), "in reverse order"),
+    "knows what it has seen": ("deterministic", predicts(recalling), "costs 21 and then 0 FLOPs"),
+    "holds on to its first company": ("company", changed(predict=holding_on_to_company), "in company"),
     "answers by company": ("company", changed(predict=by_company), "in company"),
     "scores by padding": ("company", changed(predict=padded), "scores move by"),
     "keeps a point": ("points-leave-nothing", changed(configure=sticky), "after a visit"),
@@ -308,6 +330,27 @@ def test_in_a_worker_what_dies_or_hangs_fails_and_the_rest_goes_on(write_plugin:
     assert results["survives-emoji"].outcome == "pass"
     failed = {name for name, result in results.items() if result.outcome == "fail"}
     assert failed == {"survives-one-character", "survives-10000-characters"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ("FIRST.setdefault(0, len(s.text) % 2)", "the answer is"),
+        ("FIRST[s.text] if s.text in FIRST else FIRST.setdefault(s.text, int((W @ W).sum() > 0))", "FLOPs"),
+    ],
+)
+def test_what_a_module_keeps_is_seen_from_another_worker(write_plugin: WritePlugin, rule: str, says: str) -> None:
+    """Loading the model anew does not help there: the module that keeps it stays imported."""
+    plugin = write_plugin(
+        before="import torch\nW = torch.ones(3, 3)\nFIRST = {}\n",
+        predict=f"return [Prediction({rule}) for s in samples]",
+    )
+    data = tasks.load(tasks.get("diagnostic"), "validation", None, 8)
+    assert len({len(sample.text) % 2 for sample in (data.samples[0], data.samples[-1])}) == 2
+    results = {r.name: r for r in examine(Examination(registry.find(str(plugin)), data, profile.load("elue-1")))}
+    assert results["order"].outcome == "fail"
+    assert "by a model loaded anew, in reverse order" in results["order"].detail
+    assert says in results["order"].detail
 
 
 def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -135,7 +135,9 @@ BAD = {
 }
 
 
-def test_bad_plugins_end_their_run_with_a_status_and_the_others_go_on(run: Evaluate, write_plugin: WritePlugin) -> None:
+def test_bad_plugins_end_their_run_with_a_status_and_the_others_go_on(
+    run: Evaluate, write_plugin: WritePlugin, subtests: pytest.Subtests
+) -> None:
     branches = [
         f"if self.point['does'] == {name!r}:\n" + "\n".join("    " + line for line in body.splitlines())
         for name, (body, _, _) in BAD.items()
@@ -145,11 +147,12 @@ def test_bad_plugins_end_their_run_with_a_status_and_the_others_go_on(run: Evalu
     by_name = {record.point["does"]: record for record in run(plugin, points=points, sample_seconds=2.0, workers=2)}
     assert by_name["well"].status == "ok"
     for name, (_, status, reason) in BAD.items():
-        record = by_name[name]
-        assert record.status == status, name
-        assert reason in record.reason, name
-        assert "log: logs/mine-toy.log" in record.reason
-        assert (record.score, record.flops, record.samples, record.complete) == (None, None, None, False)
+        with subtests.test(name):
+            record = by_name[name]
+            assert record.status == status
+            assert reason in record.reason
+            assert "log: logs/mine-toy.log" in record.reason
+            assert (record.score, record.flops, record.samples, record.complete) == (None, None, None, False)
 
 
 def test_printing_harms_nothing_and_goes_to_the_log(run: Evaluate, write_plugin: WritePlugin, tmp_path: Path) -> None:

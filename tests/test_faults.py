@@ -1,144 +1,30 @@
-"""Killed processes, full disks, read-only folders, several evaluations at once: nothing finished is lost."""
+"""Killed processes and several evaluations at once: nothing finished is lost, nothing counted twice."""
 
 from __future__ import annotations
 
 import random
-import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from elue import records
 from elue.store import Store
+from elue.submissions import manifest as manifests
+from tests.commanding import Words, evaluation, parts, start, submission, write_records
 from tests.conftest import WritePlugin, WriteTask
-from tests.test_records import make_record
-
-Words = list[str | Path]
-
-
-def start(words: Words, cwd: Path, **options: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "elue", *map(str, words)]
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=cwd, **{**pipes, **options})  # type: ignore[call-overload, no-any-return]
-
-
-def evaluation(plugin: Path, task: Path, folder: Path, *more: str) -> Words:
-    places: Words = ["--runs", folder / "runs", "--db", f"sqlite:///{folder / 'index.sqlite'}"]
-    return ["evaluate", plugin, "--task", task, "--json", *places, *more]
-
-
-def write_records(runs: Path, count: int, prefix: str = "") -> None:
-    for number in range(count):
-        records.write(make_record(key=f"{prefix}{number:0{64 - len(prefix)}x}"), runs)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Mount a file system of some size, or read-only; skips where mounting is not allowed."""
-    mounted: list[Path] = []
-
-    def mount(options: str) -> Path:
-        place = tmp_path / f"disk{len(mounted)}"
-        place.mkdir()
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True, check=False
-        )
-        if done.returncode:
-            pytest.skip("mounting is not allowed here")
-        mounted.append(place)
-        return place
-
-    yield mount
-    for place in mounted:
-        subprocess.run(["umount", "-l", str(place)], check=False)
-
-
-def one_line(process: subprocess.Popen[str]) -> str:
-    """The only line a failed command may print, without a traceback."""
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 2, errors
-    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1, errors
-    assert "Traceback" not in errors
-    return lines[0]
-
-
-def parts(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.name.endswith(".part")]
-
-
-def test_a_full_disk_is_one_line_and_nothing_half_written(
-    small_disk: Callable[..., Path], tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask
-) -> None:
-    disk = small_disk("size=64k")
-    (disk / "runs" / "logs").mkdir(parents=True)
-    (disk / "filling").write_bytes(bytes(64 * 1024))
-    plugin, task = write_plugin(), write_task()
-    words: Words = ["evaluate", plugin, "--task", task, "--point", "a=1", "--runs", disk / "runs"]
-    line = one_line(start([*words, "--db", f"sqlite:///{tmp_path / 'index.sqlite'}"], tmp_path))
-    assert "No space left on device" in line
-    assert str(disk / "runs") in line
-    assert not list(records.files(disk / "runs"))
-    assert not parts(disk)
-    Store(f"sqlite:///{tmp_path / 'index.sqlite'}").keys()
-
-
-def test_a_full_disk_leaves_the_index_as_it_was(small_disk: Callable[..., Path], tmp_path: Path) -> None:
-    disk, runs = small_disk("size=256k"), tmp_path / "runs"
-    database = f"sqlite:///{disk / 'index.sqlite'}"
-    write_records(runs, 3)
-    assert Store(database).rebuild([runs]) == 3
-    write_records(runs, 400)
-    line = one_line(start(["db", "rebuild", "--runs", runs, "--db", database], tmp_path))
-    assert database in line
-    for path in disk.glob("*journal*"):
-        assert path.stat().st_size < 256 * 1024
-    assert len(Store(database).keys()) == 3
-
-
-def test_a_write_cut_short_leaves_the_old_record(tmp_path: Path) -> None:
-    """The same without mounting: this process may write no more than so many bytes to a file."""
-    path = records.write(make_record(), tmp_path)
-    before, bound = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (512, bound[1]))
-    try:
-        with pytest.raises(Exception, match=r"Cannot write under .*: File too large"):
-            records.write(make_record(trust="verified"), tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, bound)
-    assert path.read_bytes() == before
-    assert not parts(tmp_path)
-
-
-def test_read_only_folders_are_one_line(
-    small_disk: Callable[..., Path], tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask
-) -> None:
-    disk = small_disk("ro")
-    plugin, task = write_plugin(), write_task()
-    words: Words = ["evaluate", plugin, "--task", task, "--point", "a=1"]
-    writable: Words = ["--db", f"sqlite:///{tmp_path / 'index.sqlite'}"]
-    line = one_line(start([*words, "--runs", disk / "runs", *writable], tmp_path))
-    assert "Read-only file system" in line
-    line = one_line(
-        start([*words, "--runs", tmp_path / "runs", "--db", f"sqlite:///{disk / 'index.sqlite'}"], tmp_path)
-    )
-    assert "unable to open database file" in line
-    write_records(tmp_path / "kept", 1)
-    line = one_line(start(["db", "rebuild", "--runs", tmp_path / "kept", "--db", f"sqlite:///{disk / 'i'}"], tmp_path))
-    assert "unable to open database file" in line
-
 
 WRITER = """
 import sys
 from pathlib import Path
-from elue import records
+from elue import records, registry
 from elue.store import Store
+from elue.submissions import manifest as manifests
 from tests.test_records import make_record
 runs, url, name = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 store = Store(url)
@@ -161,9 +47,13 @@ def test_four_writers_of_one_index_lose_nothing(tmp_path: Path) -> None:
     assert {path.stem for path in records.files(tmp_path / "runs")} == keys
 
 
-def kill_at_random(words: Words, cwd: Path, draw: random.Random, seconds: float) -> None:
-    """Start a command and kill it, and nothing else, at a random moment."""
+def kill_at_random(
+    words: Words, cwd: Path, draw: random.Random, seconds: float, begun: Callable[[], object] = lambda: True
+) -> None:
+    """Start a command and kill it, and nothing else, at a random moment after it has begun something."""
     process = start(words, cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not begun() and process.poll() is None:
+        time.sleep(0.001)
     time.sleep(draw.uniform(0.0, seconds))
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -209,25 +99,66 @@ def test_an_evaluation_killed_at_fifty_moments_loses_and_repeats_nothing(
 ) -> None:
     plugin = write_plugin(
         before="import time",
-        points="return [{'k': k} for k in range(60)]",
+        points="return [{'k': k} for k in range(150)]",
         predict="time.sleep(0.005); return [Prediction(0)]",
     )
     task, runs, url = write_task(10), tmp_path / "runs", f"sqlite:///{tmp_path / 'index.sqlite'}"
     words, draw = evaluation(plugin, task, tmp_path), random.Random(50)
+    clock, first = time.monotonic(), start(words, tmp_path, stderr=subprocess.DEVNULL)
+    while not list(records.files(runs)) and first.poll() is None:
+        time.sleep(0.01)
+    seconds = 1.3 * (time.monotonic() - clock)
+    first.kill()
+    first.wait()
     finished: dict[Path, bytes] = {}
     for _ in range(50):
-        kill_at_random(words, tmp_path, draw, 9.0)
+        kill_at_random(words, tmp_path, draw, seconds)
         check_after_a_kill(runs, url, finished)
         now = {path: path.read_bytes() for path in records.files(runs)}
         assert set(finished) <= set(now)
         finished = now
+    print(f"{len(finished)} of 150 runs were finished by 50 evaluations killed within {seconds:.1f} s")
+    assert len(finished) > 1
     done = start(words, tmp_path)
     _, errors = done.communicate(timeout=300)
     assert done.returncode == 0, errors
-    if finished:
-        assert f"{len(finished)} of 60 runs are done already" in errors
+    assert f"{len(finished)} of 150 runs are done already" in errors
     check_after_a_kill(runs, url, finished)
-    assert len(list(records.files(runs))) == len(Store(url).keys()) == 60
+    assert len(list(records.files(runs))) == len(Store(url).keys()) == 150
+
+
+@pytest.mark.slow
+def test_submitting_killed_at_fifty_moments_leaves_a_whole_submission(
+    tmp_path: Path, write_plugin: WritePlugin
+) -> None:
+    words, count, out = submission(write_plugin(), tmp_path, 1000), 1000, tmp_path / "submissions" / "toy"
+    clock = time.monotonic()
+    assert start(words, tmp_path).wait(120) == 0
+    seconds, draw, interrupted = 1.2 * (time.monotonic() - clock), random.Random(7), 0
+    packed = {path.name: path.read_bytes() for path in records.files(out / "records")}
+    assert len(packed) == count
+
+    def packing() -> bool:
+        return len(list(out.parent.glob(".toy-*"))) > left
+
+    for number in range(50):
+        left = len(list(out.parent.glob(".toy-*")))
+        if number % 2:
+            kill_at_random(words, tmp_path, draw, seconds)
+        else:
+            kill_at_random(words, tmp_path, draw, 0.3, packing)
+        interrupted += packing()
+        if not out.exists():
+            assert start(words, tmp_path).wait(120) == 0, "what was moved aside comes back"
+        assert manifests.read(out).version == 1, "nothing changed, so no version is counted up"
+        assert {path.name: path.read_bytes() for path in records.files(out / "records")} == packed
+        assert len(list(records.files(out.parent))) == count, "what is unfinished is hidden from every reader"
+    print(f"{interrupted} of 50 were killed while they packed")
+    assert interrupted
+    url = f"sqlite:///{tmp_path / 'index.sqlite'}"
+    done = start(["db", "rebuild", "--runs", tmp_path / "submissions", "--db", url], tmp_path)
+    assert done.wait(120) == 0
+    assert len(Store(url).keys()) == count
 
 
 @pytest.mark.slow

@@ -181,3 +181,17 @@ def test_a_failed_write_leaves_the_old_record_and_no_rest(tmp_path: Path, monkey
         records.write(make_record(reason="new"), tmp_path)
     assert records.read(path) == old
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_summary_is_read_and_restated_without_unpacking_the_samples() -> None:
+    record = make_record()
+    text = records.dumps(record)
+    head = records.loads(text, samples=False)
+    assert (head.samples, head.explained) == (None, ())
+    assert records.summary(head) == records.summary(record)
+    verified = {"trust": "verified"}
+    assert records.restated(text, head.model_copy(update=verified)) == records.dumps(record.model_copy(update=verified))
+    document = json.loads(text)
+    document["samples"]["data"] = document["samples"]["data"][:-8] + "AAAAAAA="
+    with pytest.raises(ElueError, match="damaged"):
+        records.loads(json.dumps(document), samples=False)

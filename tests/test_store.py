@@ -30,7 +30,8 @@ from tests.test_records import make_record
 def postgresql() -> Iterator[str]:
     """The URL of a PostgreSQL server started here, as another user where we are root."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    found = {tool: shutil.which(tool) for tool in ("initdb", "pg_ctl")}
+    places = [os.environ.get("PATH", os.defpath), *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin")))]
+    found = {tool: shutil.which(tool, path=os.pathsep.join(places)) for tool in ("initdb", "pg_ctl")}
     if not all(found.values()):
         pytest.skip("no PostgreSQL server is installed")
     folder = Path(tempfile.mkdtemp(prefix="elue-pg-"))

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from elue import disk
 from elue.cli import browse, check, database, demo, evaluate, measure, score, site, submit, trace, train
 from elue.errors import ElueError
 
@@ -48,12 +49,18 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    """Run the command line. A user's mistake is one line and exit code 2; there is no traceback for it."""
+    """Run the command line. A user's mistake, or a full disk, is one line and exit code 2, without a traceback."""
     try:
         app()
     except ElueError as error:
         if str(error).strip():
             typer.secho(f"error: {error}", err=True, fg="red")
+        sys.exit(2)
+    except OSError as error:
+        said = disk.complaint(error)
+        if said is None:
+            raise
+        typer.secho(f"error: {said}", err=True, fg="red")
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("interrupted; what was finished is kept", err=True)

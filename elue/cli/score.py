@@ -45,7 +45,10 @@ def score_methods(
     if points is not None:
         if reference is None:
             raise ElueError("no_reference", "--points needs --reference METHOD.", "Name a method of the table.")
-        _score_table(points, reference, as_json)
+        if track or runs:
+            hint = "Make records of the table (elue import-points) and score those by --runs."
+            raise ElueError("not_with_points", f"{'--track' if track else '--runs'} goes with records only.", hint)
+        _score_table(points, reference, task, as_json)
         return
     asked: list[Track | None] = [*map(tracks.parse, track)] or [None]
     boards = _boards(db, runs, task, asked, reference or "static", resamples, seed)
@@ -66,20 +69,23 @@ def import_points(
     note(f"{len(paths)} records below {out / 'records'}")
 
 
-def _score_table(points: Path, reference: str, as_json: bool) -> None:
+def _score_table(points: Path, reference: str, task: str | None, as_json: bool) -> None:
     from elue.points import read_points, score_points
 
-    scores = score_points(read_points(points), reference)
+    rows = read_points(points)
+    if task is not None and task not in {row.task for row in rows}:
+        raise unknown("task", task, {row.task for row in rows})
+    scores = score_points([row for row in rows if task in (None, row.task)], reference)
     if as_json:
         found: dict[str, dict[str, dict[str, float]]] = {}
         for score in scores:
             found.setdefault(score.task, {})[score.method] = {"elue-2022": score.elue_2022, "elue-1": score.elue_1}
         typer.echo(json.dumps(found, indent=1))
         return
-    for task in dict.fromkeys(score.task for score in scores):
-        typer.echo(f"{task}, against {reference}\n")
+    for name in dict.fromkeys(score.task for score in scores):
+        typer.echo(f"{name}, against {reference}\n")
         header = ("method", "kind", "elue-1", "elue-2022", "points", "best", "params")
-        rows = [
+        lines = [
             (
                 score.method,
                 score.kind,
@@ -90,9 +96,9 @@ def _score_table(points: Path, reference: str, as_json: bool) -> None:
                 "" if score.params_millions is None else f"{score.params_millions:g} M",
             )
             for score in scores
-            if score.task == task
+            if score.task == name
         ]
-        table(header, rows, right=RIGHT)
+        table(header, lines, right=RIGHT)
         typer.echo()
 
 

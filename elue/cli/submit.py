@@ -126,7 +126,7 @@ def retract_submission(
     from elue.submissions.retracting import retract
 
     covered = retract(folder, reason, method, [parse_point(text) for text in point])
-    note(f"{covered} runs of {folder} are retracted")
+    note(f"retracted in {folder}: {covered} of its runs")
 
 
 def _field(text: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -46,11 +46,20 @@ class Check:
     function: Callable[[Subject], str | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A prediction, and the FLOPs it took where they were counted."""
+
+    prediction: Prediction
+    flops: int | None = None
+
+
 @dataclass
 class Subject:
     """The method under examination. `samples` are real inputs of the task; nothing here holds a label.
 
-    `model` may be given where it is loaded already.
+    `loaded` is its model where it is loaded already; `elsewhere` are answers of another loading of it, to compare with
+    (see `elue.conformance.afresh`), where there are some.
     """
 
     method: Method
@@ -60,6 +69,7 @@ class Subject:
     seed: int = 0
     profile: Profile = field(default_factory=lambda: profiles.load("elue-1"))
     loaded: Any = None
+    elsewhere: Sequence[Sequence[Answer]] | None = None
 
     @cached_property
     def model(self) -> Any:
@@ -81,6 +91,10 @@ class Subject:
         """The first, the middle and the last point of the sweep, each once."""
         count = len(self.points)
         return tuple(self.points[i] for i in sorted({0, count // 2, count - 1} if count else ()))
+
+    def afresh(self) -> Subject:
+        """The same with its model loaded anew: it has been asked nothing yet."""
+        return replace(self, loaded=None, elsewhere=None)
 
     def configure(self, point: Point) -> None:
         """Set the operating point as an evaluation does."""
@@ -150,7 +164,7 @@ def subject(
     elif isinstance(method, Method):
         made = method
     else:
-        made = load_method(registry.find(str(method)).target)
+        made = load_method(registry.find(str(method)).address)
     loaded = tasks.load(tasks.get(task), split, data, SAMPLES)
     samples = tuple(Sample(f"sample-{i}", s.text, s.pair) for i, s in enumerate(loaded.samples))
     return Subject(made, loaded.spec.info(), samples, weights, seed)

@@ -7,7 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from elue.conformance.afresh import PASSES
 from elue.conformance.check import Result
 from elue.conformance.suite import CHECKS
 from elue.errors import ElueError
@@ -39,28 +41,28 @@ def examine(examination: Examination) -> Iterator[Result]:
     or loaded fails once, and the rest is skipped. Raises ElueError where the method does not serve the task, or
     reports a mistake of the user's.
     """
-    samples = [asdict(s) | {"id": secrets.token_hex(8)} for s in examination.data.samples]
+    asked: dict[str, Any] = {
+        "samples": [asdict(s) | {"id": secrets.token_hex(8)} for s in examination.data.samples],
+        "weights": _path(examination.weights),
+        "seed": examination.seed,
+    }
     worker: Worker | None = None
     with tempfile.TemporaryDirectory(prefix="elue-check-") as folder:
+        log = Path(folder) / "log"
         try:
             for number, check in enumerate(CHECKS.values()):
                 if worker is None:
                     try:
-                        worker = _started(examination, Path(folder) / "log")
+                        worker = _started(examination, log)
                     except WorkerFailure as failure:
                         yield Result("loads", "The method can be imported and loaded.", "fail", failure.reason)
                         rest = list(CHECKS.values())[number:]
                         yield from (Result(c.name, c.reason, "skip", "the method does not load") for c in rest)
                         return
                 try:
-                    answer = worker.call(
-                        "check",
-                        examination.seconds,
-                        check=check.name,
-                        samples=samples,
-                        weights=_path(examination.weights),
-                        seed=examination.seed,
-                    )
+                    elsewhere = _elsewhere(examination, check.name, asked, log) if check.name in PASSES else None
+                    seconds = examination.seconds
+                    answer = worker.call("check", seconds, check=check.name, elsewhere=elsewhere, **asked)
                     outcome = answer.get("outcome")
                     if outcome not in ("pass", "fail", "skip"):
                         raise WorkerFailure("invalid", f"reported {outcome!r} as an outcome")
@@ -74,6 +76,17 @@ def examine(examination: Examination) -> Iterator[Result]:
                 worker.close()
 
 
+def _elsewhere(examination: Examination, check: str, asked: dict[str, Any], log: Path) -> Any:
+    """What a check compares with, from a worker of its own. Raises WorkerFailure where there is nothing to be had."""
+    worker = _started(examination, log)
+    try:
+        return worker.call("ask_afresh", examination.seconds, check=check, **asked).get("answers")
+    except WorkerFailure as failure:
+        raise WorkerFailure(failure.status, f"loaded anew: {failure.reason}") from None
+    finally:
+        worker.close()
+
+
 def _started(examination: Examination, log: Path) -> Worker:
     """A worker with the method loaded. Raises WorkerFailure, the worker gone, where that does not work."""
     sees = [*examination.method.code, *([examination.weights] if examination.weights else [])]
@@ -83,7 +96,7 @@ def _started(examination: Examination, log: Path) -> Worker:
         worker.call(
             "open",
             START_SECONDS,
-            target=examination.method.target,
+            target=examination.method.address,
             task=asdict(info),
             profile=asdict(examination.profile),
         )

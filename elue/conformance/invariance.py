@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from elue.conformance.afresh import elsewhere
 from elue.conformance.check import Failed, Skipped, Subject, same
 from elue.protocol import Sample
 
@@ -23,19 +24,23 @@ def deterministic(subject: Subject) -> None:
 
 
 def order(subject: Subject) -> None:
-    """The order in which samples come changes nothing."""
-    for point in subject.few_points:
+    """Neither the order in which samples come nor what was asked before changes an answer or its FLOPs."""
+    for point, back in zip(subject.few_points, elsewhere("order", subject), strict=True):
         subject.configure(point)
-        forth = subject.alone(subject.samples)
-        back = subject.alone(subject.samples[::-1])[::-1]
-        same(forth, back, subject, f"in reverse order at {dict(point)}")
+        forth = [subject.metered(sample) for sample in subject.samples]
+        when = f"by a model loaded anew, in reverse order, at {dict(point)}"
+        same([p for p, _ in forth], [answer.prediction for answer in back], subject, when)
+        for number, ((_, meter), answer) in enumerate(zip(forth, back, strict=True)):
+            if meter.flops != answer.flops:
+                raise Failed(f"{when}: sample {number} costs {meter.flops:,} and then {answer.flops:,} FLOPs")
 
 
 def company(subject: Subject) -> None:
     """A sample gets the same answer alone and among others: padding and batching change nothing."""
-    for point in subject.few_points:
+    for point, together in zip(subject.few_points, elsewhere("company", subject), strict=True):
         subject.configure(point)
-        same(subject.alone(subject.samples), subject.answer(subject.samples), subject, f"in company at {dict(point)}")
+        when = f"by a model loaded anew, in company, at {dict(point)}"
+        same(subject.alone(subject.samples), [answer.prediction for answer in together], subject, when)
 
 
 def points_leave_nothing(subject: Subject) -> None:

@@ -56,7 +56,7 @@ def prepare(worker: Worker, evaluation: Evaluation) -> dict[str, Any] | None:
     if evaluation.against is None:
         return None
     static, weights = registry.find(STATIC), str(evaluation.against.resolve())
-    answer = worker.call("against", START_SECONDS, target=static.target, weights=weights, seed=evaluation.seed)
+    answer = worker.call("against", START_SECONDS, target=static.address, weights=weights, seed=evaluation.seed)
     return dict(answer["point"])
 
 

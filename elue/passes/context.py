@@ -67,7 +67,10 @@ class Evaluation:
     def worker(self) -> Worker:
         """A new worker that can read the method and its weights, and neither the task's files nor any run."""
         sees = (*self.method.code, *(path for path in (self.weights, self.against) if path))
-        hides = (self.runs, *self.data.spec.files.values())
+        hides = [self.runs, *self.data.spec.files.values()]
+        folder = self.data.folder
+        if folder is not None and not any(path.resolve().is_relative_to(folder) for path in sees):
+            hides.append(folder)
         return Worker(self.log, self.profile.conditions.threads, self.limits, sees, hides)
 
 
@@ -126,7 +129,7 @@ def open_method(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
     answer = worker.call(
         "open",
         START_SECONDS,
-        target=evaluation.method.target,
+        target=evaluation.method.address,
         task=asdict(evaluation.data.spec.info()),
         profile=asdict(evaluation.profile),
     )

@@ -53,8 +53,8 @@ def draft(
         "division": "open" if any(record.registered for record in chosen) else "closed",
         "hardware": _hardware(chosen),
         "code": {
-            "url": f"{PLACEHOLDER}: https://…",
-            "revision": _revision(first) or f"{PLACEHOLDER}: commit or tag",
+            "url": f"{PLACEHOLDER}: where the code is developed, https://…, or 'this repository'",
+            "revision": _revision(first) or f"{PLACEHOLDER}: the commit or tag that was measured",
         },
         "methods": [{"name": m.name, "version": _version(m), "source": _source(m)} for m in methods],
         "weights": weights,
@@ -108,7 +108,7 @@ def _weights(chosen: Sequence[Record], sizes: Mapping[str, int]) -> list[dict[st
         {
             "method": method,
             "task": task,
-            "url": f"{PLACEHOLDER}: https://…",
+            "url": f"{PLACEHOLDER}: where the weights can be had, https://…, or 'not published'",
             "sha256": digest,
             "size": sizes.get(digest, 0),
         }

@@ -154,14 +154,14 @@ def text_of(path: Path) -> str:
         raise Misfit([("", f"it cannot be read ({error})", "Save it as UTF-8.")]) from None
 
 
-def placeholders(manifest: Manifest) -> Iterator[str]:
-    """Where texts are still to be filled in."""
-    yield from _unfilled(manifest.model_dump(by_alias=True), "")
+def placeholders(manifest: Manifest) -> dict[str, str]:
+    """Where texts are still to be filled in, and what each asks for."""
+    return dict(_unfilled(manifest.model_dump(by_alias=True), ""))
 
 
-def _unfilled(value: Any, where: str) -> Iterator[str]:
+def _unfilled(value: Any, where: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str) and value.strip().upper().startswith(PLACEHOLDER):
-        yield where
+        yield where, value.strip()[len(PLACEHOLDER) :].lstrip(": ")
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _unfilled(item, f"{where}.{key}" if where else key)

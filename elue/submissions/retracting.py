@@ -9,6 +9,8 @@ from pathlib import Path
 from elue import records
 from elue.errors import ElueError, unknown
 from elue.protocol import Knob
+from elue.recording import point_text
+from elue.schema import Record
 from elue.submissions import manifest as manifests
 from elue.submissions import signing
 
@@ -36,12 +38,12 @@ def retract(folder: Path, reason: str, methods: Sequence[str] = (), points: Sequ
         for point in wanted:
             hit = [run for run in runs if run.method.name == name and point in (None, run.point)]
             if not hit and methods:
-                raise ElueError("no_such_run", f"'{name}' has no run at {point}.", "Name one of its points.")
+                raise _nothing_at(f"'{name}'", point, [run for run in runs if run.method.name == name])
             if hit:
                 text += manifests.table("retracted", {"method": name, "point": point, "reason": reason, "when": now})
                 covered += len(hit)
     if not covered:
-        raise ElueError("no_such_run", f"No run of {folder} is at {points[0] if points else 'any point'}.")
+        raise _nothing_at(str(folder), wanted[0], runs)
     try:
         manifests.parse(text)
     except manifests.Misfit as misfit:
@@ -50,3 +52,11 @@ def retract(folder: Path, reason: str, methods: Sequence[str] = (), points: Sequ
         ) from None
     signing.replace_text(folder / manifests.FILE, text)
     return covered
+
+
+def _nothing_at(what: str, point: Mapping[str, Knob] | None, runs: Sequence[Record]) -> ElueError:
+    """The error for a point where there is no run; it names those where there are some."""
+    if point is None or not runs:
+        return ElueError("no_such_run", f"{what} has no run.")
+    there = ", ".join(sorted({point_text(run.point) or "(no knobs)" for run in runs}))
+    return ElueError("no_such_run", f"{what} has no run at {point_text(point)}.", f"Its points: {there}.")

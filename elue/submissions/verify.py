@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from elue import profile, records, tasks
+from elue.disk import check_writable
 from elue.errors import ElueError
 from elue.evaluate import Evaluation, Progress, execute, plan
 from elue.plan import weights_digest
@@ -70,6 +71,7 @@ def verify(verifying: Verifying, progress: Callable[[], Progress]) -> SignOff:
         first = verdict.errors[0]
         message = f"{folder} has {len(verdict.errors)} errors, the first: {first.code} {first.path}: {first.what}."
         raise ElueError("not_valid", message, f"See them all: elue validate {folder}")
+    check_writable(folder, "folder: the sign-off is written there")
     manifest = manifests.read(folder)
     weights = _weights(manifest, verifying.weights)
     seed = secrets.randbelow(2**32) if verifying.seed is None else verifying.seed

@@ -32,6 +32,8 @@ class TaskData:
     difficulty: tuple[int, ...] | None
     revision: str
     limit: int | None
+    folder: Path | None = None
+    """Where the split's file lies, if it is one of the user's own."""
 
 
 def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None = None) -> TaskData:
@@ -47,13 +49,14 @@ def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None
     if limit is not None and limit < 1:
         raise ElueError("invalid_limit", f"The limit {limit} leaves no samples.", "Give at least 1.")
     difficulty: list[int] | None = None
+    file: Path | None = None
     if spec.generated:
         rows = diagnostic.generate(split)
         samples = [Sample(str(number), row.text) for number, row in enumerate(rows)]
         labels: list[float] = [row.label for row in rows]
         difficulty = [row.difficulty for row in rows]
     else:
-        table, columns, where = _find(spec, split, data)
+        table, columns, where, file = _find(spec, split, data)
         samples, labels = _rows(spec, split, table, columns, where)
     kept = _spread(samples, limit)
     return TaskData(
@@ -64,6 +67,7 @@ def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None
         difficulty=None if difficulty is None else tuple(difficulty[row] for row in kept),
         revision=_revision(samples, labels),
         limit=limit,
+        folder=file.parent.resolve() if file else None,
     )
 
 
@@ -75,14 +79,15 @@ def _spread(samples: Sequence[Sample], limit: int | None) -> Sequence[int]:
     return sorted(sorted(range(len(samples)), key=hashes.__getitem__)[:limit])
 
 
-def _find(spec: TaskSpec, split: str, data: Path | None) -> tuple[tables.Table, Columns, str]:
-    """The table of a split, its column names, and how to name it in a message."""
+def _find(spec: TaskSpec, split: str, data: Path | None) -> tuple[tables.Table, Columns, str, Path | None]:
+    """The table of a split, its column names, how to name it in a message, and its file unless it is from the hub."""
     if split in spec.files:
-        return tables.read(spec.files[split]), spec.columns, str(spec.files[split])
+        path = spec.files[split]
+        return tables.read(path), spec.columns, str(path), path
     folder = data or (Path(os.environ["ELUE_DATA"]) if os.environ.get("ELUE_DATA") else None)
     if folder is not None:
         path = _file(folder, spec.name, split)
-        return tables.read(path), spec.columns, str(path)
+        return tables.read(path), spec.columns, str(path), path
     if spec.hub is None or split not in spec.hub.splits:
         raise ElueError(
             "no_source",
@@ -95,7 +100,7 @@ def _find(spec: TaskSpec, split: str, data: Path | None) -> tuple[tables.Table, 
     if skip and columns.label in table:
         kept = [row for row, label in enumerate(table[columns.label]) if label not in skip]
         table = {name: [values[row] for row in kept] for name, values in table.items()}
-    return table, columns, f"hub dataset {spec.hub.path}, split {spec.hub.splits[split]}"
+    return table, columns, f"hub dataset {spec.hub.path}, split {spec.hub.splits[split]}", None
 
 
 def _file(folder: Path, task: str, split: str) -> Path:

@@ -15,7 +15,7 @@ import resource
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -67,6 +67,13 @@ _FORBIDDEN = {
     "socket.gethostbyname": "look up a network name",
 }
 _OPENING = frozenset({"open", "os.listdir", "os.scandir", "sqlite3.connect"})
+_CHANGING = {
+    **dict.fromkeys(("os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os.chown"), (0,)),
+    **dict.fromkeys(("os.rename", "os.link"), (0, 1)),
+    "os.symlink": (1,),
+}
+"""Events that change files, and where in their arguments the paths stand."""
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _SOUGHT = 50
 
 
@@ -153,23 +160,36 @@ def _renounce(held: dict[str, Any], shown: View, means: Sequence[str]) -> None:
 
 
 def _look_out(shown: View, refuse: bool) -> None:
-    """Note what Python is asked to open outside the view, or refuse it too; and refuse to unpickle."""
+    """Note what Python is asked to open or change outside the view, or refuse it too; and refuse to unpickle."""
     path_of = os.path.realpath if refuse else os.path.abspath
     decode, folder_of = os.fsdecode, os.path.dirname
     seen = lru_cache(4096)(shown.has)
 
+    def named(arguments: Sequence[Any], places: Sequence[int]) -> Iterator[str]:
+        given = (arguments[place] for place in places if place < len(arguments))
+        return (path_of(decode(each)) for each in given if isinstance(each, str | bytes | os.PathLike))
+
     def hook(event: str, arguments: Sequence[Any]) -> None:
-        if event in _OPENING and arguments and isinstance(arguments[0], str | bytes | os.PathLike):
-            path = path_of(decode(arguments[0]))
-            if seen(folder_of(path)) or shown.has(path):
-                return
-            if len(sought) < _SOUGHT:
-                sought.append(path[:1000])
-            if refuse:
-                raise PermissionError(errno.EACCES, "outside what a worker sees", path)
+        if event in _OPENING:
+            writes = event == "open" and isinstance(arguments[2], int) and bool(arguments[2] & _WRITING)
+            paths = named(arguments, (0,))
+        elif event in _CHANGING:
+            writes, paths = True, named(arguments, _CHANGING[event])
         elif event == "pickle.find_class":
             violations.append(f"unpickle {arguments[0]}.{arguments[1]}"[:200])
             raise Forbidden("a worker may not unpickle: weights are safetensors, or plain tensors")
+        else:
+            return
+        for path in paths:
+            inside = seen(folder_of(path)) or shown.has(path)
+            if inside and not (refuse and writes and not shown.writes(path)):
+                continue
+            if not inside and writes:
+                violations.append(f"write '{path.rpartition('/')[2]}' outside its home"[:200])
+            elif not inside and len(sought) < _SOUGHT:
+                sought.append(path[:1000])
+            if refuse:
+                raise PermissionError(errno.EACCES, "outside what a worker may reach", path)
 
     sys.addaudithook(hook)
 

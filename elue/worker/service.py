@@ -15,6 +15,7 @@ from elue.protocol import Method, Prediction, Sample, TaskInfo
 from elue.worker import answers, sandbox
 
 if TYPE_CHECKING:
+    from elue.conformance import Subject
     from elue.profile import Profile
     from elue.worker.pricing import Pricer
     from elue.worker.seal import Seal
@@ -188,13 +189,31 @@ class Service:
         explained = answers.sequence(self.model.explain(inputs), len(inputs), "explain", "explanations for {} samples")
         return {"ids": [sample.id for sample in inputs], "explained": [answers.explanation(one) for one in explained]}
 
-    def check(self, check: str, samples: list[dict[str, Any]], weights: str | None, seed: int) -> dict[str, Any]:
-        """Run one conformance check on the loaded model, over these samples."""
-        from elue.conformance import Subject, run
+    def check(
+        self, check: str, samples: list[dict[str, Any]], weights: str | None, seed: int, elsewhere: list[Any] | None
+    ) -> dict[str, Any]:
+        """Run one conformance check on the loaded model; `elsewhere` is what `ask_afresh` gave in another worker."""
+        from elue.conformance import afresh, run
+
+        subject = self._subject(samples, weights, seed)
+        if elsewhere is not None:
+            subject.elsewhere = afresh.from_plain(elsewhere)
+        return dataclasses.asdict(run(check, subject))
+
+    def ask_afresh(self, check: str, samples: list[dict[str, Any]], weights: str | None, seed: int) -> dict[str, Any]:
+        """What a conformance check compares with, by the loaded model that has been asked nothing yet."""
+        from elue.conformance import Failed, afresh
+
+        try:
+            return {"answers": afresh.to_plain(afresh.ask(check, self._subject(samples, weights, seed)))}
+        except Failed as failed:
+            raise answers.Invalid(str(failed)) from None
+
+    def _subject(self, samples: list[dict[str, Any]], weights: str | None, seed: int) -> Subject:
+        from elue.conformance import Subject
 
         inputs = tuple(Sample(**sample) for sample in samples)
-        subject = Subject(self.method, self.task, inputs, _path(weights), seed, self.profile, self.model)
-        return dataclasses.asdict(run(check, subject))
+        return Subject(self.method, self.task, inputs, _path(weights), seed, self.profile, self.model)
 
     def against(self, target: str, weights: str, seed: int) -> dict[str, Any]:
         """Load the static model to compare with, at the last of its points: full depth. Comes before `load`."""

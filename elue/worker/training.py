@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from elue import disk
 from elue.errors import ElueError
 from elue.protocol import Example, Method, Sample, TaskInfo, TrainingJob
 from elue.worker.kernel import die_with_parent
@@ -44,12 +45,24 @@ def _examples(rows: list[list[str | float | None]]) -> list[Example]:
     return [Example(Sample(str(i), str(text), pair), label) for i, text, pair, label in rows]  # type: ignore[arg-type]
 
 
+def out_of(job_file: Path) -> Path:
+    """Where a job writes its weights."""
+    return Path(json.loads(job_file.read_text(encoding="utf-8"))["out"])
+
+
 if __name__ == "__main__":
     die_with_parent()
+    job = Path(sys.argv[1])
     try:
-        main(Path(sys.argv[1]))
+        main(job)
     except ElueError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        said = disk.complaint(error, out_of(job))
+        if said is None:
+            raise
+        print(f"\nerror: {said} Free some space, or choose another --out.", file=sys.stderr)
+        sys.exit(2)

@@ -44,6 +44,10 @@ class View:
         inside = _beneath(path, (*self.reads, *DEVICES, "/dev/shm", self.home))
         return inside and not (_beneath(path, self.masks) and not _beneath(path, self._within_masks()))
 
+    def writes(self, path: str) -> bool:
+        """Whether a worker may write to a path (absolute)."""
+        return _beneath(path, (self.home, os.path.realpath(self.home), "/dev/shm", *DEVICES))
+
     def _within_masks(self) -> tuple[str, ...]:
         return tuple(read for read in self.reads if _beneath(read, self.masks))
 

@@ -112,6 +112,12 @@ def test_published_points_become_records_that_score_as_published(elue: Elue, tmp
         (["--points", "none.csv", "--reference", "a"], "Cannot read none.csv"),
         (["--points", POINTS], "--reference METHOD"),
         (["--points", POINTS, "--reference", "ElasticBert-base"], "Did you mean 'ElasticBERT-BASE'"),
+        (
+            ["--points", POINTS, "--reference", "RoBERTa-BASE", "--track", "params<=40M"],
+            "--track goes with records only",
+        ),
+        (["--points", POINTS, "--reference", "RoBERTa-BASE", "--runs", "."], "--runs goes with records only"),
+        (["--points", POINTS, "--reference", "RoBERTa-BASE", "--task", "sst2"], "Did you mean 'sst2_elue'"),
         (["--runs", "nowhere"], "no runs folder nowhere"),
         (["--runs", "."], "no ranked runs"),
         (["--db", "sqlite:///none.sqlite"], "no database none.sqlite"),

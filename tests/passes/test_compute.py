@@ -67,7 +67,7 @@ DOES = {
 
 
 def test_findings_are_flags_and_honest_plugins_have_none(
-    tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask
+    tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask, subtests: pytest.Subtests
 ) -> None:
     branches = [
         f"if self.point['does'] == {name!r}:\n{textwrap.indent(body, '    ')}" for name, (body, _) in DOES.items()
@@ -78,8 +78,9 @@ def test_findings_are_flags_and_honest_plugins_have_none(
     assert [record.status for record in records] == ["ok"] * len(DOES)
     found = {str(record.point["does"]): {flag.code: flag.detail for flag in record.flags} for record in records}
     for name, (_, expected) in DOES.items():
-        assert expected <= set(found[name]), (name, found[name])
-        assert expected or not found[name], (name, found[name])
+        with subtests.test(name):
+            assert expected <= set(found[name])
+            assert expected or not found[name]
     assert ": 1 at 0 FLOPs, then 1 at" in found["remembers on"]["order_differs"]
     assert found["remembers"]["repeat_differs"].endswith("at 0")
     assert found["breaks"] == {"compute": "failed: ValueError: seen"}

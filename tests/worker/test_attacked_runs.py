@@ -89,6 +89,62 @@ def test_no_frame_holds_a_label_an_id_or_a_path_of_the_task(
     assert not [needle for needle in ("0.618273", "test.tsv", "my-id") if needle in frames]
 
 
+@pytest.mark.parametrize("does", ["list(place.iterdir())", "open(place / 'test.tsv')", "open(place / 'train.tsv')"])
+def test_the_folder_that_data_come_from_is_out_of_reach(
+    write_task: WriteTask, write_plugin: WritePlugin, tmp_path: Path, does: str
+) -> None:
+    """As `--data DIR` or ELUE_DATA name it, which the task's own description does not."""
+    toml = write_task(3)
+    toml.write_text(toml.read_text().partition("[files]")[0])
+    folder = tmp_path / "data" / "mine"
+    (tmp_path / "data").mkdir()
+    folder.mkdir()
+    for file in toml.parent.glob("*.tsv"):
+        file.rename(folder / file.name)
+    predict = f"""
+        from pathlib import Path
+        place = Path({str(folder)!r})
+        try: {does}
+        except OSError: pass
+        else: raise AssertionError("the labels are there")
+        return [Prediction(0)]
+        """
+    evaluation = evaluate.Evaluation(
+        method=registry.find(str(write_plugin(predict=predict))),
+        data=tasks.load(tasks.get(str(toml)), "test", tmp_path / "data"),
+        profile=profile.load("elue-1"),
+        weights=None,
+        points=({},),
+        seed=0,
+        runs=tmp_path / "runs",
+    )
+    (record,) = evaluate.execute(evaluation, evaluate.plan(evaluation), Watcher())
+    assert (record.status, record.samples) == ("forbidden", None)
+    assert "tried to read" in record.reason
+
+
+def test_answering_twice_is_invalid(run: Evaluate, write_plugin: WritePlugin) -> None:
+    """The second answer waits for the next sample, and would be taken for that one's."""
+    predict = """
+        import os, stat, struct, threading, time
+        there = [fd for fd in range(3, 99) if os.path.exists(f"/proc/self/fd/{fd}")]
+        handle = next(fd for fd in there if stat.S_ISSOCK(os.fstat(fd).st_mode))
+        body = b'{"predictions": []}'
+        def later():
+            time.sleep(0.2)
+            os.write(handle, struct.pack(">I", len(body)) + body)
+        if not hasattr(self, "sent"):
+            self.sent = threading.Thread(target=later)
+            self.sent.start()
+        else:
+            time.sleep(0.5)
+        return [Prediction(0)]
+        """
+    (record,) = run(write_plugin(predict=predict))
+    assert (record.status, record.samples) == ("invalid", None)
+    assert "sent no answer to 'predict'" in record.reason or "answered twice" in record.reason
+
+
 def test_an_answer_for_another_sample_is_invalid(run: Evaluate, write_plugin: WritePlugin) -> None:
     predict = """
         import json, os, stat, struct

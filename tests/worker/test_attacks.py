@@ -39,7 +39,27 @@ ATTACKS: dict[str, tuple[str, str, str]] = {
     "rewrites a record": (
         "try: (PLACE / 'runs' / '0123.json').write_text('{}')\nexcept OSError: pass",
         "forbidden",
-        "tried to read '0123.json'",
+        "tried to write '0123.json' outside its home",
+    ),
+    "deletes a record": (
+        "try: (PLACE / 'runs' / '0123.json').unlink()\nexcept OSError: pass",
+        "forbidden",
+        "tried to write '0123.json' outside its home",
+    ),
+    "writes a new file outside": (
+        "try: open(PLACE / 'mine', 'w')\nexcept OSError: pass",
+        "forbidden",
+        "tried to write 'mine' outside its home",
+    ),
+    "makes a folder outside": (
+        "try: (PLACE / 'folder').mkdir()\nexcept OSError: pass",
+        "forbidden",
+        "tried to write 'folder' outside its home",
+    ),
+    "moves a file out": (
+        "open('mine', 'w').close()\ntry: os.rename('mine', PLACE / 'moved')\nexcept OSError: pass",
+        "forbidden",
+        "tried to write 'moved' outside its home",
     ),
     "connects": (
         "import socket\ntry: socket.socket().connect(('127.0.0.1', 9))\nexcept OSError: pass",
@@ -99,6 +119,17 @@ ATTACKS: dict[str, tuple[str, str, str]] = {
 DEADLY: dict[str, tuple[str, str, str]] = {
     "forks in C": ("C.fork()", "forbidden", "made a system call that a worker may not make"),
     "sends a gigabyte": ("tell(1 << 30, b'')", "invalid", "a frame of 1073741824 bytes, more than"),
+    "sends NaN": (
+        "reply(predictions=[row(samples[0].id, float('nan'))], flops=0, matmul_flops=0, params_touched=0, unknown={})",
+        "invalid",
+        "NaN is not a number",
+    ),
+    "sends infinity": (
+        "reply(predictions=[row(samples[0].id, '1e999')], flops=0, matmul_flops=0, params_touched=0, unknown={})",
+        "invalid",
+        "finite",
+    ),
+    "sends a frame that is no object": ("tell(5, b'[1,2]')", "invalid", "not a JSON"),
     "sends a number beyond all": (
         "reply(predictions=[row(samples[0].id)], flops=2**80, matmul_flops=0, params_touched=0, unknown={})",
         "invalid",
@@ -259,9 +290,11 @@ def test_an_attack_fails_and_is_reported(attacked: Attacked, name: str) -> None:
 
 
 def test_after_attacks_nothing_is_harmed(attacked: Attacked) -> None:
-    for name in ("opens the database", "rewrites a record"):
+    for name in ("opens the database", "rewrites a record", "deletes a record", "writes a new file outside"):
         with pytest.raises(WorkerFailure):
             attacked.predict(name)
+    assert sorted(path.name for path in attacked.folder.iterdir() if path.is_dir()) == ["logs", "runs", "tasks"]
+    assert not (attacked.folder / "mine").exists()
     assert (attacked.folder / "tasks" / LABELS).read_text() == "the labels\n"
     assert (attacked.folder / "runs" / RECORD).read_text() == '{"a": "record"}'
     with sqlite3.connect(attacked.folder / DATABASE) as connection:

@@ -123,6 +123,29 @@ def test_nothing_outside_its_home_can_be_written(way: str, tmp_path: Path, secre
     assert not [place for place in places if place.name == "new" and place.exists()]
 
 
+@every_way
+@pytest.mark.parametrize("does", ["open(PLACE, 'w')", "os.mkdir(PLACE)", "os.open(PLACE, os.O_CREAT | os.O_RDWR)"])
+def test_a_try_to_write_outside_is_reported(way: str, does: str, tmp_path: Path) -> None:
+    place = tmp_path / "outside"
+    code = f"""
+        PLACE = {str(place)!r}
+        attempt("write", lambda: {does})
+        assert found["write"] in ("ENOENT", "EACCES", "EROFS"), found
+        """
+    with pytest.raises(WorkerFailure, match="tried to write 'outside' outside its home") as caught:
+        probe(tmp_path, code, way)
+    assert caught.value.status == "forbidden"
+    assert not place.exists()
+
+
+def test_without_any_means_what_is_seen_is_still_not_to_be_written(tmp_path: Path) -> None:
+    import elue
+
+    place = Path(elue.__file__).parent / "new.py"
+    assert probe(tmp_path, f"attempt('write', open, {str(place)!r}, 'w')", "hook") == {"write": "EACCES"}
+    assert not place.exists()
+
+
 @pytest.fixture
 def listening() -> Iterator[int]:
     """A port of this machine that takes connections."""

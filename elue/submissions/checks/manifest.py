@@ -41,8 +41,8 @@ class NothingToFillIn(Check):
         if submission.manifest is None:
             return
         path = submission.folder / manifests.FILE
-        for where in manifests.placeholders(submission.manifest):
-            yield self.found(path, f"{where} is still to be filled in", "Write what it asks for")
+        for where, asks in manifests.placeholders(submission.manifest).items():
+            yield self.found(path, f"{where} is still to be filled in", f"Write {asks or 'what belongs there'}")
         for entry in submission.manifest.weights:
             if entry.size == 0 and entry.url != UNPUBLISHED:
                 what = f"the size of the weights of {entry.method} on {entry.task} is 0"

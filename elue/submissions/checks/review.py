@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 from elue.errors import ElueError
 from elue.schema import Record
 from elue.submissions import signing
-from elue.submissions.checks.records import EachRecord
 from elue.submissions.finding import Check, Finding, Submission
 
 GAP = 0.01
@@ -53,16 +53,25 @@ class VerificationHolds(Check):
                 yield self.found(path, f"run {run.key[:12]} did not come out again: {run.finding}", "See its sign-off")
 
 
-class AuditsClean(EachRecord):
-    """Flags that audits put on a run, and FLOPs that its author believes to be others."""
+class AuditsClean(Check):
+    """Flags that audits put on runs, and FLOPs that their author believes to be others; the same of many runs once."""
 
     code = "R603"
 
-    def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        together: dict[tuple[str, str], list[Path]] = defaultdict(list)
+        for path, record in submission.records.items():
+            for finding in self._wrong(record):
+                together[finding].append(path)
+        for (what, mend), paths in together.items():
+            more = f" (so do {len(paths) - 1:,} more records)" if len(paths) > 1 else ""
+            yield self.found(paths[0], f"its audit says {what}{more}", mend)
+
+    def _wrong(self, record: Record) -> Iterator[tuple[str, str]]:
         for flag in record.flags:
-            yield f"its audit found {flag.code}: {flag.detail[:200]}", "Ask the author, or re-run it"
+            yield f"{flag.code}: {flag.detail[:200]}", "Ask the author, or re-run it"
         if record.declared and record.flops and abs(record.declared / max(record.flops.mean, 1) - 1) > GAP:
-            what = f"it declares {record.declared:,.0f} FLOPs a sample, and {record.flops.mean:,.0f} were measured"
+            what = f"that it declares {record.declared:,.0f} FLOPs a sample, and {record.flops.mean:,.0f} were measured"
             yield what, "The measured number counts"
 
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from elue import registry, sources
+from elue import registry
 from elue.errors import ElueError
 from elue.submissions import manifest as manifests
 from elue.submissions import signing
@@ -100,7 +100,7 @@ class SourceMeasured(Check):
     def look(self, submission: Submission) -> Iterator[Finding]:
         for entry in submission.manifest.methods if submission.manifest else ():
             try:
-                here = digest(submission.folder, entry)
+                here = find(submission.folder, entry).digest()
             except (ElueError, OSError, SyntaxError, ValueError, RecursionError):
                 continue
             trust = _trust(submission.folder)
@@ -179,39 +179,33 @@ def _is_dotted(node: ast.expr) -> bool:
 
 
 def find(folder: Path, entry: MethodEntry) -> registry.MethodSource:
-    """The method of a manifest's entry, read from the submission's own copy where it has one.
+    """The method of a manifest's entry: the submission's own copy, or one that comes with ELUE.
 
-    Raises ElueError where there is none, or it leads out of the submission.
+    What is copied is what is read, measured and compared, also where a package of that name is installed. Raises
+    ElueError where there is none, or it leads out of the submission.
     """
     where, _, class_name = entry.source.rpartition(":")
-    if not where.endswith(".py"):
-        method = registry.find(entry.name)
-        if method.target != entry.source:
-            message = f"'{entry.name}' is {method.target} here, not {entry.source}"
-            raise ElueError("other_method", message, "Install the package the manifest means")
+    root = (folder / PLUGIN).resolve()
+    if where.endswith(".py"):
+        if ".." in Path(where).parts or not (folder / where).resolve().is_relative_to(root):
+            raise _outside(where)
+        return registry.find(f"{folder / where}:{class_name}")
+    if not all(part.isidentifier() for part in where.split(".")):
+        raise _outside(where)
+    if where.partition(".")[0] != "elue":
+        method = registry.find_below(root, entry.source)
+        if method.file is None or not method.file.resolve().is_relative_to(root):
+            raise _outside(where)
         return method
-    file = folder / where
-    inside = (folder / PLUGIN).resolve()
-    if ".." in Path(where).parts or Path(where).is_absolute() or not file.resolve().is_relative_to(inside):
-        hint = f"Name a file below {PLUGIN}/"
-        raise ElueError("outside", f"its source {where} does not lie in the submission", hint)
-    return registry.find(f"{file}:{class_name}")
+    method = registry.find(entry.name)
+    if method.target != entry.source:
+        message = f"'{entry.name}' is {method.target} here, not {entry.source}"
+        raise ElueError("other_method", message, "Name the one that comes with ELUE")
+    return method
 
 
-def digest(folder: Path, entry: MethodEntry) -> str:
-    """The source digest of a manifest's entry, from the copy in the submission where there is one.
-
-    Raises ElueError or SyntaxError where it can't be had.
-    """
-    where, _, _ = entry.source.rpartition(":")
-    root = folder / PLUGIN
-    if where.endswith(".py") or where.partition(".")[0] == "elue":
-        return find(folder, entry).digest()
-    file = sources.locate_below(root, where)
-    if file is None:
-        message = f"the source of {where} is not below {PLUGIN}/"
-        raise ElueError("no_source", message, "Pack it again")
-    return sources.digest(file, where, root)
+def _outside(where: str) -> ElueError:
+    return ElueError("outside", f"its source {where} does not lie in the submission", f"Name one below {PLUGIN}/")
 
 
 CHECKS = (SourcePresent, SourceMeasured, ReachesAround)

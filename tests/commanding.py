@@ -1,0 +1,39 @@
+"""Starting `elue` from a test in a process of its own, and what such commands are given."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from elue import records, registry
+from tests.test_records import make_record
+
+Words = list[str | Path]
+
+
+def start(words: Words, cwd: Path, **options: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "elue", *map(str, words)]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=cwd, **{**pipes, **options})  # type: ignore[call-overload, no-any-return]
+
+
+def evaluation(plugin: Path, task: Path, folder: Path, *more: str) -> Words:
+    places: Words = ["--runs", folder / "runs", "--db", f"sqlite:///{folder / 'index.sqlite'}"]
+    return ["evaluate", plugin, "--task", task, "--json", *places, *more]
+
+
+def write_records(runs: Path, count: int, prefix: str = "", **changes: object) -> None:
+    for number in range(count):
+        records.write(make_record(key=f"{prefix}{number:0{64 - len(prefix)}x}", **changes), runs)
+
+
+def submission(plugin: Path, folder: Path, count: int) -> Words:
+    """The command that packs so many runs of a plugin, written here."""
+    about = {"name": "toy", "family": "static", "title": "A toy", "paper": "", "distribution": None}
+    write_records(folder / "runs", count, method={**about, "source_digest": registry.find(str(plugin)).digest()})
+    return ["submit", plugin, "--runs", folder / "runs", "--out", folder / "submissions" / "toy", "--force"]
+
+
+def parts(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.name.endswith(".part")]

@@ -1,0 +1,98 @@
+"""Attacks by what lies in a submission's folder: archives that lead out of it, and names that would be more."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from elue import records
+from elue.errors import ElueError
+from elue.leaderboard.build import build
+from elue.store import Store
+from elue.submissions import signing
+from elue.submissions.validate import validate
+from elue.submissions.verify import Verifying, verify
+from tests.leaderboard.reading import read
+from tests.submissions.conftest import Silent
+from tests.submissions.test_checks import edit, files, manifest, part
+
+DATA = "application/json"
+
+
+def slipping() -> bytes:
+    """A zip archive whose entries lead out of the folder it is unpacked in."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in ("../escaped.py", "../../escaped.py", "/escaped.py", "inside/../../../escaped.py"):
+            archive.writestr(name, "raise SystemExit('ran')")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("weights.zip", "E302"),
+        ("plugin/hello.zip", "E302"),
+        ("plugin/weights.npz", "E302"),
+        ("plugin/helper.py", "E401"),
+        ("records/diagnostic/hello/0.json", "E201"),
+        ("verification.json", "E601"),
+        ("submission.toml", "E101"),
+    ],
+)
+def test_an_archive_is_named_whatever_it_is_dressed_as_and_never_unpacked(
+    hello: Path, tmp_path: Path, name: str, code: str
+) -> None:
+    (hello / name).write_bytes(slipping())
+    before = sorted(tmp_path.rglob("*"))
+    found = {(finding.code, finding.path) for finding in validate(hello).errors}
+    assert (code, (hello / name).as_posix()) in found
+    with pytest.raises(ElueError, match="errors, the first"):
+        verify(Verifying(hello, "M"), Silent)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not list(tmp_path.rglob("escaped*"))
+
+
+def test_a_folder_linked_in_leads_nowhere(hello: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "evil.py").write_text("raise SystemExit('ran')")
+    (hello / "plugin" / "sub").symlink_to(outside)
+    manifest(hello, "plugin/hello.py:Hello", "plugin/sub/evil.py:Hello")
+    assert {"E301", "E401"} <= {finding.code for finding in validate(hello).errors}
+    with pytest.raises(ElueError, match="errors, the first"):
+        verify(Verifying(hello, "M"), Silent)
+    assert not (hello / signing.FILE).exists()
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "../../escaped", '"onload="alert(1)', "a\u202eb"])
+def test_a_method_s_name_reaches_the_site_as_text(hello: Path, tmp_path: Path, name: str) -> None:
+    """Also where nobody validated: the record goes straight into the index, and from there onto every page."""
+    path = edit(hello, method=part(hello, "method", name=name, title=name, paper=name))
+    assert {finding.code for finding in validate(hello).errors} >= {"E106", "E202"}
+    store = Store(f"sqlite:///{tmp_path / 'index.sqlite'}")
+    store.rebuild([path.parent])
+    out = tmp_path / "site" / "public"
+    build(store.summaries(), out, store.record)
+    pages = list(out.rglob("*.html"))
+    assert len(pages) > 3
+    for page in pages:
+        for element in read(page.read_text("utf-8")).all():
+            assert not [each for each in element.attributes if each.startswith("on")]
+            assert element.tag != "script" or {"src"} <= set(element.attributes) or element.attributes["type"] == DATA
+    assert {each.name for each in out.parent.iterdir()} == {"public"}
+    assert all(path.is_relative_to(out) for path in tmp_path.rglob("escaped*"))
+
+
+@pytest.mark.parametrize("name", ["../../../escaped", "/escaped", "..", "", "a/b"])
+def test_a_method_s_name_leads_no_record_out_of_its_folder(hello: Path, tmp_path: Path, name: str) -> None:
+    """Such as one from a table of published points, which has no plugin."""
+    record = records.read(files(hello)[0])
+    named = record.model_copy(update={"method": part(hello, "method", name=name)})
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ElueError, match="can't be the name of a folder"):
+        records.write(named, tmp_path / "deep" / "er" / "runs")
+    assert sorted(tmp_path.rglob("*")) == before

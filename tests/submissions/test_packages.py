@@ -1,0 +1,108 @@
+"""A method that another package brings, by an entry point: found, measured, packed, and verified from its copy."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from elue import records
+from elue.errors import ElueError
+from elue.submissions import signing
+from elue.submissions.validate import validate
+from elue.submissions.verify import Verifying, verify
+from tests.submissions.conftest import FIELDS, PLUGIN, Silent
+from tests.submissions.test_checks import manifest
+
+METHOD = PLUGIN.replace("import torch\n", "import torch\n\nfrom acme.nets import layer\n").replace(
+    "torch.nn.Linear(4, 4, bias=False).eval().requires_grad_(False)", "layer()"
+)
+NETS = """\
+import torch
+
+from . import SIZE
+
+
+def layer():
+    return torch.nn.Linear(SIZE, SIZE, bias=False).eval().requires_grad_(False)
+"""
+ABOUT = "Metadata-Version: 2.1\nName: acme-elue\nVersion: 1.2\nLicense-Expression: MIT\n"
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with the package as `pip install --target` leaves it, and beside it a module named like torch's."""
+    target = tmp_path / "target"
+    about = target / "acme_elue-1.2.dist-info"
+    for folder in (target / "acme" / "methods", about):
+        folder.mkdir(parents=True)
+    (target / "acme" / "__init__.py").write_text("SIZE = 4\n")
+    (target / "acme" / "methods" / "__init__.py").write_text("")
+    (target / "acme" / "nets.py").write_text(NETS)
+    (target / "acme" / "methods" / "hello.py").write_text(METHOD)
+    (about / "METADATA").write_text(ABOUT)
+    (about / "entry_points.txt").write_text("[elue.methods]\nhello = acme.methods.hello:Hello\n")
+    return target
+
+
+def elue(*words: str | Path, cwd: Path, target: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **({"PYTHONPATH": str(target)} if target else {})}
+    command = [sys.executable, "-m", "elue", *map(str, words)]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def packed(installed: Path, tmp_path: Path) -> Path:
+    """Its submission, made by the commands a user types while it is installed."""
+    done = elue("list", "--json", cwd=tmp_path, target=installed)
+    assert any(method["name"] == "hello" and not method["broken"] for method in json.loads(done.stdout))
+    done = elue("evaluate", "hello", "--latency", "0", "--json", cwd=tmp_path, target=installed)
+    assert done.returncode == 0, done.stderr
+    fields = [word for name, text in FIELDS.items() for word in ("--set", f"{name}={text}")]
+    done = elue("submit", "hello", "--out", "submissions/hello", *fields, cwd=tmp_path, target=installed)
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "submissions" / "hello"
+
+
+def test_it_is_packed_and_verified_where_it_is_not_installed(packed: Path, installed: Path, tmp_path: Path) -> None:
+    copied = {path.relative_to(packed / "plugin").as_posix() for path in (packed / "plugin").rglob("*.py")}
+    assert copied == {"acme/__init__.py", "acme/nets.py", "acme/methods/__init__.py", "acme/methods/hello.py"}
+    record = records.read(next(records.files(packed / "records")))
+    assert record.method.distribution is not None
+    assert (record.method.distribution.name, record.method.distribution.version) == ("acme-elue", "1.2")
+    assert 'source = "acme.methods.hello:Hello"' in (packed / "submission.toml").read_text()
+    assert validate(packed).findings == ()
+    (installed / "acme" / "nets.py").write_text("raise SystemExit('the installed one ran')")
+    for target in (None, installed):
+        done = elue("verify", packed, "--by", "M", "--json", cwd=tmp_path, target=target)
+        assert done.returncode == 0, done.stderr
+        assert all(run["holds"] for run in json.loads(done.stdout)["runs"])
+    assert set(signing.trust_of(packed).values()) == {"reproduced"}
+
+
+def test_a_changed_copy_is_found_in_any_of_its_files(packed: Path) -> None:
+    for name, change in (("nets.py", "\nLATER = 1\n"), ("__init__.py", "\nLATER = 1\n")):
+        path = packed / "plugin" / "acme" / name
+        before = path.read_text()
+        path.write_text(before + change)
+        assert {finding.code for finding in validate(packed).errors} == {"E402"}
+        path.write_text(before)
+    assert not validate(packed).errors
+
+
+def test_a_copy_takes_no_other_package_s_place(packed: Path) -> None:
+    """A `torch` beside the package is never imported, nor an `elue`, nor what a path of dots leads to."""
+    for name in ("torch", "elue"):
+        (packed / "plugin" / name).mkdir()
+        (packed / "plugin" / name / "__init__.py").write_text("raise SystemExit('shadowed')")
+    assert all(run.holds for run in verify(Verifying(packed, "M"), Silent).runs)
+    outside = packed.parent / "outside.py"
+    outside.write_text(PLUGIN)
+    manifest(packed, "acme.methods.hello:Hello", f"{outside.with_suffix('')}:Hello")
+    assert "E401" in {finding.code for finding in validate(packed).errors}
+    with pytest.raises(ElueError, match="E401"):
+        verify(Verifying(packed, "M"), Silent)
