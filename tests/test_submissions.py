@@ -12,8 +12,10 @@ import pytest
 from elue import metrics, records, tasks
 from elue.protocol import Sample
 from elue.schema import Record
+from elue.submissions.validate import validate
 
-ROOT = Path(__file__).parent.parent / "submissions" / "baselines"
+SUBMISSIONS = Path(__file__).parent.parent / "submissions"
+ROOT = SUBMISSIONS / "baselines"
 PATHS = list(records.files(ROOT / "records"))
 FAMILIES = {"static", "early_exit", "skimming", "moe", "cascade"}
 
@@ -21,6 +23,16 @@ FAMILIES = {"static", "early_exit", "skimming", "moe", "cascade"}
 @pytest.fixture(scope="module")
 def committed() -> list[Record]:
     return [records.read(path) for path in PATHS]
+
+
+@pytest.mark.parametrize("folder", sorted(SUBMISSIONS.glob("*/submission.toml")), ids=lambda path: path.parent.name)
+def test_a_committed_submission_is_valid(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where no data is at hand; then the notes say what was not compared."""
+    monkeypatch.delenv("ELUE_DATA", raising=False)
+    verdict = validate(folder.parent)
+    assert [str(finding) for finding in verdict.errors] == []
+    assert verdict.records == len(list(records.files(folder.parent / "records"))) > 0
+    assert any("no data at hand" in note for note in verdict.notes)
 
 
 def test_all_families_are_there(committed: list[Record]) -> None:
@@ -61,7 +73,7 @@ def test_full_depth_and_the_entropy_exit_are_as_good_as_the_readme_says(committe
     assert full.score is not None
     assert full.flops is not None
     assert full.score.value >= 84.0
-    assert best("entropy", 0.46 * full.flops.mean) >= full.score.value - 0.8
+    assert best("entropy", 0.62 * full.flops.mean) >= full.score.value - 0.6
     assert best("entropy", 0.62 * full.flops.mean) >= full.score.low
 
 
