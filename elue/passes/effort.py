@@ -11,7 +11,8 @@ from elue.schema import Flag
 from elue.worker.session import START_SECONDS, Worker
 
 FACTOR = 2.5
-"""CPU time may be so many times what is explained: kernels differ in how well they use a processor."""
+"""CPU time may be so many times what is explained: kernels differ in how well they use a processor. Honest methods take
+0.8 to 1.5 times that, and on a shared machine the price of a call alone moves by a factor of 2 from hour to hour."""
 CALLS = 40
 """Calls of operators that a sample may take besides, to be read, cut into tokens, decided on and answered."""
 SLACK = 0.25

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,10 +34,8 @@ def layer():
 ABOUT = "Metadata-Version: 2.1\nName: acme-elue\nVersion: 1.2\nLicense-Expression: MIT\n"
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
-    """A folder with the package as `pip install --target` leaves it, and beside it a module named like torch's."""
-    target = tmp_path / "target"
+def install(target: Path) -> None:
+    """Lay the package out in a folder as `pip install --target` does."""
     about = target / "acme_elue-1.2.dist-info"
     for folder in (target / "acme" / "methods", about):
         folder.mkdir(parents=True)
@@ -46,7 +45,6 @@ def installed(tmp_path: Path) -> Path:
     (target / "acme" / "methods" / "hello.py").write_text(METHOD)
     (about / "METADATA").write_text(ABOUT)
     (about / "entry_points.txt").write_text("[elue.methods]\nhello = acme.methods.hello:Hello\n")
-    return target
 
 
 def elue(*words: str | Path, cwd: Path, target: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -55,17 +53,33 @@ def elue(*words: str | Path, cwd: Path, target: Path | None = None) -> subproces
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture
-def packed(installed: Path, tmp_path: Path) -> Path:
-    """Its submission, made by the commands a user types while it is installed."""
-    done = elue("list", "--json", cwd=tmp_path, target=installed)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package, installed in `target`, and its submission, made by the commands a user types."""
+    place = tmp_path_factory.mktemp("packages")
+    target = place / "target"
+    install(target)
+    done = elue("list", "--json", cwd=place, target=target)
     assert any(method["name"] == "hello" and not method["broken"] for method in json.loads(done.stdout))
-    done = elue("evaluate", "hello", "--latency", "0", "--json", cwd=tmp_path, target=installed)
+    brief = ("--latency", "0", "--repeat", "0", "--explain", "0")
+    done = elue("evaluate", "hello", *brief, "--json", cwd=place, target=target)
     assert done.returncode == 0, done.stderr
     fields = [word for name, text in FIELDS.items() for word in ("--set", f"{name}={text}")]
-    done = elue("submit", "hello", "--out", "submissions/hello", *fields, cwd=tmp_path, target=installed)
+    done = elue("submit", "hello", "--out", "submissions/hello", *fields, cwd=place, target=target)
     assert done.returncode == 0, done.stderr
-    return tmp_path / "submissions" / "hello"
+    return place
+
+
+@pytest.fixture
+def installed(made: Path, tmp_path: Path) -> Path:
+    """The installed package, to be changed at will."""
+    return Path(shutil.copytree(made / "target", tmp_path / "target"))
+
+
+@pytest.fixture
+def packed(made: Path, tmp_path: Path) -> Path:
+    """Its submission, likewise."""
+    return Path(shutil.copytree(made / "submissions", tmp_path / "submissions")) / "hello"
 
 
 def test_it_is_packed_and_verified_where_it_is_not_installed(packed: Path, installed: Path, tmp_path: Path) -> None:

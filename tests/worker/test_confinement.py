@@ -252,6 +252,18 @@ def test_one_file_is_bounded(tmp_path: Path) -> None:
     assert probe(tmp_path, code, "hook", Limits(file_size=4 * 2**20)) == {"write": "EFBIG"}
 
 
+def test_files_without_end_are_refused(tmp_path: Path) -> None:
+    code = """
+        kept = []
+        attempt("open", lambda: [kept.append(open("/dev/null")) for _ in range(10_000)])
+        found["files"] = len(kept)
+        del kept
+        """
+    found = probe(tmp_path, code, "hook", Limits(open_files=100))
+    assert found["open"] == "EMFILE"
+    assert found["files"] < 100
+
+
 def test_memory_without_end_is_refused(tmp_path: Path) -> None:
     code = """
         kept = []
