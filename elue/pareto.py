@@ -48,19 +48,22 @@ def mixture_hull(points: Sequence[CostScore]) -> list[int]:
     stretch between two corners are left out, and of exact duplicates only the first stays.
     Raises ElueError `bad_point` as `front` does.
     """
+    _finite(points)
     hull: list[int] = []
-    for i in front(points):
-        if hull and points[i] == points[hull[-1]]:
+    for i in sorted(range(len(points)), key=points.__getitem__):
+        cost, score = points[i]
+        if hull and score <= points[hull[-1]][1]:
             continue
-        while len(hull) > 1 and _turn(points[hull[-2]], points[hull[-1]], points[i]) >= 0:
+        if hull and cost == points[hull[-1]][0]:
+            hull.pop()
+        while len(hull) > 1:
+            (x0, y0), (x1, y1) = points[hull[-2]], points[hull[-1]]
+            turn = (x1 - x0) * (score - y0) - (y1 - y0) * (cost - x0)
+            if turn < 0:  # to the right: the last corner stays
+                break
             hull.pop()
         hull.append(i)
     return hull
-
-
-def _turn(a: CostScore, b: CostScore, c: CostScore) -> float:
-    """Positive if a, b, c turn left, negative if they turn right, 0 on one line."""
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
 def hypervolume(points: Sequence[CostScore], low: float, high: float, floor: float = 0.0) -> float:

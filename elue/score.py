@@ -137,24 +137,6 @@ def elue_1(
 
 
 def _hull(points: Sequence[CostScore], floor: float) -> list[CostScore]:
-    """Corners of `elue.pareto.mixture_hull` of the points and the free guess, by rising cost; the first costs nothing.
-
-    Written for the thousands of small curves that a bootstrap draws.
-    """
-    ordered = sorted([(0.0, floor), *points])
-    if ordered[0][0] < 0 or not math.isfinite(math.fsum([x for point in ordered for x in point])):
-        mixture_hull(ordered)  # names the point that is none
-    hull: list[CostScore] = []
-    for point in ordered:
-        cost, score = point
-        if hull and score <= hull[-1][1]:
-            continue
-        if hull and cost == hull[-1][0]:
-            hull.pop()
-        while len(hull) > 1:
-            (x0, y0), (x1, y1) = hull[-2], hull[-1]
-            if (x1 - x0) * (score - y0) - (y1 - y0) * (cost - x0) < 0:
-                break
-            hull.pop()
-        hull.append(point)
-    return hull
+    """Corners of the mixture hull of the points and the free guess, by rising cost; the first costs nothing."""
+    free = [(0.0, floor), *points]
+    return [free[index] for index in mixture_hull(free)]
