@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -81,3 +81,24 @@ def write_task(tmp_path: Path) -> WriteTask:
         return toml
 
     return write
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One thread for torch, as most profiles have it."""
+    yield from _threads(1)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Two threads for torch, as the batch profile has it."""
+    yield from _threads(2)
+
+
+def _threads(count: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    yield
+    torch.set_num_threads(before)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-import torch
 
 from elue import profile
 from elue.protocol import Sample, TaskInfo
@@ -50,14 +48,6 @@ class Full(Method):
         torch.manual_seed(seed)
         return Model()
 """
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_measured_evaluation_costs_at_most_a_quarter_more(tmp_path: Path, one_thread: None) -> None:

@@ -6,7 +6,6 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,18 +18,10 @@ from elue.plugins.skimming.skimrnn import SkimRnnNetwork, SkimRnnOptions
 from elue.plugins.skimming.skiprnn import SkipRnnNetwork, SkipRnnOptions
 from elue.protocol import TaskInfo
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("one_thread")]
 ROUNDS, TEXTS, WORDS, WIDTH, SIZE = 5, 300, 2000, 384, 256
 TASK = TaskInfo("bench", "classification", ("no", "yes"))
 LENGTHS = Path(__file__).parent.parent / "meter" / "data" / "sst2_elue_test_lengths.json"
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def texts(count: int = TEXTS) -> list[list[int]]:

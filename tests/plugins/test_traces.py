@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ from elue.plugins.static import StaticModel, networks_of
 from elue.protocol import Point, Prediction, Sample, TaskInfo
 from tests import small
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 THREE = TaskInfo("three", "classification", ("a", "b", "c"))
 WORDS = "paper door hill rain bread red orange blue green slow quick".split()  # noqa: SIM905
 
@@ -89,14 +90,6 @@ MADE = [
 ]
 SWEPT = [one for one in MADE if one.values[0] in (elasticbert, cascadebert)]
 Make = Callable[[TaskInfo], tuple[Any, list[Point]]]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def same(ours: Prediction, theirs: Prediction) -> None:
