@@ -22,9 +22,8 @@ from tests.conftest import WritePlugin, WriteTask
 WRITER = """
 import sys
 from pathlib import Path
-from elue import records, registry
+from elue import records
 from elue.store import Store
-from elue.submissions import manifest as manifests
 from tests.test_records import make_record
 runs, url, name = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 store = Store(url)

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.commanding import Words, start
+
 SLEEPER = """
-import os, pathlib, time
+import os, time
 from elue.protocol import Method
 
 
@@ -34,8 +36,8 @@ class Sleeper(Method):
 def test_a_training_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     plugin = tmp_path / "sleeper.py"
     plugin.write_text(SLEEPER)
-    command = [sys.executable, "-m", "elue", "train", str(plugin), "--task", "diagnostic", "--out", str(tmp_path / "w")]
-    parent = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words: Words = ["train", plugin, "--task", "diagnostic", "--out", tmp_path / "w"]
+    parent = start(words, tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     note = tmp_path / "pid"
     wait_until(lambda: note.exists() and bool(note.read_text()))
     child = int(note.read_text())
