@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from elue.intervals import Estimate
 from elue.pareto import CostScore
-from elue.schema import Record
+from elue.schema import RETRACTED, Record
 
 
 class BoardKey(NamedTuple):
@@ -124,7 +124,7 @@ def curve_of(record: Record) -> CurveKey:
 
 def is_ranked(record: Record) -> bool:
     """Whether a run can be ranked: it ended well, every operator had a price, and nobody took it back."""
-    retracted = any(flag.code == "retracted" for flag in record.flags)
+    retracted = any(flag.code == RETRACTED for flag in record.flags)
     sound = record.status == "ok" and record.complete and not retracted
     return sound and record.score is not None and record.flops is not None
 

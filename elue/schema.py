@@ -156,6 +156,10 @@ class Controls(_Part):
     gain_high: float
 
 
+RETRACTED = "retracted"
+"""Code of the flag that a retracted run carries in the index."""
+
+
 class Flag(_Part):
     """A finding of an audit: it does not end the run, and it never goes unsaid. `code` is a stable word."""
 

@@ -60,6 +60,11 @@ class Run:
         return float(self.summary["score"]["value"])
 
 
+def merit(run: Run) -> tuple[float, float, str]:
+    """Orders runs: the best score first, of equal scores the cheapest."""
+    return -run.score, run.cost, run.key
+
+
 @dataclass(frozen=True)
 class Curve:
     """The ranked points of one set of weights of one method, by rising cost."""
@@ -102,7 +107,7 @@ class Board:
     def runs(self) -> list[Run]:
         """All ranked runs, the best score first, of equal scores the cheapest."""
         runs = [run for curve in self.curves for run in curve.runs]
-        return sorted(runs, key=lambda run: (-run.score, run.cost, run.key))
+        return sorted(runs, key=merit)
 
     @cached_property
     def unit(self) -> Unit:

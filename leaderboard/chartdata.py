@@ -9,7 +9,7 @@ from typing import Any
 from elue.protocol import FAMILIES
 
 from . import axes
-from .boards import Board, Curve, Run
+from .boards import Board, Curve, Run, merit
 from .text import FAMILY_TITLES, TRUST_TITLES, clean, score_text, slug, titled, with_unit
 
 OTHER = "other"
@@ -137,7 +137,7 @@ def description(board: Board, own: Sequence[str] = ()) -> str:
     """What the chart shows, in words, for those who do not see it; with ids of `own` curves, what these show."""
     shown = [curve for curve in board.curves if not own or curve.id in own]
     runs = [run for curve in shown for run in curve.runs]
-    best = min(runs, key=lambda run: (-run.score, run.cost, run.key))
+    best = min(runs, key=merit)
     front = [run for run in runs if run.on_front]
     least, most = (with_unit(pick(run.cost for run in runs), "FLOPs") for pick in (min, max))
     span = f"at {least}" if least == most else f"from {least} to {most}"

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
+from elue.schema import RETRACTED
 from elue.submissions import manifest
 from elue.submissions.manifest import Manifest, WeightsEntry
-
-RETRACTED = "retracted"
-"""Code of the flag that a retracted run carries in the index."""
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:

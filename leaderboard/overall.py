@@ -14,7 +14,7 @@ from elue.intervals import Estimate
 from elue.overall import OverallScore
 from elue.ranking import TRUST
 
-from .boards import Board, Curve, Run
+from .boards import Board, Curve, merit
 from .summaries import declared, division_of, track_of
 
 if TYPE_CHECKING:
@@ -82,10 +82,6 @@ def _profile(site: Site, boards: Sequence[Board]) -> list[Row]:
     return [_row(boards, own, titles.get(method, method), scored.get(method), ranks) for method, own in entries.items()]
 
 
-def _best(curve: Curve) -> Run:
-    return min(curve.runs, key=lambda run: (-run.score, run.cost, run.key))
-
-
 def _row(
     boards: Sequence[Board],
     own: Sequence[Sequence[Curve]],
@@ -94,7 +90,7 @@ def _row(
     ranks: Sequence[int | None],
 ) -> Row:
     runs = [run for curves in own for curve in curves for run in curve.runs]
-    best = [[_best(curve) for curve in curves] for curves in own]
+    best = [[min(curve.runs, key=merit) for curve in curves] for curves in own]
     touched = [[params["touched_mean"] for run in of_task if (params := run.summary["params"])] for of_task in best]
     largest = max(runs, key=lambda run: (run.summary["params"] or {"total": -1})["total"])
     latest = runs[0].summary["method"]

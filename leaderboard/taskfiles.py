@@ -41,9 +41,9 @@ class TaskWork:
 
 
 def _files(site: Site, task: Task, record: ReadRecord | None) -> Iterator[File]:
-    for board in task.boards if record else ():
-        assert record is not None
-        yield from _measured(site, board, record)
+    if record is not None:
+        for board in task.boards:
+            yield from _measured(site, board, record)
     yield from _task(site, task)
     yield from _explorer(site, task)
     yield from _runs(site, task)

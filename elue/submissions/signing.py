@@ -19,15 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from elue import records
 from elue.errors import ElueError
-from elue.schema import Flag, Record
+from elue.schema import RETRACTED, Flag, Record
 from elue.submissions import manifest as manifests
 
 FILE = "verification.json"
 SCHEMA = 1
 Trust = Literal["self_reported", "reproduced", "verified"]
 LEVELS: tuple[Trust, ...] = ("self_reported", "reproduced", "verified")
-RETRACTED = "retracted"
-"""Code of the flag that a retracted run carries in the index."""
 
 
 class _Part(BaseModel):
