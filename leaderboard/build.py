@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -23,6 +24,9 @@ _STATIC = (
     *("style.css", "parts.css", "theme.js", "site.js", "table.js", "chart.js", "explorer.js", "compare.js"),
     *("icon.svg", "vega-licenses.txt"),
 )
+
+PARTS = 2
+"""The pages of methods are made in so many parts, each in a process that is given the whole site."""
 
 Summaries = Sequence[Mapping[str, Any]]
 
@@ -62,22 +66,25 @@ def pages(
     for name in _STATIC:
         yield f"static/{name}", resources.files(__package__).joinpath("static", name).read_text("utf-8")
     yield "static/vega.js", drawing.bundle()
-    work = TaskWork(record, site.base_url)
-    for made in executor.map(work, site.tasks) if executor else map(work, site.tasks):
+    side_by_side = executor.map if executor else map
+    worked = side_by_side(TaskWork(record, site.base_url), site.tasks)
+    yield "data/all.csv", downloads.csv_of(site.tasks)
+    yield "data/all.json", downloads.json_of(site.tasks)
+    yield "data/all.sqlite", downloads.sqlite_of(site.tasks)
+    for made in worked:
         site.details |= made.details
         site.scored |= made.scored
         site.overviews |= made.overviews
         yield from made.files
+    parts = [site.methods[start::PARTS] for start in range(PARTS)]
+    written = side_by_side(partial(methodpage.pages, replace(site, overviews={})), parts)
     yield from _home(site, summaries)
-    for method in site.methods:
-        yield page(site, f"methods/{method.slug}.html", "method.html", **methodpage.contents(site, method))
+    for made_pages in written:
+        yield from made_pages
     compared = [(board, titled(task, board)) for task, board in site.boards if board.id in site.overviews]
     yield samplefiles.index_file(compared)
     yield page(site, "compare.html", "compare.html", compared=compared)
     yield page(site, "about.html", "about.html", **about.contents(site))
-    yield "data/all.csv", downloads.csv_of(site.tasks)
-    yield "data/all.json", downloads.json_of(site.tasks)
-    yield "data/all.sqlite", downloads.sqlite_of(site.tasks)
 
 
 def _address(base_url: str) -> str:

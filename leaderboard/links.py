@@ -6,6 +6,7 @@ import html
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from elue.errors import ElueError
 
@@ -44,4 +45,9 @@ def checked(files: Iterable[File], base_url: str = "") -> Iterator[File]:
 
 def _resolved(source: str, target: str) -> tuple[str, str]:
     path, _, place = target.partition("#")
-    return posixpath.normpath(posixpath.join(posixpath.dirname(source), path)) if path else source, place
+    return _from(posixpath.dirname(source), path) if path else source, place
+
+
+@lru_cache(100_000)
+def _from(folder: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from markupsafe import Markup
 
@@ -15,10 +15,9 @@ from .descriptions import DESCRIPTIONS
 from .details import Detail, Spend
 from .manifests import retraction_of_all
 from .provenance import flat
+from .publish import File
+from .site import Site, page
 from .text import knob_text, with_unit
-
-if TYPE_CHECKING:
-    from .site import Site
 
 MOST_DRAWN = 150
 """Up to this many curves on all boards, each gets a drawing of its own at build time."""
@@ -83,6 +82,11 @@ class Entry:
         if len(runs) <= 5:
             return runs
         return [runs[round(i * (len(runs) - 1) / 4)] for i in range(5)]
+
+
+def pages(site: Site, methods: Sequence[MethodCard]) -> list[File]:
+    """The pages of these methods: a function that another process can be given."""
+    return [page(site, f"methods/{method.slug}.html", "method.html", **contents(site, method)) for method in methods]
 
 
 def contents(site: Site, method: MethodCard) -> dict[str, Any]:
