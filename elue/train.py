@@ -20,7 +20,10 @@ from elue.tasks import TaskData, TaskSpec, load
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What the user asked for. `max_train_samples` takes a seeded random part of the train split."""
+    """What the user asked for. `max_train_samples` takes a seeded random part of the train split.
+
+    `threads` are those torch may use, None for as many as there are cores.
+    """
 
     method: MethodSource
     task: TaskSpec
@@ -32,6 +35,7 @@ class Training:
     options: Mapping[str, str]
     max_train_samples: int | None = None
     force: bool = False
+    threads: int | None = None
 
 
 def train(training: Training) -> None:
@@ -66,7 +70,7 @@ def train(training: Training) -> None:
     with tempfile.TemporaryDirectory(prefix="elue-train-") as folder:
         file = Path(folder) / "job.json"
         file.write_text(json.dumps(job), encoding="utf-8")
-        code = _run([sys.executable, "-I", "-m", "elue.worker.training", str(file)])
+        code = _run([sys.executable, "-I", "-m", "elue.worker.training", str(file)], training.threads)
     if code == 2:
         raise ElueError("training_refused", "", "")
     if code == 130:
@@ -85,8 +89,10 @@ def _backbone(reference: str) -> str:
     return str(Path(reference).resolve()) if Path(reference).is_dir() else reference
 
 
-def _run(command: list[str]) -> int:
+def _run(command: list[str], threads: int | None) -> int:
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
     with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL) as process:
         try:
             return process.wait()

@@ -93,8 +93,13 @@ def evaluate_method(
         raise typer.Exit(1)
 
 
-def run_and_index(evaluation: Evaluation, planned: list[PlannedRun], store: Store) -> list[dict[str, Any]]:
-    """Execute what is due, index every record at once, and return the summaries of all planned runs, in order."""
+def run_and_index(
+    evaluation: Evaluation, planned: list[PlannedRun], store: Store, lines: bool = False
+) -> list[dict[str, Any]]:
+    """Execute what is due, index every record at once, and return the summaries of all planned runs, in order.
+
+    `lines` is for when bars of something else are on the terminal.
+    """
     from elue import records
     from elue.evaluate import execute
 
@@ -102,7 +107,7 @@ def run_and_index(evaluation: Evaluation, planned: list[PlannedRun], store: Stor
     if finished:
         note(f"{len(finished)} of {len(planned)} runs are done already")
     store.add_all(list(finished.values()))
-    with evaluation_progress() as progress:
+    with evaluation_progress(lines) as progress:
         for record in execute(evaluation, planned, progress):
             store.add(record)
             finished[record.key] = record

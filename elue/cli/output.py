@@ -31,14 +31,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
 
 
 def note(text: str) -> None:
-    """Say something to the person watching, beside the results."""
-    print(text, file=sys.stderr, flush=True)
+    """Say something to the person watching, beside the results; over a bar that is being drawn, if there is one."""
+    clear = "\r\x1b[2K" if sys.stderr.isatty() else ""
+    print(f"{clear}{text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def evaluation_progress() -> Iterator[Progress]:
-    """Bars with rate and time left on a terminal; elsewhere a line at the start and end of a run, and now and then."""
-    if not sys.stderr.isatty():
+def evaluation_progress(lines: bool = False) -> Iterator[Progress]:
+    """Bars with rate and time left on a terminal; elsewhere, or with `lines`, a line now and then and as a run ends."""
+    if lines or not sys.stderr.isatty():
         yield _Lines()
         return
     from rich.console import Console
