@@ -7,6 +7,7 @@ ids at the lengths of real test sets; every dynamic method is set to the point w
 from __future__ import annotations
 
 import json
+import math
 import random
 import statistics
 from collections.abc import Callable, Sequence
@@ -38,8 +39,8 @@ CONFIG = EncoderConfig(30522, 384, 6, 12, 1536, positions=512, types=2, embeddin
 TASK = TaskInfo("made", "classification", ("no", "yes"))
 HERE = Path(__file__).parent
 LENGTHS = {
-    "sst2_elue": (HERE.parent / "meter" / "data" / "sst2_elue_test_lengths.json", 1200),
-    "imdb": (HERE / "imdb_test_lengths.json", 160),
+    "sst2_elue": (HERE.parent / "meter" / "data" / "sst2_elue_test_lengths.json", 1000),
+    "imdb": (HERE / "imdb_test_lengths.json", 100),
 }
 """A file of how many texts have so many tokens, and how many of them one pass takes."""
 
@@ -107,20 +108,27 @@ def flops(model: Any, answers: Sequence[Prediction]) -> int:
 
 
 def halving(model: Any, samples: Sequence[Sample], points: Sequence[Point]) -> tuple[Point, float]:
-    """The point whose FLOPs come nearest to half the static model's, and the static model's FLOPs relative to it."""
+    """The point whose FLOPs come nearest to half the static model's, and the static model's FLOPs relative to it.
+
+    Without `predict_sweep`, points must take less and less: the nearest is found by halving what is left of them.
+    """
     reference = static()
     whole = flops(reference, reference.predict(samples))
     if hasattr(model, "predict_sweep"):
-        answers = model.predict_sweep(samples, points)
-    else:
-        answers = []
-        for point in points:
-            model.configure(point)
-            answers.append(model.predict(samples))
-    gains = [whole / flops(model, one) for one in answers]
-    best = min(range(len(points)), key=lambda number: abs(gains[number] - 2.0))
-    model.configure(points[best])
-    return points[best], gains[best]
+        gains = [whole / flops(model, one) for one in model.predict_sweep(samples, points)]
+        best = min(range(len(points)), key=lambda number: abs(gains[number] - 2.0))
+        model.configure(points[best])
+        return points[best], gains[best]
+    tried: list[tuple[Point, float]] = []
+    first, last = 0, len(points) - 1
+    while first <= last:
+        middle = (first + last) // 2
+        model.configure(points[middle])
+        tried.append((points[middle], whole / flops(model, model.predict(samples))))
+        first, last = (middle + 1, last) if tried[-1][1] < 2.0 else (first, middle - 1)
+    best_point, gain = min(tried, key=lambda one: abs(one[1] - 2.0))
+    model.configure(best_point)
+    return best_point, gain
 
 
 def padded(sort: bool) -> Callable[[Sequence[Sample]], None]:
@@ -161,13 +169,13 @@ def early_exit(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
 def ltp(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
     network = parted(LtpNetwork(encoder(), TASK, LtpOptions()))
     middle = statistics.median(int(sample.text) for sample in samples)
-    scales = [step / 40 / middle / 0.01 for step in range(4, 60, 2)]
+    scales = [0.05 * 2 ** (step / 16) / middle / 0.01 for step in range(128)]
     return LtpModel(network, TEXT, TASK), [{"threshold_scale": scale} for scale in scales]
 
 
 def cascade(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
     model = CascadeModel(parted(Cascade(encoder(), TASK, CascadeBertOptions(shallow_layers=2))), TEXT, TASK)
-    return model, [{"threshold": 0.5 + value / 1000} for value in range(500)]
+    return model, [{"threshold": 1 / (1 + math.exp(-value / 40))} for value in range(600)]
 
 
 @pytest.mark.parametrize("make", [early_exit, ltp, cascade])

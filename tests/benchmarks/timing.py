@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-ROUNDS = 7
+ROUNDS = 5
 
 
 def seconds(run: Callable[[], Any]) -> tuple[float, float]:
