@@ -129,6 +129,8 @@ class DynamicModel(Protocol):
       sequence of predictions a point.
     - `ladder(samples) -> Sequence[Sequence[Prediction]]`: for each sample what every way out (exit, stage) would
       answer, the cheapest first, each with the trace of leaving there. Controls are made of it.
+    - `survey(samples, points) -> tuple`: what `predict_sweep` gives and, under the first of the points, `ladder`, both
+      from one pass.
     - `explain(samples) -> Sequence[Explanation]`: what the model does with each sample at the current point.
     """
 

@@ -60,6 +60,9 @@ class Good:
     def predict_sweep(self, samples: Sequence[Sample], points: Sequence[Any]) -> Sequence[Sequence[Prediction]]:
         return [[self.climb(sample, 2)[point["layers"] - 1] for sample in samples] for point in points]
 
+    def survey(self, samples: Sequence[Sample], points: Sequence[Any]) -> Any:
+        return self.predict_sweep(samples, points), self.ladder(samples)
+
     def explain(self, samples: Sequence[Sample]) -> Sequence[Explanation]:
         return [Explanation(tuple(s.text.split()), ((0,),), ((0.5, 0.5),), {}, None) for s in samples]
 
@@ -94,7 +97,7 @@ def run(name: str, made: Method) -> Result:
 
 def predicts(one: Callable[[Any, Sample], Prediction], **members: Any) -> Method:
     """A model without traces whose answer for a sample is what `one` says."""
-    optional = dict.fromkeys(("rehearse", "ladder", "predict_sweep", "explain"))
+    optional = dict.fromkeys(("rehearse", "ladder", "predict_sweep", "survey", "explain"))
     return changed(predict=lambda self, samples: [one(self, s) for s in samples], **{**optional, **members})
 
 
@@ -105,7 +108,7 @@ def test_a_sound_method_passes(name: str) -> None:
     assert result.reason
 
 
-@pytest.mark.parametrize("name", ["traces-equal-observed", "ladder", "predict-sweep", "explain"])
+@pytest.mark.parametrize("name", ["traces-equal-observed", "ladder", "predict-sweep", "survey", "explain"])
 def test_what_is_not_offered_is_skipped(name: str) -> None:
     assert run(name, predicts(lambda self, s: Prediction(0))).outcome == "skip"
 
@@ -255,6 +258,26 @@ BAD: dict[str, tuple[str, Method, str]] = {
         changed(predict_sweep=lambda self, samples, points: [[Prediction(0)] * len(samples)] * len(points)),
         "predict_sweep at",
     ),
+    "a survey without the ladder": (
+        "survey",
+        changed(survey=lambda self, samples, points: [self.predict_sweep(samples, points)]),
+        "1 entries for 2 parts",
+    ),
+    "a survey of other points": (
+        "survey",
+        changed(survey=lambda self, samples, points: (self.predict_sweep(samples, points[::-1]), self.ladder(samples))),
+        "survey at",
+    ),
+    "a survey of another ladder": (
+        "survey",
+        changed(
+            survey=lambda self, samples, points: (
+                self.predict_sweep(samples, points),
+                [rungs[::-1] for rungs in self.ladder(samples)],
+            )
+        ),
+        "ladder and then survey",
+    ),
     "a sweep too short": ("predict-sweep", changed(predict_sweep=lambda self, samples, points: []), "for 2 points"),
     "a ladder upside down": (
         "ladder",
@@ -367,7 +390,7 @@ def test_the_skeleton_checks_measures_and_tests_as_written(tmp_path: Path) -> No
     done = elue("check", "my_method.py", "--json", cwd=folder)
     assert done.returncode == 0, done.stdout
     outcomes = {result["name"]: result["outcome"] for result in json.loads(done.stdout)}
-    assert {name for name, outcome in outcomes.items() if outcome == "skip"} == {"predict-sweep", "explain"}
+    assert {name for name, outcome in outcomes.items() if outcome == "skip"} == {"predict-sweep", "survey", "explain"}
     done = elue("evaluate", "my_method.py", "--task", "diagnostic", "--limit", "50", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     cheap, *_, dear = [run["flops"]["mean"] for run in json.loads(done.stdout)]

@@ -109,6 +109,13 @@ LADDER = """
         return [self.run(sample, EXITS, many=True) for sample in samples]
 """
 
+SURVEY = """
+    def survey(self, samples, points):
+        swept = self.predict_sweep(samples, points)
+        self.configure(points[0])
+        return swept, self.ladder(samples)
+"""
+
 EXPLAIN = """
     def explain(self, samples):
         exits = [tuple(way.scores for way in self.run(sample, self.stop(sample))) for sample in samples]

@@ -1,4 +1,4 @@
-"""Checks of the optional members: ladder, explain, predict_sweep. Skipped where a model does not have them."""
+"""Checks of the optional members: ladder, explain, predict_sweep, survey. Skipped where a model does not have them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,29 @@ def _one_each(answer: Any, count: int, name: str, what: str) -> Sequence[Any]:
 def predict_sweep(subject: Subject) -> None:
     """Many points from one pass give what each point gives on its own."""
     sweep = _offered(subject, "predict_sweep")
-    answers = _one_each(
-        sweep(list(subject.samples), list(subject.points)), len(subject.points), "predict_sweep", "points"
-    )
+    _same_as_each(sweep(list(subject.samples), list(subject.points)), subject, "predict_sweep")
+
+
+def survey(subject: Subject) -> None:
+    """One pass gives what each point gives on its own, and what the ladder gives at the first of them."""
+    take, climb = _offered(subject, "survey"), _offered(subject, "ladder")
+    swept, ladders = _one_each(take(list(subject.samples), list(subject.points)), 2, "survey", "parts")
+    _same_as_each(swept, subject, "survey")
+    subject.configure(subject.points[0])
+    count = len(subject.samples)
+    alone = _one_each(climb(list(subject.samples)), count, "ladder", "samples")
+    for own, rungs, sample in zip(alone, _one_each(ladders, count, "survey", "samples"), subject.samples, strict=True):
+        rungs = _one_each(rungs, len(own), "survey", "ways out")
+        sound(rungs, [sample] * len(own), subject.task)
+        same(own, rungs, subject, "ladder and then survey")
+
+
+def _same_as_each(swept: Any, subject: Subject, name: str) -> None:
+    answers = _one_each(swept, len(subject.points), name, "points")
     for point, predictions in zip(subject.points, answers, strict=True):
         sound(predictions, subject.samples, subject.task)
         subject.configure(point)
-        same(subject.answer(subject.samples), predictions, subject, f"predict and then predict_sweep at {dict(point)}")
+        same(subject.answer(subject.samples), predictions, subject, f"predict and then {name} at {dict(point)}")
 
 
 def ladder(subject: Subject) -> str:

@@ -25,6 +25,7 @@ _FUNCTIONS: dict[str, Callable[[Subject], str | None]] = {
     "traces-equal-observed": compute.traces_equal_observed,
     "predict-sweep": offered.predict_sweep,
     "ladder": offered.ladder,
+    "survey": offered.survey,
     "explain": offered.explain,
     "time-per-sample": compute.time_per_sample,
 }

@@ -79,21 +79,24 @@ class LadderModel(RaggedModel):
     def predict_sweep(self, samples: Sequence[Sample], points: Sequence[Point]) -> list[list[Prediction]]:
         """Answer many points from one pass, in which a sample goes as far as any of them wants."""
         rules = [self._rule(point) for point in points]
-        surveyed = self._survey(samples, rules)
-        return [
-            [self._as_left(request, rule, int(request.notes["left"][number])) for request in surveyed]
-            for number, rule in enumerate(rules)
-        ]
+        return self._swept(self._survey(samples, rules, whole=False), rules)
 
     def ladder(self, samples: Sequence[Sample]) -> list[list[Prediction]]:
         """What each way out would answer, first to last, at the cost of leaving there under the rule in force."""
-        ways = range(len(self.ways))
-        return [[self._as_left(request, self.rule, way) for way in ways] for request in self._survey(samples, [])]
+        return self._climbed(self._survey(samples, [], whole=True), self.rule)
+
+    def survey(
+        self, samples: Sequence[Sample], points: Sequence[Point]
+    ) -> tuple[list[list[Prediction]], list[list[Prediction]]]:
+        """Both from one pass: the answers at many points, and every way out under the rule of the first of them."""
+        rules = [self._rule(point) for point in points]
+        surveyed = self._survey(samples, rules, whole=True)
+        return self._swept(surveyed, rules), self._climbed(surveyed, rules[0])
 
     def explain(self, samples: Sequence[Sample]) -> list[Explanation]:
         """The tokens of each sample, and what the ways out answered up to the one it took."""
         explained = []
-        surveyed = self._survey(samples, [] if self.rule is None else [self.rule])
+        surveyed = self._survey(samples, [] if self.rule is None else [self.rule], whole=self.rule is None)
         for request, sample in zip(surveyed, samples, strict=True):
             last = len(self.ways) - 1 if self.rule is None else int(request.notes["left"][0])
             exits = tuple(self._as_left(request, self.rule, way) for way in range(last + 1))
@@ -128,16 +131,18 @@ class LadderModel(RaggedModel):
         stay = np.flatnonzero(~(leaving | doubtful))
         return (pack.select(stay) if len(stay) else None), done
 
-    def _survey(self, samples: Sequence[Sample], rules: Sequence[Rule]) -> list[Request]:
-        """Requests in order, with what every way out said as far as any rule goes (all of them, without rules).
+    def _survey(self, samples: Sequence[Sample], rules: Sequence[Rule], whole: bool) -> list[Request]:
+        """Requests in order, with what every way out said: all of them if `whole`, else as far as any rule goes.
 
         Notes: `scores` of each way out, `ends` of its advance and of its asking in the trace, and `left`, the way out
         that each rule took, (rules,).
         """
-        stages = [partial(self._ask, number, rules) for number in range(len(self.ways))]
+        stages = [partial(self._ask, number, rules, whole) for number in range(len(self.ways))]
         return sorted(self.run(samples, stages, noted=True), key=lambda request: request.place)
 
-    def _ask(self, number: int, rules: Sequence[Rule], pack: Pack) -> tuple[Pack | None, Sequence[Request]]:
+    def _ask(
+        self, number: int, rules: Sequence[Rule], whole: bool, pack: Pack
+    ) -> tuple[Pack | None, Sequence[Request]]:
         """The stage of a way out in a survey."""
         way, last = self.ways[number], number == len(self.ways) - 1
         pack = way.advance(pack)
@@ -148,7 +153,7 @@ class LadderModel(RaggedModel):
         pack.state = _extended(pack.state, logits, max([rule.window for rule in rules], default=1))
         undecided = np.full(len(rules), -1)
         left = np.stack([request.notes.setdefault("left", undecided) for request in pack.requests])
-        doubtful = close & (not rules)
+        doubtful = close & whole
         for column, rule in enumerate(rules):
             open_ = left[:, column] < 0
             if last:
@@ -167,10 +172,22 @@ class LadderModel(RaggedModel):
             request.notes.setdefault("scores", []).append(scores[place])
             request.notes.setdefault("ends", []).append((ends[place], len(request.trace)))
             request.doubtful = bool(doubtful[place]) and not alone
-        over = (left >= 0).all(1) if rules else np.full(len(left), last)
+        over = np.full(len(left), last) if whole else (left >= 0).all(1)
         done = over | (doubtful & (not alone))
         stay = np.flatnonzero(~done)
         return (pack.select(stay) if len(stay) else None), [pack.requests[place] for place in np.flatnonzero(done)]
+
+    def _swept(self, surveyed: Sequence[Request], rules: Sequence[Rule]) -> list[list[Prediction]]:
+        """The answers of surveyed requests by every rule."""
+        return [
+            [self._as_left(request, rule, int(request.notes["left"][number])) for request in surveyed]
+            for number, rule in enumerate(rules)
+        ]
+
+    def _climbed(self, surveyed: Sequence[Request], rule: Rule | None) -> list[list[Prediction]]:
+        """What every way out would answer surveyed requests."""
+        ways = range(len(self.ways))
+        return [[self._as_left(request, rule, way) for way in ways] for request in surveyed]
 
     def _as_left(self, request: Request, rule: Rule | None, way: int) -> Prediction:
         """The answer of a surveyed request that leaves by a way out, as it would be under a rule."""

@@ -1,17 +1,18 @@
 """The ladder pass: what every way out of every sample would have answered and taken, and the controls made of it.
 
-A full pass over a ladder is made once a worker. At a further point a few samples are asked: where their ways out are
-the same as before, as they are under one rule at different thresholds, so are the others'. Else one sample is asked
-for each different set of traces the ways out had; where they answer the same as before, the others' ways out have the
-same traces as theirs. What was carried over in either way must hold the trace and answer that every sample really
-gave; else the pass is made anew.
+A full pass over a ladder is made once a worker, or comes with a survey of many points. At a further point a few
+samples are asked: where their ways out are the same as before, as they are under one rule at different thresholds, so
+are the others'. Else one sample is asked for each different set of traces the ways out had; where they answer the same
+as before, the others' ways out have the same traces as theirs. What was carried over in either way must hold the trace
+and answer that every sample really gave; else the pass is made anew.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,39 @@ class Ladders:
     last: Ways | None = None
 
 
+@dataclass(slots=True)
+class Climb:
+    """Gathers the ways out of so many samples, batch by batch."""
+
+    context: Context
+    size: int
+    columns: list[Column] = field(default_factory=list)
+
+    def take(self, places: Sequence[int], answer: Mapping[str, Any]) -> None:
+        """Put in what a worker sent of the samples at these places. Raises WorkerFailure for nonsense."""
+        sent = answer.get("ways")
+        if not isinstance(sent, list) or not sent:
+            raise WorkerFailure("invalid", "sent no ways out")
+        self.columns = self.columns or [Column.empty(self.size) for _ in sent]
+        if len(sent) != len(self.columns):
+            reason = f"has {len(self.columns)} ways out for one sample and {len(sent)} for another"
+            raise WorkerFailure("invalid", reason)
+        for column, part in zip(self.columns, sent, strict=True):
+            column.fill(places, part, self.context.paths, self.context.evaluation.data.spec.info())
+
+    def ways(self) -> Ways:
+        """What was gathered, priced."""
+        paths, columns = self.context.paths, self.columns
+        seconds = self.context.evaluation.sample_seconds
+        paths.price(self.context.worker, seconds, (path for column in columns for path in column.paths))
+        return Ways(
+            values=[column.values for column in columns],
+            traces=[[paths.paths[path] for path in column.paths] for column in columns],
+            flops=[[paths.prices[path].flops for path in column.paths] for column in columns],
+            ties=[column.ties for column in columns],
+        )
+
+
 def measure(
     context: Context, ladders: Ladders, answers: Answers, ties: Ties
 ) -> tuple[Controls | None, tuple[Flag, ...]]:
@@ -76,28 +110,12 @@ def measure(
 
 def _asked(context: Context, places: Sequence[int]) -> Ways:
     """Ask the ladder at the current point about these samples, and price its traces."""
-    info, paths, size = context.evaluation.data.spec.info(), context.paths, len(places)
     rank = {place: number for number, place in enumerate(places)}
-    shuffled = [place for place in context.order() if place in rank]
-    columns: list[Column] | None = None
-    for batch, answer in context.batches("ladder", shuffled):
-        paths.learn(answer)
-        sent = answer.get("ways")
-        if not isinstance(sent, list) or not sent:
-            raise WorkerFailure("invalid", "sent no ways out")
-        columns = columns or [Column.empty(size) for _ in sent]
-        if len(sent) != len(columns):
-            raise WorkerFailure("invalid", f"has {len(columns)} ways out for one sample and {len(sent)} for another")
-        for column, part in zip(columns, sent, strict=True):
-            column.fill([rank[place] for place in batch], part, paths, info)
-    columns = columns or []
-    paths.price(context.worker, context.evaluation.sample_seconds, (p for column in columns for p in column.paths))
-    return Ways(
-        values=[column.values for column in columns],
-        traces=[[paths.paths[path] for path in column.paths] for column in columns],
-        flops=[[paths.prices[path].flops for path in column.paths] for column in columns],
-        ties=[column.ties for column in columns],
-    )
+    climb = Climb(context, len(places))
+    for batch, answer in context.batches("ladder", [place for place in context.order() if place in rank]):
+        context.paths.learn(answer)
+        climb.take([rank[place] for place in batch], answer)
+    return climb.ways()
 
 
 def _carried(context: Context, last: Ways | None) -> Ways | None:

@@ -15,7 +15,7 @@ from elue.passes import audit, batched, compute, explained, ladder, latency, loo
 from elue.passes.audit import Auditor
 from elue.passes.compute import Repeats
 from elue.passes.context import Context, Evaluation, Measure, Progress, start
-from elue.passes.ladder import Ladders
+from elue.passes.ladder import Climb, Ladders
 from elue.passes.traced import Ties
 from elue.plan import PlannedRun
 from elue.recording import Answers, Findings, Outcome, make_record
@@ -102,6 +102,11 @@ class _Share:
             self.failure = failure
             return False
 
+    def surveys(self, runs: Sequence[PlannedRun]) -> bool:
+        """Whether a pass over these runs brings the ladder with it."""
+        context = self.ready()
+        return len(runs) > 1 and context.offers("survey") and context.offers("ladder")
+
     def records(self, runs: Sequence[PlannedRun]) -> Iterator[tuple[PlannedRun, Record]]:
         """Measure runs, together where there are several, and yield the record of each as it is done.
 
@@ -115,7 +120,7 @@ class _Share:
             except WorkerFailure as failure:
                 self.drop()
                 self.one_by_one = True
-                flags = (Flag(code="sweep", detail=f"predict_sweep {failure.status}: {failure.reason}"),)
+                flags = (Flag(code="sweep", detail=f"many points at once {failure.status}: {failure.reason}"),)
         size = len(self.evaluation.data.samples)
         for number, (run, already) in enumerate(zip(runs, measured, strict=True)):
             if number:
@@ -129,7 +134,12 @@ class _Share:
         context = self.ready()
         clock, before = time.monotonic(), context.worker.usage()
         found: list[tuple[Answers, Ties, Traffic | None]]
-        found = [*traced.measure(context, runs)] if self.traced else [observed.measure(context, run) for run in runs]
+        if self.traced:
+            climb = Climb(context, len(self.evaluation.data.samples)) if self.surveys(runs) else None
+            found = [*traced.measure(context, runs, climb.take if climb else None)]
+            self.ladders.last = climb.ways() if climb else self.ladders.last
+        else:
+            found = [observed.measure(context, run) for run in runs]
         wall, cpu = time.monotonic() - clock, _cpu(before, context.worker.usage())
         part = None if cpu is None else cpu / len(runs)
         return [Measured(*each, wall / len(runs), part) for each in found]

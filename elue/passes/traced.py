@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,12 +56,17 @@ class Column:
             self.ties[places[within]] = classes
 
 
-def measure(context: Context, runs: Sequence[PlannedRun]) -> list[tuple[Answers, Ties, Traffic]]:
-    """Answer all samples at the points of these runs: one pass, over several points where the model sweeps."""
+def measure(
+    context: Context, runs: Sequence[PlannedRun], climb: Callable[[Sequence[int], dict[str, Any]], None] | None = None
+) -> list[tuple[Answers, Ties, Traffic]]:
+    """Answer all samples at the points of these runs: one pass, over several points where the model sweeps.
+
+    With `climb`, the pass over several points is a survey, and `climb` gets the places and the answer of every batch.
+    """
     if len(runs) == 1:
         call, totals = "predict_many", [context.configure(runs[0])]
     else:
-        call, totals = "predict_sweep", context.configure_sweep(runs)
+        call, totals = "survey" if climb else "predict_sweep", context.configure_sweep(runs)
     evaluation, paths = context.evaluation, context.paths
     info, order = evaluation.data.spec.info(), context.order()
     columns = [Column.empty(len(order)) for _ in runs]
@@ -72,6 +77,8 @@ def measure(context: Context, runs: Sequence[PlannedRun]) -> list[tuple[Answers,
             raise WorkerFailure("invalid", "sent no predictions")
         for column, part in zip(columns, sent, strict=True):
             column.fill(places, part, paths, info)
+        if climb:
+            climb(places, answer)
         context.progress.sample_done(runs[0], len(places))
     paths.price(context.worker, evaluation.sample_seconds, (path for column in columns for path in column.paths))
     return [priced(column, paths, total) for column, total in zip(columns, totals, strict=True)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from elue.worker.seal import Seal
     from elue.worker.timing import ReferenceEncoder
 
-OFFERS = ("rehearse", "predict_sweep", "ladder", "explain")
+OFFERS = ("rehearse", "predict_sweep", "ladder", "survey", "explain")
 """Members of a model that it may lack: see `elue.protocol.DynamicModel`."""
 
 
@@ -162,19 +162,22 @@ class Service:
 
     def predict_sweep(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
         """The same at all points of `configure_sweep`, from one pass."""
-        inputs, points = [Sample(**sample) for sample in samples], self.points_swept
-        swept = self.model.predict_sweep(inputs, points)
-        answered = answers.sequence(swept, len(points), "predict_sweep", "sequences for {} points")
-        columns = [self._columns(one, len(inputs), "predict_sweep") for one in answered]
+        inputs = [Sample(**sample) for sample in samples]
+        columns = self._swept(self.model.predict_sweep(inputs, self.points_swept), len(inputs), "predict_sweep")
         return {"ids": [sample.id for sample in inputs], "points": columns, **self.traces.news()}
+
+    def survey(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+        """The same, and what every way out would answer at the first of the points."""
+        inputs = [Sample(**sample) for sample in samples]
+        swept, ladder = answers.sequence(self.model.survey(inputs, self.points_swept), 2, "survey", "parts, not {}")
+        columns, ways = self._swept(swept, len(inputs), "survey"), self._climbed(ladder, len(inputs), "survey")
+        return {"ids": [sample.id for sample in inputs], "points": columns, "ways": ways, **self.traces.news()}
 
     def ladder(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
         """For each sample what every way out would answer, the values and traces in columns by way out."""
         inputs = [Sample(**sample) for sample in samples]
-        rows = answers.sequence(self.model.ladder(inputs), len(inputs), "ladder", "sequences for {} samples")
-        ways = [answers.sequence(row, len(rows[0]), "ladder", "ways out where there were {}") for row in rows]
-        columns = [self._columns(column, len(inputs), "ladder") for column in zip(*ways, strict=True)]
-        return {"ids": [sample.id for sample in inputs], "ways": columns, **self.traces.news()}
+        ways = self._climbed(self.model.ladder(inputs), len(inputs), "ladder")
+        return {"ids": [sample.id for sample in inputs], "ways": ways, **self.traces.news()}
 
     def price(self, paths: list[int]) -> dict[str, Any]:
         """Price traces by their numbers."""
@@ -275,6 +278,17 @@ class Service:
         """Ids and values of predictions, one for each sample."""
         rows = zip(samples, answers.predictions(answered, len(samples)), strict=True)
         return [{"id": sample.id, "value": answers.number(row.value, self.task)} for sample, row in rows]
+
+    def _swept(self, answered: Any, count: int, call: str) -> list[dict[str, Any]]:
+        """What each point answers so many samples, as frame data."""
+        points = answers.sequence(answered, len(self.points_swept), call, "sequences for {} points")
+        return [self._columns(one, count, call) for one in points]
+
+    def _climbed(self, answered: Any, count: int, call: str) -> list[dict[str, Any]]:
+        """What each way out answers so many samples, as frame data."""
+        rows = answers.sequence(answered, count, call, "sequences for {} samples")
+        ways = [answers.sequence(row, len(rows[0]), call, "ways out where there were {}") for row in rows]
+        return [self._columns(column, count, call) for column in zip(*ways, strict=True)]
 
     def _columns(self, answered: Any, count: int, call: str) -> dict[str, Any]:
         """Many predictions as frame data. Raises Invalid for one without a trace."""

@@ -53,6 +53,46 @@ def test_further_points_ask_a_few_samples_and_give_what_each_gives_by_itself(
     assert None not in together
 
 
+def test_a_survey_brings_the_ladder_with_the_sweep(tmp_path: Path, write_task: WriteTask, asked: list[int]) -> None:
+    task = write_task(SIZE, texts=texts())
+    plugin = toys.write(tmp_path, toys.SWEEP, toys.LADDER)
+    apart = controls(evaluate_plugin(tmp_path, plugin, task))
+    assert asked == [SIZE, *[ladder.PROBES] * 3]
+    asked.clear()
+    plugin = toys.write(tmp_path, toys.SWEEP, toys.LADDER, toys.SURVEY)
+    together = controls(evaluate_plugin(tmp_path, plugin, task))
+    assert asked == [ladder.PROBES] * 4
+    assert together == apart
+    assert None not in together
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [("swept, []", "0 sequences for"), ("swept, self.ladder(samples), 0", "3 parts, not 2"), ("0", "int")],
+)
+def test_nonsense_of_a_survey_ends_no_run(tmp_path: Path, write_task: WriteTask, answer: str, said: str) -> None:
+    changed = {"return swept, self.ladder(samples)": f"return {answer}"}
+    plugin = toys.write(tmp_path, toys.SWEEP, toys.LADDER, toys.SURVEY, changed=changed)
+    records = evaluate_plugin(tmp_path, plugin, write_task(SIZE, texts=texts()))
+    assert [record.status for record in records] == ["ok"] * 4
+    assert all(record.controls is not None for record in records)
+    (flag,) = records[0].flags
+    assert flag.code == "sweep"
+    assert said in flag.detail
+
+
+def test_a_survey_with_another_ladder_is_not_believed(tmp_path: Path, write_task: WriteTask, asked: list[int]) -> None:
+    changed = {
+        "return swept, self.ladder(samples)": "return swept, [way[:1] * len(way) for way in self.ladder(samples)]"
+    }
+    plugin = toys.write(tmp_path, toys.SWEEP, toys.LADDER, toys.SURVEY, changed=changed)
+    task = write_task(SIZE, texts=texts())
+    found = controls(evaluate_plugin(tmp_path, plugin, task))
+    assert asked[0] == ladder.PROBES
+    assert asked.count(SIZE) == 1
+    assert found == controls(evaluate_plugin(tmp_path, toys.write(tmp_path, toys.LADDER), task))
+
+
 def test_ways_out_that_cost_otherwise_at_another_point_are_asked_for(
     tmp_path: Path, write_task: WriteTask, asked: list[int]
 ) -> None:

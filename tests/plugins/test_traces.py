@@ -186,6 +186,21 @@ def test_the_ladder_has_what_is_answered_on_the_rung_that_is_taken(make: Make, t
             same(answer, taken)
 
 
+@pytest.mark.parametrize(("make", "task"), SWEPT)
+def test_a_survey_is_the_sweep_and_the_ladder_at_its_first_point(make: Make, task: TaskInfo):
+    model, points = make(task)
+    for first in points:
+        asked = [first, *points]
+        swept, climbed = model.survey(SAMPLES, asked)
+        for together, answers in zip(swept, model.predict_sweep(SAMPLES, asked), strict=True):
+            for one, other in zip(together, answers, strict=True):
+                same(one, other)
+        model.configure(first)
+        for rungs, ladder in zip(climbed, model.ladder(SAMPLES), strict=True):
+            for one, other in zip(rungs, ladder, strict=True):
+                same(one, other)
+
+
 @pytest.mark.parametrize(("make", "task"), MADE)
 def test_explanations_fit_the_answers(make: Make, task: TaskInfo):
     model, points = make(task)
