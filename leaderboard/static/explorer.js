@@ -51,22 +51,26 @@
 
   function show() {
     const places = order();
-    const heads = ["Sample", "What", regression() ? "Mean error" : "Methods that err", "FLOPs", "Outcome"];
+    const texted = "texts" in table.dataset;
+    const heads = ["Sample", ...(texted ? ["Text"] : []), regression() ? "Mean error" : "Methods that err", "FLOPs", "Outcome"];
     table.tHead.rows[0].replaceChildren(
-      ...heads.map((head, i) => make("th", head, { scope: "col", ...(i === 2 || i === 3 ? { class: "num" } : {}) })),
+      ...heads.map((head, i) => {
+        const right = i >= heads.length - 3 && i < heads.length - 1;
+        return make("th", head, { scope: "col", ...(right ? { class: "num" } : {}) });
+      }),
     );
     table.caption.replaceChildren(bdi(info ? `What ${info.label} (${info.point}, ${info.says}) did with each sample` : "Samples"));
     table.tBodies[0].replaceChildren(
       ...places.slice(0, MOST).map((i) => {
         const id = board.ids[i];
         const known = run.explained && run.explained[id];
-        const button = make("button", String(i + 1), { type: "button", class: "open", "aria-label": `Sample ${i + 1}` });
+        const button = make("button", id, { type: "button", class: "open", "aria-label": `Sample ${id}` });
         button.addEventListener("click", () => open(id, true));
         const text = texts(id);
-        const what = text ? [bdi(text)] : [make("code", id)];
+        const what = text ? bdi(text) : make("span", "not explained by this run", { class: "quiet" });
         const row = make("tr", [
-          make("th", known ? button : String(i + 1), { scope: "row" }),
-          make("td", what, { class: "long" }),
+          make("th", known ? button : bdi(id), { scope: "row" }),
+          ...(texted ? [make("td", what, { class: "long" })] : []),
           number(board.wrong[i], regression() ? board.wrong[i].toFixed(3) : `${Math.round(100 * board.wrong[i])} %`),
           number(run.flops[i], flops(run.flops[i])),
           make("td", make("span", outcome(i), { class: `outcome ${!regression() && run.error[i] ? "bad" : ""}` })),
@@ -161,7 +165,7 @@
     panel.hidden = !explained;
     if (!explained) return;
     const i = board.ids.indexOf(id);
-    const parts = [make("h2", `Sample ${i + 1}`), make("p", [make("code", id), ` · ${flops(run.flops[i])}FLOPs · ${outcome(i)}`], { class: "quiet" })];
+    const parts = [make("h2", ["Sample ", bdi(id)]), make("p", `${flops(run.flops[i])}FLOPs · ${outcome(i)}`, { class: "quiet" })];
     if (explained.kept.length) parts.push(...heat(explained));
     else if (explained.tokens.length) parts.push(make("p", bdi(words(explained.tokens))));
     if (explained.exits.length) parts.push(...exits(explained));

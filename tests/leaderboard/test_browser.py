@@ -284,7 +284,10 @@ def test_texts_that_are_not_ours_stay_out(browser, folder):
     assert [bool(r.explained) for r in stored] == [r.task.name == "diagnostic" for r in stored]
     assert "friend" not in "".join(p.read_text() for p in sst2)
     browser.open(site / "samples" / "sst2_elue.html")
-    assert browser.count("#samples tbody code") == browser.count("#samples tbody tr") > 0
+    ids = browser.run("return [...document.querySelectorAll('#samples tbody th')].map(each => each.textContent)")
+    assert len(ids) == browser.count("#samples tbody tr") > 0
+    assert set(ids) <= {i for r in stored if r.task.name == "sst2_elue" and r.samples for i in r.samples.id}
+    assert browser.count("#samples .long") == 0
 
 
 def test_comparing_gives_the_paired_difference_and_who_won(browser, folder, whole_records):
