@@ -2,7 +2,7 @@
 
 They run in a worker of their own that has seen no batch, so that nothing can be remembered, and they are drawn anew
 each time by the parent, so that no plugin knows beforehand which will be looked at. To the plugin the call is the one
-that an observed run makes.
+that an observed run makes. They are observed while the main worker makes its pass, and compared when that is done.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -23,10 +23,19 @@ from elue.passes.traced import Ties
 from elue.plan import PlannedRun
 from elue.recording import Answers
 from elue.schema import Flag
-from elue.worker.session import WorkerFailure
+from elue.worker.session import Worker, WorkerFailure
 
 ENOUGH = 12
 """Mismatches after which an audit looks no further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A sample that ran alone: its place, what was observed, and its trace."""
+
+    place: int
+    observation: Observation
+    path: Path
 
 
 class Auditor:
@@ -39,6 +48,7 @@ class Auditor:
         self._evaluation = evaluation
         self._pool = ThreadPoolExecutor(1, "audit")
         self._started: Future[Started] | None = None
+        self._ahead: dict[str, Future[list[Alone]]] = {}
 
     def prepare(self) -> Future[Started]:
         """Begin to start it, unless it is there."""
@@ -50,10 +60,30 @@ class Auditor:
         """The worker. Raises WorkerFailure when it does not come up."""
         return self.prepare().result()
 
+    def begin(self, context: Context, runs: Sequence[PlannedRun]) -> None:
+        """Begin to observe samples of these runs, while the main worker does something else."""
+        started = self.prepare()
+        for run in runs:
+            self._ahead[run.identity.key] = self._pool.submit(_gathered, context, run, started)
+
+    def settle(self) -> None:
+        """Wait until all that was begun is done, well or badly."""
+        wait(self._ahead.values())
+
+    def observed(self, context: Context, run: PlannedRun) -> Iterable[Alone]:
+        """Samples of a run, alone: those observed already, else as they come. Raises WorkerFailure."""
+        ahead = self._ahead.pop(run.identity.key, None)
+        return ahead.result() if ahead else _observe(context, run, self.started().worker)
+
     def close(self) -> None:
         """End the worker. The next time it is wanted, a fresh one starts."""
+        begun = [ahead for ahead in self._ahead.values() if not ahead.cancel()]
+        self._ahead.clear()
         if self._started is not None and self._started.exception() is None:
-            self._started.result().worker.close()
+            worker = self._started.result().worker
+            worker.kill()
+            wait(begun)
+            worker.close()
         self._started = None
 
 
@@ -78,18 +108,15 @@ def check(
     WorkerFailure "invalid", naming the first step that differs, or the one whose price is off as far as it shows.
     """
     evaluation = context.evaluation
-    seconds, size, info = evaluation.sample_seconds, len(answers.values), evaluation.data.spec.info()
-    wanted = size if evaluation.audit is None else min(evaluation.audit, size)
-    worker, paths = auditor.started().worker, Paths()
-    worker.call("configure", seconds, point=dict(run.identity.point), seed=evaluation.seed)
     matched: list[Path] = []
     mismatches: list[Mismatch] = []
     turned: list[int] = []
-    for place in random.Random(secrets.randbits(128)).sample(range(size), wanted):
-        context.go_on()
-        alone = observe(worker, context.veiled(place), seconds, info, paths)
+    audited = 0
+    for one in auditor.observed(context, run):
+        audited += 1
+        place, alone = one.place, one.observation
         told = answers.paths[answers.path[place]]
-        _compare_traces(_name(evaluation, place), told, paths.paths[alone.path])
+        _compare_traces(_name(evaluation, place), told, one.path)
         if mismatch := _compare_counts(place, answers, alone, told):
             mismatches.append(mismatch)
         else:
@@ -104,10 +131,25 @@ def check(
             break
     if mismatches:
         raise WorkerFailure("invalid", _accuse(evaluation, mismatches, matched, context.paths.rehearsed))
-    if len(turned) > max(1, wanted // 20):
-        raise WorkerFailure("invalid", f"answers {len(turned)} of {wanted} samples otherwise alone than in a batch")
-    detail = f"{len(turned)} of {wanted} audited samples, whose best classes are tied, came out differently alone"
-    return wanted, (Flag(code="ties", detail=detail),) if turned else ()
+    if len(turned) > max(1, audited // 20):
+        raise WorkerFailure("invalid", f"answers {len(turned)} of {audited} samples otherwise alone than in a batch")
+    detail = f"{len(turned)} of {audited} audited samples, whose best classes are tied, came out differently alone"
+    return audited, (Flag(code="ties", detail=detail),) if turned else ()
+
+
+def _gathered(context: Context, run: PlannedRun, started: Future[Started]) -> list[Alone]:
+    return list(_observe(context, run, started.result().worker))
+
+
+def _observe(context: Context, run: PlannedRun, worker: Worker) -> Iterator[Alone]:
+    evaluation, paths = context.evaluation, Paths()
+    seconds, size, info = evaluation.sample_seconds, len(evaluation.data.samples), evaluation.data.spec.info()
+    wanted = size if evaluation.audit is None else min(evaluation.audit, size)
+    worker.call("configure", seconds, point=dict(run.identity.point), seed=evaluation.seed)
+    for place in random.Random(secrets.randbits(128)).sample(range(size), wanted):
+        context.go_on()
+        observation = observe(worker, context.veiled(place), seconds, info, paths)
+        yield Alone(place, observation, paths.paths[observation.path])
 
 
 def _name(evaluation: Evaluation, place: int) -> str:

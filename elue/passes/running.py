@@ -135,9 +135,11 @@ class _Share:
         clock, before = time.monotonic(), context.worker.usage()
         found: list[tuple[Answers, Ties, Traffic | None]]
         if self.traced:
+            self.auditor.begin(context, runs)
             climb = Climb(context, len(self.evaluation.data.samples)) if self.surveys(runs) else None
             found = [*traced.measure(context, runs, climb.take if climb else None)]
             self.ladders.last = climb.ways() if climb else self.ladders.last
+            self.auditor.settle()
         else:
             found = [observed.measure(context, run) for run in runs]
         wall, cpu = time.monotonic() - clock, _cpu(before, context.worker.usage())

@@ -109,12 +109,16 @@ class Worker:
         """CPU time and peak memory so far, read from the system, not from the worker."""
         return watch.usage(self._process.pid)
 
-    def close(self) -> None:
-        """Kill the worker and everything it started, and wait until all of it is gone."""
+    def kill(self) -> None:
+        """Kill the worker and everything it started; a call that waits for it fails. Still to be closed."""
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             self._process.kill()
+
+    def close(self) -> None:
+        """Kill the worker and everything it started, and wait until all of it is gone."""
+        self.kill()
         self._process.wait()
         wire.drain(self._channel, 5.0)
         self._channel.close()
