@@ -1,4 +1,4 @@
-"""What a traced sweep takes, audits and controls included: real weights, texts and workers, against passes and observing.
+"""What a traced sweep takes, audits and controls included: real weights, texts, workers, against passes and observing.
 
 `ELUE_DATA` names the folder with `sst2_elue`, `ELUE_BACKBONE` one with a real encoder. A short training suffices: it
 makes exits and a cascade that part the samples.
