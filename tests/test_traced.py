@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,3 +160,15 @@ def test_a_lie_about_few_samples_is_found_by_auditing_all(run: Run, tmp_path: Pa
     assert {text.startswith("a ") for text in texts(24)} == {False, True}
     (record,) = run(plugin, points=[{"depth": 1}])
     assert "its trace's step 2 was layer.1" in record.reason
+
+
+def test_a_pass_that_fails_does_not_wait_for_samples_that_are_being_audited(run: Run, tmp_path: Path) -> None:
+    head = "    def predict(self, samples):\n"
+    hanging = "        if len(samples) == 1:\n            __import__('time').sleep(300)\n"
+    changed = {head: f"{head}{hanging}        raise ValueError('no batches')\n"}
+    plugin = toys.write(tmp_path, changed=changed)
+    start = time.monotonic()
+    records = run(plugin, points=[{"depth": 1}, {"depth": 2}], sample_seconds=200.0)
+    assert time.monotonic() - start < 150
+    assert [record.status for record in records] == ["failed"] * 2
+    assert all("no batches" in record.reason for record in records)
