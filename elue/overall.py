@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -72,8 +73,9 @@ def _mean_over_tasks(estimates: Sequence[Estimate]) -> Estimate:
 def _ranks(boards: Sequence[BoardScores], scores: Sequence[OverallScore]) -> dict[str, int]:
     """Shared ranks, by the mean over tasks of the paired differences."""
     pairs = list(combinations(range(len(scores)), 2))
+    known = [_differences(board) for board in boards]
     differences = [
-        _mean_over_tasks([_difference(board, scores[a].method, scores[b].method) for board in boards]) for a, b in pairs
+        _mean_over_tasks([_mean(of_board[scores[a].method, scores[b].method]) for of_board in known]) for a, b in pairs
     ]
     adjusted = holm([p_value(difference) for difference in differences])
     worse = [
@@ -85,13 +87,13 @@ def _ranks(boards: Sequence[BoardScores], scores: Sequence[OverallScore]) -> dic
     return {score.method: rank for score, rank in zip(scores, ranks, strict=True)}
 
 
-def _difference(board: BoardScores, method: str, other: str) -> Estimate:
-    """One method's `elue_1` minus another's on a board, over all pairs of their curves."""
-    found = []
+def _differences(board: BoardScores) -> dict[tuple[str, str], list[Estimate]]:
+    """One method's `elue_1` minus another's on a board, over all pairs of their curves; names rise."""
+    found: dict[tuple[str, str], list[Estimate]] = defaultdict(list)
     for pair in board.pairs:
-        between = board.curves[pair.a].method, board.curves[pair.b].method
-        if between == (method, other):
-            found.append(pair.difference)
-        elif between == (other, method):
-            found.append(from_error(-pair.difference.value, pair.difference.error))
-    return _mean(found)
+        method, other = board.curves[pair.a].method, board.curves[pair.b].method
+        if method < other:
+            found[method, other].append(pair.difference)
+        else:
+            found[other, method].append(from_error(-pair.difference.value, pair.difference.error))
+    return found
