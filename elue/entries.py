@@ -10,6 +10,7 @@ import numpy as np
 from elue import score, tasks
 from elue.board import CurveKey, board_of, curve_of, is_ranked
 from elue.errors import ElueError
+from elue.hulls import Points
 from elue.pareto import CostScore
 from elue.resampling import Column, Resampled, column_of
 from elue.schema import Record
@@ -78,6 +79,14 @@ def guess(head: Record, columns: Sequence[Column]) -> float:
     elif head.task.kind == "classification":
         classes = len({float(value) for column in columns for value in np.unique(column.value[column.error == 0])})
     return score.chance(head.task.metric, classes)
+
+
+def points_of(runs: Sequence[Run], drawn: Resampled | None) -> Points | None:
+    """Costs and scores of runs on each resample, (resamples, runs); None where one of them has no samples."""
+    columns = [run.column for run in runs if run.column is not None]
+    if drawn is None or len(columns) < len(runs):
+        return None
+    return drawn.flops[:, columns], drawn.scores[:, columns]
 
 
 def rows_of(runs: Sequence[Run], drawn: Resampled | None) -> Iterator[list[CostScore]] | None:

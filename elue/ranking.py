@@ -24,7 +24,8 @@ from elue.board import (
     board_of,
     declared_reference,
 )
-from elue.entries import Run, gathered, guess, rows_of
+from elue.entries import Run, gathered, guess, points_of
+from elue.hulls import Points, hull_means, means_above
 from elue.intervals import LEVEL, Estimate, estimate, from_error, holm, p_value, shared_ranks, spread
 from elue.pareto import CostScore, front
 from elue.resampling import Array, Resampled, fronts, resample, side_by_side
@@ -38,10 +39,10 @@ TRUST = ("self_reported", "reproduced", "verified")
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """What curves are measured by: the reference's points, its line on each resample, and its mean hull on each."""
+    """What curves are measured by: the reference's points, and on each resample its points and its mean hull."""
 
     anchors: tuple[CostScore, ...]
-    lines: list[score.Line] | None
+    drawn: Points | None
     low: float
     high: float
     floor: float
@@ -129,26 +130,19 @@ def _reference(runs: Sequence[Run], reference: str | None) -> list[Run]:
 
 def _scale(yardstick: Sequence[Run], drawn: Resampled | None, floor: float, budgets: tuple[float, float]) -> _Scale:
     anchors = tuple(run.at for run in yardstick)
-    rows = rows_of(yardstick, drawn)
-    drafted = [(score.line_through(row), score.hull_mean(row, *budgets, floor)) for row in rows] if rows else []
-    lines = [line for line, _ in drafted] or None
-    levels = np.array([level for _, level in drafted]) if drafted else None
-    return _Scale(anchors, lines, *budgets, floor, score.hull_mean(anchors, *budgets, floor), levels)
+    points = points_of(yardstick, drawn)
+    levels = None if points is None else hull_means(points, *budgets, floor)
+    return _Scale(anchors, points, *budgets, floor, score.hull_mean(anchors, *budgets, floor), levels)
 
 
 def _draft(key: CurveKey, runs: Sequence[Run], drawn: Resampled | None, scale: _Scale | None) -> _Draft:
     points = [run.at for run in runs]
     new, old, leads = None, None, None
     if scale:
-        rows = rows_of(runs, drawn) if scale.lines else None
-        olds = None
-        if rows and scale.lines and scale.levels is not None:
-            found = [
-                (score.hull_mean(row, scale.low, scale.high, scale.floor), score.mean_above(row, line))
-                for row, line in zip(rows, scale.lines, strict=True)
-            ]
-            leads = np.array([own for own, _ in found]) - scale.levels
-            olds = np.array([old for _, old in found])
+        own, olds = points_of(runs, drawn), None
+        if own and scale.drawn and scale.levels is not None:
+            leads = hull_means(own, scale.low, scale.high, scale.floor) - scale.levels
+            olds = means_above(own, scale.drawn)
         new = spread(score.hull_mean(points, scale.low, scale.high, scale.floor) - scale.level, leads)
         old = spread(score.elue_2022(points, scale.anchors), olds)
     params = [run.params for run in runs if run.params is not None]

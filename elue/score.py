@@ -74,11 +74,7 @@ def elue_2022(points: Sequence[CostScore], anchors: Sequence[CostScore]) -> floa
     Liu et al., "Towards Efficient NLP: A Standard Evaluation and A Strong Baseline", NAACL 2022, section 3.3. Kept as
     it was, with its faults: who submits only the point that compares best scores best. Raises ElueError `no_points`.
     """
-    return mean_above(points, line_through(anchors))
-
-
-def mean_above(points: Sequence[CostScore], reference: Line) -> float:
-    """`elue_2022` over a reference that many curves share. Raises ElueError `no_points`."""
+    reference = line_through(anchors)
     if not points:
         raise ElueError("no_points", "A curve without points has no score of 2022.")
     return sum([score - reference(cost) for cost, score in points]) / len(points)

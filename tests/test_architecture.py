@@ -30,6 +30,7 @@ FLOORS = {
     "elue.resampling": 1,
     "elue.schema": 1,
     "elue.score": 1,
+    "elue.hulls": 1,
     "elue.sources": 1,
     "elue.traces": 1,
     "elue.tasks": 2,

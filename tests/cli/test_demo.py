@@ -1,0 +1,36 @@
+"""The demo: from nothing to a page with five families, and again without doing anything twice."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elue.cli.demo import METHODS
+from tests.commanding import start
+
+pytestmark = pytest.mark.slow
+
+
+def demo(folder: Path) -> tuple[str, dict[str, Any]]:
+    """What a demo in this folder tells, and the runs of its site."""
+    process = start(["demo", "--out", "demo"], folder)
+    _, told = process.communicate()
+    assert process.returncode == 0, told
+    return told, json.loads((folder / "demo/site/data/all.json").read_text())
+
+
+def test_the_demo_makes_a_page_with_five_families_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    told, site = demo(tmp_path)
+    steps = re.findall(r"^\[(\d)/5\] (\w+): (?:training|measuring)", told, re.MULTILINE)
+    assert sorted(steps) == sorted((str(number), name) for number, name in enumerate(METHODS, 1) for _ in range(2))
+    assert {run["method"]["name"] for run in site["runs"]} == set(METHODS)
+    assert {run["status"] for run in site["runs"]} == {"ok"}
+    (board,) = site["boards"]
+    assert len(board["front"]) >= 2
+    told, again = demo(tmp_path)
+    assert again == site
+    assert told.count("runs are done already") == len(METHODS)
