@@ -111,7 +111,7 @@ def gain(metric: str, labels: Sequence[float], ladder: Ladder, seed: int = 0) ->
     else:
         differences = np.array([_gain_once(metric, label, ladder, generator) for _ in range(COARSE)])
     low, high = np.quantile(differences, [0.025, 0.975])
-    return Gain(*(round(float(each), 9) for each in (value, low, high)))
+    return Gain(*(round(float(each), 9) + 0.0 for each in (value, low, high)))  # no minus nought
 
 
 def _accuracy_gains(ladder: Ladder, label: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
