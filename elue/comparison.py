@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from elue import score
-from elue.entries import Run, gathered, guess, rows_of
+from elue.entries import Run, gathered, guess, points_of
 from elue.errors import ElueError
+from elue.hulls import hull_means
 from elue.intervals import Estimate, estimate, p_value, spread
 from elue.resampling import column_of, resample, side_by_side
 from elue.schema import Record
@@ -82,21 +83,17 @@ def paired_difference(
     elif not budgets or not all(0 < budget < math.inf for budget in budgets):
         raise ElueError("bad_range", "The budgets are not all positive numbers.", "Give FLOPs a sample.")
     low, high = min(budgets), max(budgets)
-    rows_a, rows_b = (list(rows_of(runs, drawn) or ()) for runs in (runs_a, runs_b))
-    assert rows_a
-    assert rows_b
+    drawn_a, drawn_b = points_of(runs_a, drawn), points_of(runs_b, drawn)
+    assert drawn_a
+    assert drawn_b
     points_a, points_b = [run.at for run in runs_a], [run.at for run in runs_b]
     found = []
     for budget in budgets:
-        a = np.array([score.hull_at(row, budget, floor) for row in rows_a])
-        b = np.array([score.hull_at(row, budget, floor) for row in rows_b])
+        a, b = (hull_means(points, budget, budget, floor) for points in (drawn_a, drawn_b))
         at_a, at_b = score.hull_at(points_a, budget, floor), score.hull_at(points_b, budget, floor)
         found.append(BudgetDifference(budget, spread(at_a, a), spread(at_b, b), spread(at_a - at_b, a - b)))
-    means = [
-        score.hull_mean(left, low, high, floor) - score.hull_mean(right, low, high, floor)
-        for left, right in [(points_a, points_b), *zip(rows_a, rows_b, strict=True)]
-    ]
-    mean = spread(means[0], np.array(means[1:]))
+    lead = score.hull_mean(points_a, low, high, floor) - score.hull_mean(points_b, low, high, floor)
+    mean = spread(lead, hull_means(drawn_a, low, high, floor) - hull_means(drawn_b, low, high, floor))
     return CurveComparison(tuple(found), low, high, mean, p_value(mean))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,15 +87,3 @@ def points_of(runs: Sequence[Run], drawn: Resampled | None) -> Points | None:
     if drawn is None or len(columns) < len(runs):
         return None
     return drawn.flops[:, columns], drawn.scores[:, columns]
-
-
-def rows_of(runs: Sequence[Run], drawn: Resampled | None) -> Iterator[list[CostScore]] | None:
-    """The points of runs on each resample, one after the other; None where one of them has no samples.
-
-    Held all at once, a large board's would be millions of objects.
-    """
-    columns = [run.column for run in runs if run.column is not None]
-    if drawn is None or len(columns) < len(runs):
-        return None
-    flops, scores = drawn.flops[:, columns].tolist(), drawn.scores[:, columns].tolist()
-    return (list(zip(*row, strict=True)) for row in zip(flops, scores, strict=True))
