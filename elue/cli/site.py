@@ -24,7 +24,7 @@ def build_site(
     from elue.leaderboard.workers import reader, workers
     from elue.store import Store
 
-    store = Store(db)
+    store = Store(db, create=runs is not None)
     if runs is not None:
         store.catch_up(runs)
     summaries = store.summaries()

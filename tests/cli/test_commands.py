@@ -97,6 +97,7 @@ def test_a_failed_run_exits_with_1_and_says_where_the_log_is(
         (("train", "static", "--out", "w", "--set", "epochs"), "'epochs' is no option"),
         (("train", "static", "--out", "w", "--max-train-samples", "0"), "less than 1"),
         (("site", "--db", "nonsense"), "no database URL"),
+        (("site", "--db", "sqlite:///gone.sqlite"), "no database gone.sqlite"),
         (("db", "rebuild", "--runs", "nowhere"), "no runs folder nowhere"),
     ],
 )
@@ -106,6 +107,7 @@ def test_a_user_s_mistake_is_one_line_and_exit_code_2(tmp_path: Path, words: tup
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_list_shows_broken_methods_among_the_others(tmp_path: Path) -> None:

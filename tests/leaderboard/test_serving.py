@@ -14,12 +14,14 @@ import pytest
 
 from elue.errors import ElueError
 from elue.leaderboard.serving import serve
+from elue.store import Store
 
 BARE = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def test_the_command_builds_serves_and_stops_cleanly(tmp_path):
     database, out = f"sqlite:///{tmp_path / 'elue.sqlite'}", tmp_path / "site"
+    Store(database)
     command = [sys.executable, "-m", "elue", "site", "--db", database, "--out", str(out), "--serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         try:
