@@ -134,12 +134,16 @@ class Store:
 
     def record(self, key: str) -> Record:
         """The whole record of a run, samples and all. Raises ElueError `unknown_run`."""
+        return records.loads(self.text(key), f"record {key} in {self.url}")
+
+    def text(self, key: str) -> str:
+        """A whole record as it is indexed, unread. Raises ElueError `unknown_run`."""
         with self._guard(), Session(self._engine) as session:
             text = session.scalar(select(Whole.text).where(Whole.key == key))
         if text is None:
             hint = "`elue db rebuild` indexes records."
             raise ElueError("unknown_run", f"There is no run {key} in {self.url}.", hint)
-        return records.loads(text, f"record {key} in {self.url}")
+        return text
 
     def records(
         self,

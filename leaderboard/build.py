@@ -41,10 +41,10 @@ def build(
 ) -> Path:
     """Build the site from record summaries and return its first page.
 
-    `record` gives whole records, read board by board; without it there are no scores and no sample pages. `manifests`
-    are those of submissions, by method name (see `manifests`). `base_url` is where the site will stand, for links that
-    name it in full. With an `executor` tasks are worked on side by side; one of processes needs a `record` that can be
-    pickled. The order of the summaries does not matter. Raises ElueError `folder_in_use` when `out` holds
+    `record` gives whole records as text, read board by board; without it there are no scores and no sample pages.
+    `manifests` are those of submissions, by method name (see `manifests`). `base_url` is where the site will stand, for
+    links that name it in full. With an `executor` tasks are worked on side by side; one of processes needs a `record`
+    that can be pickled. The order of the summaries does not matter. Raises ElueError `folder_in_use` when `out` holds
     anything but an earlier site, `cannot_write`, `bad_base_url`, `broken_link`; whatever it is, `out` stays as it was.
     """
     check(out)

@@ -58,8 +58,11 @@ def _section(heading: str, content: str) -> Markup:
 
 def _lines(summary: Mapping[str, Any]) -> str:
     """The record as JSON, a field a line."""
-    fields = (f"{json.dumps(name)}: {json.dumps(summary[name], sort_keys=True)}" for name in sorted(summary))
+    fields = (f"{_encoded(name)}: {_encoded(summary[name])}" for name in sorted(summary))
     return "{\n " + ",\n ".join(fields) + "\n}"
+
+
+_encoded = json.JSONEncoder(sort_keys=True).encode
 
 
 @cache

@@ -48,36 +48,36 @@ def _script(name: str, written: str) -> File:
     return f"data/{name}.js", f"(window.elueData ||= {{}})[{json.dumps(name)}] = {written};\n"
 
 
-def _written(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_written = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 Parts = tuple[str, str]
 """What is kept of a record until its files are written: its samples as JSON, and the record as text."""
 
 
-def parts_of(record: Record) -> Parts:
-    """FLOPs and error of every sample and what the model did with those it explains, and the record as a whole.
+def parts_of(record: Record, text: str) -> Parts:
+    """FLOPs and error of every sample and what the model did with those it explains, and `text`, the record as a whole.
 
     Texts of a task that was not generated are in neither.
     """
     samples = record.samples
     assert samples is not None
     content: dict[str, Any] = {"flops": samples.flops, "error": [_short(error) for error in samples.error]}
-    if not shippable(record.task.name):
+    if record.explained and not shippable(record.task.name):
         record = record.model_copy(update={"explained": ()})
+        text = records.dumps(record)
     if record.explained:
         content["explained"] = {clean(each.id): _explained(each) for each in record.explained}
-    return _written(content), records.dumps(record)
+    return _written(content), text
 
 
-def run_files(run: Run, parts: Parts, replicates: Iterable[float] = ()) -> Iterator[File]:
+def run_files(run: Run, parts: Parts, replicates: Sequence[float] = ()) -> Iterator[File]:
     """A run's samples for the pages' scripts, and its record.
 
     `replicates` are the run's scores on the resamples that all runs of the board share.
     """
     samples, record = parts
-    resampled = _written([round(float(score), 4) for score in replicates])
+    resampled = _written(np.round(np.asarray(replicates, dtype=float), 4).tolist())
     yield _script(f"samples/{run.anchor}", f'{samples[:-1]},"resampled":{resampled}}}')
     yield record_path(run), record
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from elue import records
 from elue.schema import Record
 
 from . import chartdata, charts, details, downloads, drawing, runpage, samplefiles, scoring
@@ -13,8 +14,8 @@ from .boards import Board, Run, Task
 from .publish import File
 from .site import Site, page, titled
 
-ReadRecord = Callable[[str], Record]
-"""Gives the whole record of a run key."""
+ReadRecord = Callable[[str], str]
+"""Gives the text of the whole record of a run key."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,13 @@ def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
 
     def passing() -> Iterator[Record]:
         for run in board.runs:
-            whole = record(run.key)
+            text = record(run.key)
+            whole = records.loads(text, f"record {run.key}")
             detail = details.detail_of(whole, low, high)
             if detail is not None:
                 site.details[run.key] = detail
                 seen.see(whole)
-                parts[run.key] = samplefiles.parts_of(whole)
+                parts[run.key] = samplefiles.parts_of(whole, text)
             yield whole
 
     found = scoring.scored(board, passing())

@@ -93,9 +93,12 @@ def titled(titles: Mapping[str, str], name: str) -> str:
     return titles.get(name) or name.replace("_", " ").capitalize()
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 def canonical(value: Any) -> str:
     """Canonical JSON: sorted keys, no spaces, ASCII only."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _CANONICAL.encode(value)
 
 
 def digest_of(value: Any, length: int = 10) -> str:

@@ -9,7 +9,6 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
 
-from elue.schema import Record
 from elue.store import Store
 
 WORTH_IT = 1500
@@ -30,13 +29,13 @@ def workers(runs: int, most: int = 4) -> Iterator[Executor | None]:
         yield executor
 
 
-def reader(url: str) -> Callable[[str], Record]:
-    """What gives a whole record by its key, from the index at a database URL that each process opens for itself."""
+def reader(url: str) -> Callable[[str], str]:
+    """What gives a whole record as text by its key, from the index at a URL that each process opens for itself."""
     return partial(_read, url)
 
 
-def _read(url: str, key: str) -> Record:
-    return _opened(url).record(key)
+def _read(url: str, key: str) -> str:
+    return _opened(url).text(key)
 
 
 @cache

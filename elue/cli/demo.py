@@ -34,7 +34,7 @@ def run_demo(
     start = time.monotonic()
     store = Store(f"sqlite:///{out / 'elue.sqlite'}")
     summaries = _all_measured(out, seed, store, start)
-    index = build(store.summaries(), out / "site", store.record)
+    index = build(store.summaries(), out / "site", store.text)
     show_runs([summary for name in METHODS for summary in summaries[name]])
     note(f"done in {time.monotonic() - start:.0f} s; open {index.resolve().as_uri()}")
 

@@ -35,7 +35,7 @@ def folder(tmp_path_factory, whole_site):
         build(SETS[name](), root / name)
     store = Store(f"sqlite:///{root / 'elue.sqlite'}")
     store.rebuild([SUBMISSIONS])
-    build(store.summaries(), root / "submissions", store.record, manifests.read(SUBMISSIONS))
+    build(store.summaries(), root / "submissions", store.text, manifests.read(SUBMISSIONS))
     return root
 
 

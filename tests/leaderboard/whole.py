@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from elue.protocol import FAMILIES
+from elue.records import dumps
 from elue.records import summary as summary_of
 from elue.schema import Record
 from tests.leaderboard.samples import METHODS, TASKS, curve
@@ -44,8 +45,8 @@ def summaries_of(records: list[Record]) -> list[dict[str, Any]]:
 
 
 def reader_of(records: list[Record]):
-    """What gives a whole record by its key."""
-    return {record.key: record for record in records}.__getitem__
+    """What gives a whole record as text by its key."""
+    return {record.key: dumps(record) for record in records}.__getitem__
 
 
 def whole(base: dict[str, Any], place: int, size: int = SIZE, rich: bool = True) -> Record:

@@ -76,7 +76,7 @@ def test_a_method_s_name_reaches_the_site_as_text(hello: Path, tmp_path: Path, n
     store = Store(f"sqlite:///{tmp_path / 'index.sqlite'}")
     store.rebuild([path.parent])
     out = tmp_path / "site" / "public"
-    build(store.summaries(), out, store.record)
+    build(store.summaries(), out, store.text)
     pages = list(out.rglob("*.html"))
     assert len(pages) > 3
     for page in pages:
