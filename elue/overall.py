@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+
+import numpy as np
 
 from elue.board import BoardScores, CurveScore
 from elue.errors import ElueError
 from elue.intervals import LEVEL, Estimate, from_error, holm, p_value, shared_ranks
+from elue.resampling import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +74,33 @@ def _mean_over_tasks(estimates: Sequence[Estimate]) -> Estimate:
 
 def _ranks(boards: Sequence[BoardScores], scores: Sequence[OverallScore]) -> dict[str, int]:
     """Shared ranks, by the mean over tasks of the paired differences."""
+    if not scores:
+        return {}
+    places = {score.method: place for place, score in enumerate(scores)}
+    known = [_differences(board, places) for board in boards]
+    values = np.mean([value for value, _ in known], axis=0).tolist()
+    errors = (np.hypot.reduce([error for _, error in known]) / len(known)).tolist()
     pairs = list(combinations(range(len(scores)), 2))
-    known = [_differences(board) for board in boards]
-    differences = [
-        _mean_over_tasks([_mean(of_board[scores[a].method, scores[b].method]) for of_board in known]) for a, b in pairs
-    ]
-    adjusted = holm([p_value(difference) for difference in differences])
+    p_values = [p_value(from_error(values[a][b], None if math.isnan(errors[a][b]) else errors[a][b])) for a, b in pairs]
     worse = [
-        pair if difference.value > 0 else pair[::-1]
-        for pair, difference, p in zip(pairs, differences, adjusted, strict=True)
-        if p <= LEVEL
+        (a, b) if values[a][b] > 0 else (b, a) for (a, b), p in zip(pairs, holm(p_values), strict=True) if p <= LEVEL
     ]
     ranks = shared_ranks([score.elue_1.value for score in scores], worse)
     return {score.method: rank for score, rank in zip(scores, ranks, strict=True)}
 
 
-def _differences(board: BoardScores) -> dict[tuple[str, str], list[Estimate]]:
-    """One method's `elue_1` minus another's on a board, over all pairs of their curves; names rise."""
-    found: dict[tuple[str, str], list[Estimate]] = defaultdict(list)
+def _differences(board: BoardScores, places: Mapping[str, int]) -> tuple[Array, Array]:
+    """What the method of a row has over that of a later column in `elue_1`, and the error, both (methods, methods).
+
+    It is the mean over all pairs of their curves, its error taken as if they went all the same way; NaN without any.
+    """
+    sums = np.zeros((3, len(places), len(places)))
+    owners = [places.get(curve.method) for curve in board.curves]
     for pair in board.pairs:
-        method, other = board.curves[pair.a].method, board.curves[pair.b].method
-        if method < other:
-            found[method, other].append(pair.difference)
-        else:
-            found[other, method].append(from_error(-pair.difference.value, pair.difference.error))
-    return found
+        a, b, difference = owners[pair.a], owners[pair.b], pair.difference
+        if a is not None and b is not None and difference.error is not None:
+            sign = 1 if a < b else -1
+            sums[:, min(a, b), max(a, b)] += (sign * difference.value, difference.error, 1)
+    value, error, count = sums
+    with np.errstate(invalid="ignore"):
+        return value / count, error / count

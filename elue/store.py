@@ -145,19 +145,9 @@ class Store:
             raise ElueError("unknown_run", f"There is no run {key} in {self.url}.", hint)
         return text
 
-    def records(
-        self,
-        task: str | None = None,
-        method: str | None = None,
-        board: BoardKey | None = None,
-        ranked: bool = False,
-    ) -> Iterator[Record]:
-        """Whole records in a fixed order, one in memory at a time; of a task, a method, a board, or those ranked."""
+    def records(self, board: BoardKey | None = None, ranked: bool = False) -> Iterator[Record]:
+        """Whole records in a fixed order, one in memory at a time; of a board, or those ranked."""
         query = select(Run.key).order_by(Run.task, Run.method, Run.flops_mean, Run.key)
-        if task is not None:
-            query = query.where(Run.task == task)
-        if method is not None:
-            query = query.where(Run.method == method)
         if board is not None:
             query = query.where(*(column == value for column, value in zip(_BOARD, board, strict=True)))
         if ranked:
