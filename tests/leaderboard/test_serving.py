@@ -19,11 +19,18 @@ from elue.store import Store
 BARE = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+def _heed_interrupts() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_the_command_builds_serves_and_stops_cleanly(tmp_path):
     database, out = f"sqlite:///{tmp_path / 'elue.sqlite'}", tmp_path / "site"
     Store(database)
     command = [sys.executable, "-m", "elue", "site", "--db", database, "--out", str(out), "--serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, preexec_fn=_heed_interrupts
+    ) as process:
         try:
             assert process.stderr is not None
             said = next(line for line in process.stderr if "serving" in line)
