@@ -142,10 +142,15 @@ def _groups(folder: Path, manifest: Manifest, weights: dict[str, Path], data: Pa
             method=find(folder, entry),
             weights=weights[digest] if digest else None,
             data=tasks.load(tasks.get(task), split, data),
-            profile=profile.load(profile_name),
+            profile=_alone(profile.load(profile_name)),
             seed=seed,
             files=tuple(files),
         )
+
+
+def _alone(standard: profile.Profile) -> profile.Profile:
+    """The profile without packs: what those add to answers and FLOPs is a time, which nobody gets twice."""
+    return replace(standard, conditions=replace(standard.conditions, tokens=0))
 
 
 def _tenth(data: TaskData, draw: random.Random) -> TaskData:

@@ -70,16 +70,19 @@ class Silent:
     def run_ended(self, run: PlannedRun, record: Record) -> None: ...
 
 
-def measure(plugin: Path, runs: Path, weights: Path | None = None) -> list[Record]:
+def measure(
+    plugin: Path, runs: Path, weights: Path | None = None, standard: str = "elue-1", against: Path | None = None
+) -> list[Record]:
     """Measure a plugin on the whole diagnostic test split."""
     evaluation = evaluate.Evaluation(
         method=registry.find(str(plugin)),
         data=tasks.load(tasks.get("diagnostic"), "test", None),
-        profile=profile.load("elue-1"),
+        profile=profile.load(standard),
         weights=weights,
         points=(),
         seed=0,
         runs=runs,
+        against=against,
     )
     return list(evaluate.execute(evaluation, evaluate.plan(evaluation), Silent()))
 

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from elue import records
+from elue import records, registry, tasks
 from elue.errors import ElueError
+from elue.plugins.static import Static
 from elue.submissions import signing
+from elue.submissions.packing import Packing, pack
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
-from tests.submissions.conftest import FIELDS, Silent
+from tests.small import job
+from tests.submissions.conftest import FIELDS, Silent, measure
 from tests.submissions.test_checks import edit, files, part
 
 
@@ -94,6 +97,19 @@ def test_other_answers_and_other_flops_are_found_and_earn_nothing(hello: Path) -
     assert "100 cost otherwise" in by_key[record.key].finding
     assert sorted(signing.trust_of(hello).values()) == ["reproduced", "self_reported"]
     assert {f.code for f in validate(hello).findings} == {"R602"}
+
+
+def test_runs_in_packs_are_verified_alone(measured: Path, tmp_path: Path) -> None:
+    plugin, static = measured / "hello.py", tmp_path / "static"
+    Static().train(job(static, tasks.get("diagnostic").info(), 16, epochs="1", tiny_layers="1"))
+    found = measure(plugin, tmp_path / "runs", standard="elue-1-batch", against=static)
+    assert all(record.batch for record in found)
+    folder = tmp_path / "submissions" / "hello"
+    pack(Packing([registry.find(str(plugin))], tmp_path / "runs", folder, fields=FIELDS))
+    assert not validate(folder).findings
+    sign_off = verify(Verifying(folder, "M"), Silent)
+    assert [(run.samples, run.holds) for run in sign_off.runs] == [(100, True)] * 2
+    assert set(signing.trust_of(folder).values()) == {"reproduced"}
 
 
 def test_what_is_not_sound_is_not_run(hello: Path) -> None:
