@@ -43,3 +43,20 @@ def test_rows_are_the_overall_scores_with_the_mean_of_a_methods_curves(records):
     assert both[0] != both[1]
     assert expected["ltp"].elue_1.value == pytest.approx((sum(both) / 2 + alone[0]) / 2)
     assert expected["elasticbert"].rank is None
+
+
+def test_rows_of_several_profiles_say_which(records):
+    other = records[0].profile.model_copy(update={"name": "mine", "digest": "9" * 64})
+    again = [
+        record.model_copy(update={"profile": other, "key": f"{i:064x}"})
+        for i, record in enumerate(records)
+        if record.method.name == "static"
+    ]
+    for given, profiles in ((records, []), ([*records, *again], ["elue-1", "elue-1", "elue-1", "mine"])):
+        files = dict(pages(summaries_of(given), reader_of(given)))
+        table = read(str(files["index.html"])).one("table", id="overall")
+        assert ("Profile" in table.one("thead").text) == bool(profiles)
+        assert [row.text.split()[-1] for row in table.one("tbody").all("tr") if profiles] == profiles
+        for name, boards in (("tasks/diagnostic.html", 1), ("methods/static.html", len(TASKS))):
+            headings = [heading.text for heading in read(str(files[name])).all("h2")]
+            assert sum("mine" in heading for heading in headings) == (boards if profiles else 0)
