@@ -34,6 +34,7 @@ from elue.protocol import Method, Point, TaskInfo, TrainingJob
 @dataclass(frozen=True, kw_only=True)
 class ElasticBertOptions(TrainingOptions):
     gradient_equilibrium: bool = option(True, "scale gradients so that each layer gets the mean over its exits")
+    head_learning_rate: float | None = option(None, "peak learning rate of the exits, else that of the encoder", 0.0)
     thresholds: int = option(8, "entropy thresholds in the default sweep, spread evenly over compute", 1)
 
 
@@ -109,7 +110,8 @@ class ElasticBert(Method):
         options = parse_options(ElasticBertOptions, job)
         encoder, text, origin = load_backbone(job, options)
         network = ExitNetwork(encoder, job.task, options.pooling, options.gradient_equilibrium)
-        fit(network, job, options, text)
+        rates = {} if options.head_learning_rate is None else {"^exits": options.head_learning_rate}
+        fit(network, job, options, text, rates=rates)
         logits = batched_logits(network, job.validation, text)
         points = default_points(logits, job.task, options.thresholds)
         validation = validate(logits, points, job)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from elue.errors import ElueError
 from elue.modeling.backbone import learn_wordpiece
@@ -174,6 +175,19 @@ def test_a_point_without_rule_or_knob_is_refused(point: dict):
     with pytest.raises(ElueError) as caught:
         build().configure(point)
     assert caught.value.code == "bad_point"
+
+
+def test_exits_can_have_a_learning_rate_of_their_own(tmp_path: Path):
+    """At a rate of 0 the encoder stays as it began, whatever the exits do, and the other way round."""
+    rates = {"still": ("0", None), "exits": ("0", "1e-2"), "encoder": ("1e-2", "0")}
+    weights = {}
+    for name, (encoder, heads) in rates.items():
+        own = {} if heads is None else {"head_learning_rate": heads}
+        ElasticBert().train(small.job(tmp_path / name, epochs="1", learning_rate=encoder, **own))
+        weights[name] = load_file(tmp_path / name / "model.safetensors")
+    for name in ("exits", "encoder"):
+        moved = {key.split(".")[0] for key, value in weights[name].items() if not value.equal(weights["still"][key])}
+        assert moved == {name}
 
 
 @pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])
