@@ -94,7 +94,7 @@ def test_full_depth_and_the_entropy_exit_are_as_good_as_the_readme_says(alone: l
     assert full.score is not None
     assert full.flops is not None
     assert full.score.value >= 84.0
-    assert best("entropy", 0.62 * full.flops.mean) >= full.score.value - 0.6
+    assert best("entropy", 0.62 * full.flops.mean) >= full.score.value - 0.5
     assert best("entropy", 0.62 * full.flops.mean) >= full.score.low
 
 
