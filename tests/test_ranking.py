@@ -315,8 +315,10 @@ def test_the_interval_of_a_score_covers_the_truth() -> None:
     assert 0.88 * 80 <= covered <= 80
 
 
-def test_the_committed_board() -> None:
-    found = rank_board(records.read(path) for path in records.files(COMMITTED))
+@pytest.mark.parametrize("profile", ["elue-1", "elue-1-batch"])
+def test_the_committed_boards(profile: str) -> None:
+    committed = (records.read(path) for path in records.files(COMMITTED))
+    found = rank_board(record for record in committed if record.profile.name == profile)
     by_method = {c.method: c for c in found.curves}
     assert {"static", "elasticbert", "cascadebert", "ltp", "switch"} <= set(by_method)
     assert all(c.rank is not None and c.elue_1 and c.elue_1.low is not None for c in found.curves)
