@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from typing import Any
 
@@ -55,7 +54,7 @@ def environment() -> jinja2.Environment:
 
 def embedded(value: Any) -> Markup:
     """JSON that can stand inside a script element: nothing in it can end the element or open a comment."""
-    written = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    written = text.canonical(value)
     for character in "<>&":
         written = written.replace(character, f"\\u{ord(character):04x}")
     return Markup(written)

@@ -63,11 +63,10 @@ def parts_of(record: Record, text: str) -> Parts:
     samples = record.samples
     assert samples is not None
     content: dict[str, Any] = {"flops": samples.flops, "error": [_short(error) for error in samples.error]}
-    if record.explained and not shippable(record.task.name):
-        record = record.model_copy(update={"explained": ()})
-        text = records.dumps(record)
-    if record.explained:
+    if record.explained and shippable(record.task.name):
         content["explained"] = {clean(each.id): _explained(each) for each in record.explained}
+    elif record.explained:
+        text = records.dumps(record.model_copy(update={"explained": ()}))
     return _written(content), text
 
 
@@ -77,7 +76,7 @@ def run_files(run: Run, parts: Parts, replicates: Sequence[float] = ()) -> Itera
     `replicates` are the run's scores on the resamples that all runs of the board share.
     """
     samples, record = parts
-    resampled = _written(np.round(np.asarray(replicates, dtype=float), 4).tolist())
+    resampled = _written(np.round(replicates, 4).tolist())
     yield _script(f"samples/{run.anchor}", f'{samples[:-1]},"resampled":{resampled}}}')
     yield record_path(run), record
 

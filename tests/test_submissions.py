@@ -70,6 +70,8 @@ def test_one_set_of_weights_a_method(committed: list[Record]) -> None:
         assert record.weights is not None
         weights[record.method.name].add((record.weights.digest, record.method.source_digest))
     assert {name: len(found) for name, found in weights.items()} == dict.fromkeys(weights, 1)
+    profiles = {record.profile.name: record.profile.digest for record in committed}
+    assert all(record.profile.digest == profiles[record.profile.name] for record in committed)
 
 
 def test_packs_answer_and_cost_what_single_samples_do(committed: list[Record], alone: list[Record]) -> None:
