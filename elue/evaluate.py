@@ -12,16 +12,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from elue import records
 from elue.errors import ElueError
 from elue.passes import batched
 from elue.passes.context import Evaluation, Progress, folder, open_method
 from elue.passes.running import work
 from elue.plan import PlannedRun, plan_runs, weights_digest
 from elue.protocol import Knob
-from elue.records import Identity
+from elue.record import files as records
+from elue.record.files import Identity
+from elue.record.schema import Record
 from elue.registry import MethodSource
-from elue.schema import Record
 from elue.worker.session import START_SECONDS, Worker, WorkerFailure
 
 __all__ = ["Evaluation", "Progress", "describe", "execute", "plan"]

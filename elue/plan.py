@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from elue import records
 from elue.errors import ElueError
 from elue.protocol import Knob
-from elue.records import Identity
-from elue.schema import Record
+from elue.record import files as records
+from elue.record.files import Identity
+from elue.record.schema import Record
 
 Rerun = Literal["missing", "all", "none"]
 

@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from elue import metrics, schema
 from elue.profile import Profile
 from elue.protocol import Knob
-from elue.records import Identity
-from elue.registry import MethodSource
-from elue.schema import (
+from elue.record import schema
+from elue.record.files import Identity
+from elue.record.schema import (
     Batch,
     Controls,
     Explained,
@@ -30,7 +29,8 @@ from elue.schema import (
     Times,
     Traffic,
 )
-from elue.tasks import TaskData
+from elue.registry import MethodSource
+from elue.tasks import TaskData, metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Answers:
     """Measurements of one run, one entry a sample, in the task's order.
 
     `unknown` counts calls without a rule, `registered` those that a formula of the plugin's own priced. `path` and
-    `paths` are as in `elue.schema.Samples`, `units` as in `elue.schema.Record`. `audited` samples ran alone under the
-    Meter.
+    `paths` are as in `elue.record.schema.Samples`, `units` as in `elue.record.schema.Record`. `audited` samples ran
+    alone under the Meter.
     """
 
     values: tuple[float, ...]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from elue.pareto import front
 from elue.protocol import FAMILIES
+from elue.scores.pareto import front
 
 from .summaries import Summary, curve_id, ranked, run_page, told_parts, why_not
 from .text import Unit, digest_of, point_text, short, slug, unit_for

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from elue.schema import Record, Samples
+from elue.record.schema import Record, Samples
 
 BINS = 24
 

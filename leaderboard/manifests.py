@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
-from elue.schema import RETRACTED
+from elue.record.schema import RETRACTED
 from elue.submissions import manifest
 from elue.submissions.manifest import Manifest, WeightsEntry
 

@@ -1,4 +1,4 @@
-"""The overall board: each method over all tasks of a profile, by the scores and ranks of `elue.overall`."""
+"""The overall board: each method over all tasks of a profile, by the scores and ranks of `elue.scores.overall`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from elue import overall
-from elue.intervals import Estimate
-from elue.overall import OverallScore
-from elue.ranking import TRUST
+from elue.scores import overall
+from elue.scores.intervals import Estimate
+from elue.scores.overall import OverallScore
+from elue.scores.ranking import TRUST
 
 from .boards import Board, Curve, merit
 from .summaries import declared, division_of, track_of

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from elue import records, tasks
-from elue.schema import Explained, Record
+from elue import tasks
+from elue.record import files as records
+from elue.record.schema import Explained, Record
 
 from .boards import Board, Run
 from .chartdata import family_style

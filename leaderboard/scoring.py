@@ -1,4 +1,4 @@
-"""What `elue.ranking` says of a board, by the names the pages use. No score is computed anywhere else."""
+"""What `elue.scores.ranking` says of a board, by the names the pages use. No score is computed anywhere else."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from elue.errors import ElueError
-from elue.intervals import Estimate
-from elue.ranking import BoardScores, CurveScore, rank_board
-from elue.resampling import Column, column_of, resample, side_by_side
-from elue.schema import Record
+from elue.record.schema import Record
+from elue.scores.intervals import Estimate
+from elue.scores.ranking import rank_board
+from elue.scores.resampling import Column, column_of, resample, side_by_side
+from elue.scores.results import BoardScores, CurveScore
 
 from .boards import Board
 from .publish import File

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from elue.tracks import PARAMETER_TRACKS
+from elue.scores.tracks import PARAMETER_TRACKS
 
 from .text import digest_of, short, slug
 

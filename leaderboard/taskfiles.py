@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from elue import records
-from elue.schema import Record
+from elue.record import files as records
+from elue.record.schema import Record
 
 from . import chartdata, charts, details, downloads, drawing, runpage, samplefiles, scoring
 from .boards import Board, Run, Task

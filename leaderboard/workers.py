@@ -9,7 +9,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
 
-from elue.store import Store
+from elue.record.store import Store
 
 WORTH_IT = 1500
 """From this many runs on; below it, starting processes and passing files between them takes longer than it saves."""

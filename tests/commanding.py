@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from elue import records, registry
-from tests.test_records import make_record
+from elue import registry
+from elue.record import files as records
+from tests.record.test_files import make_record
 
 Words = list[str | Path]
 

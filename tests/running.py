@@ -7,7 +7,7 @@ from typing import Any
 
 from elue import evaluate, profile, registry, tasks
 from elue.plan import PlannedRun
-from elue.schema import Record
+from elue.record.schema import Record
 
 
 class Quiet:

@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from elue import metrics, records
-from elue.schema import Record
-from tests.test_records import make_record
+from elue.record import files as records
+from elue.record.schema import Record
+from elue.tasks import metrics
+from tests.record.test_files import make_record
 
 Points = Sequence[tuple[float, float]]
 

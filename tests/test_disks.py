@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from elue import records
-from elue.store import Store
+from elue.record import files as records
+from elue.record.store import Store
 from tests.commanding import Words, parts, start, submission, write_records
 from tests.conftest import WritePlugin, WriteTask
-from tests.test_records import make_record
+from tests.record.test_files import make_record
 
 
 @pytest.fixture

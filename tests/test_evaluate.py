@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from elue import evaluate, profile, records, registry, tasks
+from elue import evaluate, profile, registry, tasks
 from elue.errors import ElueError
 from elue.plan import PlannedRun
-from elue.schema import Record
+from elue.record import files as records
+from elue.record.schema import Record
 from tests.conftest import WritePlugin, WriteTask
 
 MATMUL = "import torch\nW = torch.nn.Parameter(torch.ones(3, 3))\n"

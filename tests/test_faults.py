@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from elue import records
-from elue.store import Store
+from elue.record import files as records
+from elue.record.store import Store
 from elue.submissions import manifest as manifests
 from tests.commanding import Words, evaluation, parts, start, submission, write_records
 from tests.conftest import WritePlugin, WriteTask
@@ -22,9 +22,9 @@ from tests.conftest import WritePlugin, WriteTask
 WRITER = """
 import sys
 from pathlib import Path
-from elue import records
-from elue.store import Store
-from tests.test_records import make_record
+from elue.record import files as records
+from elue.record.store import Store
+from tests.record.test_files import make_record
 runs, url, name = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 store = Store(url)
 for number in range(40):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from elue import records
 from elue.errors import ElueError
 from elue.plan import plan_runs, weights_digest
-from elue.records import Identity
-from tests.test_records import make_record
+from elue.record import files as records
+from elue.record.files import Identity
+from tests.record.test_files import make_record
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from elue import evaluate, profile, records, registry, tasks
+from elue import evaluate, profile, registry, tasks
 from elue.plan import PlannedRun
-from elue.schema import Record
+from elue.record import files as records
+from elue.record.schema import Record
 from tests import traced_toys as toys
 from tests.conftest import WriteTask
 

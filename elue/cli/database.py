@@ -26,7 +26,7 @@ def rebuild(
     db: str = typer.Option(DATABASE, help="Index to fill, a SQLAlchemy URL."),
 ) -> None:
     """Make the index again from the records; those of submissions with the trust they have earned."""
-    from elue.store import Store
+    from elue.record.store import Store
     from elue.submissions.signing import as_it_stands, record_folders
 
     for folder in runs:

@@ -15,7 +15,7 @@ from elue.cli.evaluate import EXPLAINED, run_and_index, show_runs
 from elue.cli.output import note
 
 if TYPE_CHECKING:
-    from elue.store import Store
+    from elue.record.store import Store
 
 Summary = dict[str, Any]
 METHODS = ("static", "ltp", "elasticbert", "cascadebert", "switch")
@@ -29,7 +29,7 @@ def run_demo(
 ) -> None:
     """Train and evaluate the baselines on the embedded task and build the site. Run again, it goes on."""
     from elue.leaderboard import build
-    from elue.store import Store
+    from elue.record.store import Store
 
     start = time.monotonic()
     store = Store(f"sqlite:///{out / 'elue.sqlite'}")

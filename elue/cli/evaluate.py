@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from elue.evaluate import Evaluation
     from elue.plan import PlannedRun
     from elue.protocol import Knob
-    from elue.store import Store
+    from elue.record.store import Store
     from elue.tasks.spec import TaskSpec
 
 Measured = Literal["observed", "traced"]
@@ -82,7 +82,7 @@ def evaluate_method(
     if dry_run:
         _show_plan(planned, as_json)
         return
-    from elue.store import Store
+    from elue.record.store import Store
 
     summaries = run_and_index(evaluation, planned, Store(db))
     if as_json:
@@ -100,8 +100,8 @@ def run_and_index(
 
     `lines` is for when bars of something else are on the terminal.
     """
-    from elue import records
     from elue.evaluate import execute
+    from elue.record import files as records
 
     finished = {run.identity.key: run.record for run in planned if run.record is not None and not run.due}
     if finished:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from elue.evaluate import Progress
     from elue.plan import PlannedRun
-    from elue.schema import Record
+    from elue.record.schema import Record
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:

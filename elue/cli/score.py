@@ -16,10 +16,10 @@ from elue.cli.output import note, table
 from elue.errors import ElueError, unknown
 
 if TYPE_CHECKING:
-    from elue.board import BoardScores
-    from elue.intervals import Estimate
-    from elue.overall import OverallScore
-    from elue.tracks import Track
+    from elue.scores.intervals import Estimate
+    from elue.scores.overall import OverallScore
+    from elue.scores.results import BoardScores
+    from elue.scores.tracks import Track
 
 RIGHT = ("rank", "elue-1", "elue-2022", "points", "best", "params", "touched", "tasks")
 
@@ -40,7 +40,7 @@ def score_methods(
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of tables."),
 ) -> None:
     """Score methods against the reference curve: elue-1 and the ELUE score of 2022, with ranks and 95 % intervals."""
-    from elue import tracks
+    from elue.scores import tracks
 
     if points is not None:
         if reference is None:
@@ -63,14 +63,14 @@ def import_points(
     split: str = typer.Option("test", help="The split the points are about."),
 ) -> None:
     """Turn a table of published points into records that say they were declared, not measured."""
-    from elue.declared import import_table
+    from elue.submissions.published import import_table
 
     paths = import_table(points, out, reference, published, split)
     note(f"{len(paths)} records below {out / 'records'}")
 
 
 def _score_table(points: Path, reference: str, task: str | None, as_json: bool) -> None:
-    from elue.points import read_points, score_points
+    from elue.scores.table import read_points, score_points
 
     rows = read_points(points)
     if task is not None and task not in {row.task for row in rows}:
@@ -112,8 +112,8 @@ def _boards(
     seed: int,
 ) -> list[BoardScores]:
     """The scores of every board of the index (or of the records below folders), once a track."""
-    from elue.ranking import rank_board
-    from elue.store import Store
+    from elue.record.store import Store
+    from elue.scores.ranking import rank_board
 
     with tempfile.TemporaryDirectory(prefix="elue-score-") as folder:
         for each in runs:
@@ -142,7 +142,7 @@ def _boards(
 
 
 def _show(boards: Sequence[BoardScores], as_json: bool) -> None:
-    from elue.overall import overall
+    from elue.scores.overall import overall
 
     groups: dict[tuple[str | None, str, str, bool], list[BoardScores]] = {}
     for board in boards:

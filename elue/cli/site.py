@@ -22,7 +22,7 @@ def build_site(
     """Build the static leaderboard site from the index."""
     from elue.leaderboard import build, manifests
     from elue.leaderboard.workers import reader, workers
-    from elue.store import Store
+    from elue.record.store import Store
 
     store = Store(db, create=runs is not None)
     if runs is not None:

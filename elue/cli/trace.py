@@ -13,8 +13,8 @@ from elue.cli.output import note, table
 from elue.errors import ElueError
 
 if TYPE_CHECKING:
-    from elue import traces
-    from elue.schema import Record
+    from elue.record import traces_2022 as traces
+    from elue.record.schema import Record
 
 app = typer.Typer(help="Traces in the text form of the 2022 standard.", no_args_is_help=True)
 RUNS = typer.Option(Path("runs"), help="Folder with records, where a run is given by its key.")
@@ -32,7 +32,7 @@ def export(
     runs: Path = RUNS,
 ) -> None:
     """Write what a run says it executed, sample by sample."""
-    from elue import traces
+    from elue.record import traces_2022 as traces
 
     record, source = _find(run, runs)
     found = traces.of(record, source)
@@ -57,7 +57,7 @@ def read(
     ),
 ) -> None:
     """Read such a file, say what is in it, and compare it with a run if asked."""
-    from elue import traces
+    from elue.record import traces_2022 as traces
 
     labels = _labels(task)
     try:
@@ -104,7 +104,7 @@ def _units(found: traces.Traces) -> list[tuple[str, str, str, str]]:
 
 def _find(run: str, runs: Path) -> tuple[Record, str]:
     """A run's record and what to call it. Raises ElueError unless there is exactly one."""
-    from elue import records
+    from elue.record import files as records
 
     if run.endswith(".json"):
         return records.read(Path(run)), run

@@ -21,8 +21,8 @@ from elue.passes.observed import Observation, observe
 from elue.passes.paths import Path, Paths, step_text
 from elue.passes.traced import Ties
 from elue.plan import PlannedRun
+from elue.record.schema import Flag
 from elue.recording import Answers
-from elue.schema import Flag
 from elue.worker.session import Worker, WorkerFailure
 
 ENOUGH = 12

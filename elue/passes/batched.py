@@ -23,8 +23,8 @@ from elue.passes.latency import machine
 from elue.passes.traced import Ties
 from elue.plan import PlannedRun, weights_digest
 from elue.protocol import Sample
+from elue.record.schema import Batch, Flag
 from elue.recording import Answers, point_text
-from elue.schema import Batch, Flag
 from elue.worker.session import START_SECONDS, Worker
 
 STATIC = "static"

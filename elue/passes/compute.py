@@ -18,8 +18,8 @@ from elue.passes.observed import Observation, observe
 from elue.passes.paths import Paths
 from elue.passes.traced import Ties, differs
 from elue.plan import PlannedRun
+from elue.record.schema import Flag
 from elue.recording import Answers
-from elue.schema import Flag
 from elue.worker.session import Worker
 
 

@@ -16,8 +16,8 @@ from elue.passes.paths import Paths
 from elue.plan import PlannedRun, Rerun
 from elue.profile import Profile
 from elue.protocol import Knob, Sample
+from elue.record.schema import Record
 from elue.registry import MethodSource
-from elue.schema import Record
 from elue.tasks import TaskData
 from elue.worker.sandbox import Limits
 from elue.worker.session import START_SECONDS, Worker, WorkerFailure

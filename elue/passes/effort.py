@@ -7,7 +7,7 @@ from typing import Any
 
 from elue.passes import checks
 from elue.passes.context import Evaluation
-from elue.schema import Flag
+from elue.record.schema import Flag
 from elue.worker.session import START_SECONDS, Worker
 
 FACTOR = 2.5

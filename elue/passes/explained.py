@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from elue.passes.context import Context
-from elue.schema import Explained
+from elue.record.schema import Explained
 from elue.worker.session import WorkerFailure
 
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from elue import controls
 from elue.passes import checks
 from elue.passes.context import Context
 from elue.passes.paths import Path
 from elue.passes.traced import Column, Ties
+from elue.record.schema import Control, Controls, Flag
 from elue.recording import Answers
-from elue.schema import Control, Controls, Flag
+from elue.scores import controls
 from elue.worker.session import WorkerFailure
 
 PROBES = 16

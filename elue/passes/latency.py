@@ -17,8 +17,8 @@ from elue.passes import checks, traced
 from elue.passes.context import Context
 from elue.passes.traced import Ties
 from elue.plan import PlannedRun
+from elue.record.schema import Flag, Latency
 from elue.recording import Answers
-from elue.schema import Flag, Latency
 
 WARM_UP = 5
 """Samples that are run before any is timed."""

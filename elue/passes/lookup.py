@@ -15,8 +15,8 @@ from elue.passes.context import Context
 from elue.passes.observed import observe
 from elue.passes.traced import Ties
 from elue.plan import PlannedRun
+from elue.record.schema import Flag
 from elue.recording import Answers
-from elue.schema import Flag
 
 SAMPLES = 16
 """How many samples are asked with other blanks: of a table of two balanced classes all 16 pass once in 65,000 times."""

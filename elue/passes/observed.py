@@ -12,8 +12,8 @@ from elue.passes.paths import Paths, distinct
 from elue.passes.traced import mean_declared
 from elue.plan import PlannedRun
 from elue.protocol import Sample, TaskInfo
+from elue.record.schema import Traffic
 from elue.recording import Answers
-from elue.schema import Traffic
 from elue.worker.session import Worker
 
 

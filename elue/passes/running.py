@@ -18,8 +18,8 @@ from elue.passes.context import Context, Evaluation, Measure, Progress, start
 from elue.passes.ladder import Climb, Ladders
 from elue.passes.traced import Ties
 from elue.plan import PlannedRun
+from elue.record.schema import Flag, Record, Times, Traffic
 from elue.recording import Answers, Findings, Outcome, make_record
-from elue.schema import Flag, Record, Times, Traffic
 from elue.worker.session import Usage, WorkerFailure
 
 

@@ -14,8 +14,8 @@ from elue.passes.context import Context
 from elue.passes.paths import Paths, Price, distinct
 from elue.plan import PlannedRun
 from elue.protocol import TaskInfo
+from elue.record.schema import Traffic
 from elue.recording import Answers
-from elue.schema import Traffic
 from elue.worker.session import WorkerFailure
 
 Ties = Mapping[int, frozenset[int]]

@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from elue import records, tasks
+from elue import tasks
 from elue.errors import ElueError
-from elue.schema import Record
+from elue.record import files as records
+from elue.record.schema import Record
 from elue.submissions import manifest as manifests
 from elue.submissions.manifest import Manifest
 from elue.tasks import TaskData

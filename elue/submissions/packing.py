@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from elue import records, sources
+from elue import sources
 from elue.errors import ElueError
 from elue.plan import weights_digest
+from elue.record import files as records
+from elue.record.schema import Record
 from elue.registry import MethodSource
-from elue.schema import Record
 from elue.submissions import drafting
 from elue.submissions import manifest as manifests
 from elue.submissions.checks.source import PLUGIN

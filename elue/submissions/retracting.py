@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from elue import records
 from elue.errors import ElueError, unknown
 from elue.protocol import Knob
+from elue.record import files as records
+from elue.record.schema import Record
 from elue.recording import point_text
-from elue.schema import Record
 from elue.submissions import manifest as manifests
 from elue.submissions import signing
 

@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from elue import records
 from elue.errors import ElueError
-from elue.schema import RETRACTED, Flag, Record
+from elue.record import files as records
+from elue.record.schema import RETRACTED, Flag, Record
 from elue.submissions import manifest as manifests
 
 FILE = "verification.json"

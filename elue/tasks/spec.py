@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from elue import metrics
 from elue.errors import ElueError, unknown
 from elue.protocol import TaskInfo
+from elue.tasks import metrics
 
 SPLITS = ("train", "validation", "test")
 FOLDER = Path(__file__).parent

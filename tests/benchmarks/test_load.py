@@ -16,10 +16,10 @@ ROOT = Path(__file__).parents[2]
 SWEEP = """
 import json, random, resource, sys, time
 from pathlib import Path
-from elue import records
-from elue.schema import Samples
-from elue.store import Store
-from tests.test_records import make_record
+from elue.record import files as records
+from elue.record.schema import Samples
+from elue.record.store import Store
+from tests.record.test_files import make_record
 
 folder, samples, points = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 draw = random.Random(0)
@@ -45,9 +45,9 @@ print(json.dumps({"seconds": spent, "busy": busy, "rebuild": rebuilt, "records":
 MANY = """
 import json, resource, sys, time
 from pathlib import Path
-from elue import records
-from elue.store import Store
-from tests.test_records import make_record
+from elue.record import files as records
+from elue.record.store import Store
+from tests.record.test_files import make_record
 
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
 text = records.dumps(make_record(key="KEY"))

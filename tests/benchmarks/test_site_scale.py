@@ -14,9 +14,9 @@ import pytest
 from elue.leaderboard import build
 from elue.leaderboard.workers import reader, workers
 from elue.protocol import FAMILIES
-from elue.records import summary as summary_of
-from elue.schema import Record
-from elue.store import Store
+from elue.record.files import summary as summary_of
+from elue.record.schema import Record
+from elue.record.store import Store
 from tests.leaderboard.browsing import CHROMIUM, DRIVER, Browser
 from tests.leaderboard.samples import digest, summary
 

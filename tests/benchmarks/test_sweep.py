@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from elue import evaluate, profile, registry, tasks
 from elue.cli import app
 from elue.protocol import Knob
-from elue.schema import Record
+from elue.record.schema import Record
 from tests.running import Quiet
 
 pytestmark = [

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elue import records
+from elue.record import files as records
+from tests.scores.test_curve import PUBLISHED
 from tests.scoring import answers, run
-from tests.test_score import PUBLISHED
 
 ROOT = Path(__file__).parent.parent.parent
 POINTS = ROOT / "submissions" / "elue-2022" / "points.csv"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from elue import records
-from tests.test_traces import traced
+from elue.record import files as records
+from tests.record.test_traces_2022 import traced
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from elue.leaderboard import boards, summaries
-from elue.schema import Record
+from elue.record.schema import Record
 from tests.leaderboard.samples import curve, failed, store, summary
 
 

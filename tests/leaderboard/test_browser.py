@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from elue.leaderboard import build, manifests
-from elue.records import read as read_record
-from elue.resampling import column_of, resample, side_by_side
-from elue.store import Store
+from elue.record.files import read as read_record
+from elue.record.store import Store
+from elue.scores.resampling import column_of, resample, side_by_side
 from tests.leaderboard.browsing import CHROMIUM, DRIVER, Browser
 from tests.leaderboard.test_site import SETS
 

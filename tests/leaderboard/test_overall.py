@@ -1,12 +1,12 @@
-"""The overall board on the first page is that of `elue.overall`."""
+"""The overall board on the first page is that of `elue.scores.overall`."""
 
 from __future__ import annotations
 
 import pytest
 
-from elue import overall
 from elue.leaderboard.build import pages
-from elue.ranking import rank_board
+from elue.scores import overall
+from elue.scores.ranking import rank_board
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.samples import TASKS, curve
 from tests.leaderboard.whole import reader_of, summaries_of, whole

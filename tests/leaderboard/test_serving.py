@@ -14,7 +14,7 @@ import pytest
 
 from elue.errors import ElueError
 from elue.leaderboard.serving import serve
-from elue.store import Store
+from elue.record.store import Store
 
 BARE = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

@@ -11,8 +11,8 @@ import pytest
 from elue.errors import ElueError
 from elue.leaderboard import build, details, manifests
 from elue.leaderboard.links import checked
-from elue.ranking import rank_board
-from elue.records import summary as summary_of
+from elue.record.files import summary as summary_of
+from elue.scores.ranking import rank_board
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.samples import summary
 from tests.leaderboard.whole import MANIFESTS, REASON
@@ -26,7 +26,7 @@ def page(site, path):
 
 @pytest.fixture(scope="module")
 def ranked(whole_records):
-    """What `elue.ranking` says of the board of the diagnostic task, without the run that was taken back."""
+    """What `elue.scores.ranking` says of the board of the diagnostic task, without the run that was taken back."""
     own = [r for r in whole_records if r.task.name == "diagnostic"]
     return rank_board([r for r in own if (r.method.name, r.point) != ("ltp", {"scale": 3.0})])
 

@@ -9,7 +9,7 @@ import pytest
 
 from elue.leaderboard import workers
 from elue.leaderboard.build import pages
-from elue.store import Store
+from elue.record.store import Store
 from tests.leaderboard.whole import MANIFESTS, whole_store
 
 

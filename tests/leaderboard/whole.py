@@ -7,9 +7,9 @@ import random
 from typing import Any
 
 from elue.protocol import FAMILIES
-from elue.records import dumps
-from elue.records import summary as summary_of
-from elue.schema import Record
+from elue.record.files import dumps
+from elue.record.files import summary as summary_of
+from elue.record.schema import Record
 from tests.leaderboard.samples import METHODS, TASKS, curve
 
 LAYERS = 6

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from elue.passes import ladder
-from elue.schema import Record
+from elue.record.schema import Record
 from tests import traced_toys as toys
 from tests.conftest import WriteTask
 from tests.running import evaluate_plugin

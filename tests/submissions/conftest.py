@@ -9,7 +9,7 @@ import pytest
 
 from elue import evaluate, profile, registry, tasks
 from elue.plan import PlannedRun
-from elue.schema import Record
+from elue.record.schema import Record
 from elue.submissions.packing import Packing, pack
 
 PLUGIN = '''\

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from elue import records
 from elue.errors import ElueError
 from elue.leaderboard.build import build
-from elue.store import Store
+from elue.record import files as records
+from elue.record.store import Store
 from elue.submissions import signing
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from elue import packing, records
 from elue.errors import ElueError
-from elue.schema import Flag
+from elue.record import columns as packing
+from elue.record import files as records
+from elue.record.schema import Flag
 from elue.submissions import manifest as manifests
 from elue.submissions import signing
 from elue.submissions.validate import CHECKS, Verdict, validate

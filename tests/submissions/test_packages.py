@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from elue import records
 from elue.errors import ElueError
+from elue.record import files as records
 from elue.submissions import signing
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify

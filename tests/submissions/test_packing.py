@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from elue import records, registry, sources
+from elue import registry, sources
 from elue.errors import ElueError
+from elue.record import files as records
 from elue.submissions import manifest as manifests
 from elue.submissions.packing import Packing, copied_sources, pack
 from elue.submissions.validate import validate

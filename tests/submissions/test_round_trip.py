@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from elue import records, registry, tasks
+from elue import registry, tasks
 from elue.errors import ElueError
 from elue.plugins.static import Static
+from elue.record import files as records
 from elue.submissions import signing
 from elue.submissions.packing import Packing, pack
 from elue.submissions.validate import validate
@@ -57,7 +58,7 @@ def test_submit_validate_verify_retract_and_index(measured: Path, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert elue("validate", "submissions/hello", cwd=tmp_path).returncode == 0
     assert elue("db", "rebuild", "--runs", "submissions", cwd=tmp_path).returncode == 0
-    from elue.store import Store
+    from elue.record.store import Store
 
     rows = Store(f"sqlite:///{tmp_path / 'elue.sqlite'}").summaries()
     shown = {row["point"]["passes"]: (row["trust"], [flag["code"] for flag in row["flags"]]) for row in rows}

@@ -15,7 +15,7 @@ from elue import evaluate, profile, registry, tasks
 from elue.errors import ElueError
 from elue.passes import lookup, observed
 from elue.passes.context import Context, start
-from elue.schema import Record
+from elue.record.schema import Record
 from elue.worker import wire
 from tests.conftest import WritePlugin, WriteTask
 from tests.test_evaluate import Watcher

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from elue import records
 from elue.errors import ElueError
-from elue.schema import Record
+from elue.record import files as records
+from elue.record.schema import Record
 from elue.submissions import manifest as manifests
 from elue.submissions import signing
 from elue.submissions.finding import Check, Finding, Submission

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from elue import metrics
 from elue.errors import ElueError
-from elue.schema import Record, Samples
+from elue.record.schema import Record, Samples
 from elue.submissions.checks.records import RERUN, EachRecord
 from elue.submissions.finding import Check, Finding, Submission
+from elue.tasks import metrics
 
 NEVER = f"A record is never edited. {RERUN}"
 

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from elue import profile, records, tasks
+from elue import profile, tasks
 from elue.errors import ElueError
-from elue.schema import Record
+from elue.record import files as records
+from elue.record.schema import Record
 from elue.submissions import manifest as manifests
 from elue.submissions.finding import Check, Finding, Submission
 

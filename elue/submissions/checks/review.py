@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from elue.errors import ElueError
-from elue.schema import Record
+from elue.record.schema import Record
 from elue.submissions import signing
 from elue.submissions.finding import Check, Finding, Submission
 

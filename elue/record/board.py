@@ -1,0 +1,52 @@
+"""What a board is, and what a curve on it: the runs that compare, and the points that belong together."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from elue.record.schema import RETRACTED, Record
+
+
+class BoardKey(NamedTuple):
+    """What runs have in common that compare."""
+
+    task: str
+    split: str
+    revision: str
+    limit: int | None
+    profile_digest: str
+
+
+class CurveKey(NamedTuple):
+    """Whose points a curve joins."""
+
+    method: str
+    source_digest: str
+    weights_digest: str | None
+    seed: int
+
+
+def board_of(record: Record) -> BoardKey:
+    """The board a run belongs to."""
+    task = record.task
+    return BoardKey(task.name, task.split, task.revision, task.limit, record.profile.digest)
+
+
+def curve_of(record: Record) -> CurveKey:
+    """The curve a run belongs to."""
+    weights = record.weights.digest if record.weights else None
+    return CurveKey(record.method.name, record.method.source_digest, weights, record.seed)
+
+
+def is_ranked(record: Record) -> bool:
+    """Whether a run can be ranked: it ended well, every operator had a price, and nobody took it back."""
+    retracted = any(flag.code == RETRACTED for flag in record.flags)
+    sound = record.status == "ok" and record.complete and not retracted
+    return sound and record.score is not None and record.flops is not None
+
+
+def declared_reference(environment: dict[str, Any]) -> str | None:
+    """The reference that a declared record names for its board."""
+    declared = environment.get("declared")
+    name = declared.get("reference") if isinstance(declared, dict) else None
+    return name if isinstance(name, str) else None

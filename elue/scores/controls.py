@@ -1,0 +1,153 @@
+"""Controls: what the ways out of a model (exits, stages) reach without its decision, or with a perfect one.
+
+A ladder gives, for each sample, what every way out would have answered and taken. Dealing the method's own shares of
+ways out at random keeps its compute and takes its decision away; the oracle decides with the labels in hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from elue.tasks import metrics
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+RESAMPLES = 1000
+DEALS = 100
+"""Deals averaged for the score of random ways out, where its expectation has no closed form."""
+COARSE = 200
+"""Bootstrap resamples where each needs deals of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """What every way out would answer and take, (samples, ways) each, and the `taken` ways out, (samples,)."""
+
+    values: NDArray[np.float64]
+    flops: NDArray[np.float64]
+    taken: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Score in percent at mean FLOPs a sample."""
+
+    score: float
+    flops_mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """Score of the method's decision minus that of random ways out, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def shares(ladder: Ladder) -> tuple[float, ...]:
+    """The share of samples that took each way out."""
+    import numpy as np
+
+    counts = np.bincount(ladder.taken, minlength=ladder.values.shape[1])
+    return tuple(float(share) for share in counts / len(ladder.taken))
+
+
+def random_ways(metric: str, labels: Sequence[float], ladder: Ladder, seed: int = 0) -> Reached:
+    """Expected score and FLOPs when the ways out taken are dealt out to the samples at random.
+
+    FLOPs and accuracy are linear in single samples: their expectation over all deals is exact, the mean over ways
+    weighted by their shares. Other metrics are averaged over `DEALS` seeded deals.
+    """
+    import numpy as np
+
+    weights = np.array(shares(ladder))
+    flops = float(weights @ ladder.flops.mean(axis=0))
+    if metric == "accuracy":
+        right = ladder.values == np.asarray(labels, dtype=float)[:, None]
+        return Reached(100 * float(weights @ right.mean(axis=0)), flops)
+    generator = np.random.default_rng(seed)
+    dealt = (_dealt(ladder, generator) for _ in range(DEALS))
+    return Reached(float(np.mean([metrics.score(metric, labels, values) for values in dealt])), flops)
+
+
+def oracle(metric: str, labels: Sequence[float], ladder: Ladder) -> Reached:
+    """Score and FLOPs when each sample takes the cheapest way out that is right; where none is, the cheapest of all.
+
+    In a regression that is the cheapest of those that come nearest to the label.
+    """
+    import numpy as np
+
+    error = np.abs(ladder.values - np.asarray(labels, dtype=float)[:, None])
+    if metrics.METRICS[metric].kind == "classification":
+        right = error == 0
+        eligible = right | ~right.any(axis=1, keepdims=True)
+    else:
+        eligible = error == error.min(axis=1, keepdims=True)
+    chosen = np.where(eligible, ladder.flops, np.inf).argmin(axis=1)
+    rows = np.arange(len(chosen))
+    score = metrics.score(metric, labels, ladder.values[rows, chosen].tolist())
+    return Reached(score, float(ladder.flops[rows, chosen].mean()))
+
+
+def gain(metric: str, labels: Sequence[float], ladder: Ladder, seed: int = 0) -> Gain:
+    """What the decision is worth: score as taken minus `random_ways`, by a paired bootstrap over samples (Efron 1979).
+
+    Each resample draws samples with all their ways out and the one they took, so both sides, the shares included, move
+    together. Seeded; the same ladder gives the same interval.
+    """
+    import numpy as np
+
+    label = np.asarray(labels, dtype=float)
+    taken = ladder.values[np.arange(len(label)), ladder.taken]
+    value = metrics.score(metric, labels, taken.tolist()) - random_ways(metric, labels, ladder, seed).score
+    generator = np.random.default_rng(seed)
+    if metric == "accuracy":
+        differences = _accuracy_gains(ladder, label, generator)
+    else:
+        differences = np.array([_gain_once(metric, label, ladder, generator) for _ in range(COARSE)])
+    low, high = np.quantile(differences, [0.025, 0.975])
+    return Gain(*(round(float(each), 9) + 0.0 for each in (value, low, high)))  # no minus nought
+
+
+def _accuracy_gains(ladder: Ladder, label: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
+    """The exact gain in accuracy on each resample, in percent.
+
+    Samples that took the same way out and are right at the same ones are alike: how many of each kind are drawn is all
+    it needs.
+    """
+    import numpy as np
+
+    count, ways = ladder.values.shape
+    right = ladder.values == label[:, None]
+    kinds, many = np.unique(np.column_stack([ladder.taken, right]), axis=0, return_counts=True)
+    taken, right = kinds[:, 0], kinds[:, 1:].astype(float)
+    drawn = generator.multinomial(count, many / count, RESAMPLES) / count
+    own = drawn @ right[np.arange(len(kinds)), taken]
+    gains: NDArray[np.float64] = own - ((drawn @ np.eye(ways)[taken]) * (drawn @ right)).sum(axis=1)
+    return 100 * gains
+
+
+def _gain_once(
+    metric: str, label: NDArray[np.float64], ladder: Ladder, generator: np.random.Generator, deals: int = 2
+) -> float:
+    import numpy as np
+
+    drawn = generator.integers(len(label), size=len(label))
+    part = Ladder(ladder.values[drawn], ladder.flops[drawn], ladder.taken[drawn])
+    labels = label[drawn].tolist()
+    own = part.values[np.arange(len(drawn)), part.taken].tolist()
+    dealt = [metrics.score(metric, labels, _dealt(part, generator)) for _ in range(deals)]
+    return metrics.score(metric, labels, own) - float(np.mean(dealt))
+
+
+def _dealt(ladder: Ladder, generator: np.random.Generator) -> list[float]:
+    import numpy as np
+
+    dealt = generator.permutation(ladder.taken)
+    answers: list[float] = ladder.values[np.arange(len(dealt)), dealt].tolist()
+    return answers

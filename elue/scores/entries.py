@@ -1,0 +1,90 @@
+"""The runs of a board as scoring sees them: a point, its numbers, and a column among the resampled runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from elue import tasks
+from elue.errors import ElueError
+from elue.record.board import CurveKey, board_of, curve_of, is_ranked
+from elue.record.schema import Record
+from elue.scores import curve as score
+from elue.scores.hulls import Points
+from elue.scores.pareto import CostScore
+from elue.scores.resampling import Column, Resampled, column_of
+from elue.scores.tracks import Track
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is kept of a record: `at` is its mean FLOPs and score, `column` its place among the resampled runs."""
+
+    key: str
+    curve: CurveKey
+    trust: str
+    at: CostScore
+    params: int | None
+    touched: float | None
+    column: int | None
+
+    def within(self, track: Track) -> bool:
+        """Whether the run takes part in a track."""
+        return track.allows(self.params, self.touched, self.at[0])
+
+
+def gathered(
+    records: Iterable[Record], head: Record | None = None, columns: int = 0
+) -> tuple[list[Run], list[Column], Record]:
+    """The runs that can be ranked, their samples as arrays, and the first of the records without its samples.
+
+    Whole records may come one by one; none is kept. To gather more beside what is there, give the `head` and how many
+    `columns` there are. Raises ElueError `no_runs`, `mixed_boards`.
+    """
+    runs: list[Run] = []
+    found: list[Column] = []
+    for record in records:
+        if not is_ranked(record) or record.score is None or record.flops is None:
+            continue
+        head = head or record.model_copy(update={"samples": None})
+        if board_of(record) != board_of(head):
+            message = f"Runs {head.key[:12]} and {record.key[:12]} are not of one board."
+            raise ElueError("mixed_boards", message, "Rank runs of one task, split, revision, limit and profile.")
+        if record.samples:
+            found.append(column_of(record))
+        run = Run(
+            key=record.key,
+            curve=curve_of(record),
+            trust=record.trust,
+            at=(record.flops.mean, record.score.value),
+            params=record.params.total if record.params else None,
+            touched=record.params.touched_mean if record.params else None,
+            column=columns + len(found) - 1 if record.samples else None,
+        )
+        runs.append(run)
+    if head is None or not runs:
+        raise ElueError("no_runs", "There are no runs to rank.", "Ranked runs have status ok and a complete count.")
+    return runs, found, head
+
+
+def guess(head: Record, columns: Sequence[Column]) -> float:
+    """The score of a guess on a run's task, see `elue.scores.curve.chance`.
+
+    How many classes there are the task says itself or, of a user's own, the answers that are right in `columns`.
+    """
+    classes = 0
+    if head.task.kind == "classification" and head.task.name in tasks.names():
+        classes = len(tasks.get(head.task.name).labels)
+    elif head.task.kind == "classification":
+        classes = len({float(value) for column in columns for value in np.unique(column.value[column.error == 0])})
+    return score.chance(head.task.metric, classes)
+
+
+def points_of(runs: Sequence[Run], drawn: Resampled | None) -> Points | None:
+    """Costs and scores of runs on each resample, (resamples, runs); None where one of them has no samples."""
+    columns = [run.column for run in runs if run.column is not None]
+    if drawn is None or len(columns) < len(runs):
+        return None
+    return drawn.flops[:, columns], drawn.scores[:, columns]

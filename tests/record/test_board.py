@@ -1,0 +1,28 @@
+"""Which runs a board ranks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from elue.record.board import is_ranked
+from elue.record.schema import Flag
+from elue.submissions.signing import RETRACTED
+from tests.record.test_files import make_record
+
+
+@pytest.mark.parametrize(
+    ("changes", "ranked"),
+    [
+        ({}, True),
+        ({"flags": (Flag(code="cpu_unexplained", detail="too long"),)}, True),
+        ({"flags": (Flag(code=RETRACTED, detail="a mistake"),)}, False),
+        ({"complete": False}, False),
+        ({"status": "failed"}, False),
+        ({"score": None}, False),
+        ({"flops": None}, False),
+    ],
+)
+def test_sound_runs_that_stand_are_ranked(changes: dict[str, Any], ranked: bool) -> None:
+    assert is_ranked(make_record(**changes)) is ranked

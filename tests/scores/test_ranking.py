@@ -1,0 +1,351 @@
+"""A board's scores against a plain slow version, and what its ranks and fronts promise."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from elue.errors import ElueError
+from elue.record import files as records
+from elue.record.schema import Record
+from elue.scores.pareto import front
+from elue.scores.ranking import rank_board
+from elue.scores.resampling import draws
+from elue.scores.results import BoardScores
+from elue.scores.tracks import parse
+from elue.tasks import metrics
+from tests.scoring import answers, area, old_score, run
+
+COMMITTED = Path(__file__).parents[2] / "submissions" / "baselines" / "records"
+
+
+def board(samples: int = 80, seed: int = 0, metric: str = "accuracy") -> list[Record]:
+    """The static method, one that is better, and one that is hardly different, three points each."""
+    generator = np.random.default_rng(seed)
+    labels = [float(y) for y in generator.integers(0, 2, samples)]
+    labels[0] = 1.0 - labels[1]
+    lengths = generator.integers(5, 40, samples)
+    made = []
+    for method, quality in (("static", (0.6, 0.7, 0.8)), ("strong", (0.8, 0.9, 0.97)), ("alike", (0.62, 0.7, 0.79))):
+        for step, accuracy in enumerate(quality, 1):
+            values = answers(labels, accuracy, generator)
+            flops = lengths * step * (110 if method == "strong" else 100)
+            made.append(run(method, values, labels, flops.tolist(), metric=metric, knob=step))
+    return made
+
+
+def labels_of(record: Record) -> np.ndarray:
+    assert record.samples
+    value, error = np.array(record.samples.value), np.array(record.samples.error)
+    return np.where(error == 0, value, 1 - value)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "accuracy_f1"])
+def test_a_board_is_what_plain_resampling_gives(metric: str) -> None:
+    made = board(metric=metric)
+    found = rank_board(made, resamples=20, seed=4)
+    curves = {name: [r for r in made if r.method.name == name] for name in ("static", "strong", "alike")}
+    costs = [np.mean(r.samples.flops) for r in curves["static"] if r.samples]
+    low, high = min(costs), max(costs)
+    assert (found.low, found.high, found.floor) == (low, high, 50)
+    points: dict[str, list[list[tuple[float, float]]]] = {name: [] for name in curves}
+    on_front = {r.key: 0 for r in made}
+    for count in np.concatenate(list(draws(80, 20, 4))).astype(int):
+        drawn = np.repeat(np.arange(80), count)
+        everyone = []
+        for name, own in curves.items():
+            row = []
+            for r in own:
+                assert r.samples
+                value = np.array(r.samples.value)[drawn]
+                score = metrics.score(metric, labels_of(r)[drawn].tolist(), value.tolist())
+                row.append((float(np.array(r.samples.flops)[drawn].mean()), score))
+            points[name].append(row)
+            everyone += zip([r.key for r in own], row, strict=True)
+        for index in front([at for _, at in everyone]):
+            on_front[everyone[index][0]] += 1
+    leads = {
+        name: np.array(
+            [
+                area(p, low, high, 50, 200) - area(q, low, high, 50, 200)
+                for p, q in zip(rows, points["static"], strict=True)
+            ]
+        )
+        for name, rows in points.items()
+    }
+    for curve in found.curves:
+        assert curve.elue_1
+        assert curve.elue_2022
+        assert curve.elue_1.error == pytest.approx(leads[curve.method].std(), abs=0.02)
+        old = [old_score(p, q) for p, q in zip(points[curve.method], points["static"], strict=True)]
+        assert curve.elue_2022.error == pytest.approx(np.std(old))
+        own = [(r.flops.mean, r.score.value) for r in curves[curve.method] if r.flops and r.score]
+        reference = [(r.flops.mean, r.score.value) for r in curves["static"] if r.flops and r.score]
+        expected = area(own, low, high, 50, 2000) - area(reference, low, high, 50, 2000)
+        assert curve.elue_1.value == pytest.approx(expected, abs=0.01)
+        assert curve.elue_2022.value == pytest.approx(old_score(own, reference))
+    for pair in found.pairs:
+        a, b = found.curves[pair.a].method, found.curves[pair.b].method
+        assert pair.difference.error == pytest.approx((leads[a] - leads[b]).std(), abs=0.02)
+    for point in found.points:
+        assert point.front_probability == pytest.approx(on_front[point.key] / 20)
+
+
+def test_the_better_one_leads_and_the_like_share_a_rank() -> None:
+    found = rank_board(board(400))
+    assert [(c.method, c.rank) for c in found.curves] in (
+        [("strong", 1), ("static", 2), ("alike", 2)],
+        [("strong", 1), ("alike", 2), ("static", 2)],
+    )
+    separated = {frozenset((found.curves[p.a].method, found.curves[p.b].method)): p.separated for p in found.pairs}
+    assert separated == {
+        frozenset(("strong", "static")): True,
+        frozenset(("strong", "alike")): True,
+        frozenset(("static", "alike")): False,
+    }
+    assert found.reference is not None
+    reference = found.curves[found.reference]
+    assert reference.method == "static"
+    assert reference.elue_1
+    assert (reference.elue_1.value, reference.elue_1.error) == (0, 0)
+
+
+def test_the_order_of_records_and_their_number_do_not_matter() -> None:
+    made = board()
+    found = rank_board(made)
+    random.Random(1).shuffle(made)
+    assert rank_board(iter(made)) == found
+
+
+def test_who_else_is_on_the_board_changes_no_score() -> None:
+    made = board()
+    found = rank_board(made)
+    fewer = rank_board([r for r in made if r.method.name != "alike"])
+    assert (fewer.low, fewer.high, fewer.floor) == (found.low, found.high, found.floor)
+    whole = {c.method: c for c in found.curves}
+    for curve in fewer.curves:
+        assert curve.elue_1 == whole[curve.method].elue_1
+        assert curve.elue_2022 == whole[curve.method].elue_2022
+    intervals = {p.key: (p.score, p.flops) for p in found.points}
+    assert all((p.score, p.flops) == intervals[p.key] for p in fewer.points)
+
+
+def test_json_holds_everything() -> None:
+    found = rank_board(board())
+    read = json.loads(json.dumps(found.as_json()))
+    assert read["curves"][0]["elue_1"]["value"] == found.curves[0].elue_1.value  # type: ignore[union-attr]
+    assert len(read["points"]) == 9
+    assert len(read["pairs"]) == 3
+    assert BoardScores.__annotations__.keys() == read.keys()
+
+
+def test_the_bounds_of_a_point_are_those_of_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    (point,) = rank_board([board(500)[1]]).points
+    assert point.on_front
+    assert point.front_probability == 1
+    assert point.score.low is not None
+    assert point.score.high is not None
+    spread = 100 * 1.96 * math.sqrt(0.7 * 0.3 / 500)
+    assert point.score.high - point.score.low == pytest.approx(2 * spread, rel=0.15)
+
+
+def test_without_the_reference_there_are_intervals_but_no_scores() -> None:
+    found = rank_board([r for r in board() if r.method.name != "static"])
+    assert (found.reference, found.low, found.yardstick, found.pairs) == (None, None, (), ())
+    assert all(c.elue_1 is None and c.elue_2022 is None and c.rank is None for c in found.curves)
+    assert all(p.front_probability is not None for p in found.points)
+
+
+def test_another_reference_may_be_named() -> None:
+    found = rank_board(board(), reference="strong")
+    assert {c.method: c.elue_1.value < 0 for c in found.curves if c.elue_1 and c.method != "strong"} == {
+        "static": True,
+        "alike": True,
+    }
+
+
+def test_runs_without_samples_have_scores_but_no_rank() -> None:
+    made = board()
+    bare = [r.model_copy(update={"samples": None}) if r.method.name == "alike" else r for r in made]
+    found = {c.method: c for c in rank_board(bare).curves}
+    whole = {c.method: c for c in rank_board(made).curves}
+    alike = found["alike"]
+    assert alike.elue_1
+    assert (alike.elue_1.value, alike.elue_1.low, alike.rank) == (whole["alike"].elue_1.value, None, None)  # type: ignore[union-attr]
+    assert found["strong"].elue_1 == whole["strong"].elue_1
+    none = rank_board([r.model_copy(update={"samples": None}) for r in made])
+    assert all(c.rank is None and c.elue_1 and c.elue_1.low is None for c in none.curves)
+    assert all(p.front_probability is None for p in none.points)
+
+
+def test_several_reference_curves_make_one_reference() -> None:
+    made = board()
+    generator = np.random.default_rng(7)
+    labels = labels_of(made[0]).tolist()
+    other = [
+        run("static", answers(labels, 0.9, generator), labels, [50 * k] * 80, knob=k, seed=1, trust="verified")
+        for k in (1, 2)
+    ]
+    assert rank_board([*made, *other]).yardstick == tuple(
+        (r.flops.mean, r.score.value) for r in other if r.flops and r.score
+    )
+    lower = [r.model_copy(update={"trust": "self_reported"}) for r in other]
+    assert rank_board([*made, *lower]).low == rank_board(made).low, "of equal trust the one with more points"
+
+
+def test_seeds_and_weights_are_curves_of_their_own() -> None:
+    labels = [0.0, 1.0, 0.0, 1.0]
+    made = [run("static", labels, labels, [5] * 4, seed=s, weights=w) for s in (0, 1) for w in ("a" * 64, "b" * 64)]
+    found = rank_board(made)
+    assert {(c.seed, c.weights_digest) for c in found.curves} == {(r.seed, r.weights.digest) for r in made if r.weights}
+
+
+def test_what_is_not_ranked_is_passed_over() -> None:
+    made = board()
+    failed = made[3].model_copy(update={"status": "crashed", "score": None, "flops": None, "samples": None})
+    incomplete = made[4].model_copy(update={"complete": False})
+    found = rank_board([failed, incomplete, *made[:3], *made[5:]])
+    assert [c.points for c in found.curves if c.method == "strong"] == [1]
+    with pytest.raises(ElueError, match="no runs to rank"):
+        rank_board([failed])
+
+
+def test_boards_do_not_mix() -> None:
+    labels = [0.0, 1.0]
+    with pytest.raises(ElueError) as caught:
+        rank_board([run("a", labels, labels, [1, 1]), run("a", labels, labels, [1, 1], task="other")])
+    assert caught.value.code == "mixed_boards"
+
+
+def test_more_classes_guess_less() -> None:
+    labels = [0.0, 1.0, 2.0, 1.0]
+    assert rank_board([run("static", labels, labels, [1] * 4)]).floor == pytest.approx(100 / 3)
+    shipped = run("static", labels, labels, [1] * 4, task="sst2_elue")
+    assert rank_board([shipped]).floor == 50, "a task that comes with ELUE says how many it has"
+
+
+def test_a_regression_has_a_board_too() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.round(5 * generator.random(150), 1)
+    made = [
+        run(
+            method,
+            (labels + generator.normal(scale=noise / step, size=150)).tolist(),
+            labels.tolist(),
+            [100 * step] * 150,
+            metric="pearson_spearman",
+            knob=step,
+        )
+        for method, noise in (("static", 3), ("better", 1))
+        for step in (1, 2)
+    ]
+    found = rank_board(made)
+    assert (found.floor, [c.method for c in found.curves], [c.rank for c in found.curves]) == (
+        0,
+        ["better", "static"],
+        [1, 2],
+    )
+
+
+def test_tracks() -> None:
+    made = board()
+    small = [
+        r.model_copy(update={"params": r.params.model_copy(update={"total": 10**6 * r.point["knob"]})})
+        for r in made
+        if r.params
+    ]
+    whole = rank_board(small)
+    found = rank_board(small, track=parse("params<=2M"))
+    assert found.track == "params<=2M"
+    assert (found.low, found.high, found.yardstick) == (whole.low, whole.high, whole.yardstick), (
+        "the reference stays whole"
+    )
+    assert {c.points for c in found.curves} == {2}
+    leads = {c.method: c.elue_1.value for c in whole.curves if c.elue_1}
+    assert all(c.elue_1 and c.elue_1.value <= leads[c.method] + 1e-9 for c in found.curves), (
+        "fewer points, no more score"
+    )
+    assert whole.high
+    budget = rank_board(small, track=parse(f"flops<={0.7 * whole.high:.0f}"))
+    assert (budget.low, budget.high) == (whole.low, round(0.7 * whole.high))
+    assert len(budget.yardstick) == 2
+    assert {c.method: c.elue_1.value for c in budget.curves if c.elue_1}["static"] == 0
+    assert rank_board(small, track=parse("touched<=1")).curves == ()
+    wide = rank_board(small, track=parse("flops<=1T"))
+    assert (wide.low, wide.high) == (whole.low, whole.high), "a cap above the reference widens nothing"
+    assert rank_board(small, track=parse("flops<=1")).curves == ()
+
+
+def test_equal_methods_are_rarely_told_apart() -> None:
+    """Of 100 boards of two equally good methods, about one in twenty has them separated, as the level says."""
+    wrong = 0
+    for seed in range(100):
+        generator = np.random.default_rng(seed)
+        labels = [float(y) for y in generator.integers(0, 2, 150)]
+        made = [run("static", answers(labels, 0.7, generator), labels, [100] * 150)]
+        made += [run(name, answers(labels, 0.8, generator), labels, [100] * 150) for name in ("one", "other")]
+        found = rank_board(made, resamples=150, seed=seed)
+        (pair,) = [p for p in found.pairs if found.reference not in (p.a, p.b)]
+        wrong += pair.p <= 0.05
+    assert 1 <= wrong <= 11
+
+
+def test_the_interval_of_a_score_covers_the_truth() -> None:
+    """Two curves of known accuracy: the true lead lies in the 95 % interval of most of 80 boards."""
+    covered, truth = 0, 5.0
+    for seed in range(80):
+        generator = np.random.default_rng(seed)
+        labels = [float(y) for y in generator.integers(0, 2, 300)]
+        made = [
+            run(method, answers(labels, accuracy + lead, generator), labels, [cost] * 300, knob=cost)
+            for method, lead in (("static", 0), ("other", 0.05))
+            for cost, accuracy in ((100, 0.6), (200, 0.8))
+        ]
+        (lead,) = [c.elue_1 for c in rank_board(made, resamples=150, seed=seed).curves if c.method == "other"]
+        assert lead
+        assert lead.low is not None
+        assert lead.high is not None
+        covered += lead.low <= truth <= lead.high
+    assert 0.88 * 80 <= covered <= 80
+
+
+@pytest.mark.parametrize("profile", ["elue-1", "elue-1-batch"])
+def test_the_committed_boards(profile: str) -> None:
+    committed = (records.read(path) for path in records.files(COMMITTED))
+    found = rank_board(record for record in committed if record.profile.name == profile)
+    by_method = {c.method: c for c in found.curves}
+    assert {"static", "elasticbert", "cascadebert", "ltp", "switch"} <= set(by_method)
+    assert all(c.rank is not None and c.elue_1 and c.elue_1.low is not None for c in found.curves)
+    assert all(p.score.low <= p.score.value <= p.score.high for p in found.points if p.score.low and p.score.high)
+    assert {p.key for p in found.points if p.on_front} <= {p.key for p in found.points if p.front_probability}
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize(("samples", "points"), [(2210, 50), (25_000, 20)])
+def test_a_thousand_resamples_take_seconds(samples: int, points: int) -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, samples).astype(float).tolist()
+    methods = ["static", *"abcd"]
+
+    def made() -> Iterator[Record]:
+        for number in range(points):
+            flops = generator.integers(10**6, 10**8, samples).tolist()
+            values = answers(labels, 0.7 + 0.2 * number / points, generator)
+            yield run(methods[number % len(methods)], values, labels, flops, knob=number)
+
+    whole = list(made())
+    taken = []
+    for _ in range(3):
+        start = time.process_time()
+        rank_board(whole)
+        taken.append(time.process_time() - start)
+    print(f"{samples} samples, {points} points: {statistics.median(taken):.2f} s")
+    assert statistics.median(taken) < 5

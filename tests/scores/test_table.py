@@ -1,0 +1,108 @@
+"""Tables of declared points: reading them, every mistake in one line, and their scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from elue.errors import ElueError
+from elue.scores.table import read_points, score_points
+from tests.scoring import area, old_score
+
+HEADER = "edition,task,method,kind,params_millions,mflops_per_sample,score\n"
+ROWS = "e,mine,base,static,10,100,80\ne,mine,base,static,20,200,84\ne,mine,dyn,dynamic,20,150,83.5\n"
+
+
+@pytest.fixture
+def table(tmp_path: Path):  # type: ignore[no-untyped-def]
+    def write(text: str) -> Path:
+        path = tmp_path / "points.csv"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_a_table_is_read(table) -> None:  # type: ignore[no-untyped-def]
+    points = read_points(table("\ufeff" + HEADER + ROWS))
+    assert [(p.line, p.method, p.mflops, p.score, p.params_millions) for p in points] == [
+        (2, "base", 100, 80, 10),
+        (3, "base", 200, 84, 20),
+        (4, "dyn", 150, 83.5, 20),
+    ]
+    assert points[0].at == (1e8, 80)
+
+
+def test_columns_may_stand_in_any_order_and_the_optional_ones_be_left_out(table) -> None:  # type: ignore[no-untyped-def]
+    (point,) = read_points(table('score, method ,mflops_per_sample,task,more\n80,"a, b",1e2,mine,x\n'))
+    assert (point.method, point.mflops, point.kind, point.params_millions) == ("a, b", 100, "", None)
+
+
+def test_scores_of_a_table_by_hand(table) -> None:  # type: ignore[no-untyped-def]
+    found = {s.method: s for s in score_points(read_points(table(HEADER + ROWS)), "base")}
+    base, dyn = [(100.0, 80.0), (200.0, 84.0)], [(150.0, 83.5)]
+    assert (found["base"].elue_2022, found["base"].elue_1) == (0, 0)
+    assert found["dyn"].elue_2022 == pytest.approx(old_score(dyn, base)) == 1.5
+    assert found["dyn"].elue_1 == pytest.approx(area(dyn, 100, 200, 0) - area(base, 100, 200, 0), abs=1e-3)
+    assert (found["dyn"].best, found["dyn"].points, found["dyn"].kind) == (83.5, 1, "dynamic")
+
+
+def test_the_task_sets_the_floor(table) -> None:  # type: ignore[no-untyped-def]
+    text = HEADER + ROWS.replace("mine", "sst2_elue")
+    found = {s.method: s for s in score_points(read_points(table(text)), "base")}
+    base, dyn = [(100.0, 80.0), (200.0, 84.0)], [(150.0, 83.5)]
+    assert found["dyn"].elue_1 == pytest.approx(area(dyn, 100, 200, 50) - area(base, 100, 200, 50), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ("", "no_points", "is empty"),
+        ("\n", "no_points", "is empty"),
+        (HEADER, "no_points", "no rows"),
+        (HEADER.replace("mflops_per_sample", "mflops"), "missing_column", "Did you mean its column 'mflops'"),
+        (HEADER.replace("method", "methd") + ROWS, "missing_column", "Did you mean its column 'methd'"),
+        ("a,b\n1,2\n", "missing_column", "no column 'task'"),
+        (HEADER.replace("edition", "score") + ROWS, "bad_row", "'score' 2 times"),
+        (HEADER + ROWS.replace("200", "2OO"), "bad_number", "line 3, column 'mflops_per_sample': '2OO'"),
+        (HEADER + ROWS.replace("83.5", "nan"), "bad_number", "line 4, column 'score'"),
+        (HEADER + ROWS.replace("83.5", ""), "bad_number", "line 4, column 'score': ''"),
+        (HEADER + ROWS.replace("83.5", "835"), "bad_number", "percent"),
+        (HEADER + ROWS.replace("200", "0"), "bad_number", "more than 0"),
+        (HEADER + ROWS.replace(",10,", ",-1,"), "bad_number", "params_millions"),
+        (HEADER + ROWS.replace("dynamic", "dynamik"), "bad_row", "'dynamik'"),
+        (HEADER + ROWS.replace("dyn,", ","), "bad_row", "empty 'method'"),
+        (HEADER + ROWS + "e,mine,base\n", "bad_row", "line 5 has fewer cells"),
+        (HEADER + ROWS + "e,mine,base,static,1,2,3,4\n", "bad_row", "line 5 has more cells"),
+        (HEADER + ROWS + "e,mine,base,static,10,100.0,80\n", "duplicate_points", "lines 2 and 5"),
+        (HEADER + ROWS.replace("e,mine,dyn", "f,mine,dyn"), "mixed_editions", "'e', 'f'"),
+        (HEADER + 'e,mine,"base\n', "bad_row", "unexpected end"),
+    ],
+)
+def test_mistakes_are_one_clear_line(table, text: str, code: str, words: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ElueError) as caught:
+        read_points(table(text))
+    assert caught.value.code == code
+    assert words in str(caught.value)
+    assert "points.csv" in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
+    with pytest.raises(ElueError, match="Cannot read"):
+        read_points(tmp_path / "none.csv")
+    with pytest.raises(ElueError, match="Cannot read"):
+        read_points(tmp_path)
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ElueError, match="not UTF-8"):
+        read_points(tmp_path / "binary.csv")
+
+
+def test_an_unknown_reference_lists_the_methods(table) -> None:  # type: ignore[no-untyped-def]
+    points = read_points(table(HEADER + ROWS))
+    with pytest.raises(ElueError, match=r"Did you mean 'base'\? Known: base, dyn") as caught:
+        score_points(points, "bas")
+    assert caught.value.code == "unknown_reference"
+    more = read_points(table(HEADER + ROWS + "e,other,dyn,dynamic,20,150,83\n"))
+    with pytest.raises(ElueError, match="points on 'other'"):
+        score_points(more, "base")

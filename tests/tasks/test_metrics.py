@@ -1,0 +1,198 @@
+"""Metrics against their definitions, spelled out here, and their intervals against plain resampling."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+
+import pytest
+
+from elue.errors import ElueError
+from elue.tasks.metrics import METRICS, Score, interval, measure, score
+
+
+def classes(count: int, seed: int = 0, right: float = 0.8) -> tuple[list[int], list[int]]:
+    draw = random.Random(seed)
+    labels = [int(draw.random() < 0.65) for _ in range(count)]
+    return labels, [label if draw.random() < right else 1 - label for label in labels]
+
+
+def numbers(count: int, seed: int = 0) -> tuple[list[float], list[float]]:
+    """Labels with many ties, as in STS-B, and noisy answers with a few."""
+    draw = random.Random(seed)
+    labels = [round(5 * draw.random(), 1) for _ in range(count)]
+    return labels, [round(label + draw.gauss(0, 1), 2) for label in labels]
+
+
+def accuracy(labels: Sequence[float], values: Sequence[float]) -> float:
+    return 100 * sum(label == value for label, value in zip(labels, values, strict=True)) / len(labels)
+
+
+def f1(labels: Sequence[float], values: Sequence[float]) -> float:
+    pairs = list(zip(labels, values, strict=True))
+    hits = pairs.count((1, 1))
+    precision = hits / sum(value == 1 for value in values)
+    recall = hits / sum(label == 1 for label in labels)
+    return 100 * 2 * precision * recall / (precision + recall)
+
+
+def ranks(values: Sequence[float]) -> list[float]:
+    """Average ranks: how many are smaller, plus half of those as large."""
+    return [sum(other < value for other in values) + values.count(value) / 2 for value in values]
+
+
+def correlation(labels: Sequence[float], values: Sequence[float]) -> float:
+    pearson = statistics.correlation(labels, values)
+    spearman = statistics.correlation(ranks(labels), ranks(values))
+    return 100 * (pearson + spearman) / 2
+
+
+def accuracy_f1(labels: Sequence[float], values: Sequence[float]) -> float:
+    return (accuracy(labels, values) + f1(labels, values)) / 2
+
+
+DEFINITIONS = {
+    "accuracy": (accuracy, classes),
+    "accuracy_f1": (accuracy_f1, classes),
+    "pearson_spearman": (correlation, numbers),
+}
+
+
+@pytest.mark.parametrize("metric", DEFINITIONS)
+def test_score_is_the_definition(metric):
+    define, draw = DEFINITIONS[metric]
+    labels, values = draw(200)
+    assert score(metric, labels, values) == pytest.approx(define(labels, values), abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", DEFINITIONS)
+def test_interval_is_that_of_plain_resampling(metric):
+    define, draw = DEFINITIONS[metric]
+    labels, values = draw(120)
+    generator = random.Random(1)
+    scores = []
+    for _ in range(600):
+        rows = generator.choices(range(120), k=120)
+        scores.append(define([labels[row] for row in rows], [values[row] for row in rows]))
+    cuts = statistics.quantiles(scores, n=40, method="inclusive")
+    low, high = interval(metric, labels, values, resamples=4000)
+    spread = statistics.stdev(scores)
+    assert low == pytest.approx(cuts[0], abs=0.3 * spread)
+    assert high == pytest.approx(cuts[-1], abs=0.3 * spread)
+
+
+def test_interval_covers_the_truth_as_often_as_it_says():
+    covered = 0
+    for seed in range(200):
+        labels, values = classes(400, seed=seed)
+        low, high = interval("accuracy", labels, values, seed=seed)
+        covered += low <= 80 <= high
+    assert 0.90 * 200 <= covered <= 0.99 * 200
+
+
+@pytest.mark.parametrize("metric", DEFINITIONS)
+def test_same_seed_same_interval(metric):
+    labels, values = DEFINITIONS[metric][1](300)
+    assert interval(metric, labels, values, seed=3) == interval(metric, labels, values, seed=3)
+    assert len({interval(metric, labels, values, seed=seed) for seed in range(8)}) > 1
+
+
+def test_wider_confidence_is_wider():
+    labels, values = classes(300)
+    low, high = interval("accuracy", labels, values, confidence=0.5)
+    wide_low, wide_high = interval("accuracy", labels, values, confidence=0.99)
+    assert wide_low < low < high < wide_high
+
+
+def test_measure_gathers_both():
+    labels, values = classes(300)
+    found = measure("accuracy_f1", labels, values, seed=5)
+    low, high = interval("accuracy_f1", labels, values, seed=5)
+    assert found == Score("accuracy_f1", score("accuracy_f1", labels, values), low, high)
+    assert low < found.value < high
+
+
+def test_chunks_make_one_sample_of_resamples(monkeypatch):
+    labels, values = numbers(100)
+    whole = interval("pearson_spearman", labels, values)
+    monkeypatch.setattr("elue.tasks.metrics.CHUNK", 250)
+    assert interval("pearson_spearman", labels, values) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e9, -2.5])
+def test_constant_answers_do_not_correlate(constant):
+    labels, _ = numbers(50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert measure("pearson_spearman", labels, [constant] * 50) == Score("pearson_spearman", 0, 0, 0)
+        assert measure("pearson_spearman", [1.0], [2.0]) == Score("pearson_spearman", 0, 0, 0)
+
+
+def test_nearly_constant_answers_are_scored_without_warnings():
+    labels = [float(number) for number in range(50)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = measure("pearson_spearman", labels, [1 + 1e-13 * label for label in labels])
+    assert 0 <= found.low <= found.high <= 100.0001
+
+
+def test_a_class_never_answered_has_no_f1():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert measure("accuracy_f1", [0, 0, 0, 0], [0, 0, 0, 0]).value == 50
+        assert measure("accuracy_f1", [1, 1, 0, 0], [0, 0, 0, 0]).value == 25
+
+
+def test_f1_is_that_of_class_one():
+    labels, values = [1, 1, 1, 0], [1, 1, 0, 0]
+    assert score("accuracy_f1", labels, values) == pytest.approx(100 * (3 / 4 + 4 / 5) / 2)
+
+
+def test_three_classes():
+    assert score("accuracy", [0, 1, 2, 2], [0, 2, 2, 1]) == 50
+
+
+def test_perfect_and_reversed_correlation():
+    rising = [0.0, 1.0, 2.0, 3.0]
+    assert score("pearson_spearman", rising, rising) == pytest.approx(100)
+    assert score("pearson_spearman", rising, rising[::-1]) == pytest.approx(-100)
+
+
+def test_unknown_metric_is_named_with_the_nearest():
+    with pytest.raises(ElueError, match="Did you mean 'accuracy'") as error:
+        score("acuracy", [0], [0])
+    assert error.value.code == "unknown_metric"
+
+
+@pytest.mark.parametrize(("labels", "values"), [([], []), ([0, 1], [0])])
+def test_unpaired_answers_are_refused(labels, values):
+    with pytest.raises(ElueError) as error:
+        measure("accuracy", labels, values)
+    assert error.value.code == "unpaired_scores"
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_answers_must_be_finite(wrong):
+    with pytest.raises(ElueError) as error:
+        score("pearson_spearman", [0.0, 1.0], [0.0, wrong])
+    assert error.value.code == "invalid_values"
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize("metric", METRICS)
+def test_twenty_five_thousand_samples_take_about_a_second(metric):
+    labels, values = DEFINITIONS[metric][1](25_000)
+    measure(metric, labels[:10], values[:10])
+    start = time.process_time()
+    measure(metric, labels, values)
+    assert time.process_time() - start < 2
+
+
+def test_metrics_import_nothing_heavy():
+    code = "import sys, elue.tasks.metrics; print(sorted({'torch', 'numpy', 'scipy', 'sklearn'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
