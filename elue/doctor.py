@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from elue import profile
+from elue.meter import profile
 from elue.meter.table import operator_table
 from elue.worker.session import Worker, WorkerFailure
 

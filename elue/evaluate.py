@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
+from elue.methods.registry import MethodSource
 from elue.passes import batched
 from elue.passes.context import Evaluation, Progress, folder, open_method
 from elue.passes.running import work
@@ -21,7 +22,6 @@ from elue.protocol import Knob
 from elue.record import files as records
 from elue.record.files import Identity
 from elue.record.schema import Record
-from elue.registry import MethodSource
 from elue.worker.session import START_SECONDS, Worker, WorkerFailure
 
 __all__ = ["Evaluation", "Progress", "describe", "execute", "plan"]

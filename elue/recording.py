@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from elue.profile import Profile
+from elue.meter.profile import Profile
+from elue.methods.registry import MethodSource
 from elue.protocol import Knob
 from elue.record import schema
 from elue.record.files import Identity
@@ -29,7 +30,6 @@ from elue.record.schema import (
     Times,
     Traffic,
 )
-from elue.registry import MethodSource
 from elue.tasks import TaskData, metrics
 
 

@@ -6,9 +6,9 @@ from collections import defaultdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from elue import profile
+from elue.meter import profile
+from elue.meter.profile import COSTS
 from elue.meter.table import DECOMPOSE, FREE, UNKNOWN, operator_table
-from elue.profile import COSTS
 
 if TYPE_CHECKING:
     from .site import Site

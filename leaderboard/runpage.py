@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from elue import profile
+from elue.meter import profile
 
 from .boards import Board, Run, Task
 from .provenance import flat

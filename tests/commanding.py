@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from elue import registry
+from elue.methods import registry
 from elue.record import files as records
 from tests.record.test_files import make_record
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from elue import evaluate, profile, registry, tasks
+from elue import evaluate, tasks
+from elue.meter import profile
+from elue.methods import registry
 from elue.plan import PlannedRun
 from elue.record.schema import Record
 

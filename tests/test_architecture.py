@@ -18,13 +18,10 @@ FLOORS = {
     "elue.errors": 0,
     "elue.disk": 1,
     "elue.meter": 1,
-    "elue.profile": 1,
-    "elue.profiles": 1,
     "elue.tasks": 1,
     "elue.record": 1,
-    "elue.sources": 2,
-    "elue.registry": 2,
-    "elue.skeleton": 3,
+    "elue.methods": 2,
+    "elue.methods.skeleton": 3,
     "elue.scores": 2,
     "elue.worker": 3,
     "elue.conformance": 3,
@@ -32,7 +29,6 @@ FLOORS = {
     "elue.recording": 4,
     "elue.passes": 4,
     "elue.evaluate": 4,
-    "elue.train": 4,
     "elue.doctor": 4,
     "elue.submissions": 5,
     "elue.leaderboard": 6,
@@ -101,7 +97,7 @@ def test_modules_fit_one_sitting() -> None:
     assert not long
 
 
-PARENT = "elue.cli, elue.evaluate, elue.train, elue.record.store, elue.leaderboard, elue.tasks.metrics, elue.recording"
+PARENT = "elue.cli, elue.evaluate, elue.methods.train, elue.record.store, elue.leaderboard, elue.recording"
 
 
 def test_the_parent_imports_no_torch() -> None:

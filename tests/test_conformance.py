@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 import torch
 
-from elue import conformance, profile, registry, tasks
+from elue import conformance, tasks
 from elue.conformance import CHECKS, Result, Subject, compute, odd
 from elue.conformance.confined import Examination, examine
 from elue.errors import ElueError
+from elue.meter import profile
+from elue.methods import registry
 from elue.protocol import Explanation, Method, Prediction, Sample, Step, TaskInfo
 from tests.conftest import WritePlugin
 
@@ -405,14 +407,14 @@ def test_the_skeleton_checks_measures_and_tests_as_written(tmp_path: Path) -> No
     ("name", "says"), [("torch", "hide the package 'torch'"), ("json", "would hide"), ("---", "can't name a method")]
 )
 def test_a_folder_that_can_t_name_a_method(tmp_path: Path, name: str, says: str) -> None:
-    from elue.skeleton.writing import write_skeleton
+    from elue.methods.skeleton.writing import write_skeleton
 
     with pytest.raises(ElueError, match=says):
         write_skeleton(tmp_path / name)
 
 
 def test_the_skeleton_overwrites_nothing(tmp_path: Path) -> None:
-    from elue.skeleton.writing import write_skeleton
+    from elue.methods.skeleton.writing import write_skeleton
 
     folder = tmp_path / "my-method"
     folder.mkdir()

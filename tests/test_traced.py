@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from elue import evaluate, profile, registry, tasks
+from elue import evaluate, tasks
+from elue.meter import profile
+from elue.methods import registry
 from elue.plan import PlannedRun
 from elue.record import files as records
 from elue.record.schema import Record

@@ -12,7 +12,7 @@ from elue.cli.output import table
 from elue.errors import ElueError
 
 if TYPE_CHECKING:
-    from elue.registry import MethodSource
+    from elue.methods.registry import MethodSource
 
 
 def list_methods(
@@ -20,7 +20,7 @@ def list_methods(
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
     """List the installed methods; broken ones with the reason."""
-    from elue.registry import installed
+    from elue.methods.registry import installed
 
     methods = [_checked(method) for method in installed()] if check else installed()
     if as_json:
@@ -36,7 +36,7 @@ def show_method(
 ) -> None:
     """Show one method and the options its training takes by --set."""
     from elue.evaluate import describe
-    from elue.registry import find
+    from elue.methods.registry import find
 
     found = find(method)
     options = describe(found)

@@ -14,7 +14,7 @@ from elue.cli.output import note, table
 
 def init_method(folder: Path = typer.Argument(help="A folder, new or empty; the method is named after it.")) -> None:
     """Write a working method, its test and a README to begin from."""
-    from elue.skeleton.writing import write_skeleton
+    from elue.methods.skeleton.writing import write_skeleton
 
     written = write_skeleton(folder)
     for path in written:
@@ -36,10 +36,11 @@ def check_method(
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
     """Check that a method conforms: what it answers, what it costs, what it must not depend on."""
-    from elue import profile as profiles
-    from elue import registry, tasks
+    from elue import tasks
     from elue.conformance.check import SAMPLES
     from elue.conformance.confined import Examination, examine
+    from elue.meter import profile as profiles
+    from elue.methods import registry
 
     examination = Examination(
         method=registry.find(method),

@@ -76,8 +76,9 @@ def _weights(name: str, out: Path) -> Path:
 
 
 def _train(name: str, out: Path, seed: int) -> None:
-    from elue import registry, tasks
-    from elue.train import Training, train
+    from elue import tasks
+    from elue.methods import registry
+    from elue.methods.train import Training, train
 
     weights = _weights(name, out)
     if not (weights / "elue.json").exists():
@@ -96,7 +97,9 @@ def _train(name: str, out: Path, seed: int) -> None:
 
 
 def _evaluate(name: str, out: Path, seed: int, store: Store) -> list[Summary]:
-    from elue import evaluate, profile, registry, tasks
+    from elue import evaluate, tasks
+    from elue.meter import profile
+    from elue.methods import registry
 
     evaluation = evaluate.Evaluation(
         method=registry.find(name),

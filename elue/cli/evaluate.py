@@ -55,8 +55,9 @@ def evaluate_method(
 ) -> None:
     """Measure a method on a task: every operating point, per-sample FLOPs, batch 1, natural length."""
     from elue import evaluate as evaluation_module
-    from elue import profile as profiles
-    from elue import registry, tasks
+    from elue import tasks
+    from elue.meter import profile as profiles
+    from elue.methods import registry
 
     points = tuple(parse_point(text) for text in point)
     spec = tasks.get(task)

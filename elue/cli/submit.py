@@ -24,7 +24,7 @@ def submit_method(
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of text."),
 ) -> None:
     """Pack a method's source and records into a submission, with a manifest to complete."""
-    from elue import registry
+    from elue.methods import registry
     from elue.submissions.packing import Packing, pack
 
     texts = dict(_field(text) for text in fields)

@@ -27,8 +27,9 @@ def train_method(
     force: bool = typer.Option(False, "--force", help="Train anew where the folder holds weights already."),
 ) -> None:
     """Train a method on a task. Run again after an interruption, it goes on from its last checkpoint."""
-    from elue import registry, tasks
-    from elue.train import Training, train
+    from elue import tasks
+    from elue.methods import registry
+    from elue.methods.train import Training, train
 
     training = Training(
         method=registry.find(method),

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from elue import profile as profiles
-from elue.profile import Profile
+from elue.meter import profile as profiles
+from elue.meter.profile import Profile
 from elue.protocol import Method, Point, Prediction, Sample, Step, TaskInfo
 
 TOLERANCE = 1e-4
@@ -156,7 +156,8 @@ def subject(
 
     Its inputs are some samples of a split of the task. Raises ElueError where method or task are not to be had.
     """
-    from elue import registry, tasks
+    from elue import tasks
+    from elue.methods import registry
     from elue.worker.plugin import load_method
 
     if isinstance(method, type):

@@ -13,8 +13,8 @@ from elue.conformance.afresh import PASSES
 from elue.conformance.check import Result
 from elue.conformance.suite import CHECKS
 from elue.errors import ElueError
-from elue.profile import Profile
-from elue.registry import MethodSource
+from elue.meter.profile import Profile
+from elue.methods.registry import MethodSource
 from elue.tasks import TaskData
 from elue.worker.session import START_SECONDS, Worker, WorkerFailure
 

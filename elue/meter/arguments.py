@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elue.profile import Costs
+from elue.meter.profile import Costs
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]

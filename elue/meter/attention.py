@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument, sequence_lengths
-from elue.profile import Costs
+from elue.meter.profile import Costs
 
 
 def attend(

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument
-from elue.profile import Costs
+from elue.meter.profile import Costs
 
 
 def convolution(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:

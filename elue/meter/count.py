@@ -12,7 +12,7 @@ import torch
 from elue.errors import ElueError
 from elue.meter.attribution import ModuleCount
 from elue.meter.meter import Meter
-from elue.profile import Profile
+from elue.meter.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)

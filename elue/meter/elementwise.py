@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument, elements
-from elue.profile import Costs
+from elue.meter.profile import Costs
 
 
 def pointwise(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument, stored
-from elue.profile import Costs
+from elue.meter.profile import Costs
 
 _STRIDED = torch.strided
 

@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 
 from torch.nn import Module
 
-from elue import profile as profiles
 from elue.errors import ElueError
+from elue.meter import profile as profiles
 from elue.meter.attribution import Attribution, ModuleCount
 from elue.meter.compiled import compilations, run_as_written
 from elue.meter.intercept import Observer, observers, seeing, set_observers
 from elue.meter.parameters import Interval, Touched
 from elue.meter.plan import Plan
+from elue.meter.profile import Profile
 from elue.meter.threads import follow_threads, work_elsewhere, worked_elsewhere
 from elue.meter.traffic import Traffic
-from elue.profile import Profile
 
 _Before = tuple[tuple[Observer, ...], AbstractContextManager[object], int, dict[int, int]]
 _Measured = TypeVar("_Measured")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from elue.meter.arguments import Args, Formula, Kwargs, elements
-from elue.profile import Costs
+from elue.meter.profile import Costs
 
 
 def softmax(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:

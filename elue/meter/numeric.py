@@ -10,7 +10,7 @@ from math import log2, prod
 from typing import Any
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument
-from elue.profile import Costs
+from elue.meter.profile import Costs
 
 
 def cdist(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument
-from elue.profile import Costs
+from elue.meter.profile import Costs
 
 
 def layers(gates: int, steps: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from elue import registry
 from elue.errors import ElueError
+from elue.methods import registry
 from elue.passes import checks, traced
 from elue.passes.context import Context, Evaluation
 from elue.passes.latency import machine

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from elue.meter.profile import Profile
+from elue.methods.registry import MethodSource
 from elue.passes import checks
 from elue.passes.paths import Paths
 from elue.plan import PlannedRun, Rerun
-from elue.profile import Profile
 from elue.protocol import Knob, Sample
 from elue.record.schema import Record
-from elue.registry import MethodSource
 from elue.tasks import TaskData
 from elue.worker.sandbox import Limits
 from elue.worker.session import START_SECONDS, Worker, WorkerFailure

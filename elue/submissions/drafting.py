@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError, unknown
+from elue.methods.registry import MethodSource
 from elue.record.schema import Record
-from elue.registry import MethodSource
 from elue.submissions.checks.source import PLUGIN
 from elue.submissions.manifest import PLACEHOLDER, SCHEMA, Manifest
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from elue import sources
 from elue.errors import ElueError
+from elue.methods import sources
+from elue.methods.registry import MethodSource
 from elue.plan import weights_digest
 from elue.record import files as records
 from elue.record.schema import Record
-from elue.registry import MethodSource
 from elue.submissions import drafting
 from elue.submissions import manifest as manifests
 from elue.submissions.checks.source import PLUGIN

@@ -17,8 +17,9 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
-from elue import profile, tasks
+from elue import tasks
 from elue.errors import ElueError, unknown
+from elue.meter import profile
 from elue.protocol import FAMILIES
 from elue.record import files as records
 from elue.record import schema

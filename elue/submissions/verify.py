@@ -13,14 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from elue import profile, tasks
+from elue import tasks
 from elue.disk import check_writable
 from elue.errors import ElueError
 from elue.evaluate import Evaluation, Progress, execute, plan
+from elue.meter import profile
+from elue.methods.registry import MethodSource
 from elue.plan import weights_digest
 from elue.record import files as records
 from elue.record.schema import Record
-from elue.registry import MethodSource
 from elue.submissions import manifest as manifests
 from elue.submissions import signing
 from elue.submissions.checks.source import find

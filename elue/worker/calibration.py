@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from elue.meter import Meter
-from elue.profile import Profile
+from elue.meter.profile import Profile
 
 
 def exercise(size: str, rounds: int, profile: Profile) -> dict[str, int]:

@@ -11,7 +11,7 @@ from torch.nn import Module
 
 from elue.meter import Meter
 from elue.meter.parameters import Interval, count_elements
-from elue.profile import Profile
+from elue.meter.profile import Profile
 from elue.worker.answers import Invalid, StepKey
 
 

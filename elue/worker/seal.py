@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-_SEALED = ("elue.meter", "elue.worker", "elue.profile", "elue.protocol", "__main__")
+_SEALED = ("elue.meter", "elue.worker", "elue.protocol", "__main__")
 
 
 class Seal:

@@ -16,7 +16,7 @@ from elue.worker import answers, sandbox
 
 if TYPE_CHECKING:
     from elue.conformance import Subject
-    from elue.profile import Profile
+    from elue.meter.profile import Profile
     from elue.worker.pricing import Pricer
     from elue.worker.seal import Seal
     from elue.worker.timing import ReferenceEncoder
@@ -58,7 +58,7 @@ class Service:
         import elue.meter.meter
         import elue.worker.parameters
         import elue.worker.pricing
-        from elue.profile import from_parts
+        from elue.meter.profile import from_parts
         from elue.worker.plugin import load_method
         from elue.worker.seal import Seal, guard_the_meter
 
@@ -253,7 +253,7 @@ class Service:
         """Run a static model of known cost, before any plugin is here."""
         import torch
 
-        from elue.profile import from_parts
+        from elue.meter.profile import from_parts
         from elue.worker.calibration import exercise
 
         conditions = from_parts(profile)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from elue.profile import Conditions, Reference
+from elue.meter.profile import Conditions, Reference
 from elue.protocol import Sample
 
 _clock = perf_counter

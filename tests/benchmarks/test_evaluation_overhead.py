@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from elue import profile
+from elue.meter import profile
 from elue.protocol import Sample, TaskInfo
 from elue.worker.plugin import load_method
 from elue.worker.session import Worker

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from elue import evaluate, profile, registry, tasks
+from elue import evaluate, tasks
 from elue.cli import app
+from elue.meter import profile
+from elue.methods import registry
 from elue.protocol import Knob
 from elue.record.schema import Record
 from tests.running import Quiet

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from transformers import BertConfig
 
-from elue import doctor, profile
+from elue import doctor
 from elue.errors import ElueError
+from elue.meter import profile
 from elue.meter.count import count_model
 
 

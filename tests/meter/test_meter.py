@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from elue import profile
-from elue.meter import Meter
+from elue.meter import Meter, profile
 from elue.modeling.encoder import Encoder, EncoderConfig
 
 MODES = [torch.enable_grad, torch.no_grad, torch.inference_mode]

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from elue import profile
-from elue.meter import Meter
+from elue.meter import Meter, profile
 from elue.passes.latency import summarize
 from elue.worker.timing import ReferenceEncoder, in_turn
 from tests.conftest import WritePlugin, WriteTask

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from elue import evaluate, profile, registry, tasks
+from elue import evaluate, tasks
+from elue.meter import profile
+from elue.methods import registry
 from elue.plan import PlannedRun
 from elue.record.schema import Record
 from elue.submissions.packing import Packing, pack

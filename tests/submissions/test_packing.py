@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from elue import registry, sources
 from elue.errors import ElueError
+from elue.methods import registry, sources
 from elue.record import files as records
 from elue.submissions import manifest as manifests
 from elue.submissions.packing import Packing, copied_sources, pack

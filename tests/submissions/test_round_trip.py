@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from elue import registry, tasks
+from elue import tasks
 from elue.errors import ElueError
+from elue.methods import registry
 from elue.plugins.static import Static
 from elue.record import files as records
 from elue.submissions import signing

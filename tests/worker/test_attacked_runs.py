@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from elue import evaluate, profile, registry, tasks
+from elue import evaluate, tasks
 from elue.errors import ElueError
+from elue.meter import profile
+from elue.methods import registry
 from elue.passes import lookup, observed
 from elue.passes.context import Context, start
 from elue.record.schema import Record

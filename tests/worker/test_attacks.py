@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from elue import profile
+from elue.meter import profile
 from elue.protocol import TaskInfo
 from elue.worker import seccomp
 from elue.worker.session import Worker, WorkerFailure

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from elue import profile
+from elue.meter import profile
 from elue.protocol import TaskInfo
 from elue.worker.session import Worker
 from tests.conftest import WritePlugin

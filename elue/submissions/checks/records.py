@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from elue import profile, tasks
+from elue import tasks
 from elue.errors import ElueError
+from elue.meter import profile
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from elue import registry
 from elue.errors import ElueError
+from elue.methods import registry
 from elue.submissions import manifest as manifests
 from elue.submissions import signing
 from elue.submissions.finding import Check, Finding, Submission

@@ -15,8 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from elue import sources
 from elue.errors import ElueError, unknown
+from elue.methods import sources
 from elue.protocol import API, FAMILIES, Family
 
 GROUP = "elue.methods"
@@ -55,7 +55,7 @@ class MethodSource:
         return (self.file.parents[depth - 1],) if depth else (self.file,)
 
     def digest(self) -> str:
-        """sha256 over the method's own code and the code it stands on (see `elue.sources`)."""
+        """sha256 over the method's own code and the code it stands on (see `elue.methods.sources`)."""
         assert self.file is not None
         return sources.digest(self.file, self.module, self.root)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from elue import sources
+from elue.methods import sources
 
 PLUGIN = '''"""Docs."""
 from elue.modeling import heads  # a comment

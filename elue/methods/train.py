@@ -14,7 +14,7 @@ from pathlib import Path
 
 from elue.disk import check_writable
 from elue.errors import ElueError
-from elue.registry import MethodSource
+from elue.methods.registry import MethodSource
 from elue.tasks import TaskData, TaskSpec, load
 
 

@@ -30,7 +30,7 @@ def write_skeleton(folder: Path) -> list[Path]:
     taken = [path for path in targets.values() if path.exists()]
     if taken:
         raise ElueError("file_exists", f"{taken[0]} exists already.", "Choose another folder; nothing was written.")
-    source = resources.files("elue.skeleton")
+    source = resources.files("elue.methods.skeleton")
     texts = {path: _renamed(source.joinpath(each).read_text("utf-8"), name, module) for each, path in targets.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from elue import registry
 from elue.errors import ElueError
+from elue.methods import registry
 from tests.conftest import WritePlugin
 
 
@@ -110,5 +110,5 @@ def test_every_baseline_is_found_and_sound() -> None:
 
 
 def test_listing_imports_no_torch() -> None:
-    code = "import sys; from elue import registry; registry.installed(); sys.exit('torch' in sys.modules)"
+    code = "import sys; from elue.methods import registry; registry.installed(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

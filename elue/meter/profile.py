@@ -97,7 +97,7 @@ def names() -> list[str]:
 
 @cache
 def _names() -> tuple[str, ...]:
-    folder = resources.files("elue.profiles")
+    folder = resources.files("elue.meter.profiles")
     return tuple(sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
 
@@ -116,7 +116,7 @@ def load(name_or_path: str | Path) -> Profile:
 
 @cache
 def _shipped(name: str) -> Profile:
-    file = resources.files("elue.profiles").joinpath(f"{name}.toml")
+    file = resources.files("elue.meter.profiles").joinpath(f"{name}.toml")
     return parse(file.read_text("utf-8"), f"{name}.toml")
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from elue import profile
 from elue.errors import ElueError
+from elue.meter import profile
 
 TEXT = """
 name = "mine"
@@ -118,5 +118,5 @@ def test_unknown_name_gets_a_guess(tmp_path: Path) -> None:
 
 
 def test_loading_imports_no_torch() -> None:
-    code = "import sys; from elue import profile; profile.load('elue-1'); sys.exit('torch' in sys.modules)"
+    code = "import sys; from elue.meter import profile; profile.load('elue-1'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
