@@ -60,7 +60,7 @@ def machine() -> list[Check]:
 
 def worker() -> list[Check]:
     """How a worker confines itself here, and what counted work takes in one: the calibration of the compute audits."""
-    from elue.passes.effort import calibrate
+    from elue.evaluation.passes.effort import calibrate
 
     standard = profile.load("elue-1")
     found = [Check("bubblewrap", None, shutil.which("bwrap") or "not installed")]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from elue import evaluate, tasks
+from elue import tasks
+from elue.evaluation import execute as evaluate
+from elue.evaluation.plan import PlannedRun
+from elue.evaluation.request import Evaluation
 from elue.meter import profile
 from elue.methods import registry
-from elue.plan import PlannedRun
 from elue.record.schema import Record
 
 
@@ -38,5 +40,5 @@ def evaluate_plugin(folder: Path, plugin: Path | str, task: Path | str, **change
         **changes,
     }
     data = tasks.load(tasks.get(str(task)), "test", None, given.pop("limit", None))
-    evaluation = evaluate.Evaluation(method=registry.find(str(plugin)), data=data, **given)
+    evaluation = Evaluation(method=registry.find(str(plugin)), data=data, **given)
     return list(evaluate.execute(evaluation, evaluate.plan(evaluation), Quiet()))

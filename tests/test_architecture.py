@@ -25,10 +25,7 @@ FLOORS = {
     "elue.scores": 2,
     "elue.worker": 3,
     "elue.conformance": 3,
-    "elue.plan": 4,
-    "elue.recording": 4,
-    "elue.passes": 4,
-    "elue.evaluate": 4,
+    "elue.evaluation": 4,
     "elue.doctor": 4,
     "elue.submissions": 5,
     "elue.leaderboard": 6,
@@ -97,7 +94,7 @@ def test_modules_fit_one_sitting() -> None:
     assert not long
 
 
-PARENT = "elue.cli, elue.evaluate, elue.methods.train, elue.record.store, elue.leaderboard, elue.recording"
+PARENT = "elue.cli, elue.evaluation.execute, elue.methods.train, elue.record.store, elue.leaderboard"
 
 
 def test_the_parent_imports_no_torch() -> None:

@@ -35,7 +35,7 @@ def show_method(
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
     """Show one method and the options its training takes by --set."""
-    from elue.evaluate import describe
+    from elue.evaluation.execute import describe
     from elue.methods.registry import find
 
     found = find(method)
@@ -54,7 +54,7 @@ def _card(method: MethodSource) -> dict[str, Any]:
 
 def _checked(method: MethodSource) -> MethodSource:
     """The method, marked as broken if a worker can't import it."""
-    from elue.evaluate import describe
+    from elue.evaluation.execute import describe
 
     if method.broken:
         return method

@@ -97,11 +97,13 @@ def _train(name: str, out: Path, seed: int) -> None:
 
 
 def _evaluate(name: str, out: Path, seed: int, store: Store) -> list[Summary]:
-    from elue import evaluate, tasks
+    from elue import tasks
+    from elue.evaluation import execute as evaluate
+    from elue.evaluation.request import Evaluation
     from elue.meter import profile
     from elue.methods import registry
 
-    evaluation = evaluate.Evaluation(
+    evaluation = Evaluation(
         method=registry.find(name),
         data=tasks.load(tasks.get("diagnostic"), "test", None),
         profile=profile.load("elue-1"),

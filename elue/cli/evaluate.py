@@ -12,8 +12,8 @@ from elue.cli.output import evaluation_progress, label, note, table
 from elue.errors import ElueError
 
 if TYPE_CHECKING:
-    from elue.evaluate import Evaluation
-    from elue.plan import PlannedRun
+    from elue.evaluation.plan import PlannedRun
+    from elue.evaluation.request import Evaluation
     from elue.protocol import Knob
     from elue.record.store import Store
     from elue.tasks.spec import TaskSpec
@@ -54,14 +54,14 @@ def evaluate_method(
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
     """Measure a method on a task: every operating point, per-sample FLOPs, batch 1, natural length."""
-    from elue import evaluate as evaluation_module
     from elue import tasks
+    from elue.evaluation import execute as evaluation_module
     from elue.meter import profile as profiles
     from elue.methods import registry
 
     points = tuple(parse_point(text) for text in point)
     spec = tasks.get(task)
-    evaluation = evaluation_module.Evaluation(
+    evaluation = Evaluation(
         method=registry.find(method),
         data=tasks.load(spec, split, data, limit),
         profile=profiles.load(profile),
@@ -101,7 +101,7 @@ def run_and_index(
 
     `lines` is for when bars of something else are on the terminal.
     """
-    from elue.evaluate import execute
+    from elue.evaluation.execute import execute
     from elue.record import files as records
 
     finished = {run.identity.key: run.record for run in planned if run.record is not None and not run.due}
@@ -190,7 +190,7 @@ def brief(summary: dict[str, Any]) -> dict[str, Any]:
 
 def show_runs(summaries: list[dict[str, Any]]) -> None:
     """Print runs as a table, with the profile it holds under; flags, gaps and failures go beside it."""
-    from elue.recording import point_text
+    from elue.evaluation.recording import point_text
 
     extra = [name for name in _EXTRA if any(run[name] for run in summaries)]
     header = ["method", "point", "score", "95 % interval", "MFLOPs", "p95", "params", "touched"]

@@ -42,7 +42,7 @@ def count_model(
     share = f"{counted.flops:,} FLOPs, {counted.matmul_flops:,} of them multiply-adds"
     typer.echo(f"\n{share}; {counted.params_touched:,} of {counted.params_total:,} parameters touched")
     if not counted.complete:
-        from elue.recording import gap
+        from elue.evaluation.recording import gap
 
         note(gap(counted.unknown))
         raise typer.Exit(1)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
-    from elue.evaluate import Progress
-    from elue.plan import PlannedRun
+    from elue.evaluation.plan import PlannedRun
+    from elue.evaluation.request import Progress
     from elue.record.schema import Record
 
 
@@ -59,7 +59,7 @@ def evaluation_progress(lines: bool = False) -> Iterator[Progress]:
 
 def label(run: PlannedRun) -> str:
     """A run in few words: method and point."""
-    from elue.recording import point_text
+    from elue.evaluation.recording import point_text
 
     return f"{run.identity.method} {point_text(run.identity.point)}".strip()
 

@@ -116,7 +116,7 @@ class Subject:
     def metered(self, sample: Sample) -> tuple[Prediction, Any]:
         """One prediction at batch 1, and the Meter that watched it."""
         from elue.meter import Meter
-        from elue.worker.parameters import modules_of
+        from elue.worker.inside.parameters import modules_of
 
         with Meter(profile=self.profile, modules=modules_of(self.model)) as meter:
             predictions = self.model.predict([sample])
@@ -126,14 +126,14 @@ class Subject:
     @cached_property
     def pricer(self) -> Any:
         """What prices traces in an evaluation, too."""
-        from elue.worker.pricing import Pricer
+        from elue.worker.inside.pricing import Pricer
 
         return Pricer(self.profile)
 
     def price(self, trace: Sequence[Step]) -> dict[str, int]:
         """What a trace takes, its steps rehearsed under the Meter: flops, matmul_flops, params_touched."""
-        from elue.worker.answers import Invalid
-        from elue.worker.parameters import modules_of
+        from elue.worker.inside.answers import Invalid
+        from elue.worker.inside.parameters import modules_of
 
         keys = [(step.unit, tuple(step.shape), step.times) for step in trace]
         try:
@@ -158,7 +158,7 @@ def subject(
     """
     from elue import tasks
     from elue.methods import registry
-    from elue.worker.plugin import load_method
+    from elue.worker.inside.plugin import load_method
 
     if isinstance(method, type):
         made = method()
@@ -173,7 +173,7 @@ def subject(
 
 def sound(predictions: Any, samples: Sequence[Sample], task: TaskInfo) -> None:
     """Raise Failed unless there is one well-formed prediction for each sample."""
-    from elue.worker import answers
+    from elue.worker.inside import answers
 
     try:
         for prediction in answers.predictions(predictions, len(samples)):

@@ -68,7 +68,7 @@ def modules(subject: Subject) -> str:
     from torch import nn
 
     from elue.meter import Meter
-    from elue.worker.parameters import modules_of, total_parameters
+    from elue.worker.inside.parameters import modules_of, total_parameters
 
     subject.configure(subject.points[0])
     found = modules_of(subject.model)

@@ -43,7 +43,7 @@ class MethodSource:
 
     @property
     def address(self) -> str:
-        """What a worker is told to load (see `elue.worker.plugin`): the very files that were read here."""
+        """What a worker is told to load (see `elue.worker.inside.plugin`): the very files that were read here."""
         return f"{self.root}//{self.target}" if self.root else self.target
 
     @property

@@ -70,7 +70,7 @@ def train(training: Training) -> None:
     with tempfile.TemporaryDirectory(prefix="elue-train-") as folder:
         file = Path(folder) / "job.json"
         file.write_text(json.dumps(job), encoding="utf-8")
-        code = _run([sys.executable, "-I", "-m", "elue.worker.training", str(file)], training.threads)
+        code = _run([sys.executable, "-I", "-m", "elue.worker.inside.training", str(file)], training.threads)
     if code == 2:
         raise ElueError("training_refused", "", "")
     if code == 130:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from elue.errors import ElueError
+from elue.evaluation.plan import weights_digest
 from elue.methods import sources
 from elue.methods.registry import MethodSource
-from elue.plan import weights_digest
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.submissions import drafting

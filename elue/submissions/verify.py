@@ -16,10 +16,11 @@ from typing import Any
 from elue import tasks
 from elue.disk import check_writable
 from elue.errors import ElueError
-from elue.evaluate import Evaluation, Progress, execute, plan
+from elue.evaluation.execute import execute, plan
+from elue.evaluation.plan import weights_digest
+from elue.evaluation.request import Evaluation, Progress
 from elue.meter import profile
 from elue.methods.registry import MethodSource
-from elue.plan import weights_digest
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests

@@ -14,9 +14,10 @@ import traceback
 from typing import Any
 
 from elue.errors import ElueError
-from elue.worker import sandbox, wire
-from elue.worker.answers import Invalid
-from elue.worker.service import Service
+from elue.worker import wire
+from elue.worker.confinement import sandbox
+from elue.worker.inside.answers import Invalid
+from elue.worker.inside.service import Service
 
 
 def serve(channel: socket.socket, service: Service) -> None:

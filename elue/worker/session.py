@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
-from elue.worker import schemas, watch, wire
-from elue.worker.sandbox import MEANS, Limits
-from elue.worker.view import view
-from elue.worker.watch import Usage as Usage
+from elue.worker import wire
+from elue.worker import frames as schemas
+from elue.worker.confinement import watch
+from elue.worker.confinement.sandbox import MEANS, Limits
+from elue.worker.confinement.view import view
+from elue.worker.confinement.watch import Usage as Usage
 
 START_SECONDS = 300.0
 """How long a worker may take to import its plugin, or to load its weights."""

@@ -11,7 +11,7 @@ import pytest
 
 from elue.meter import profile
 from elue.protocol import Sample, TaskInfo
-from elue.worker.plugin import load_method
+from elue.worker.inside.plugin import load_method
 from elue.worker.session import Worker
 
 pytestmark = pytest.mark.benchmark

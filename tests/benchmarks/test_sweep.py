@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from elue import evaluate, tasks
+from elue import tasks
 from elue.cli import app
+from elue.evaluation import execute as evaluate
 from elue.meter import profile
 from elue.methods import registry
 from elue.protocol import Knob

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from elue import evaluate, tasks
+from elue import tasks
+from elue.evaluation import execute as evaluate
+from elue.evaluation.plan import PlannedRun
+from elue.evaluation.request import Evaluation
 from elue.meter import profile
 from elue.methods import registry
-from elue.plan import PlannedRun
 from elue.record.schema import Record
 from elue.submissions.packing import Packing, pack
 
@@ -76,7 +78,7 @@ def measure(
     plugin: Path, runs: Path, weights: Path | None = None, standard: str = "elue-1", against: Path | None = None
 ) -> list[Record]:
     """Measure a plugin on the whole diagnostic test split."""
-    evaluation = evaluate.Evaluation(
+    evaluation = Evaluation(
         method=registry.find(str(plugin)),
         data=tasks.load(tasks.get("diagnostic"), "test", None),
         profile=profile.load(standard),

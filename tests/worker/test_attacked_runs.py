@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.test_evaluate import Watcher
 
-from elue import evaluate, tasks
+from elue import tasks
 from elue.errors import ElueError
+from elue.evaluation import execute as evaluate
+from elue.evaluation.passes import lookup, observed
+from elue.evaluation.passes.context import Context, start
+from elue.evaluation.request import Evaluation
 from elue.meter import profile
 from elue.methods import registry
-from elue.passes import lookup, observed
-from elue.passes.context import Context, start
 from elue.record.schema import Record
 from elue.worker import wire
 from tests.conftest import WritePlugin, WriteTask
-from tests.test_evaluate import Watcher
 
 MATMUL = "import torch\nW = torch.nn.Parameter(torch.ones(3, 3))\n"
 Evaluate = Callable[..., list[Record]]
@@ -32,7 +34,7 @@ def run(tmp_path: Path, write_task: WriteTask) -> Evaluate:
 
     def go(plugin: Path, points: Sequence[dict[str, Any]] = ({},), size: int = 16, **changes: Any) -> list[Record]:
         toml = write_task(size, **changes.pop("task", {}))
-        evaluation = evaluate.Evaluation(
+        evaluation = Evaluation(
             method=registry.find(str(plugin)),
             data=tasks.load(tasks.get(str(toml)), "test", None),
             profile=profile.load("elue-1"),
@@ -74,7 +76,7 @@ def test_no_frame_holds_a_label_an_id_or_a_path_of_the_task(
     old = 'kind = "classification"\nlabels = ["negative", "positive"]\nmetric = "accuracy"'
     new = 'kind = "regression"\nlow = 0.0\nhigh = 1.0\nmetric = "pearson_spearman"'
     toml.write_text(toml.read_text().replace(old, new).replace("[columns]", '[columns]\nid = "id"'))
-    evaluation = evaluate.Evaluation(
+    evaluation = Evaluation(
         method=registry.find(str(write_plugin(predict=predict))),
         data=tasks.load(tasks.get(str(toml)), "test", None),
         profile=profile.load("elue-1"),
@@ -111,7 +113,7 @@ def test_the_folder_that_data_come_from_is_out_of_reach(
         else: raise AssertionError("the labels are there")
         return [Prediction(0)]
         """
-    evaluation = evaluate.Evaluation(
+    evaluation = Evaluation(
         method=registry.find(str(write_plugin(predict=predict))),
         data=tasks.load(tasks.get(str(toml)), "test", tmp_path / "data"),
         profile=profile.load("elue-1"),
@@ -193,7 +195,7 @@ def suspected(tmp_path: Path, write_task: WriteTask) -> Callable[[Path], list[st
     """The codes of the flags that the look-up audit puts on a plugin."""
 
     def go(plugin: Path) -> list[str]:
-        evaluation = evaluate.Evaluation(
+        evaluation = Evaluation(
             method=registry.find(str(plugin)),
             data=tasks.load(tasks.get(str(write_task(16))), "test", None),
             profile=profile.load("elue-1"),

@@ -14,7 +14,7 @@ import pytest
 
 from elue.meter import profile
 from elue.protocol import TaskInfo
-from elue.worker import seccomp
+from elue.worker.confinement import seccomp
 from elue.worker.session import Worker, WorkerFailure
 
 LABELS, DATABASE, RECORD = "test.tsv", "elue.sqlite", "0123.json"
@@ -93,9 +93,9 @@ ATTACKS: dict[str, tuple[str, str, str]] = {
         "change the code that measures it (elue.worker.wire.send)",
     ),
     "replaces the service": (
-        "from elue.worker.service import Service\nService.predict = lambda self, samples: {}",
+        "from elue.worker.inside.service import Service\nService.predict = lambda self, samples: {}",
         "forbidden",
-        "change the code that measures it (elue.worker.service.Service.predict)",
+        "change the code that measures it (elue.worker.inside.service.Service.predict)",
     ),
     "switches the Meter's key off": (
         "torch._C._dispatch_tls_set_dispatch_key_excluded(torch._C._dispatch_key_parse('AutocastIPU'), True)",
@@ -152,7 +152,7 @@ import torch
 from elue.meter import Meter
 from elue.protocol import Method, Prediction
 from elue.worker import wire
-from elue.worker.service import Service
+from elue.worker.inside.service import Service
 
 KEPT = [(Meter, "flops", Meter.flops), (wire, "send", wire.send)]
 KEPT += [(Service, "predict", Service.predict)]
@@ -259,7 +259,7 @@ class Attacked:
 
 
 def sandbox_limits() -> Any:
-    from elue.worker.sandbox import Limits
+    from elue.worker.confinement.sandbox import Limits
 
     return Limits(memory=2**30)
 

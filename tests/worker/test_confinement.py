@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from elue.worker import sandbox
-from elue.worker.sandbox import Limits
+from elue.worker.confinement import sandbox
+from elue.worker.confinement.sandbox import Limits
 from elue.worker.session import Worker, WorkerFailure
 from tests.worker.probing import WAYS, probe, ways
 

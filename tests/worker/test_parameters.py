@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from torch import nn
 
-from elue.worker.parameters import modules_of, total_parameters
+from elue.worker.inside.parameters import modules_of, total_parameters
 
 
 def test_shared_parameters_count_once() -> None:

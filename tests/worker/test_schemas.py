@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from elue.worker import schemas
+from elue.worker import frames as schemas
 
 PREDICTION = {"id": "ab", "value": 1.0, "scores": [0.5], "trace": [], "declared": None}
 PREDICTED = {"predictions": [PREDICTION], "flops": 1, "matmul_flops": 0, "params_touched": 0, "unknown": {}}

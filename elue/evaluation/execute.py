@@ -1,0 +1,126 @@
+"""Evaluation: plan the runs, execute the due ones in workers, and keep a record of each.
+
+Labels stay here. A worker sees texts under opaque ids in shuffled order.
+"""
+
+from __future__ import annotations
+
+import queue
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from elue.errors import ElueError
+from elue.evaluation.passes import packs as batched
+from elue.evaluation.passes.context import folder, open_method
+from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
+from elue.evaluation.request import Evaluation, Progress
+from elue.evaluation.share import work
+from elue.methods.registry import MethodSource
+from elue.protocol import Knob
+from elue.record import files as records
+from elue.record.files import Identity
+from elue.record.schema import Record
+from elue.worker.session import START_SECONDS, Worker, WorkerFailure
+
+
+def plan(evaluation: Evaluation) -> list[PlannedRun]:
+    """All runs of an evaluation, in the order of their points.
+
+    A worker is started only to ask the method for its sweep, so not when the points are given. Raises ElueError
+    when the method cannot serve the task or fails before its first run.
+    """
+    digest = weights_digest(evaluation.weights) if evaluation.weights else None
+    batched.check(evaluation)
+    points = evaluation.points or _default_points(evaluation)
+    base = Identity(
+        method=evaluation.method.name,
+        source_digest=evaluation.method.digest(),
+        weights_digest=digest,
+        task=evaluation.data.spec.name,
+        revision=evaluation.data.revision,
+        split=evaluation.data.split,
+        limit=evaluation.data.limit,
+        point={},
+        profile_digest=evaluation.profile.digest,
+        seed=evaluation.seed,
+    )
+    return plan_runs(base, points, evaluation.runs, evaluation.rerun)
+
+
+def execute(evaluation: Evaluation, planned: Sequence[PlannedRun], progress: Progress) -> Iterator[Record]:
+    """Execute the due runs and yield the record of each, already written, as it comes.
+
+    Every worker loads the method once and sweeps the points it takes from the queue. A plugin that fails ends its
+    run with a status, and the next run gets a fresh worker. Raises ElueError for a user's mistake the plugin reports.
+    """
+    due: queue.SimpleQueue[PlannedRun] = queue.SimpleQueue()
+    for run in planned:
+        if run.due:
+            due.put(run)
+    done: queue.SimpleQueue[Record | BaseException | None] = queue.SimpleQueue()
+    stop = threading.Event()
+    running = min(max(1, evaluation.workers), due.qsize())
+    most = -(-due.qsize() // max(1, running))
+
+    def share() -> None:
+        try:
+            work(evaluation, due, most, done.put, progress, stop)
+        except BaseException as error:
+            done.put(error)
+        finally:
+            done.put(None)
+
+    threads = [threading.Thread(target=share, daemon=True) for _ in range(running)]
+    for thread in threads:
+        thread.start()
+    try:
+        while running:
+            item = done.get()
+            if item is None:
+                running -= 1
+            elif isinstance(item, BaseException):
+                raise item
+            else:
+                records.write(item, evaluation.runs)
+                yield item
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def describe(method: MethodSource) -> list[dict[str, Any]]:
+    """The training options of a method (name, default, help), asked of it in a worker.
+
+    Raises ElueError when the method cannot be imported.
+    """
+    with tempfile.TemporaryDirectory(prefix="elue-describe-") as folder:
+        log = Path(folder) / "log"
+        try:
+            with Worker(log, sees=method.code) as worker:
+                answer = worker.call("describe", START_SECONDS, target=method.address)
+        except WorkerFailure as failure:
+            message = f"Method '{method.name}' is broken: {failure.reason}."
+            raise ElueError("broken_method", message) from None
+    options: list[dict[str, Any]] = answer["options"]
+    return options
+
+
+def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
+    name, task = evaluation.method.name, evaluation.data.spec.name
+    try:
+        with evaluation.worker() as worker:
+            open_method(worker, evaluation)
+            answer = worker.call("points", START_SECONDS, weights=folder(evaluation.weights))
+    except WorkerFailure as failure:
+        message = f"Method '{name}' {failure.status} before its first run: {failure.reason}."
+        raise ElueError("method_failed", message, f"Its log is {evaluation.log}.") from None
+    if answer["unsupported"]:
+        raise ElueError("unsupported", f"'{name}' does not serve '{task}': {answer['unsupported']}")
+    if not answer["points"]:
+        raise ElueError("no_points", f"'{name}' offers no operating points for '{task}'.", "Give --point k=v.")
+    points: list[dict[str, Knob]] = answer["points"]
+    return points

@@ -1,0 +1,122 @@
+"""The compute audits: samples asked again in a process that never saw them, in another order, and once more.
+
+What a sample is answered and costs must not depend on when, after what and how often it is asked, and the CPU time
+that takes, as the system tells it, must be what the counted work explains. Findings are flags on the run.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from itertools import cycle, islice
+
+from elue.evaluation.passes import effort
+from elue.evaluation.passes.audit import Auditor
+from elue.evaluation.passes.context import Context
+from elue.evaluation.passes.effort import Work
+from elue.evaluation.passes.observed import Observation, observe
+from elue.evaluation.passes.traced import Ties, differs
+from elue.evaluation.passes.traces import Paths
+from elue.evaluation.plan import PlannedRun
+from elue.evaluation.recording import Answers
+from elue.evaluation.request import Evaluation
+from elue.record.schema import Flag
+from elue.worker.session import Worker
+
+
+class Repeats:
+    """Which samples are asked again: all have their turn before one comes a second time.
+
+    So what a method remembers of one operating point cannot show at the next.
+    """
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        places = list(range(len(evaluation.data.samples)))
+        random.Random(f"repeat {evaluation.seed}").shuffle(places)
+        self._places, self._most = cycle(places), min(evaluation.repeat, len(places))
+
+    def next(self) -> list[int]:
+        """The places of those for the next run."""
+        return list(islice(self._places, self._most))
+
+
+def audit(
+    context: Context,
+    auditor: Auditor,
+    repeats: Repeats,
+    run: PlannedRun,
+    answers: Answers,
+    ties: Ties,
+    cpu_seconds: float | None,
+) -> tuple[Flag, ...]:
+    """All findings about a run. `cpu_seconds` are those of its counted pass, None where they are not its alone.
+
+    Raises WorkerFailure where the model fails at being asked again.
+    """
+    evaluation, places = context.evaluation, repeats.next()
+    started = auditor.started()
+    worker, machine = started.worker, started.found
+    point, seed = dict(run.identity.point), evaluation.seed
+    worker.call("configure", evaluation.sample_seconds, point=point, seed=seed)
+    paths = Paths()
+    first, spent = _ask(context, worker, places, paths)
+    second, more = _ask(context, worker, places, paths)
+    changed = {place: differs(one.value, answers, ties, place) for place, one in first.items()}
+    counted = {place: (answers.values[place], answers.flops[place], answers.matmul_flops[place]) for place in places}
+    found = [_differing(context, "order_differs", "another order in a fresh process", counted, first, changed)]
+    before = {place: (one.value, one.flops, one.matmul_flops) for place, one in first.items()}
+    changed = {place: one.value != first[place].value for place, one in second.items()}
+    found.append(_differing(context, "repeat_differs", "a second time", before, second, changed))
+    if machine is not None and spent is not None and more is not None:
+        work = sum((_work(one) for each in (first, second) for one in each.values()), Work())
+        hidden = effort.unexplained(spent + more, work, machine)
+        if hidden is None and cpu_seconds is not None:
+            size = len(answers.values)
+            calls = round(sum(one.calls for one in first.values()) / len(first) * size)
+            whole = Work(size, calls, sum(answers.flops), sum(answers.params_touched))
+            hidden = effort.unexplained(cpu_seconds, whole, machine)
+        found.append(hidden)
+    return tuple(flag for flag in found if flag is not None)
+
+
+def _ask(
+    context: Context, worker: Worker, places: Sequence[int], paths: Paths
+) -> tuple[dict[int, Observation], float | None]:
+    """Put samples to the worker: what each gave, and CPU seconds of all. The first is asked before, to warm up."""
+    seconds, info = context.evaluation.sample_seconds, context.evaluation.data.spec.info()
+    asked: dict[int, Observation] = {}
+    before = None
+    for number, place in enumerate([places[0], *places]):
+        context.go_on()
+        if number == 1:
+            before = worker.usage().cpu_seconds
+        one = observe(worker, context.veiled(place), seconds, info, paths)
+        asked.setdefault(place, one)
+    after = worker.usage().cpu_seconds
+    return asked, None if before is None or after is None else after - before
+
+
+def _differing(
+    context: Context,
+    code: str,
+    how: str,
+    before: Mapping[int, tuple[float, int, int]],
+    now: Mapping[int, Observation],
+    changed: Mapping[int, bool],
+) -> Flag | None:
+    """A flag where samples are answered otherwise than before, or cost otherwise."""
+    dearer = {place: (one.flops, one.matmul_flops) != before[place][1:] for place, one in now.items()}
+    places = [place for place in now if changed[place] or dearer[place]]
+    if not places:
+        return None
+    (value, flops, _), one = before[places[0]], now[places[0]]
+    detail = (
+        f"asked {how}, {sum(changed.values())} of {len(now)} samples are answered otherwise and {sum(dearer.values())} "
+        f"cost otherwise; the first, '{context.evaluation.data.samples[places[0]].id}': {value:g} at {flops:,} FLOPs, "
+        f"then {one.value:g} at {one.flops:,}"
+    )
+    return Flag(code=code, detail=detail)
+
+
+def _work(one: Observation) -> Work:
+    return Work(1, one.calls, one.flops, one.params_touched)

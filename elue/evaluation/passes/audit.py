@@ -1,0 +1,231 @@
+"""The audit of a traced run: some samples once more, alone under the Meter, must come out exactly as traced.
+
+They run in a worker of their own that has seen no batch, so that nothing can be remembered, and they are drawn anew
+each time by the parent, so that no plugin knows beforehand which will be looked at. To the plugin the call is the one
+that an observed run makes. They are observed while the main worker makes its pass, and compared when that is done.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from elue.evaluation.passes import checks, effort
+from elue.evaluation.passes.context import Context, Started, start
+from elue.evaluation.passes.observed import Observation, observe
+from elue.evaluation.passes.traced import Ties
+from elue.evaluation.passes.traces import Path, Paths, step_text
+from elue.evaluation.plan import PlannedRun
+from elue.evaluation.recording import Answers
+from elue.evaluation.request import Evaluation
+from elue.record.schema import Flag
+from elue.worker.session import Worker, WorkerFailure
+
+ENOUGH = 12
+"""Mismatches after which an audit looks no further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A sample that ran alone: its place, what was observed, and its trace."""
+
+    place: int
+    observation: Observation
+    path: Path
+
+
+class Auditor:
+    """A second worker with the same method, started in the background when it is first wanted.
+
+    What it finds out before the plugin is there is the machine's calibration, for the compute audits.
+    """
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        self._evaluation = evaluation
+        self._pool = ThreadPoolExecutor(1, "audit")
+        self._started: Future[Started] | None = None
+        self._ahead: dict[str, Future[list[Alone]]] = {}
+
+    def prepare(self) -> Future[Started]:
+        """Begin to start it, unless it is there."""
+        if self._started is None:
+            self._started = self._pool.submit(start, self._evaluation, effort.errand)
+        return self._started
+
+    def started(self) -> Started:
+        """The worker. Raises WorkerFailure when it does not come up."""
+        return self.prepare().result()
+
+    def begin(self, context: Context, runs: Sequence[PlannedRun]) -> None:
+        """Begin to observe samples of these runs, while the main worker does something else."""
+        started = self.prepare()
+        for run in runs:
+            self._ahead[run.identity.key] = self._pool.submit(_gathered, context, run, started)
+
+    def settle(self) -> None:
+        """Wait until all that was begun is done, well or badly."""
+        wait(self._ahead.values())
+
+    def observed(self, context: Context, run: PlannedRun) -> Iterable[Alone]:
+        """Samples of a run, alone: those observed already, else as they come. Raises WorkerFailure."""
+        ahead = self._ahead.pop(run.identity.key, None)
+        return ahead.result() if ahead else _observe(context, run, self.started().worker)
+
+    def close(self) -> None:
+        """End the worker. The next time it is wanted, a fresh one starts."""
+        begun = [ahead for ahead in self._ahead.values() if not ahead.cancel()]
+        self._ahead.clear()
+        if self._started is not None and self._started.exception() is None:
+            worker = self._started.result().worker
+            worker.kill()
+            wait(begun)
+            worker.close()
+        self._started = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A sample that took something else alone: its place, which count, as priced and as observed, and its trace."""
+
+    place: int
+    count: str
+    priced: int
+    observed: int
+    path: Path
+
+
+def check(
+    context: Context, auditor: Auditor, run: PlannedRun, answers: Answers, ties: Ties
+) -> tuple[int, tuple[Flag, ...]]:
+    """Audit a run: how many samples it was, and a flag where tied classes came out differently.
+
+    Value, trace, FLOPs, multiply-adds and parameters touched must be equal. Only the value may differ, and only between
+    classes that are tied both times (within 1e-4), in at most one sample of twenty; a number may differ by 1e-4. Raises
+    WorkerFailure "invalid", naming the first step that differs, or the one whose price is off as far as it shows.
+    """
+    evaluation = context.evaluation
+    matched: list[Path] = []
+    mismatches: list[Mismatch] = []
+    turned: list[int] = []
+    audited = 0
+    for one in auditor.observed(context, run):
+        audited += 1
+        place, alone = one.place, one.observation
+        told = answers.paths[answers.path[place]]
+        _compare_traces(_name(evaluation, place), told, one.path)
+        if mismatch := _compare_counts(place, answers, alone, told):
+            mismatches.append(mismatch)
+        else:
+            matched.append(told)
+        value = answers.values[place]
+        if not checks.close(value, alone.value):
+            if not {value, alone.value} <= alone.ties & ties.get(place, frozenset()):
+                reason = f"answered {value:g} in a batch and {alone.value:g} alone"
+                raise WorkerFailure("invalid", f"{_name(evaluation, place)}: {reason}")
+            turned.append(place)
+        if len(mismatches) == ENOUGH:
+            break
+    if mismatches:
+        raise WorkerFailure("invalid", _accuse(evaluation, mismatches, matched, context.paths.rehearsed))
+    if len(turned) > max(1, audited // 20):
+        raise WorkerFailure("invalid", f"answers {len(turned)} of {audited} samples otherwise alone than in a batch")
+    detail = f"{len(turned)} of {audited} audited samples, whose best classes are tied, came out differently alone"
+    return audited, (Flag(code="ties", detail=detail),) if turned else ()
+
+
+def _gathered(context: Context, run: PlannedRun, started: Future[Started]) -> list[Alone]:
+    return list(_observe(context, run, started.result().worker))
+
+
+def _observe(context: Context, run: PlannedRun, worker: Worker) -> Iterator[Alone]:
+    evaluation, paths = context.evaluation, Paths()
+    seconds, size, info = evaluation.sample_seconds, len(evaluation.data.samples), evaluation.data.spec.info()
+    wanted = size if evaluation.audit is None else min(evaluation.audit, size)
+    worker.call("configure", seconds, point=dict(run.identity.point), seed=evaluation.seed)
+    for place in random.Random(secrets.randbits(128)).sample(range(size), wanted):
+        context.go_on()
+        observation = observe(worker, context.veiled(place), seconds, info, paths)
+        yield Alone(place, observation, paths.paths[observation.path])
+
+
+def _name(evaluation: Evaluation, place: int) -> str:
+    return f"sample {evaluation.data.samples[place].id}"
+
+
+def _compare_traces(name: str, told: Path, alone: Path) -> None:
+    for number, (batched, single) in enumerate(zip_longest(told, alone), start=1):
+        if batched != single:
+            texts = ("nothing" if step is None else step_text(step) for step in (batched, single))
+            reason = "its trace's step {} was {} in a batch and {} alone".format(number, *texts)
+            raise WorkerFailure("invalid", f"{name}: {reason}")
+
+
+def _compare_counts(place: int, answers: Answers, alone: Observation, told: Path) -> Mismatch | None:
+    for count in ("flops", "matmul_flops", "params_touched"):
+        priced, observed = getattr(answers, count)[place], getattr(alone, count)
+        if priced != observed:
+            return Mismatch(place, count, priced, observed, told)
+    return None
+
+
+def _accuse(
+    evaluation: Evaluation,
+    mismatches: Sequence[Mismatch],
+    matched: Sequence[Path],
+    rehearsed: Mapping[tuple[str, tuple[int, ...]], int],
+) -> str:
+    """What is wrong, with the step whose price is off, as far as that shows."""
+    first = mismatches[0]
+    what = first.count.replace("_", " ").replace("flops", "FLOPs")
+    said = f"{_name(evaluation, first.place)}: its trace is priced {first.priced:,} {what}, but alone it took "
+    said += f"{first.observed:,}"
+    if first.count == "flops":
+        said += f"; {culprit(first, mismatches, matched, rehearsed)}"
+    return said
+
+
+def culprit(
+    first: Mismatch,
+    mismatches: Sequence[Mismatch],
+    matched: Sequence[Path],
+    rehearsed: Mapping[tuple[str, tuple[int, ...]], int],
+) -> str:
+    """The step whose price is off: one that only mismatching samples have, or that its like in other layers outdo.
+
+    Where none such is found, the step that the trace may lack: one that takes just what is missing.
+    """
+    missing = first.observed - first.priced
+    innocent = {step[:2] for path in matched for step in path}
+    shared = set.intersection(*({step[:2] for step in each.path} for each in mismatches))
+    own = [step for step in first.path if step[:2] not in innocent]
+    for step in own:
+        unit, shape, times = step
+        price = rehearsed.get((unit, shape), 0)
+        like = {flops for other, flops in _like(unit, shape, rehearsed)}
+        if any((flops - price) * times == missing for flops in like):
+            return f"the price of {step_text(step)} is off"
+    suspects = [step for step in own if step[:2] in shared] or own
+    if len(suspects) == 1 and matched:
+        return f"the price of {step_text(suspects[0])} is off"
+    for (unit, shape), flops in rehearsed.items():
+        if flops and flops == missing:
+            return f"{missing:,} is what {step_text((unit, shape, 1))} takes: the trace may lack a step like it"
+    if not suspects:
+        return "no one step explains it"
+    shown = ", ".join(map(step_text, suspects[:3])) + (", …" if len(suspects) > 3 else "")
+    return f"the step whose price is off is among {shown}"
+
+
+def _like(
+    unit: str, shape: tuple[int, ...], rehearsed: Mapping[tuple[str, tuple[int, ...]], int]
+) -> Iterator[tuple[str, int]]:
+    """Units of the same kind, such as other layers', rehearsed on the same shape."""
+    kind = re.sub(r"\d+", "#", unit)
+    for (other, at), flops in rehearsed.items():
+        if at == shape and other != unit and re.sub(r"\d+", "#", other) == kind:
+            yield other, flops

@@ -1,0 +1,164 @@
+"""What the passes over a run work with: what was asked for, the worker that holds the model, and who watches."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from elue.evaluation.passes import checks
+from elue.evaluation.passes.traces import Paths
+from elue.evaluation.plan import PlannedRun
+from elue.evaluation.request import Evaluation, Progress
+from elue.protocol import Sample
+from elue.worker.session import START_SECONDS, Worker, WorkerFailure
+
+FIRST, MOST = 8, 1024
+"""Samples in the first batch, and at most in any."""
+SECONDS = 10.0
+"""How long a batch should take at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker with the method loaded: the environment it runs in, and which optional members the model has.
+
+    `found` is what was found out in it before the method was loaded.
+    """
+
+    worker: Worker
+    environment: dict[str, Any]
+    offers: frozenset[str]
+    found: Any = None
+
+
+Errand = Callable[[Worker, Evaluation], Any]
+"""Something to be done in a worker while it starts."""
+
+
+def start(evaluation: Evaluation, first: Errand | None = None, between: Errand | None = None) -> Started:
+    """Start a worker and load the method in it. Raises WorkerFailure when it does not come up.
+
+    `first` is done before the plugin is imported, `between` after that and before the method is loaded: until then
+    a worker may start what libraries start.
+    """
+    worker = evaluation.worker()
+    try:
+        found = first(worker, evaluation) if first else None
+        environment = open_method(worker, evaluation)
+        if between:
+            found = between(worker, evaluation)
+        weights = folder(evaluation.weights)
+        answer = worker.call("load", START_SECONDS, weights=weights, seed=evaluation.seed)
+        return Started(worker, environment, frozenset(map(str, answer["offers"])), found)
+    except BaseException:
+        worker.close()
+        raise
+
+
+def open_method(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
+    """Import the plugin in the worker; returns the environment it runs in."""
+    answer = worker.call(
+        "open",
+        START_SECONDS,
+        target=evaluation.method.address,
+        task=asdict(evaluation.data.spec.info()),
+        profile=asdict(evaluation.profile),
+    )
+    environment: dict[str, Any] = answer["environment"]
+    return environment
+
+
+def folder(weights: Path | None) -> str | None:
+    """A weights folder as a worker, which runs elsewhere, finds it."""
+    return None if weights is None else str(weights.resolve())
+
+
+@dataclass(slots=True)
+class Context:
+    """One thread's share of an evaluation: its worker, with the model loaded, and whether to stop.
+
+    `paths` are the traces told since the worker was last configured.
+    """
+
+    evaluation: Evaluation
+    started: Started
+    progress: Progress
+    stop: threading.Event
+    paths: Paths = field(default_factory=Paths)
+
+    @property
+    def worker(self) -> Worker:
+        """The worker that holds the model."""
+        return self.started.worker
+
+    def offers(self, member: str) -> bool:
+        """Whether the model has an optional member of `elue.protocol.DynamicModel`."""
+        return member in self.started.offers
+
+    @property
+    def traced(self) -> bool:
+        """Whether runs are measured by their traces. Raises WorkerFailure where they must be, but cannot."""
+        if self.evaluation.measure == "traced" and not self.offers("rehearse"):
+            raise WorkerFailure("invalid", "offers no traces that can be priced; use --measure observed")
+        return self.evaluation.measure != "observed" and self.offers("rehearse")
+
+    def configure(self, run: PlannedRun) -> int:
+        """Set the operating point of a run; returns the parameters in force there."""
+        seconds, seed = self.evaluation.sample_seconds, self.evaluation.seed
+        self.paths = Paths(self.paths.rehearsed)
+        answer = self.worker.call("configure", seconds, point=dict(run.identity.point), seed=seed)
+        return checks.count(answer, "params_total")
+
+    def configure_sweep(self, runs: Sequence[PlannedRun]) -> list[int]:
+        """Set the operating points of many runs for one pass; returns the parameters in force at each."""
+        seconds, seed = self.evaluation.sample_seconds, self.evaluation.seed
+        self.paths = Paths(self.paths.rehearsed)
+        points = [dict(run.identity.point) for run in runs]
+        answer = self.worker.call("configure_sweep", seconds * len(points), points=points, seed=seed)
+        totals = answer.get("params_total")
+        if not isinstance(totals, list) or len(totals) != len(runs):
+            raise WorkerFailure("invalid", f"reported {totals!r} where counts of parameters belong")
+        return [checks.count({"params_total": total}, "params_total") for total in totals]
+
+    def order(self) -> list[int]:
+        """Places of all samples, shuffled, so that where a sample stands tells nothing."""
+        order = list(range(len(self.evaluation.data.samples)))
+        random.Random(self.evaluation.seed).shuffle(order)
+        return order
+
+    def veiled(self, place: int) -> Sample:
+        """The sample at a place, under a new opaque id."""
+        sample = self.evaluation.data.samples[place]
+        return Sample(secrets.token_hex(8), sample.text, sample.pair)
+
+    def go_on(self) -> None:
+        """Raises WorkerFailure when the evaluation is to stop."""
+        if self.stop.is_set():
+            raise WorkerFailure("crashed", "the evaluation was stopped")
+
+    def batches(self, call: str, places: Sequence[int]) -> Iterator[tuple[Sequence[int], dict[str, Any]]]:
+        """Put these samples to the worker many at a time; yields the places of a batch and the worker's answer.
+
+        Batches begin small and grow while they take seconds only, so that the deadline of each stays near what it
+        needs. Raises WorkerFailure unless the answer is for these very samples.
+        """
+        limit, size, begin, pace = self.evaluation.sample_seconds, FIRST, 0, None
+        while begin < len(places):
+            self.go_on()
+            batch = places[begin : begin + size]
+            samples = [self.veiled(place) for place in batch]
+            seconds = limit * len(batch) if pace is None else limit + 20 * pace * len(batch)
+            clock = time.monotonic()
+            answer = self.worker.call(call, seconds, samples=[asdict(sample) for sample in samples])
+            pace = (time.monotonic() - clock) / len(batch)
+            if answer.get("ids") != [sample.id for sample in samples]:
+                raise WorkerFailure("invalid", "answered missing, repeated or unknown ids")
+            yield batch, answer
+            begin += len(batch)
+            size = max(1, min(MOST, 16 * size, int(SECONDS / max(pace, 1e-6))))

@@ -1,0 +1,184 @@
+"""The ladder pass: what every way out of every sample would have answered and taken, and the controls made of it.
+
+A full pass over a ladder is made once a worker, or comes with a survey of many points. At a further point a few
+samples are asked: where their ways out are the same as before, as they are under one rule at different thresholds, so
+are the others'. Else one sample is asked for each different set of traces the ways out had; where they answer the same
+as before, the others' ways out have the same traces as theirs. What was carried over in either way must hold the trace
+and answer that every sample really gave; else the pass is made anew.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from elue.evaluation.passes import checks
+from elue.evaluation.passes.context import Context
+from elue.evaluation.passes.traced import Column, Ties
+from elue.evaluation.passes.traces import Path
+from elue.evaluation.recording import Answers
+from elue.record.schema import Control, Controls, Flag
+from elue.scores import controls
+from elue.worker.session import WorkerFailure
+
+PROBES = 16
+"""Samples that are asked whether the ways out are the same at another point."""
+
+
+@dataclass(slots=True)
+class Ways:
+    """Values, traces and prices (FLOPs) of the ways out, one entry a way; each has one entry a sample."""
+
+    values: list[list[float]]
+    traces: list[list[Path]]
+    flops: list[list[int]]
+    ties: list[dict[int, frozenset[int]]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Ladders:
+    """The last full pass over the ladder in this worker, if there was one."""
+
+    last: Ways | None = None
+
+
+@dataclass(slots=True)
+class Climb:
+    """Gathers the ways out of so many samples, batch by batch."""
+
+    context: Context
+    size: int
+    columns: list[Column] = field(default_factory=list)
+
+    def take(self, places: Sequence[int], answer: Mapping[str, Any]) -> None:
+        """Put in what a worker sent of the samples at these places. Raises WorkerFailure for nonsense."""
+        sent = answer.get("ways")
+        if not isinstance(sent, list) or not sent:
+            raise WorkerFailure("invalid", "sent no ways out")
+        self.columns = self.columns or [Column.empty(self.size) for _ in sent]
+        if len(sent) != len(self.columns):
+            reason = f"has {len(self.columns)} ways out for one sample and {len(sent)} for another"
+            raise WorkerFailure("invalid", reason)
+        for column, part in zip(self.columns, sent, strict=True):
+            column.fill(places, part, self.context.paths, self.context.evaluation.data.spec.info())
+
+    def ways(self) -> Ways:
+        """What was gathered, priced."""
+        paths, columns = self.context.paths, self.columns
+        seconds = self.context.evaluation.sample_seconds
+        paths.price(self.context.worker, seconds, (path for column in columns for path in column.paths))
+        return Ways(
+            values=[column.values for column in columns],
+            traces=[[paths.paths[path] for path in column.paths] for column in columns],
+            flops=[[paths.prices[path].flops for path in column.paths] for column in columns],
+            ties=[column.ties for column in columns],
+        )
+
+
+def measure(
+    context: Context, ladders: Ladders, answers: Answers, ties: Ties
+) -> tuple[Controls | None, tuple[Flag, ...]]:
+    """The controls of a run, whose worker is at its point; instead a flag where the ladder and the run disagree."""
+    ways = _carried(context, ladders.last)
+    taken, problem = _taken(ways, answers, ties) if ways else (None, "")
+    if taken is None:
+        ways = ladders.last = _asked(context, range(len(answers.values)))
+        taken, problem = _taken(ways, answers, ties)
+    if ways is None or taken is None:
+        return None, (Flag(code="ladder", detail=problem),)
+    data = context.evaluation.data
+    values, took = np.array(ways.values, dtype=np.float64).T, np.array(taken)
+    values[np.arange(len(took)), took] = answers.values
+    ladder = controls.Ladder(values, np.array(ways.flops, dtype=np.float64).T, took)
+    metric, labels = data.spec.metric, data.labels
+    chance, oracle = controls.random_ways(metric, labels, ladder), controls.oracle(metric, labels, ladder)
+    gain = controls.gain(metric, labels, ladder)
+    made = Controls(
+        shares=controls.shares(ladder),
+        random=Control(score=chance.score, flops_mean=chance.flops_mean),
+        oracle=Control(score=oracle.score, flops_mean=oracle.flops_mean),
+        gain=gain.value,
+        gain_low=gain.low,
+        gain_high=gain.high,
+    )
+    return made, ()
+
+
+def _asked(context: Context, places: Sequence[int]) -> Ways:
+    """Ask the ladder at the current point about these samples, and price its traces."""
+    rank = {place: number for number, place in enumerate(places)}
+    climb = Climb(context, len(places))
+    for batch, answer in context.batches("ladder", [place for place in context.order() if place in rank]):
+        context.paths.learn(answer)
+        climb.take([rank[place] for place in batch], answer)
+    return climb.ways()
+
+
+def _carried(context: Context, last: Ways | None) -> Ways | None:
+    """The ladder at this point by what it was at another one; None where it has to be asked anew."""
+    if last is None:
+        return None
+    size = len(last.values[0])
+    probes = random.Random(context.evaluation.seed).sample(range(size), min(PROBES, size))
+    if _unchanged(last, probes, _asked(context, probes)):
+        return last
+    groups: dict[tuple[Path, ...], list[int]] = {}
+    for place, told in enumerate(zip(*last.traces, strict=True)):
+        groups.setdefault(told, []).append(place)
+    if 4 * len(groups) > size:
+        return None
+    firsts = [places[0] for places in groups.values()]
+    asked = _asked(context, firsts)
+    if len(asked.values) != len(last.values):
+        return None
+    carried = Ways(last.values, [], [], last.ties)
+    for way, values in enumerate(asked.values):
+        if any(_differ(last, way, place, value) for place, value in zip(firsts, values, strict=True)):
+            return None
+        traces: list[Path] = [()] * size
+        flops = [0] * size
+        for number, places in enumerate(groups.values()):
+            for place in places:
+                traces[place], flops[place] = asked.traces[way][number], asked.flops[way][number]
+        carried.traces.append(traces)
+        carried.flops.append(flops)
+    return carried
+
+
+def _unchanged(last: Ways, places: Sequence[int], asked: Ways) -> bool:
+    """Whether these samples' ways out, asked at another point, have the traces and answers they had."""
+    return len(asked.values) == len(last.values) and all(
+        traces[number] == known[place] and not _differ(last, way, place, values[number])
+        for way, (traces, known, values) in enumerate(zip(asked.traces, last.traces, asked.values, strict=True))
+        for number, place in enumerate(places)
+    )
+
+
+def _differ(last: Ways, way: int, place: int, value: float) -> bool:
+    known = last.values[way][place]
+    return not checks.close(known, value) and not {known, value} <= last.ties[way].get(place, frozenset())
+
+
+def _taken(ways: Ways, answers: Answers, ties: Ties) -> tuple[list[int] | None, str]:
+    """The way out every sample took, by its trace; None, and what is wrong, where the ladder does not have it."""
+    taken, lost, other = [], 0, 0
+    for place, path in enumerate(answers.path):
+        trace, value = answers.paths[path], answers.values[place]
+        way = next((way for way, traces in enumerate(ways.traces) if traces[place] == trace), None)
+        if way is None:
+            lost += 1
+            continue
+        taken.append(way)
+        tied = ways.ties[way].get(place, frozenset()) | ties.get(place, frozenset())
+        if not checks.close(ways.values[way][place], value) and value not in tied:
+            other += 1
+    size = len(answers.path)
+    if lost or not size:
+        return None, f"{lost} of {size} samples took a way out that the ladder does not have"
+    if other:
+        return None, f"{other} of {size} samples answered otherwise than the ladder's same way out"
+    return taken, ""

@@ -1,0 +1,75 @@
+"""What an evaluation is asked for, and who is told how it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from elue.evaluation.plan import PlannedRun, Rerun
+from elue.meter.profile import Profile
+from elue.methods.registry import MethodSource
+from elue.protocol import Knob
+from elue.record.schema import Record
+from elue.tasks import TaskData
+from elue.worker.confinement.sandbox import Limits
+from elue.worker.session import Worker
+
+Measure = Literal["observed", "traced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the user asked for. Empty `points` mean the method's own sweep; `workers` run points side by side.
+
+    `measure` None means traced where the model can be priced, else observed; `audit` is how many samples a point a
+    traced run is audited on, None for all; `explain` how many are to be explained. `latency` samples of each point
+    are timed, `repeat` asked again for the compute audits; 0 leaves either out. `against` are the weights of the static
+    model that a profile with packs compares with.
+    """
+
+    method: MethodSource
+    data: TaskData
+    profile: Profile
+    weights: Path | None
+    points: tuple[Mapping[str, Knob], ...]
+    seed: int
+    runs: Path
+    rerun: Rerun = "missing"
+    workers: int = 1
+    sample_seconds: float = 60.0
+    measure: Measure | None = None
+    audit: int | None = 64
+    explain: int = 0
+    limits: Limits = field(default_factory=Limits)
+    latency: int = 0
+    repeat: int = 0
+    against: Path | None = None
+
+    @property
+    def log(self) -> Path:
+        """Where the worker's output goes, below the runs folder."""
+        return self.runs / "logs" / f"{self.data.spec.name}-{self.method.name}.log"
+
+    def worker(self) -> Worker:
+        """A new worker that can read the method and its weights, and neither the task's files nor any run."""
+        sees = (*self.method.code, *(path for path in (self.weights, self.against) if path))
+        hides = [self.runs, *self.data.spec.files.values()]
+        folder = self.data.folder
+        if folder is not None and not any(path.resolve().is_relative_to(folder) for path in sees):
+            hides.append(folder)
+        return Worker(self.log, self.profile.conditions.threads, self.limits, sees, hides)
+
+
+class Progress(Protocol):
+    """What an evaluation tells while it goes on, from any of its threads."""
+
+    def run_started(self, run: PlannedRun, samples: int) -> None:
+        """A run begins, over this many samples."""
+
+    def sample_done(self, run: PlannedRun, count: int = 1) -> None:
+        """One more sample of a run, or `count` more, is answered."""
+
+    def run_ended(self, run: PlannedRun, record: Record) -> None:
+        """A run has its record."""

@@ -1,0 +1,1 @@
+"""What a worker may not do: system calls, files, processes and the network, and who watches."""

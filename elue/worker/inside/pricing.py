@@ -1,0 +1,103 @@
+"""Prices of traces: each distinct unit and shape is rehearsed once under the Meter, whatever point it comes from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch.nn import Module
+
+from elue.meter import Meter
+from elue.meter.parameters import Interval, count_elements
+from elue.meter.profile import Profile
+from elue.worker.inside.answers import Invalid, StepKey
+
+
+@dataclass(frozen=True, slots=True)
+class StepPrice:
+    """What one run of a unit on a shape takes. `reads` numbers the set of parameter elements it reads."""
+
+    flops: int
+    matmul_flops: int
+    bytes_read: int
+    bytes_written: int
+    reads: int
+    unknown: dict[str, int]
+    registered: dict[str, int]
+
+
+class Pricer:
+    """Prices of steps, kept for the life of the worker: a step's price may depend on its unit and shape alone."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._prices: dict[tuple[str, tuple[int, ...]], StepPrice] = {}
+        self._numbers: dict[tuple[Interval, ...], int] = {}
+        self._reads: list[tuple[Interval, ...]] = []
+        self._unions: dict[frozenset[int], int] = {}
+        self._news: list[tuple[str, tuple[int, ...], int]] = []
+
+    def path(self, model: Any, modules: Sequence[Module], steps: Iterable[StepKey]) -> dict[str, Any]:
+        """What a trace takes, as frame data: sums over its steps, and of parameters the union.
+
+        Raises Invalid for a step that the model cannot rehearse.
+        """
+        flops = matmul = read = written = 0
+        reads: set[int] = set()
+        unknown: Counter[str] = Counter()
+        registered: Counter[str] = Counter()
+        for unit, shape, times in steps:
+            price = self._prices.get((unit, shape)) or self._rehearsed(model, modules, unit, shape)
+            flops += times * price.flops
+            matmul += times * price.matmul_flops
+            read += times * price.bytes_read
+            written += times * price.bytes_written
+            reads.add(price.reads)
+            for calls, more in ((unknown, price.unknown), (registered, price.registered)):
+                for operator, count in more.items():
+                    calls[operator] += times * count
+        return {
+            "flops": flops,
+            "matmul_flops": matmul,
+            "params_touched": self._union(frozenset(reads)),
+            "bytes_read": read,
+            "bytes_written": written,
+            "unknown": dict(unknown),
+            "registered": dict(registered),
+        }
+
+    def news(self) -> list[tuple[str, tuple[int, ...], int]]:
+        """Unit, shape and FLOPs of the steps rehearsed since this was last asked."""
+        news, self._news = self._news, []
+        return news
+
+    def _rehearsed(self, model: Any, modules: Sequence[Module], unit: str, shape: tuple[int, ...]) -> StepPrice:
+        with Meter(self._profile, traffic=True, modules=modules) as meter:
+            try:
+                model.rehearse(unit, shape)
+            except Exception as error:
+                text = (str(error).strip().splitlines() or [""])[0]
+                raise Invalid(f"cannot rehearse {unit} on {shape}: {type(error).__name__}: {text}") from error
+        reads = tuple(sorted(set(meter.touched_intervals())))
+        number = self._numbers.setdefault(reads, len(self._reads))
+        if number == len(self._reads):
+            self._reads.append(reads)
+        price = StepPrice(
+            flops=meter.flops,
+            matmul_flops=meter.matmul_flops,
+            bytes_read=meter.bytes_read,
+            bytes_written=meter.bytes_written,
+            reads=number,
+            unknown=dict(meter.unknown),
+            registered=dict(meter.registered),
+        )
+        self._prices[unit, shape] = price
+        self._news.append((unit, shape, price.flops))
+        return price
+
+    def _union(self, reads: frozenset[int]) -> int:
+        if reads not in self._unions:
+            self._unions[reads] = count_elements([each for number in reads for each in self._reads[number]])
+        return self._unions[reads]

@@ -1,0 +1,68 @@
+"""The child process of `elue train`: reads a job file and lets the method train. Progress goes to the terminal.
+
+Training runs the author's own code on the author's own machine, so it is not confined.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from elue import disk
+from elue.errors import ElueError
+from elue.protocol import Example, Method, Sample, TaskInfo, TrainingJob
+from elue.worker.confinement.kernel import die_with_parent
+from elue.worker.inside.plugin import load_method
+
+
+def main(job_file: Path) -> None:
+    """Train as the job file says. Raises ElueError for the user's mistakes."""
+    document = json.loads(job_file.read_text(encoding="utf-8"))
+    method = load_method(document["target"])
+    task = TaskInfo(**{**document["task"], "labels": tuple(document["task"]["labels"])})
+    if type(method).train is Method.train:
+        raise ElueError("no_training", f"Method '{method.name}' has no training.", "Give its weights to evaluate.")
+    reason = method.supports(task)
+    if reason:
+        raise ElueError("unsupported", f"'{method.name}' does not serve '{task.name}': {reason}")
+    train, validation = (_examples(document[split]) for split in ("train", "validation"))
+    method.train(
+        TrainingJob(
+            task=task,
+            train=train,
+            validation=validation,
+            backbone=document["backbone"],
+            out=Path(document["out"]),
+            seed=document["seed"],
+            device=document["device"],
+            options=document["options"],
+        )
+    )
+
+
+def _examples(rows: list[list[str | float | None]]) -> list[Example]:
+    return [Example(Sample(str(i), str(text), pair), label) for i, text, pair, label in rows]  # type: ignore[arg-type]
+
+
+def out_of(job_file: Path) -> Path:
+    """Where a job writes its weights."""
+    return Path(json.loads(job_file.read_text(encoding="utf-8"))["out"])
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    job = Path(sys.argv[1])
+    try:
+        main(job)
+    except ElueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        said = disk.complaint(error, out_of(job))
+        if said is None:
+            raise
+        print(f"\nerror: {said} Free some space, or choose another --out.", file=sys.stderr)
+        sys.exit(2)

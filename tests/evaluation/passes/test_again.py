@@ -1,0 +1,97 @@
+"""The compute audits, on plugins that hide work, remember, drift or look around, and on honest ones."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from elue.evaluation.passes.effort import CALLS, FACTOR, SLACK, Calibration, Work, unexplained
+from tests.conftest import WritePlugin, WriteTask
+from tests.running import evaluate_plugin
+
+BEFORE = """
+import ctypes, threading, numpy, torch
+W = torch.nn.Parameter(torch.full((64, 64), 0.01))
+V = torch.nn.Parameter(torch.ones(2048, 2048))
+SEEN, LAST, ASKED, TOLD = {}, [0], [], set()
+
+def honest(s):
+    x = W @ W
+    for _ in range(20):
+        x = torch.tanh(x @ W)
+    return [Prediction(len(s.text.split()) % 2)]
+
+def loop():
+    return sum(i * i for i in range(300_000))
+
+def in_thread(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+def fill():
+    n = 8_000_000
+    a = ctypes.create_string_buffer(n)
+    for k in range(250):
+        ctypes.memset(a, k, n)
+
+def remembered(s):
+    if s.text not in SEEN:
+        SEEN[s.text] = float((W @ W).sum() > 0)
+    return [Prediction(SEEN[s.text])]
+
+def breaks(s):
+    if s.text in TOLD:
+        raise ValueError('seen')
+    TOLD.add(s.text)
+    return [Prediction(0)]
+"""
+DOES = {
+    "small": ("return honest(s)", set()),
+    "nothing": ("return [Prediction(0)]", set()),
+    "large": ("torch.ones(8, 2048) @ V @ V @ V; return [Prediction(0)]", set()),
+    "numpy": ("numpy.ones((900, 900)) @ numpy.ones((900, 900)); return honest(s)", {"cpu_unexplained"}),
+    "python": ("loop(); return honest(s)", {"cpu_unexplained"}),
+    "thread": ("in_thread(loop); return honest(s)", {"cpu_unexplained"}),
+    "ctypes": ("fill(); return honest(s)", {"cpu_unexplained"}),
+    "later": ("ASKED.append(1)\nif len(ASKED) > 24: [loop() for _ in range(4)]\nreturn honest(s)", {"cpu_unexplained"}),
+    "remembers": ("return remembered(s)", {"repeat_differs"}),
+    "remembers on": ("return remembered(s)", {"order_differs", "repeat_differs"}),
+    "drifts": ("LAST.append(len(s.text) % 2); return [Prediction(LAST[-2])]", {"order_differs"}),
+    "random": ("return [Prediction(int(torch.rand(()) > 0.5))]", {"order_differs", "repeat_differs"}),
+    "breaks": ("return breaks(s)", {"compute"}),
+}
+"""What a plugin does with a sample at a point of that name, and the flags it must get."""
+
+
+def test_findings_are_flags_and_honest_plugins_have_none(
+    tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask, subtests: pytest.Subtests
+) -> None:
+    branches = [
+        f"if self.point['does'] == {name!r}:\n{textwrap.indent(body, '    ')}" for name, (body, _) in DOES.items()
+    ]
+    plugin = write_plugin(predict="\n".join(["s = samples[0]", *branches]), before=BEFORE)
+    points = [{"does": name} for name in DOES]
+    records = evaluate_plugin(tmp_path, plugin, write_task(60), points=points, repeat=10)
+    assert [record.status for record in records] == ["ok"] * len(DOES)
+    found = {str(record.point["does"]): {flag.code: flag.detail for flag in record.flags} for record in records}
+    for name, (_, expected) in DOES.items():
+        with subtests.test(name):
+            assert expected <= set(found[name])
+            assert expected or not found[name]
+    assert ": 1 at 0 FLOPs, then 1 at" in found["remembers on"]["order_differs"]
+    assert found["remembers"]["repeat_differs"].endswith("at 0")
+    assert found["breaks"] == {"compute": "failed: ValueError: seen"}
+    assert "20 samples" in found["numpy"]["cpu_unexplained"]
+    assert "60 samples" in found["later"]["cpu_unexplained"]
+
+
+def test_what_is_explained_is_the_sum_of_its_parts() -> None:
+    machine = Calibration(call=1e-5, flop=1e-10, param=1e-9)
+    work = Work(10, 100, 10**9, 10**6) + Work(10, 100, 10**9, 10**6)
+    explained = 1e-5 * (200 + 20 * CALLS) + 1e-10 * 2e9 + 1e-9 * 2e6
+    assert machine.explained(work) == pytest.approx(explained)
+    assert unexplained(FACTOR * explained + SLACK, work, machine) is None
+    assert unexplained(FACTOR * explained + SLACK + 0.01, work, machine) is not None
