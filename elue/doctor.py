@@ -14,7 +14,8 @@ from typing import Any
 
 from elue.meter import profile
 from elue.meter.table import operator_table
-from elue.worker.session import Worker, WorkerFailure
+from elue.worker.failure import WorkerFailure
+from elue.worker.session import Worker
 
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "datasets", "accelerate")
 

@@ -1,5 +1,5 @@
 """The leaderboard: a static site built from the summaries of stored runs. It needs no server and no network."""
 
-from .build import build
+from elue.leaderboard.build import build
 
 __all__ = ["build"]

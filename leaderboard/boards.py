@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from elue.leaderboard.summaries import Summary, curve_id, ranked, run_page, told_parts, why_not
+from elue.leaderboard.text import Unit, digest_of, point_text, short, slug, unit_for
 from elue.protocol import FAMILIES
 from elue.scores.pareto import front
-
-from .summaries import Summary, curve_id, ranked, run_page, told_parts, why_not
-from .text import Unit, digest_of, point_text, short, slug, unit_for
 
 
 @dataclass(frozen=True)

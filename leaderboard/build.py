@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
-
-from . import about, boards, charts, downloads, drawing, methodpage, overall, samplefiles, text
-from .links import checked
-from .manifests import retraction_of
-from .publish import File, check, publish
-from .site import Site, page, titled
-from .summaries import declared
-from .taskfiles import ReadRecord, TaskWork
+from elue.leaderboard import boards, downloads, samplefiles, text
+from elue.leaderboard.charts import drawing
+from elue.leaderboard.charts import specs as charts
+from elue.leaderboard.links import checked
+from elue.leaderboard.manifests import retraction_of
+from elue.leaderboard.pages import about
+from elue.leaderboard.pages import home as overall
+from elue.leaderboard.pages import method as methodpage
+from elue.leaderboard.pages.task import ReadRecord, TaskWork
+from elue.leaderboard.publish import File, check, publish
+from elue.leaderboard.site import Site, page, titled
+from elue.leaderboard.summaries import declared
 
 _STATIC = (
     *("style.css", "parts.css", "theme.js", "site.js", "table.js", "chart.js", "explorer.js", "compare.js"),

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import Any
 
-from .boards import Task
-from .summaries import Summary, division_of
-from .text import canonical
+from elue.leaderboard.boards import Task
+from elue.leaderboard.summaries import Summary, division_of
+from elue.leaderboard.text import canonical
 
 SCHEMA = 1
 _TEXT_STARTS = ("=", "+", "-", "@", "\t", "\r")

@@ -8,7 +8,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from . import axes, chartdata, manifests, samplefiles, summaries, text
+from elue.leaderboard import manifests, samplefiles, summaries, text
+from elue.leaderboard.charts import axes
+from elue.leaderboard.charts import data as chartdata
 
 
 @cache

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from elue.errors import ElueError
-
-from .publish import File
+from elue.leaderboard.publish import File
 
 _LINK = re.compile(r'<(\w+)\b[^>]*?\s(?:href|src)="([^"]*)"')
 _ID = re.compile(r'\sid="([^"]*)"')

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from elue import tasks
+from elue.leaderboard.boards import Board, Run
+from elue.leaderboard.charts.data import family_style
+from elue.leaderboard.publish import File
+from elue.leaderboard.text import clean, score_text
 from elue.record import files as records
 from elue.record.schema import Explained, Record
-
-from .boards import Board, Run
-from .chartdata import family_style
-from .publish import File
-from .text import clean, score_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,14 @@ from functools import cached_property
 from typing import Any
 
 from elue.errors import ElueError
+from elue.leaderboard.boards import Board
+from elue.leaderboard.publish import File
+from elue.leaderboard.samplefiles import data_file
 from elue.record.schema import Record
 from elue.scores.intervals import Estimate
 from elue.scores.ranking import rank_board
 from elue.scores.resampling import Column, column_of, resample, side_by_side
 from elue.scores.results import BoardScores, CurveScore
-
-from .boards import Board
-from .publish import File
-from .samplefiles import data_file
 
 RESAMPLES = 400
 """How many of a run's resampled scores the comparison page gets."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import details, samplefiles, scoring
-from .boards import Board, MethodCard, Task
-from .environment import environment
-from .publish import File
+from elue.leaderboard import details, samplefiles, scoring
+from elue.leaderboard.boards import Board, MethodCard, Task
+from elue.leaderboard.environment import environment
+from elue.leaderboard.publish import File
 
 
 @dataclass

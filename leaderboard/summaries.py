@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from elue.leaderboard.text import digest_of, short, slug
 from elue.scores.tracks import PARAMETER_TRACKS
-
-from .text import digest_of, short, slug
 
 Summary = Mapping[str, Any]
 

@@ -56,6 +56,7 @@ def evaluate_method(
     """Measure a method on a task: every operating point, per-sample FLOPs, batch 1, natural length."""
     from elue import tasks
     from elue.evaluation import execute as evaluation_module
+    from elue.evaluation.request import Evaluation
     from elue.meter import profile as profiles
     from elue.methods import registry
 

@@ -16,7 +16,8 @@ from elue.errors import ElueError
 from elue.meter.profile import Profile
 from elue.methods.registry import MethodSource
 from elue.tasks import TaskData
-from elue.worker.session import START_SECONDS, Worker, WorkerFailure
+from elue.worker.failure import WorkerFailure
+from elue.worker.session import START_SECONDS, Worker
 
 CHECK_SECONDS = 600.0
 """How long one check may take."""

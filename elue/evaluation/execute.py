@@ -23,7 +23,8 @@ from elue.protocol import Knob
 from elue.record import files as records
 from elue.record.files import Identity
 from elue.record.schema import Record
-from elue.worker.session import START_SECONDS, Worker, WorkerFailure
+from elue.worker.failure import WorkerFailure
+from elue.worker.session import START_SECONDS, Worker
 
 
 def plan(evaluation: Evaluation) -> list[PlannedRun]:

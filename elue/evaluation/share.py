@@ -23,7 +23,8 @@ from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Findings, Outcome, make_record
 from elue.evaluation.request import Evaluation, Measure, Progress
 from elue.record.schema import Flag, Record, Times, Traffic
-from elue.worker.session import Usage, WorkerFailure
+from elue.worker.failure import WorkerFailure
+from elue.worker.session import Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,27 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
-from elue.worker import wire
 from elue.worker import frames as schemas
+from elue.worker import wire
 from elue.worker.confinement import watch
 from elue.worker.confinement.sandbox import MEANS, Limits
 from elue.worker.confinement.view import view
 from elue.worker.confinement.watch import Usage as Usage
+from elue.worker.failure import WorkerFailure
 
 START_SECONDS = 300.0
 """How long a worker may take to import its plugin, or to load its weights."""
 
 _ANYONES = ("/etc/", "/proc/", "/sys/", "/dev/", "/usr/", "/opt/", "/run/", "/var/", "/boot/")
 """Where files belong to the system: libraries look there unasked."""
-
-
-class WorkerFailure(Exception):
-    """The plugin did not deliver. `status` is one of failed, crashed, timeout, invalid, forbidden."""
-
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 class Worker:

@@ -11,10 +11,7 @@ from typing import Any
 
 import pytest
 
-from elue.worker.confinement import bubblewrap
-from elue.worker.confinement import landlock
-from elue.worker.confinement import sandbox
-from elue.worker.confinement import seccomp
+from elue.worker.confinement import bubblewrap, landlock, sandbox, seccomp
 from elue.worker.confinement.sandbox import Limits
 from elue.worker.session import Worker
 

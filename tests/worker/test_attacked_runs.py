@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.test_evaluate import Watcher
 
 from elue import tasks
 from elue.errors import ElueError
@@ -23,6 +22,7 @@ from elue.methods import registry
 from elue.record.schema import Record
 from elue.worker import wire
 from tests.conftest import WritePlugin, WriteTask
+from tests.evaluation.test_execute import Watcher
 
 MATMUL = "import torch\nW = torch.nn.Parameter(torch.ones(3, 3))\n"
 Evaluate = Callable[..., list[Record]]

@@ -15,7 +15,8 @@ import pytest
 from elue.meter import profile
 from elue.protocol import TaskInfo
 from elue.worker.confinement import seccomp
-from elue.worker.session import Worker, WorkerFailure
+from elue.worker.failure import WorkerFailure
+from elue.worker.session import Worker
 
 LABELS, DATABASE, RECORD = "test.tsv", "elue.sqlite", "0123.json"
 

@@ -15,7 +15,8 @@ import pytest
 
 from elue.worker.confinement import sandbox
 from elue.worker.confinement.sandbox import Limits
-from elue.worker.session import Worker, WorkerFailure
+from elue.worker.failure import WorkerFailure
+from elue.worker.session import Worker
 from tests.worker.probing import WAYS, probe, ways
 
 every_way = pytest.mark.parametrize("way", ways())

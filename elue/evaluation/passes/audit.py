@@ -24,7 +24,8 @@ from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers
 from elue.evaluation.request import Evaluation
 from elue.record.schema import Flag
-from elue.worker.session import Worker, WorkerFailure
+from elue.worker.failure import WorkerFailure
+from elue.worker.session import Worker
 
 ENOUGH = 12
 """Mismatches after which an audit looks no further."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elue.protocol import TaskInfo
-from elue.worker.session import WorkerFailure
+from elue.worker.failure import WorkerFailure
 
 CLOSE = 1e-4
 """By how much a number may differ between a batch and a sample alone, relative above 1. No two labels are so close."""

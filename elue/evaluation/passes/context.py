@@ -16,7 +16,8 @@ from elue.evaluation.passes.traces import Paths
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.request import Evaluation, Progress
 from elue.protocol import Sample
-from elue.worker.session import START_SECONDS, Worker, WorkerFailure
+from elue.worker.failure import WorkerFailure
+from elue.worker.session import START_SECONDS, Worker
 
 FIRST, MOST = 8, 1024
 """Samples in the first batch, and at most in any."""

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from elue.evaluation.passes.context import Context
 from elue.record.schema import Explained
-from elue.worker.session import WorkerFailure
+from elue.worker.failure import WorkerFailure
 
 
 def measure(context: Context) -> tuple[Explained, ...]:

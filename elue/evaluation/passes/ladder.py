@@ -23,7 +23,7 @@ from elue.evaluation.passes.traces import Path
 from elue.evaluation.recording import Answers
 from elue.record.schema import Control, Controls, Flag
 from elue.scores import controls
-from elue.worker.session import WorkerFailure
+from elue.worker.failure import WorkerFailure
 
 PROBES = 16
 """Samples that are asked whether the ways out are the same at another point."""

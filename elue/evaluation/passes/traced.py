@@ -16,7 +16,7 @@ from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers
 from elue.protocol import TaskInfo
 from elue.record.schema import Traffic
-from elue.worker.session import WorkerFailure
+from elue.worker.failure import WorkerFailure
 
 Ties = Mapping[int, frozenset[int]]
 """Of samples whose best classes are tied, by place: which classes these are."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from elue.evaluation.passes import checks
-from elue.worker.session import Worker, WorkerFailure
+from elue.worker.failure import WorkerFailure
+from elue.worker.session import Worker
 
 Step = tuple[str, tuple[int, ...], int]
 """Unit, shape, times."""

@@ -21,11 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from elue.worker.confinement import bubblewrap
-from elue.worker.confinement import kernel
-from elue.worker.confinement import landlock
-from elue.worker.confinement import namespaces
-from elue.worker.confinement import seccomp
+from elue.worker.confinement import bubblewrap, kernel, landlock, namespaces, seccomp
 from elue.worker.confinement.view import View, view
 
 MEANS = ("bubblewrap", "namespaces", "landlock", "seccomp")
@@ -206,7 +202,7 @@ def _has_children() -> bool:
 
 
 def _works_in_a_child(name: str) -> bool:
-    code = f"from elue.worker import {name}; {name}.leave_network()"
+    code = f"from elue.worker.confinement import {name}; {name}.leave_network()"
     command = [sys.executable, "-I", "-c", code]
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from elue.errors import ElueError
 from elue.protocol import Method, Prediction, Sample, TaskInfo
-from elue.worker.inside import answers
 from elue.worker.confinement import sandbox
+from elue.worker.inside import answers
 
 if TYPE_CHECKING:
     from elue.conformance import Subject

@@ -9,15 +9,18 @@ from typing import Any
 
 from markupsafe import Markup
 
-from . import chartdata, charts, drawing, provenance
-from .boards import Board, Curve, MethodCard, Run, Task
-from .descriptions import DESCRIPTIONS
-from .details import Detail, Spend
-from .manifests import retraction_of_all
-from .provenance import flat
-from .publish import File
-from .site import Site, page
-from .text import knob_text, with_unit
+from elue.leaderboard.boards import Board, Curve, MethodCard, Run, Task
+from elue.leaderboard.charts import data as chartdata
+from elue.leaderboard.charts import drawing
+from elue.leaderboard.charts import specs as charts
+from elue.leaderboard.descriptions import DESCRIPTIONS
+from elue.leaderboard.details import Detail, Spend
+from elue.leaderboard.manifests import retraction_of_all
+from elue.leaderboard.pages import provenance
+from elue.leaderboard.pages.provenance import flat
+from elue.leaderboard.publish import File
+from elue.leaderboard.site import Site, page
+from elue.leaderboard.text import knob_text, with_unit
 
 MOST_DRAWN = 150
 """Up to this many curves on all boards, each gets a drawing of its own at build time."""

@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from elue.leaderboard.boards import Board, Curve, Run, merit
+from elue.leaderboard.charts import axes
+from elue.leaderboard.text import FAMILY_TITLES, TRUST_TITLES, clean, score_text, slug, titled, with_unit
 from elue.protocol import FAMILIES
-
-from . import axes
-from .boards import Board, Curve, Run, merit
-from .text import FAMILY_TITLES, TRUST_TITLES, clean, score_text, slug, titled, with_unit
 
 OTHER = "other"
 SHAPES = {

@@ -11,9 +11,9 @@ from typing import Any
 
 import altair as alt
 
-from .boards import Board
-from .chartdata import COLOURS, DASHES, SHAPES, log_axis, rows, score_domain
-from .text import METRIC_TITLES, clean, titled
+from elue.leaderboard.boards import Board
+from elue.leaderboard.charts.data import COLOURS, DASHES, SHAPES, log_axis, rows, score_domain
+from elue.leaderboard.text import METRIC_TITLES, clean, titled
 
 _INK, _MUTED, _GRID = "var(--ink, #1b2733)", "var(--muted, #55606b)", "var(--grid, #e3e7eb)"
 _PAPER, _FRONT = "var(--paper, #ffffff)", "var(--front, #f0cf6b)"

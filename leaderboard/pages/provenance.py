@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .boards import MethodCard
-from .summaries import Summary
-from .text import canonical, digest_of, knob_text
+from elue.leaderboard.boards import MethodCard
+from elue.leaderboard.summaries import Summary
+from elue.leaderboard.text import canonical, digest_of, knob_text
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from elue.leaderboard import details, downloads, samplefiles, scoring
+from elue.leaderboard.boards import Board, Run, Task
+from elue.leaderboard.charts import data as chartdata
+from elue.leaderboard.charts import drawing
+from elue.leaderboard.charts import specs as charts
+from elue.leaderboard.pages import run as runpage
+from elue.leaderboard.publish import File
+from elue.leaderboard.site import Site, page, titled
 from elue.record import files as records
 from elue.record.schema import Record
-
-from . import chartdata, charts, details, downloads, drawing, runpage, samplefiles, scoring
-from .boards import Board, Run, Task
-from .publish import File
-from .site import Site, page, titled
 
 ReadRecord = Callable[[str], str]
 """Gives the text of the whole record of a run key."""

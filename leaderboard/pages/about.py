@@ -11,7 +11,7 @@ from elue.meter.profile import COSTS
 from elue.meter.table import DECOMPOSE, FREE, UNKNOWN, operator_table
 
 if TYPE_CHECKING:
-    from .site import Site
+    from elue.leaderboard.site import Site
 
 MEANINGS = {
     "multiply_add": "a multiply-add in a matrix product, convolution or recurrent cell",

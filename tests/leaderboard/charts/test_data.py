@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from elue.leaderboard import boards, chartdata
+from elue.leaderboard import boards
+from elue.leaderboard.charts import data as chartdata
 from tests.leaderboard.samples import METHODS, curve, summary
 
 

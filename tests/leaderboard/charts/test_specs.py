@@ -8,7 +8,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from elue.leaderboard import boards, chartdata, charts, drawing
+from elue.leaderboard import boards
+from elue.leaderboard.charts import data as chartdata
+from elue.leaderboard.charts import drawing
+from elue.leaderboard.charts import specs as charts
 from tests.leaderboard.samples import curve, store, summary
 
 

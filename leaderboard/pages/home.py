@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from elue.leaderboard.boards import Board, Curve, merit
+from elue.leaderboard.summaries import declared, division_of, track_of
 from elue.scores import overall
 from elue.scores.intervals import Estimate
 from elue.scores.overall import OverallScore
 from elue.scores.ranking import TRUST
 
-from .boards import Board, Curve, merit
-from .summaries import declared, division_of, track_of
-
 if TYPE_CHECKING:
-    from .site import Site
+    from elue.leaderboard.site import Site
 
 
 @dataclass(frozen=True, slots=True)

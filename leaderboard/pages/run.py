@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from elue.leaderboard.boards import Board, Run, Task
+from elue.leaderboard.pages.provenance import flat
+from elue.leaderboard.text import canonical, clean
 from elue.meter import profile
 
-from .boards import Board, Run, Task
-from .provenance import flat
-from .text import canonical, clean
-
 if TYPE_CHECKING:
-    from .site import Site
+    from elue.leaderboard.site import Site
 
 
 def contents(site: Site, task: Task, board: Board | None, run: Run) -> dict[str, Any]:
