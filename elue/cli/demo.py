@@ -100,6 +100,7 @@ def _evaluate(name: str, out: Path, seed: int, store: Store) -> list[Summary]:
     from elue import tasks
     from elue.evaluation import execute as evaluate
     from elue.evaluation.request import Evaluation
+    from elue.meter import profile
     from elue.methods import registry
 
     evaluation = Evaluation(
