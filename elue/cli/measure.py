@@ -52,7 +52,7 @@ def doctor(
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
     """Look this machine over: versions, threads, and whether its counts can be trusted."""
-    from elue.doctor import checks
+    from elue.cli.doctor import checks
 
     found = checks()
     if as_json:

@@ -1,4 +1,4 @@
-"""Counting a model folder, and the doctor's checks."""
+"""Counting a model folder, against the closed form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from transformers import BertConfig
 
-from elue import doctor
 from elue.errors import ElueError
 from elue.meter import profile
 from elue.meter.count import count_model
@@ -43,16 +42,3 @@ def test_what_cannot_be_counted_says_so(folder: str, name: str, tokens: int, cod
     with pytest.raises(ElueError) as caught:
         count_model(f"{folder}/{name}" if name else folder, tokens=tokens)
     assert caught.value.code == code
-
-
-def test_the_doctor_finds_this_machine_well() -> None:
-    found = {check.name: check for check in doctor.checks()}
-    assert all(check.ok is not False for check in found.values()), found
-    assert found["operator table"].ok
-    assert found["grad modes"].ok
-    assert found["profile elue-1"].detail == profile.load("elue-1").digest
-
-
-def test_the_doctor_notices_a_torch_the_table_was_not_reviewed_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.metadata, "version", lambda package: "2.99.0")
-    assert doctor.table().ok is False

@@ -1,4 +1,4 @@
-"""Attacks by a loaded model: each must fail and be reported. What a module can reach is in test_confinement."""
+"""Attacks by a loaded model: each must fail and be reported. What a module can reach is in confinement/test_sandbox."""
 
 from __future__ import annotations
 

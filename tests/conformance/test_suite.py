@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,14 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from elue import conformance, tasks
+from elue import conformance
 from elue.conformance import CHECKS, Result, Subject, compute, odd
-from elue.conformance.confined import Examination, examine
-from elue.errors import ElueError
-from elue.meter import profile
-from elue.methods import registry
 from elue.protocol import Explanation, Method, Prediction, Sample, Step, TaskInfo
-from tests.conftest import WritePlugin
 
 TASK = TaskInfo("colours", "classification", ("cold", "warm"))
 TEXTS = ("a red door", "blue", "the rain was green and cold", "orange hills and a warm, warm evening by the sea")
@@ -335,105 +327,3 @@ def test_regression_answers_may_move_a_little_and_no_more() -> None:
             predict=lambda self, samples, by=by: [Prediction(2.0 + by * len(samples)) for _ in samples], rehearse=None
         )
         assert conformance.run("company", Subject(made, score, SAMPLES)).outcome == outcome
-
-
-def test_in_a_worker_what_dies_or_hangs_fails_and_the_rest_goes_on(write_plugin: WritePlugin) -> None:
-    predict = """
-        import os, signal, time
-        text = samples[0].text
-        if len(text) == 1: os.kill(os.getpid(), signal.SIGKILL)
-        if len(text) == 10_000: time.sleep(3600)
-        return [Prediction(0) for s in samples]
-        """
-    plugin = write_plugin(predict=predict, points="return [{'k': 1}]")
-    data = tasks.load(tasks.get("diagnostic"), "validation", None, 4)
-    examination = Examination(registry.find(str(plugin)), data, profile.load("elue-1"), seconds=10.0)
-    results = {result.name: result for result in examine(examination)}
-    assert set(results) == set(CHECKS)
-    assert "SIGKILL" in results["survives-one-character"].detail
-    assert "timeout" in results["survives-10000-characters"].detail
-    assert results["survives-emoji"].outcome == "pass"
-    failed = {name for name, result in results.items() if result.outcome == "fail"}
-    assert failed == {"survives-one-character", "survives-10000-characters"}
-
-
-@pytest.mark.parametrize(
-    ("rule", "says"),
-    [
-        ("FIRST.setdefault(0, len(s.text) % 2)", "the answer is"),
-        ("FIRST[s.text] if s.text in FIRST else FIRST.setdefault(s.text, int((W @ W).sum() > 0))", "FLOPs"),
-    ],
-)
-def test_what_a_module_keeps_is_seen_from_another_worker(write_plugin: WritePlugin, rule: str, says: str) -> None:
-    """Loading the model anew does not help there: the module that keeps it stays imported."""
-    plugin = write_plugin(
-        before="import torch\nW = torch.ones(3, 3)\nFIRST = {}\n",
-        predict=f"return [Prediction({rule}) for s in samples]",
-    )
-    data = tasks.load(tasks.get("diagnostic"), "validation", None, 8)
-    assert len({len(sample.text) % 2 for sample in (data.samples[0], data.samples[-1])}) == 2
-    results = {r.name: r for r in examine(Examination(registry.find(str(plugin)), data, profile.load("elue-1")))}
-    assert results["order"].outcome == "fail"
-    assert "by a model loaded anew, in reverse order" in results["order"].detail
-    assert says in results["order"].detail
-
-
-def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "elue", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-
-
-def test_the_skeleton_checks_measures_and_tests_as_written(tmp_path: Path) -> None:
-    done = elue("init-method", "my-method", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    folder = tmp_path / "my-method"
-    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "my_method.py", "test_my_method.py"]
-    assert "skeleton" not in "".join(path.read_text() for path in folder.iterdir())
-    done = elue("check", "my_method.py", "--json", cwd=folder)
-    assert done.returncode == 0, done.stdout
-    outcomes = {result["name"]: result["outcome"] for result in json.loads(done.stdout)}
-    assert {name for name, outcome in outcomes.items() if outcome == "skip"} == {"predict-sweep", "survey", "explain"}
-    done = elue("evaluate", "my_method.py", "--task", "diagnostic", "--limit", "50", "--json", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    cheap, *_, dear = [run["flops"]["mean"] for run in json.loads(done.stdout)]
-    assert cheap < dear
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    assert "25 passed, 3 skipped" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("name", "says"), [("torch", "hide the package 'torch'"), ("json", "would hide"), ("---", "can't name a method")]
-)
-def test_a_folder_that_can_t_name_a_method(tmp_path: Path, name: str, says: str) -> None:
-    from elue.methods.skeleton.writing import write_skeleton
-
-    with pytest.raises(ElueError, match=says):
-        write_skeleton(tmp_path / name)
-
-
-def test_the_skeleton_overwrites_nothing(tmp_path: Path) -> None:
-    from elue.methods.skeleton.writing import write_skeleton
-
-    folder = tmp_path / "my-method"
-    folder.mkdir()
-    (folder / "README.md").write_text("mine")
-    with pytest.raises(ElueError, match="exists already"):
-        write_skeleton(folder)
-    assert [path.name for path in folder.iterdir()] == ["README.md"]
-
-
-def test_a_method_that_does_not_conform_ends_with_1(tmp_path: Path, write_plugin: WritePlugin) -> None:
-    done = elue("check", write_plugin(predict="import random; return [Prediction(0.5)]"), cwd=tmp_path)
-    assert done.returncode == 1
-    assert "not a label index" in done.stdout
-    assert "Traceback" not in done.stderr
-
-
-def test_a_method_that_does_not_load_is_said_once(tmp_path: Path, write_plugin: WritePlugin) -> None:
-    done = elue("check", write_plugin(before="raise OSError('no disk')"), "--json", cwd=tmp_path)
-    assert done.returncode == 1
-    first, *rest = json.loads(done.stdout)
-    assert (first["name"], first["outcome"], first["detail"]) == ("loads", "fail", "OSError: no disk")
-    assert {result["outcome"] for result in rest} == {"skip"}

@@ -17,7 +17,7 @@ from elue.worker.confinement import sandbox
 from elue.worker.confinement.sandbox import Limits
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import Worker
-from tests.worker.probing import WAYS, probe, ways
+from tests.worker.confinement.probing import WAYS, probe, ways
 
 every_way = pytest.mark.parametrize("way", ways())
 STRONG = ("bubblewrap", "namespaces", "landlock")

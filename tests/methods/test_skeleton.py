@@ -1,0 +1,55 @@
+"""The method that `elue init-method` writes conforms, measures and tests as written, and overwrites nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from elue.errors import ElueError
+from elue.methods.skeleton.writing import write_skeleton
+
+
+def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "elue", *map(str, words)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_the_skeleton_checks_measures_and_tests_as_written(tmp_path: Path) -> None:
+    done = elue("init-method", "my-method", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "my-method"
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "my_method.py", "test_my_method.py"]
+    assert "skeleton" not in "".join(path.read_text() for path in folder.iterdir())
+    done = elue("check", "my_method.py", "--json", cwd=folder)
+    assert done.returncode == 0, done.stdout
+    outcomes = {result["name"]: result["outcome"] for result in json.loads(done.stdout)}
+    assert {name for name, outcome in outcomes.items() if outcome == "skip"} == {"predict-sweep", "survey", "explain"}
+    done = elue("evaluate", "my_method.py", "--task", "diagnostic", "--limit", "50", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    cheap, *_, dear = [run["flops"]["mean"] for run in json.loads(done.stdout)]
+    assert cheap < dear
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "25 passed, 3 skipped" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("torch", "hide the package 'torch'"), ("json", "would hide"), ("---", "can't name a method")]
+)
+def test_a_folder_that_can_t_name_a_method(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(ElueError, match=says):
+        write_skeleton(tmp_path / name)
+
+
+def test_the_skeleton_overwrites_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "my-method"
+    folder.mkdir()
+    (folder / "README.md").write_text("mine")
+    with pytest.raises(ElueError, match="exists already"):
+        write_skeleton(folder)
+    assert [path.name for path in folder.iterdir()] == ["README.md"]
