@@ -21,6 +21,8 @@ from elue.worker.session import START_SECONDS, Worker
 
 CHECK_SECONDS = 600.0
 """How long one check may take."""
+INSIDE = "elue.conformance.inside"
+"""What runs in the worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def _elsewhere(examination: Examination, check: str, asked: dict[str, Any], log:
 def _started(examination: Examination, log: Path) -> Worker:
     """A worker with the method loaded. Raises WorkerFailure, the worker gone, where that does not work."""
     sees = [*examination.method.code, *([examination.weights] if examination.weights else [])]
-    worker = Worker(log, examination.profile.conditions.threads, sees=sees)
+    worker = Worker(log, examination.profile.conditions.threads, sees=sees, module=INSIDE)
     try:
         info = examination.data.spec.info()
         worker.call(

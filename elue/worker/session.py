@@ -33,7 +33,8 @@ class Worker:
     """One confined child process with a log. Use as a context manager; leaving kills everything it started.
 
     Of the file system it sees Python, ELUE and `sees` (the plugin's file, its weights), never `hides` (the task's
-    files, the runs). `means` are the ways it may confine itself by; `confinement` is what took hold.
+    files, the runs). `means` are the ways it may confine itself by; `confinement` is what took hold. `module` is what
+    runs in it (see `elue.worker.inside.serving`).
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Worker:
         sees: Sequence[Path] = (),
         hides: Sequence[Path] = (),
         means: Sequence[str] = MEANS,
+        module: str = "elue.worker",
     ) -> None:
         self.log = log
         self._limits = limits or Limits()
@@ -63,7 +65,7 @@ class Worker:
         self._channel, far = socket.socketpair()
         with far, output:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "elue.worker", str(far.fileno())],
+                [sys.executable, "-I", "-m", module, str(far.fileno())],
                 pass_fds=[far.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -24,8 +24,8 @@ def usable() -> str | None:
 
 
 def enter(program: str, view: View, disk: int, descriptor: int, hello: str) -> NoReturn:
-    """Become bubblewrap, which starts this worker again on the same channel, with a greeting to go by."""
-    again = [sys.executable, "-I", "-m", "elue.worker", str(descriptor), hello]
+    """Become bubblewrap, which starts this worker as it was started, on the same channel, with a greeting to go by."""
+    again = [*sys.orig_argv, hello]
     arguments = [program, *options(view, disk), "--", *again]
     os.set_inheritable(descriptor, True)
     os.execv(program, arguments)

@@ -16,7 +16,6 @@ from elue.worker.confinement import sandbox
 from elue.worker.inside import answers
 
 if TYPE_CHECKING:
-    from elue.conformance import Subject
     from elue.meter.profile import Profile
     from elue.worker.inside.pricing import Pricer
     from elue.worker.inside.seal import Seal
@@ -192,32 +191,6 @@ class Service:
         inputs = [Sample(**sample) for sample in samples]
         explained = answers.sequence(self.model.explain(inputs), len(inputs), "explain", "explanations for {} samples")
         return {"ids": [sample.id for sample in inputs], "explained": [answers.explanation(one) for one in explained]}
-
-    def check(
-        self, check: str, samples: list[dict[str, Any]], weights: str | None, seed: int, elsewhere: list[Any] | None
-    ) -> dict[str, Any]:
-        """Run one conformance check on the loaded model; `elsewhere` is what `ask_afresh` gave in another worker."""
-        from elue.conformance import afresh, run
-
-        subject = self._subject(samples, weights, seed)
-        if elsewhere is not None:
-            subject.elsewhere = afresh.from_plain(elsewhere)
-        return dataclasses.asdict(run(check, subject))
-
-    def ask_afresh(self, check: str, samples: list[dict[str, Any]], weights: str | None, seed: int) -> dict[str, Any]:
-        """What a conformance check compares with, by the loaded model that has been asked nothing yet."""
-        from elue.conformance import Failed, afresh
-
-        try:
-            return {"answers": afresh.to_plain(afresh.ask(check, self._subject(samples, weights, seed)))}
-        except Failed as failed:
-            raise answers.Invalid(str(failed)) from None
-
-    def _subject(self, samples: list[dict[str, Any]], weights: str | None, seed: int) -> Subject:
-        from elue.conformance import Subject
-
-        inputs = tuple(Sample(**sample) for sample in samples)
-        return Subject(self.method, self.task, inputs, _path(weights), seed, self.profile, self.model)
 
     def against(self, target: str, weights: str, seed: int) -> dict[str, Any]:
         """Load the static model to compare with, at the last of its points: full depth. Comes before `load`."""
