@@ -1,0 +1,176 @@
+"""Default sweeps: which settings of a trained method are worth measuring, chosen on validation data alone.
+
+A good sweep reaches its ends, the cheapest way out and the full model, is even in compute between them, and offers
+nothing twice. A method says what a setting costs each validation sample, in its own measure (layers, tokens, updates),
+and gives the settings to begin with, or all of them:
+
+    tried = refine(measure, settings=[0.0, 0.5, 1.0], halfway=middle)
+    points = [{"threshold": one.setting} for one in choose(tried)]
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elue.protocol import Example
+
+POINTS = 8
+"""Points that a default sweep aims at."""
+WIDEST = 0.15
+"""The widest gap between neighbours, a share of the range of compute, unless nothing lies inside it."""
+TRIES = 24
+"""Settings that `refine` measures beyond those it is given: each is a pass over validation data."""
+ENOUGH = 1000
+"""Validation samples that tell what a setting costs."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """A setting, its cost for each validation sample, (samples, ...), in any unit, and what else is known of it."""
+
+    setting: Any
+    costs: Tensor
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def compute(self) -> float:
+        """The mean cost."""
+        return self.costs.double().mean().item()
+
+    def alike(self, other: Tried) -> bool:
+        """Whether every validation sample costs the same under both."""
+        return torch.equal(self.costs, other.costs)
+
+
+def choose(tried: Iterable[Tried], points: int = POINTS, always: Sequence[Any] = ()) -> list[Tried]:
+    """A sweep even in compute, the cheapest first: at most `points`, and what it takes to close gaps above `WIDEST`.
+
+    The cheapest and the costliest are among them, and those whose settings are in `always`. Of settings that are alike
+    the first that is in `always` stands for all, else the first.
+    """
+    found: list[Tried] = []
+    for one in sorted(tried, key=lambda one: one.setting not in always):
+        if not any(one.alike(other) for other in found):
+            found.append(one)
+    found.sort(key=lambda one: one.compute)
+    if len(found) <= 2:
+        return found
+    compute = np.array([one.compute for one in found])
+    targets = np.linspace(compute[0], compute[-1], max(points, 2))
+    chosen = {int(np.abs(compute - target).argmin()) for target in targets}
+    chosen |= {0, len(found) - 1} | {place for place, one in enumerate(found) if one.setting in always}
+    while (gap := _gap(compute, sorted(chosen))) is not None:
+        chosen.add(gap)
+    return [found[place] for place in sorted(chosen)]
+
+
+def _gap(compute: np.ndarray, chosen: Sequence[int]) -> int | None:
+    """What lies nearest the middle of the widest gap that is above `WIDEST` and can be parted."""
+    widest = WIDEST * (compute[-1] - compute[0])
+    gaps = sorted(((compute[high] - compute[low], low, high) for low, high in pairwise(chosen)), reverse=True)
+    for width, low, high in gaps:
+        inside = [place for place in range(low + 1, high) if compute[low] < compute[place] < compute[high]]
+        if width > widest and inside:
+            middle = (compute[low] + compute[high]) / 2
+            return min(inside, key=lambda place: abs(compute[place] - middle))
+    return None
+
+
+def refine(
+    measure: Callable[[float], Tried],
+    settings: Iterable[float],
+    halfway: Callable[[float, float], float | None],
+    tries: int = TRIES,
+) -> list[Tried]:
+    """Measure these settings, which rise, and more of them wherever compute jumps by more than `WIDEST` of its range.
+
+    `halfway` gives a setting between two neighbours, or None where they are as near as they can be. The widest jump is
+    parted first, `tries` times at most.
+    """
+    tried = [measure(setting) for setting in settings]
+    closed: set[tuple[float, float]] = set()
+    for _ in range(tries):
+        compute = [one.compute for one in tried]
+        widest = WIDEST * (max(compute) - min(compute))
+        jumps = sorted(((abs(compute[i] - compute[i + 1]), i) for i in range(len(tried) - 1)), reverse=True)
+        for jump, place in jumps:
+            pair = tried[place].setting, tried[place + 1].setting
+            if jump <= widest or jump == 0:
+                return tried
+            between = None if pair in closed else halfway(*pair)
+            if between is not None:
+                tried.insert(place + 1, measure(between))
+                break
+            closed.add(pair)
+        else:
+            return tried
+    return tried
+
+
+def middle(low: float, high: float) -> float | None:
+    """The arithmetic middle, in few digits."""
+    return short(low, high, (low + high) / 2)
+
+
+def even_odds(low: float, high: float) -> float | None:
+    """The middle of two probabilities by their logits, which 0 and 1 don't have: they count as 20 off their neighbour.
+
+    In few digits.
+    """
+    logits = [math.log(one / (1 - one)) if 0 < one < 1 else math.nan for one in (low, high)]
+    if math.isnan(logits[0]):
+        logits[0] = min(0.0 if math.isnan(logits[1]) else logits[1], 10.0) - 20
+    if math.isnan(logits[1]):
+        logits[1] = max(logits[0] if low > 0 else 0.0, -10.0) + 20
+    return short(low, high, 1 / (1 + math.exp(-sum(logits) / 2)))
+
+
+def ratio_middle(low: float, high: float) -> float | None:
+    """The geometric middle of numbers of 0 or more; an eighth of `high` from 0. In few digits."""
+    return short(low, high, math.sqrt(low * high) if low > 0 else high / 8)
+
+
+def short(low: float, high: float, near: float) -> float | None:
+    """The number of fewest digits strictly between two, and no farther from `near` than half way to the closer one.
+
+    None where they agree to seven digits or `near` is not between them.
+    """
+    if not low < near < high or high - low <= 1e-7 * max(abs(low), abs(high)):
+        return None
+    room = min(near - low, high - near) / 2
+    rounded = (float(f"{near:.{digits}g}") for digits in range(1, 18))
+    return next((number for number in rounded if abs(number - near) <= room), near)
+
+
+def thresholds(values: Tensor, over: bool, at_most: int = 1000) -> list[float]:
+    """A threshold between any two neighbours among distinct values, rising, in as few digits as keep them apart.
+
+    `over` says that samples above it are parted from the rest, else those below. Of more than `at_most`, some are
+    left out evenly, by rank.
+    """
+    distinct = np.unique(values.detach().cpu().numpy().astype(np.float32))
+    places = np.unique(np.linspace(0, len(distinct) - 2, min(at_most, max(0, len(distinct) - 1))).astype(int))
+    return [_threshold(distinct[place], distinct[place + 1], over) for place in places]
+
+
+def _threshold(low: np.float32, high: np.float32, over: bool) -> float:
+    """Between two float32 numbers; where no third lies between them, the one that parts them."""
+    near = (float(low) + float(high)) / 2
+    rounded = (float(f"{near:.{digits}g}") for digits in range(1, 18))
+    closest = float(low if over else high)
+    return next((number for number in rounded if low < np.float32(number) < high), closest)
+
+
+def spread_out(examples: Sequence[Example], at_most: int = ENOUGH) -> Sequence[Example]:
+    """At most so many examples, evenly from all of them."""
+    if len(examples) <= at_most:
+        return examples
+    return [examples[place * len(examples) // at_most] for place in range(at_most)]
