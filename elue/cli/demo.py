@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from elue.cli.evaluate import EXPLAINED, run_and_index, show_runs
+from elue.cli.evaluate import run_and_index, show_runs
 from elue.cli.output import note
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _train(name: str, out: Path, seed: int) -> None:
 def _evaluate(name: str, out: Path, seed: int, store: Store) -> list[Summary]:
     from elue import tasks
     from elue.evaluation import execute as evaluate
-    from elue.evaluation.request import Evaluation
+    from elue.evaluation.request import EXPLAINED, Evaluation
     from elue.meter import profile
     from elue.methods import registry
 

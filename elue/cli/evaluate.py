@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from elue.evaluation.request import Evaluation
     from elue.protocol import Knob
     from elue.record.store import Store
-    from elue.tasks.spec import TaskSpec
 
 Measured = Literal["observed", "traced"]
-EXPLAINED = 200
-"""Samples of a generated task that are explained unless `--explain` says otherwise."""
 DATABASE = "sqlite:///elue.sqlite"
 """Where the index is unless `--db` says otherwise."""
 
@@ -56,7 +53,7 @@ def evaluate_method(
     """Measure a method on a task: every operating point, per-sample FLOPs, batch 1, natural length."""
     from elue import tasks
     from elue.evaluation import execute as evaluation_module
-    from elue.evaluation.request import Evaluation
+    from elue.evaluation.request import Evaluation, explained_samples
     from elue.meter import profile as profiles
     from elue.methods import registry
 
@@ -75,7 +72,7 @@ def evaluate_method(
         sample_seconds=timeout,
         measure=measure,
         audit=parse_audit(audit),
-        explain=explained(spec, explain),
+        explain=explained_samples(spec, explain),
         latency=latency,
         repeat=repeat,
         against=against,
@@ -124,16 +121,6 @@ def parse_audit(text: str) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise ElueError("bad_audit", f"--audit is '{text}'.", "It takes a number from 1 up, or all.")
     return int(text)
-
-
-def explained(spec: TaskSpec, wanted: int | None) -> int:
-    """How many samples to explain. Raises ElueError for a task whose texts are not the project's own to show."""
-    if wanted and not spec.generated:
-        message = f"--explain keeps texts, and those of '{spec.name}' may not be shown."
-        raise ElueError("texts_not_shown", message, "Leave it out, or take a generated task such as diagnostic.")
-    if wanted is None:
-        return EXPLAINED if spec.generated else 0
-    return wanted
 
 
 def parse_point(text: str) -> dict[str, Knob]:

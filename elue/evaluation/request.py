@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from elue.errors import ElueError
 from elue.evaluation.plan import PlannedRun, Rerun
 from elue.meter.profile import Profile
 from elue.methods.registry import MethodSource
 from elue.protocol import Knob
 from elue.record.schema import Record
-from elue.tasks import TaskData
+from elue.tasks import TaskData, TaskSpec
 from elue.worker.confinement.sandbox import Limits
 from elue.worker.session import Worker
 
 Measure = Literal["observed", "traced"]
+EXPLAINED = 200
+"""Samples of a generated task that are explained unless something else is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +76,13 @@ class Progress(Protocol):
 
     def run_ended(self, run: PlannedRun, record: Record) -> None:
         """A run has its record."""
+
+
+def explained_samples(spec: TaskSpec, wanted: int | None) -> int:
+    """How many samples to explain. Raises ElueError for a task whose texts are not the project's own to show."""
+    if wanted and not spec.generated:
+        message = f"--explain keeps texts, and those of '{spec.name}' may not be shown."
+        raise ElueError("texts_not_shown", message, "Leave it out, or take a generated task such as diagnostic.")
+    if wanted is None:
+        return EXPLAINED if spec.generated else 0
+    return wanted
