@@ -12,23 +12,19 @@ Fine-tuning as there: the sum of all exits' losses, under gradient equilibrium. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from elue.errors import ElueError, unknown
-from elue.modeling.backbone import load_backbone
+from elue.modeling.encoder import Encoder
 from elue.modeling.exits import ExitModel, ExitNetwork, entropy, spread_thresholds
-from elue.modeling.inference import batched_logits, quality
-from elue.modeling.ladder import Rule, simulate
-from elue.modeling.options import TrainingOptions, option, parse_options
-from elue.modeling.saving import load, save, saved_points
-from elue.modeling.training import fit
-from elue.protocol import Method, Point, TaskInfo, TrainingJob
+from elue.modeling.ladder import Rule
+from elue.modeling.method import Sweep, TrainedMethod, Training
+from elue.modeling.options import TrainingOptions, option
+from elue.modeling.rules import entropy_or_patience
+from elue.modeling.text import TextEncoder
+from elue.protocol import Point, TaskInfo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,58 +34,7 @@ class ElasticBertOptions(TrainingOptions):
     thresholds: int = option(8, "entropy thresholds in the default sweep, spread evenly over compute", 1)
 
 
-def entropy_rule(threshold: float) -> Rule:
-    """Leave when the entropy in nats is under the threshold: 0 never leaves, infinity always.
-
-    The margin is relative to the entropy, which moves by no more than twice its share of what the logits move.
-    """
-
-    def margin(logits: Tensor) -> Tensor:
-        nats = entropy(logits[:, -1])
-        return (threshold - nats) / (nats + 1e-30)
-
-    return Rule("entropy", 1, margin)
-
-
-def patience_rule(patience: int, tolerance: float | None = None) -> Rule:
-    """Leave after `patience` consecutive exits that repeat the answer before them.
-
-    Answers are classes, or with a `tolerance` numbers, which repeat when they differ by less. The margin is how far
-    the closest of them is from another class, or the farthest from another number.
-    """
-
-    def same_class(logits: Tensor) -> Tensor:
-        best, answers = logits.topk(2)
-        same = (answers[..., 0] == answers[:, :1, 0]).all(1)
-        closest = (best[..., 0] - best[..., 1]).amin(1)
-        return torch.where(same, closest, -closest)
-
-    def same_number(logits: Tensor) -> Tensor:
-        assert tolerance is not None
-        return tolerance - (logits[:, 1:, 0] - logits[:, :-1, 0]).abs().amax(1)
-
-    return Rule("patience", patience + 1, same_class if tolerance is None else same_number)
-
-
-def rule_of(point: Point, task: TaskInfo) -> Rule:
-    """The rule a point names. Raises ElueError for an unknown rule, a missing knob, or entropy on a regression."""
-    name = str(point.get("rule", ""))
-    if name == "entropy" and task.kind == "regression":
-        message = "The entropy rule needs class probabilities, and a regression has none."
-        raise ElueError("bad_point", message, "Use rule=patience on this task.")
-    try:
-        if name == "entropy":
-            return entropy_rule(float(point["threshold"]))
-        if name == "patience":
-            tolerance = float(point["tolerance"]) if task.kind == "regression" else None
-            return patience_rule(int(point["patience"]), tolerance)
-    except KeyError as error:
-        message = f"The point {dict(point)} lacks {error}."
-        raise ElueError("bad_point", message, f"Add {error.args[0]}=VALUE.") from error
-    raise unknown("rule", name, ("entropy", "patience"), code="bad_point")
-
-
-class ElasticBert(Method):
+class ElasticBert(TrainedMethod):
     """Exits at every layer, joint training, entropy or patience."""
 
     name = "elasticbert"
@@ -98,24 +43,27 @@ class ElasticBert(Method):
     paper = "Liu et al. 2022, Towards Efficient NLP, https://arxiv.org/abs/2110.07038"
     options = ElasticBertOptions
 
-    def load(self, task: TaskInfo, weights: Path | None, seed: int) -> ExitModel:
-        saved = load(weights, self, task)
-        network = saved.restore(ExitNetwork(saved.encoder(), task, saved.options["pooling"]))
-        return ExitModel(network, saved.text, task, rule_of)
+    def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> nn.Module:
+        return ExitNetwork(encoder, task, options.pooling, options.gradient_equilibrium)
 
-    def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
-        return saved_points(weights)
+    def rule(self, point: Point, task: TaskInfo) -> Rule:
+        """When a sample leaves at a point."""
+        return entropy_or_patience(point, task)
 
-    def train(self, job: TrainingJob) -> None:
-        options = parse_options(ElasticBertOptions, job)
-        encoder, text, origin = load_backbone(job, options)
-        network = ExitNetwork(encoder, job.task, options.pooling, options.gradient_equilibrium)
-        rates = {} if options.head_learning_rate is None else {"^exits": options.head_learning_rate}
-        fit(network, job, options, text, rates=rates)
-        logits = batched_logits(network, job.validation, text)
-        points = default_points(logits, job.task, options.thresholds)
-        validation = validate(logits, points, job)
-        save(job, self, network, options, encoder.config, text, origin, points, validation)
+    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> ExitModel:
+        return ExitModel(network, text, task, self.rule)
+
+    def learn(self, network: Any, training: Training) -> None:
+        rate = training.options.head_learning_rate
+        training.fit(network, rates={} if rate is None else {"^exits": rate})
+
+    def sweep(self, network: Any, training: Training) -> Sweep:
+        task, logits = training.job.task, training.logits(network)
+        points, scores = default_points(logits, task, training.options.thresholds), []
+        for point in points:
+            layers, score = training.under(self.rule(point, task), logits)
+            scores.append({"point": point, "layers": layers, "score": score})
+        return points, {"exits": [training.quality(one) for one in logits.unbind(1)], "points": scores}
 
 
 def default_points(logits: Tensor, task: TaskInfo, thresholds: int) -> list[dict[str, Any]]:
@@ -129,15 +77,3 @@ def default_points(logits: Tensor, task: TaskInfo, thresholds: int) -> list[dict
         return [{**point, "tolerance": tolerance} for point in patience]
     chosen = spread_thresholds(entropy(logits), thresholds)
     return [{"rule": "entropy", "threshold": threshold} for threshold in chosen] + patience
-
-
-def validate(logits: Tensor, points: Sequence[Point], job: TrainingJob) -> dict[str, Any]:
-    """Scores in percent of every exit, and of every point with its mean exit layer, on validation data."""
-    by_point = []
-    for point in points:
-        taken = simulate(logits, rule_of(point, job.task))
-        answers = logits[torch.arange(len(logits)), taken - 1]
-        score = quality(answers, job.validation, job.task)
-        by_point.append({"point": dict(point), "layers": taken.double().mean().item(), "score": score})
-    exits = [quality(one, job.validation, job.task) for one in logits.unbind(1)]
-    return {"exits": exits, "points": by_point}

@@ -6,15 +6,13 @@ An expert takes at most its capacity of tokens; those that overflow pass by the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
 from elue.errors import ElueError
-from elue.modeling.backbone import load_backbone
 from elue.modeling.encoder import Encoder
 from elue.modeling.experts import (
     Assignment,
@@ -26,12 +24,10 @@ from elue.modeling.experts import (
     within_capacity,
 )
 from elue.modeling.heads import Head, task_loss
-from elue.modeling.inference import batched_logits, quality
-from elue.modeling.options import TrainingOptions, option, parse_options
-from elue.modeling.saving import load, save, saved_points
+from elue.modeling.method import Sweep, TrainedMethod, Training, along
+from elue.modeling.options import TrainingOptions, option
 from elue.modeling.text import TextEncoder
-from elue.modeling.training import fit
-from elue.protocol import Method, Point, TaskInfo, TrainingJob
+from elue.protocol import Point, TaskInfo
 
 FACTORS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 """Capacity factors of the default sweep."""
@@ -108,7 +104,7 @@ class SwitchModel(ExpertsModel):
         return top1(probabilities, mask, self.network.capacity_factor, shared=False)
 
 
-class Switch(Method):
+class Switch(TrainedMethod):
     """Experts upcycled from the backbone, top-1 routing with capacity, load-balancing loss.
 
     Tokens compete for room: with one capacity for a batch, as in training, a sample's answer and its compute would
@@ -121,32 +117,17 @@ class Switch(Method):
     paper = "Fedus et al. 2022, Switch Transformers, https://arxiv.org/abs/2101.03961"
     options = SwitchOptions
 
-    def load(self, task: TaskInfo, weights: Path | None, seed: int) -> SwitchModel:
-        saved = load(weights, self, task)
-        network = SwitchNetwork(saved.encoder(), task, SwitchOptions(**saved.options))
-        return SwitchModel(saved.restore(network), saved.text, task)
+    def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> SwitchNetwork:
+        return SwitchNetwork(encoder, task, options)
 
-    def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
-        return saved_points(weights)
+    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> SwitchModel:
+        return SwitchModel(network, text, task)
 
-    def train(self, job: TrainingJob) -> None:
-        options = parse_options(SwitchOptions, job)
-        encoder, text, origin = load_backbone(job, options)
-        network = SwitchNetwork(encoder, job.task, options)
-        fit(network, job, options, text, rates={"router": options.router_rate})
+    def learn(self, network: Any, training: Training) -> None:
+        training.fit(network, rates={"router": training.options.router_rate})
+
+    def sweep(self, network: Any, training: Training) -> Sweep:
         scores = {}
         for network.capacity_factor in FACTORS:
-            scores[network.capacity_factor] = quality(
-                batched_logits(network, job.validation, text), job.validation, job.task
-            )
-        save(
-            job,
-            self,
-            network,
-            options=options,
-            config=encoder.config,
-            text=text,
-            origin=origin,
-            points=[{"capacity_factor": factor} for factor in FACTORS],
-            validation={"capacity_factor": scores},
-        )
+            scores[network.capacity_factor] = training.quality(training.logits(network))
+        return along("capacity_factor", scores)

@@ -6,33 +6,24 @@ it receives, mean over heads and queries. With s < θ_l it leaves, between the l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elue.errors import ElueError
-from elue.modeling.backbone import load_backbone
 from elue.modeling.encoder import Encoder
-from elue.modeling.heads import Head, task_loss
-from elue.modeling.inference import batched_outputs, quality
-from elue.modeling.options import TrainingOptions, option, parse_options
-from elue.modeling.pruning import PruningModel, hard_masked, soft_masked
-from elue.modeling.saving import load, save, saved_points
+from elue.modeling.masked import STAGES, MaskedNetwork, pruning_sweep
+from elue.modeling.method import Sweep, TrainedMethod, Training, along
+from elue.modeling.options import TrainingOptions, option
+from elue.modeling.pruning import PruningModel
 from elue.modeling.text import TextEncoder
-from elue.modeling.training import fit
-from elue.protocol import Method, Point, TaskInfo, TrainingJob
-
-Stage = Literal["dense", "soft", "hard"]
+from elue.protocol import Point, TaskInfo
 
 SCALES = tuple(round(2 ** (step / 2), 2) for step in range(-4, 7))
 """Threshold scales the default sweep is chosen from: 0.25 to 8, two to a doubling."""
-STEP, LEAST = 0.05, 0.15
-"""Shares of all tokens: how far points of the default sweep lie apart, and where it ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +39,15 @@ class LtpOptions(TrainingOptions):
     sparsity: float = option(0.1, "weight of the mean soft mask in the loss: the higher, the fewer tokens stay", 0.0)
 
 
-class LtpNetwork(nn.Module):
-    """Encoder, head and thresholds θ. `stage` says how tokens are masked: not at all, softly, or hard."""
+class LtpNetwork(MaskedNetwork):
+    """Encoder, head and thresholds θ."""
 
     def __init__(self, encoder: Encoder, task: TaskInfo, options: LtpOptions) -> None:
-        super().__init__()
-        self.task, self.options = task, options
-        self.encoder, self.head = encoder, Head(encoder.config, task, options.pooling)
+        super().__init__(encoder, task, options.pooling, options.sparsity)
+        self.temperature = options.temperature
         layers = encoder.config.layers
         self.thresholds = nn.Parameter(options.threshold * torch.arange(1, layers + 1) / layers)
         self.threshold_scale = 1.0
-        self.stage: Stage = "hard"
 
     def keep(self, layer: int, importance: Tensor) -> Tensor:
         """The hard mask: s >= θ_l, times the point's scale."""
@@ -66,28 +55,11 @@ class LtpNetwork(nn.Module):
 
     def log_soft_keep(self, layer: int, importance: Tensor) -> Tensor:
         """Logarithm of the soft mask σ((s - θ_l) / T)."""
-        return F.logsigmoid((importance - self.thresholds[layer]) / self.options.temperature)
+        return F.logsigmoid((importance - self.thresholds[layer]) / self.temperature)
 
     def pruning_layers(self) -> list[int]:
         """Layers that can prune: with θ_l at 0 or less all tokens stay, and importance need not be reckoned."""
         return [layer for layer, value in enumerate((self.threshold_scale * self.thresholds).tolist()) if value > 0]
-
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Logits, the share of tokens kept after each layer (batch, layers) and, given labels, the stage's loss."""
-        hidden, mask = self.encoder.embed(batch["ids"], batch["segments"]), batch["mask"]
-        if self.stage == "soft":
-            hidden, masks = soft_masked(self.encoder, hidden, mask, self.log_soft_keep)
-        else:
-            layers = self.pruning_layers() if self.stage == "hard" else []
-            hidden, masks = hard_masked(self.encoder, hidden, mask, self.keep, layers)
-        logits = self.head(hidden, masks[-1])
-        kept = torch.stack(masks, 1).sum(-1) / mask.sum(-1, keepdim=True)
-        if "labels" not in batch:
-            return {"logits": logits, "kept": kept}
-        loss = task_loss(logits, batch["labels"], self.task)
-        if self.stage == "soft":
-            loss = loss + self.options.sparsity * kept.mean(0).sum()
-        return {"logits": logits, "loss": loss}
 
 
 class LtpModel(PruningModel):
@@ -111,7 +83,7 @@ class LtpModel(PruningModel):
         return (importance - threshold) / (threshold or 1.0)
 
 
-class LearnedTokenPruning(Method):
+class LearnedTokenPruning(TrainedMethod):
     """Fine-tune; learn weights and thresholds with soft masks and a price on them; fine-tune with hard masks.
 
     Choices where the paper differs or leaves room: the first token always stays; importance counts the tokens that
@@ -126,55 +98,19 @@ class LearnedTokenPruning(Method):
     paper = "Kim et al. 2022, Learned Token Pruning for Transformers, https://arxiv.org/abs/2107.00910"
     options = LtpOptions
 
-    def load(self, task: TaskInfo, weights: Path | None, seed: int) -> LtpModel:
-        saved = load(weights, self, task)
-        network = LtpNetwork(saved.encoder(), task, LtpOptions(**saved.options))
-        return LtpModel(saved.restore(network), saved.text, task)
+    def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> LtpNetwork:
+        return LtpNetwork(encoder, task, options)
 
-    def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
-        return saved_points(weights)
+    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> LtpModel:
+        return LtpModel(network, text, task)
 
-    def train(self, job: TrainingJob) -> None:
-        options = parse_options(LtpOptions, job)
-        encoder, text, origin = load_backbone(job, options)
-        network = LtpNetwork(encoder, job.task, options)
-        epochs: dict[Stage, float] = {
-            "dense": options.epochs,
-            "soft": options.soft_epochs,
-            "hard": options.hard_epochs,
-        }
-        for stage, passes in epochs.items():
+    def learn(self, network: Any, training: Training) -> None:
+        options = training.options
+        for stage, epochs in zip(STAGES, (options.epochs, options.soft_epochs, options.hard_epochs), strict=True):
             network.stage = stage
             network.thresholds.requires_grad_(stage == "soft")
-            if passes:
-                rates = {"thresholds": options.threshold_rate}
-                fit(network, job, options, text, phase=stage, epochs=passes, rates=rates)
-        sweep = default_sweep(network, job, text)
-        save(
-            job,
-            self,
-            network,
-            options=options,
-            config=encoder.config,
-            text=text,
-            origin=origin,
-            points=[{"threshold_scale": scale} for scale in sweep],
-            validation={"threshold_scale": sweep},
-        )
+            if epochs:
+                training.fit(network, phase=stage, epochs=epochs, rates={"thresholds": options.threshold_rate})
 
-
-def default_sweep(network: LtpNetwork, job: TrainingJob, text: TextEncoder) -> dict[float, dict[str, Any]]:
-    """Scales that thin out the validation tokens in even steps, 0 and 1 among them, with what each scores."""
-    sweep: dict[float, dict[str, Any]] = {}
-    last = 1 + STEP
-    for network.threshold_scale in (0.0, *SCALES):
-        outputs = batched_outputs(network, job.validation, text)
-        share = outputs["kept"].mean().item()
-        if share <= last - STEP or network.threshold_scale == 1:
-            last = share
-            score = quality(outputs["logits"], job.validation, job.task)
-            sweep[network.threshold_scale] = {"tokens_kept": 100 * share, "score": score}
-        if share < LEAST and network.threshold_scale >= 1:
-            break
-    network.threshold_scale = 1.0
-    return sweep
+    def sweep(self, network: Any, training: Training) -> Sweep:
+        return along("threshold_scale", pruning_sweep(network, training, SCALES))

@@ -9,38 +9,23 @@ minimises L + γ mean(-log p_skim) (eq. 4-7).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from elue.errors import ElueError
-from elue.modeling.backbone import load_backbone
 from elue.modeling.gates import gated, tokens
 from elue.modeling.heads import task_loss
-from elue.modeling.options import option, parse_options
+from elue.modeling.options import option
 from elue.modeling.reader import Batch, State, Unit, near
-from elue.modeling.recurrent import (
-    Cell,
-    ReaderModel,
-    ReaderNetwork,
-    ReaderOptions,
-    headless,
-    one_thread,
-    reading_sweep,
-    word_table,
-)
-from elue.modeling.saving import load, save, saved_points
-from elue.modeling.training import fit
-from elue.protocol import Method, Point, TaskInfo, TrainingJob
+from elue.modeling.reading import TrainedReader
+from elue.modeling.recurrent import Cell, ReaderNetwork, ReaderOptions
+from elue.protocol import TaskInfo
 
 THRESHOLDS = (1.0, *(round(1 / (1 + math.exp(-step / 2)), 4) for step in range(14, -15, -1)), 0.0)
 """What the default sweep is chosen from: even steps of the logit, from reading all to skimming all."""
-STEP = 0.07
-"""Share of all tokens that points of the default sweep lie apart, at least."""
 COOLEST = 0.5
 """Temperature at which the Gumbel-softmax stops to cool (section 4 of the paper)."""
 
@@ -135,11 +120,7 @@ class SkimRnnNetwork(ReaderNetwork):
         batch.move(1)
 
 
-class SkimRnnModel(ReaderModel):
-    """Its one knob is `threshold`: 1 reads every token in full, 0.5 takes the likelier, 0 skims every one."""
-
-
-class SkimRnn(Method):
+class SkimRnn(TrainedReader):
     """Trained end to end with relaxed choices and a price on reading, as in the paper; so is the threshold as a knob.
 
     Choice where the paper leaves room: the cell's memory is skimmed as its output is.
@@ -150,31 +131,8 @@ class SkimRnn(Method):
     title = "Skim-RNN: neural speed reading"
     paper = "Seo et al. 2018, Neural Speed Reading via Skim-RNN, https://arxiv.org/abs/1711.02085"
     options = SkimRnnOptions
+    thresholds = THRESHOLDS
+    apart = 0.07
 
-    def load(self, task: TaskInfo, weights: Path | None, seed: int) -> SkimRnnModel:
-        saved = load(weights, self, task)
-        words = nn.Embedding(saved.config.vocabulary, saved.config.embedding)
-        network = SkimRnnNetwork(words, task, SkimRnnOptions(**saved.options))
-        return SkimRnnModel(saved.restore(network), saved.text, task)
-
-    def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
-        return saved_points(weights)
-
-    def train(self, job: TrainingJob) -> None:
-        options = parse_options(SkimRnnOptions, job)
-        encoder, text, origin = load_backbone(job, options)
-        network = SkimRnnNetwork(word_table(encoder), job.task, options)
-        with one_thread():
-            fit(network, job, options, text)
-            sweep = reading_sweep(network, job, text, THRESHOLDS, apart=STEP)
-        save(
-            job,
-            self,
-            network,
-            options=options,
-            config=headless(encoder.config),
-            text=text,
-            origin=origin,
-            points=[{"threshold": one} for one in sweep],
-            validation={"threshold": sweep},
-        )
+    def reader(self, words: nn.Embedding, task: TaskInfo, options: SkimRnnOptions) -> SkimRnnNetwork:
+        return SkimRnnNetwork(words, task, options)

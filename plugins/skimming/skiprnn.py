@@ -9,36 +9,22 @@ probability p, u_t = 1 where p_t >= 0.5: the cell takes in token t. Where u_t = 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from elue.modeling.backbone import load_backbone
 from elue.modeling.gates import gated, straight_through, tokens
 from elue.modeling.heads import task_loss
-from elue.modeling.options import option, parse_options
+from elue.modeling.options import option
 from elue.modeling.reader import Batch, Unit, near
-from elue.modeling.recurrent import (
-    ReaderModel,
-    ReaderNetwork,
-    ReaderOptions,
-    headless,
-    one_thread,
-    reading_sweep,
-    word_table,
-)
-from elue.modeling.saving import load, save, saved_points
-from elue.modeling.training import fit
-from elue.protocol import Method, Point, TaskInfo, TrainingJob
+from elue.modeling.reading import TrainedReader
+from elue.modeling.recurrent import ReaderNetwork, ReaderOptions
+from elue.protocol import TaskInfo
 
 THRESHOLDS = tuple(step / 20 for step in range(21))
 """What the default sweep is chosen from."""
-STEP = 0.05
-"""Share of all tokens that points of the default sweep lie apart, at least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +89,7 @@ def jump(wait: float, threshold: float) -> int:
     return max(1, math.ceil(wait)) if threshold <= 1 else 0
 
 
-class SkipRnnModel(ReaderModel):
-    """Its one knob is `threshold`: 0 reads every token, 0.5 is the paper's, above 1 only the first is read."""
-
-
-class SkipRnn(Method):
+class SkipRnn(TrainedReader):
     """Trained end to end with straight-through gates and a price on every update, as in the paper.
 
     Thresholds other than 0.5 are our extension, to get a curve from one set of weights: the paper trains one model for
@@ -120,31 +102,7 @@ class SkipRnn(Method):
     title = "Skip RNN: learning to skip state updates"
     paper = "Campos et al. 2018, Skip RNN, https://arxiv.org/abs/1708.06834"
     options = SkipRnnOptions
+    thresholds = THRESHOLDS
 
-    def load(self, task: TaskInfo, weights: Path | None, seed: int) -> SkipRnnModel:
-        saved = load(weights, self, task)
-        words = nn.Embedding(saved.config.vocabulary, saved.config.embedding)
-        network = SkipRnnNetwork(words, task, SkipRnnOptions(**saved.options))
-        return SkipRnnModel(saved.restore(network), saved.text, task)
-
-    def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
-        return saved_points(weights)
-
-    def train(self, job: TrainingJob) -> None:
-        options = parse_options(SkipRnnOptions, job)
-        encoder, text, origin = load_backbone(job, options)
-        network = SkipRnnNetwork(word_table(encoder), job.task, options)
-        with one_thread():
-            fit(network, job, options, text)
-            sweep = reading_sweep(network, job, text, THRESHOLDS, apart=STEP)
-        save(
-            job,
-            self,
-            network,
-            options=options,
-            config=headless(encoder.config),
-            text=text,
-            origin=origin,
-            points=[{"threshold": one} for one in sweep],
-            validation={"threshold": sweep},
-        )
+    def reader(self, words: nn.Embedding, task: TaskInfo, options: SkipRnnOptions) -> SkipRnnNetwork:
+        return SkipRnnNetwork(words, task, options)

@@ -21,12 +21,13 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 from elue.meter import Meter
+from elue.modeling.cascade import StagedModel
 from elue.modeling.encoder import Encoder, EncoderConfig, truncated
 from elue.modeling.exits import ExitModel, ExitNetwork
 from elue.modeling.heads import EncoderWithHead
+from elue.modeling.rules import entropy_or_patience
 from elue.modeling.text import Encoded, pad_batch
-from elue.plugins.cascade.cascadebert import Cascade, CascadeBertOptions, CascadeModel
-from elue.plugins.early_exit.elasticbert import rule_of
+from elue.plugins.cascade.cascadebert import CascadeBertOptions, cascade_of, surely
 from elue.plugins.moe.switch import SwitchModel, SwitchNetwork, SwitchOptions
 from elue.plugins.skimming.ltp import LtpModel, LtpNetwork, LtpOptions
 from elue.plugins.static import StaticModel
@@ -162,7 +163,7 @@ def test_packed_against_padded_batches_of_transformers(samples: list[Sample], so
 
 
 def early_exit(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
-    model = ExitModel(parted(ExitNetwork(encoder(), TASK)), TEXT, TASK, rule_of)
+    model = ExitModel(parted(ExitNetwork(encoder(), TASK)), TEXT, TASK, entropy_or_patience)
     return model, [{"rule": "entropy", "threshold": value / 200} for value in range(140)]
 
 
@@ -174,7 +175,8 @@ def ltp(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
 
 
 def cascade(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
-    model = CascadeModel(parted(Cascade(encoder(), TASK, CascadeBertOptions(shallow_layers=2))), TEXT, TASK)
+    network = parted(cascade_of(encoder(), TASK, CascadeBertOptions(shallow_layers=2)))
+    model = StagedModel(network, dict(network.items()), TEXT, TASK, surely)
     return model, [{"threshold": 1 / (1 + math.exp(-value / 40))} for value in range(600)]
 
 

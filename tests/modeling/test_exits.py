@@ -11,7 +11,7 @@ from torch import nn
 from elue.modeling.exits import ExitNetwork, entropy, equilibrium, spread_thresholds
 from elue.modeling.heads import task_loss
 from elue.modeling.ladder import simulate
-from elue.plugins.early_exit.elasticbert import entropy_rule
+from elue.modeling.rules import entropy_rule
 from tests import small
 
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import MarginRankingLoss
 
 from elue.errors import ElueError
-from elue.modeling import training
+from elue.modeling import difficulty, method, training
+from elue.modeling.cascade import StagedModel
 from elue.modeling.saving import read_note
-from elue.plugins.cascade import cascadebert
-from elue.plugins.cascade.cascadebert import CascadeBert, CascadeModel, default_points, difficulty_loss
+from elue.plugins.cascade.cascadebert import CascadeBert, default_points, difficulty_loss
 from elue.protocol import Example
 from tests import small
 
@@ -32,7 +32,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def model(out: Path) -> CascadeModel:
+def model(out: Path) -> StagedModel:
     return CascadeBert().load(small.CLASSES, out, 0)
 
 
@@ -63,23 +63,22 @@ def test_difficulty_loss_pushes_confidence_towards_the_easier_sample():
     assert confidence.grad[0] < 0
 
 
-def answers_of(model: CascadeModel) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
+def answers_of(model: StagedModel) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
     """Both models' probabilities for every sample."""
     tensors = [model.text.tensors(sample) for sample in SAMPLES]
     return tuple(
-        [tuple(network.logits(*pair)[0].softmax(-1).tolist()) for pair in tensors]
-        for network in (model.shallow, model.full)
+        [tuple(network.logits(*pair)[0].softmax(-1).tolist()) for pair in tensors] for network in model.network.values()
     )
 
 
-def runs(model: CascadeModel) -> Counter[str]:
+def runs(model: StagedModel) -> Counter[str]:
     ran: Counter[str] = Counter()
-    for name, network in (("shallow", model.shallow), ("full", model.full)):
+    for name, network in model.network.items():
         network.head.dense.register_forward_pre_hook(lambda _, args, name=name: ran.update({name: args[0].shape[0]}))
     return ran
 
 
-def test_the_full_model_runs_for_unsure_samples_only_and_then_answers(model: CascadeModel):
+def test_the_full_model_runs_for_unsure_samples_only_and_then_answers(model: StagedModel):
     small.stir(model.network)
     small_answers, full_answers = answers_of(model)
     ran = runs(model)
@@ -97,17 +96,17 @@ def test_the_full_model_runs_for_unsure_samples_only_and_then_answers(model: Cas
 
 
 @pytest.mark.parametrize(("threshold", "second"), [(0.0, 0), (1.0, len(SAMPLES))])
-def test_threshold_0_never_asks_the_full_model_and_1_always(model: CascadeModel, threshold: float, second: int):
+def test_threshold_0_never_asks_the_full_model_and_1_always(model: StagedModel, threshold: float, second: int):
     ran = runs(model)
     model.configure({"threshold": threshold})
     model.predict(SAMPLES)
     assert ran["full"] == second
 
 
-def test_the_shallow_model_has_a_third_of_the_layers_unless_told(model: CascadeModel, tmp_path: Path):
-    assert (len(model.shallow.encoder.layers), len(model.full.encoder.layers)) == (1, 3)
+def test_the_shallow_model_has_a_third_of_the_layers_unless_told(model: StagedModel, tmp_path: Path):
+    assert [len(one.encoder.layers) for one in model.network.values()] == [1, 3]
     CascadeBert().train(small.job(tmp_path, shallow_layers="2", difficulty_models="0", epochs="1"))
-    assert len(CascadeBert().load(small.CLASSES, tmp_path, 0).shallow.encoder.layers) == 2
+    assert len(CascadeBert().load(small.CLASSES, tmp_path, 0).network["shallow"].encoder.layers) == 2
     assert read_note(tmp_path)["options"]["shallow_layers"] == 2
 
 
@@ -131,7 +130,7 @@ def test_training_notes_its_sweep_and_both_models(out: Path):
 
 def test_each_difficulty_model_judges_the_half_it_did_not_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen, judged = [], []
-    fit, batched_logits = cascadebert.fit, cascadebert.batched_logits
+    fit, batched_logits = training.fit, difficulty.batched_logits
 
     def watched_fit(*parts: Any, **settings: Any) -> None:
         seen.append(settings.get("subset"))
@@ -141,8 +140,8 @@ def test_each_difficulty_model_judges_the_half_it_did_not_see(tmp_path: Path, mo
         judged.append(examples)
         return batched_logits(module, examples, *rest)
 
-    monkeypatch.setattr(cascadebert, "fit", watched_fit)
-    monkeypatch.setattr(cascadebert, "batched_logits", watched_logits)
+    monkeypatch.setattr(method, "fit", watched_fit)
+    monkeypatch.setattr(difficulty, "batched_logits", watched_logits)
     job = small.job(tmp_path, train=33, difficulty_models="2", difficulty_epochs="1", epochs="1")
     CascadeBert().train(job)
     ids = [{job.train[index].sample.id for index in part} for part in seen if part is not None]
@@ -161,7 +160,7 @@ def test_regressions_and_impossible_depths_are_refused(tmp_path: Path):
     assert caught.value.code == "bad_option"
 
 
-def test_a_point_without_a_threshold_is_refused(model: CascadeModel):
+def test_a_point_without_a_threshold_is_refused(model: StagedModel):
     with pytest.raises(ElueError) as caught:
         model.configure({"confidence": 0.9})
     assert caught.value.code == "bad_point"

@@ -16,9 +16,10 @@ from elue.errors import ElueError
 from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.exits import ExitModel, ExitNetwork
 from elue.modeling.ladder import simulate
+from elue.modeling.rules import entropy_or_patience, patience_rule
 from elue.modeling.saving import read_note
 from elue.modeling.text import TextEncoder
-from elue.plugins.early_exit.elasticbert import ElasticBert, default_points, patience_rule, rule_of
+from elue.plugins.early_exit.elasticbert import ElasticBert, default_points
 from elue.protocol import Sample, TaskInfo
 from tests import small
 
@@ -29,7 +30,7 @@ SAMPLES = [example.sample for example in small.examples(40)]
 def build(task: TaskInfo = THREE, seed: int = 0) -> ExitModel:
     text = TextEncoder(learn_wordpiece([sample.text for sample in SAMPLES], 50), 40)
     network = small.stir(ExitNetwork(small.encoder(), task), seed)
-    return ExitModel(network.requires_grad_(False), text, task, rule_of)
+    return ExitModel(network.requires_grad_(False), text, task, entropy_or_patience)
 
 
 def all_logits(model: ExitModel, sample: Sample) -> list[list[float]]:

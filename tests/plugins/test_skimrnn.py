@@ -14,20 +14,21 @@ from elue.errors import ElueError
 from elue.meter import Meter
 from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.heads import task_loss
+from elue.modeling.recurrent import ReaderModel
 from elue.modeling.text import TextEncoder, pad_batch
-from elue.plugins.skimming.skimrnn import THRESHOLDS, SkimRnn, SkimRnnModel, SkimRnnNetwork, SkimRnnOptions
+from elue.plugins.skimming.skimrnn import THRESHOLDS, SkimRnn, SkimRnnNetwork, SkimRnnOptions
 from tests import small
 
 SAMPLES = [example.sample for example in small.examples(40)]
 WIDTH, SIZE, SMALL = 8, 12, 3
 
 
-def build(cell: str = "lstm", **options: float) -> SkimRnnModel:
+def build(cell: str = "lstm", **options: float) -> ReaderModel:
     torch.manual_seed(1)
     text = TextEncoder(learn_wordpiece([sample.text for sample in SAMPLES], 50), 40)
     chosen = SkimRnnOptions(cell=cell, size=SIZE, small=SMALL, **options)  # type: ignore[arg-type]
     network = small.stir(SkimRnnNetwork(nn.Embedding(60, WIDTH), small.CLASSES, chosen))
-    return SkimRnnModel(network.requires_grad_(False), text, small.CLASSES)  # type: ignore[arg-type]
+    return ReaderModel(network.requires_grad_(False), text, small.CLASSES)  # type: ignore[arg-type]
 
 
 def lstm(cell: nn.LSTMCell, inputs: Tensor, recurrent: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,9 +15,10 @@ from elue.errors import ElueError
 from elue.meter import Meter
 from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.heads import task_loss
+from elue.modeling.recurrent import ReaderModel
 from elue.modeling.saving import read_note
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
-from elue.plugins.skimming.skiprnn import SkipRnn, SkipRnnModel, SkipRnnNetwork, SkipRnnOptions, jump
+from elue.plugins.skimming.skiprnn import SkipRnn, SkipRnnNetwork, SkipRnnOptions, jump
 from elue.protocol import Sample, Step
 from tests import small
 
@@ -26,13 +27,13 @@ ADDED = 2
 """Special tokens around a text."""
 
 
-def build(cell: str = "lstm", **options: float) -> SkipRnnModel:
+def build(cell: str = "lstm", **options: float) -> ReaderModel:
     torch.manual_seed(1)
     text = TextEncoder(learn_wordpiece([sample.text for sample in SAMPLES], 50), 40)
     network = SkipRnnNetwork(nn.Embedding(60, 8), small.CLASSES, SkipRnnOptions(cell=cell, size=12, **options))
     small.stir(network).requires_grad_(False)
     nn.init.constant_(network.policy.bias, options.get("bias", -1.0))
-    return SkipRnnModel(network, text, small.CLASSES)
+    return ReaderModel(network, text, small.CLASSES)
 
 
 def updates_by_hand(increments: Sequence[float], tokens: int, threshold: float) -> list[int]:

@@ -14,11 +14,12 @@ from torch import nn
 from elue.errors import ElueError
 from elue.meter import Meter
 from elue.modeling.backbone import learn_wordpiece
+from elue.modeling.cascade import StagedModel
 from elue.modeling.exits import ExitModel, ExitNetwork
 from elue.modeling.heads import EncoderWithHead
+from elue.modeling.rules import entropy_or_patience
 from elue.modeling.text import TextEncoder
-from elue.plugins.cascade.cascadebert import Cascade, CascadeBertOptions, CascadeModel
-from elue.plugins.early_exit.elasticbert import rule_of
+from elue.plugins.cascade.cascadebert import CascadeBertOptions, cascade_of, surely
 from elue.plugins.moe.switch import SwitchModel, SwitchNetwork, SwitchOptions
 from elue.plugins.skimming.ltp import LtpModel, LtpNetwork, LtpOptions
 from elue.plugins.static import StaticModel, networks_of
@@ -56,7 +57,7 @@ def static(task: TaskInfo) -> tuple[Any, list[Point]]:
 
 
 def elasticbert(task: TaskInfo) -> tuple[Any, list[Point]]:
-    model = ExitModel(stirred(ExitNetwork(small.encoder(), task)), TEXT, task, rule_of)
+    model = ExitModel(stirred(ExitNetwork(small.encoder(), task)), TEXT, task, entropy_or_patience)
     tolerance = {"tolerance": 0.5} if task.kind == "regression" else {}
     points: list[Point] = [{"rule": "patience", "patience": t, **tolerance} for t in (1, 2, 3)]
     if task.kind == "classification":
@@ -78,8 +79,9 @@ def switch(task: TaskInfo) -> tuple[Any, list[Point]]:
 
 
 def cascadebert(task: TaskInfo) -> tuple[Any, list[Point]]:
-    cascade = stirred(Cascade(small.encoder(), task, CascadeBertOptions(shallow_layers=1)))
-    return CascadeModel(cascade, TEXT, task), [{"threshold": value} for value in (0.0, 0.5, 0.7, 0.99, 1.0)]
+    cascade = stirred(cascade_of(small.encoder(), task, CascadeBertOptions(shallow_layers=1)))
+    model = StagedModel(cascade, dict(cascade.items()), TEXT, task, surely)
+    return model, [{"threshold": value} for value in (0.0, 0.5, 0.7, 0.99, 1.0)]
 
 
 MADE = [

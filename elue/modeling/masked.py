@@ -1,0 +1,85 @@
+"""Networks that learn which tokens to keep, in stages: no masks, soft masks with a price on them, hard masks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from elue.modeling.encoder import Encoder
+from elue.modeling.heads import Head, task_loss
+from elue.modeling.method import Training
+from elue.modeling.pruning import hard_masked, soft_masked
+from elue.protocol import TaskInfo
+
+Stage = Literal["dense", "soft", "hard"]
+STAGES: tuple[Stage, ...] = ("dense", "soft", "hard")
+
+STEP, LEAST = 0.05, 0.15
+"""Shares of all tokens: how far points of the default sweep lie apart, and where it ends."""
+
+
+class MaskedNetwork(nn.Module):
+    """Encoder and head. `stage` says how tokens are masked: not at all, softly, or hard.
+
+    `sparsity` is the weight of the mean soft mask in the loss: the higher, the fewer tokens stay.
+    """
+
+    def __init__(self, encoder: Encoder, task: TaskInfo, pooling: str, sparsity: float) -> None:
+        super().__init__()
+        self.task, self.sparsity = task, sparsity
+        self.encoder, self.head = encoder, Head(encoder.config, task, pooling)
+        self.stage: Stage = "hard"
+
+    def keep(self, layer: int, importance: Tensor) -> Tensor:
+        """The hard mask of tokens of this importance, (batch, tokens)."""
+        raise NotImplementedError
+
+    def log_soft_keep(self, layer: int, importance: Tensor) -> Tensor:
+        """Logarithm of the soft mask, (batch, tokens)."""
+        raise NotImplementedError
+
+    def pruning_layers(self) -> Collection[int]:
+        """Layers that can prune; in the others all tokens stay, and importance need not be reckoned."""
+        return range(len(self.encoder.layers))
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Logits, the share of tokens kept after each layer (batch, layers) and, given labels, the stage's loss."""
+        hidden, mask = self.encoder.embed(batch["ids"], batch["segments"]), batch["mask"]
+        if self.stage == "soft":
+            hidden, masks = soft_masked(self.encoder, hidden, mask, self.log_soft_keep)
+        else:
+            layers = self.pruning_layers() if self.stage == "hard" else []
+            hidden, masks = hard_masked(self.encoder, hidden, mask, self.keep, layers)
+        logits = self.head(hidden, masks[-1])
+        kept = torch.stack(masks, 1).sum(-1) / mask.sum(-1, keepdim=True)
+        if "labels" not in batch:
+            return {"logits": logits, "kept": kept}
+        loss = task_loss(logits, batch["labels"], self.task)
+        if self.stage == "soft":
+            loss = loss + self.sparsity * kept.mean(0).sum()
+        return {"logits": logits, "loss": loss}
+
+
+def pruning_sweep(network: Any, training: Training, scales: Iterable[float]) -> dict[float, dict[str, Any]]:
+    """Values of `network.threshold_scale` that thin out the validation tokens in even steps, with what each scores.
+
+    They are chosen from 0 and the `scales`, which rise; 0 and 1 are always among them.
+    """
+    sweep: dict[float, dict[str, Any]] = {}
+    last = 1 + STEP
+    for network.threshold_scale in (0.0, *scales):
+        outputs = training.outputs(network)
+        share = outputs["kept"].mean().item()
+        if share <= last - STEP or network.threshold_scale == 1:
+            last = share
+            sweep[network.threshold_scale] = {
+                "tokens_kept": 100 * share,
+                "score": training.quality(outputs["logits"]),
+            }
+        if share < LEAST and network.threshold_scale >= 1:
+            break
+    network.threshold_scale = 1.0
+    return sweep

@@ -1,0 +1,136 @@
+"""The base of every method that trains: a method says its network, its loss, its rule and its sweep, the rest is here.
+
+A method's file reads:
+
+    class Mine(TrainedMethod):
+        name, family, options = "mine", "early_exit", MyOptions
+
+        def network(self, encoder, task, options):
+            return MyNetwork(encoder, task, options)
+
+        def model(self, network, text, task):
+            return MyModel(network, text, task)
+
+        def learn(self, network, training):
+            training.fit(network, phase="soft")
+            training.fit(network, phase="hard", epochs=1)
+
+        def sweep(self, network, training):
+            return along("threshold", {value: ... for value in VALUES})
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from elue.modeling.backbone import load_backbone
+from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.modeling.inference import batched_outputs, quality
+from elue.modeling.ladder import Rule, simulate
+from elue.modeling.options import TrainingOptions, parse_options
+from elue.modeling.saving import load, save, saved_points
+from elue.modeling.text import TextEncoder
+from elue.modeling.training import fit
+from elue.protocol import DynamicModel, Method, Point, TaskInfo, TrainingJob
+
+Sweep = tuple[Sequence[Point], Mapping[str, Any]]
+"""The default points, and the validation scores in percent that they rest on."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training under way: the job, the method's options, and the backbone's encoder and text encoder."""
+
+    job: TrainingJob
+    options: Any
+    encoder: Encoder
+    text: TextEncoder
+
+    def fit(self, module: nn.Module, **settings: Any) -> None:
+        """Train a module for one phase; settings as of `elue.modeling.training.fit`."""
+        fit(module, self.job, self.options, self.text, **settings)
+
+    def outputs(self, module: nn.Module) -> dict[str, Tensor]:
+        """What `module(batch)` returns for the validation samples, in their order: (samples, ...) each."""
+        return batched_outputs(module, self.job.validation, self.text)
+
+    def logits(self, module: nn.Module) -> Tensor:
+        """`module(batch)["logits"]` of the validation samples: (samples, ...)."""
+        return self.outputs(module)["logits"]
+
+    def quality(self, logits: Tensor) -> float:
+        """The score in percent of logits (samples, outputs) of the validation samples."""
+        return quality(logits, self.job.validation, self.job.task)
+
+    def under(self, rule: Rule, logits: Tensor) -> tuple[float, float]:
+        """The mean way out, from 1, and the score of a rule, from the logits (samples, ways, outputs) of all ways."""
+        taken = simulate(logits, rule)
+        return taken.double().mean().item(), self.quality(logits[torch.arange(len(logits)), taken - 1])
+
+
+class TrainedMethod(Method):
+    """A method with weights of its own, made from a backbone."""
+
+    options: ClassVar[type[Any] | None] = TrainingOptions
+
+    @abstractmethod
+    def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> nn.Module:
+        """The network on an encoder: the backbone's in training, one of its shape where weights are loaded."""
+
+    @abstractmethod
+    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> DynamicModel:
+        """The dynamic model that a trained network is."""
+
+    @abstractmethod
+    def sweep(self, network: Any, training: Training) -> Sweep:
+        """The default sweep of a trained network, chosen on validation data."""
+
+    def learn(self, network: Any, training: Training) -> None:
+        """Train the network in place: one phase, unless a method has more."""
+        training.fit(network)
+
+    def settled(self, options: Any, config: EncoderConfig) -> Any:
+        """The options, once the backbone's shape is known. Raises ElueError for those that don't go with it."""
+        return options
+
+    def kept(self, config: EncoderConfig) -> EncoderConfig:
+        """The shape of what the network keeps of the backbone."""
+        return config
+
+    def load(self, task: TaskInfo, weights: Path | None, seed: int) -> DynamicModel:
+        saved = load(weights, self, task)
+        network = self.network(saved.encoder(), task, self._options(saved.options))
+        return self.model(saved.restore(network), saved.text, task)
+
+    def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
+        return saved_points(weights)
+
+    def train(self, job: TrainingJob) -> None:
+        assert self.options is not None
+        encoder, text, origin = load_backbone(job, parsed := parse_options(self.options, job))
+        options = self.settled(parsed, encoder.config)
+        network = self.network(encoder, job.task, options)
+        training = Training(job, options, encoder, text)
+        self.learn(network, training)
+        points, validation = self.sweep(network, training)
+        save(job, self, network, options, self.kept(encoder.config), text, origin, points, validation)
+
+    def _options(self, saved: Mapping[str, Any]) -> Any:
+        """The options a weights folder was trained with; those that came later have their defaults."""
+        assert self.options is not None
+        return self.options(
+            **{one.name: saved[one.name] for one in dataclasses.fields(self.options) if one.name in saved}
+        )
+
+
+def along(knob: str, scores: Mapping[Any, Any]) -> Sweep:
+    """The sweep over the values of one knob, from what each of them scored."""
+    return [{knob: value} for value in scores], {knob: scores}

@@ -1,0 +1,78 @@
+"""When to leave: the rules of exits and cascades, each a margin over the logits of the ways out so far."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from elue.errors import ElueError, unknown
+from elue.modeling.exits import entropy
+from elue.modeling.ladder import Rule
+from elue.protocol import Point, TaskInfo
+
+
+def entropy_rule(threshold: float) -> Rule:
+    """Leave when the entropy in nats is under the threshold: 0 never leaves, infinity always.
+
+    The margin is relative to the entropy, which moves by no more than twice its share of what the logits move.
+    """
+
+    def margin(logits: Tensor) -> Tensor:
+        nats = entropy(logits[:, -1])
+        return (threshold - nats) / (nats + 1e-30)
+
+    return Rule("entropy", 1, margin)
+
+
+def patience_rule(patience: int, tolerance: float | None = None) -> Rule:
+    """Leave after `patience` consecutive exits that repeat the answer before them.
+
+    Answers are classes, or with a `tolerance` numbers, which repeat when they differ by less. The margin is how far
+    the closest of them is from another class, or the farthest from another number.
+    """
+
+    def same_class(logits: Tensor) -> Tensor:
+        best, answers = logits.topk(2)
+        same = (answers[..., 0] == answers[:, :1, 0]).all(1)
+        closest = (best[..., 0] - best[..., 1]).amin(1)
+        return torch.where(same, closest, -closest)
+
+    def same_number(logits: Tensor) -> Tensor:
+        assert tolerance is not None
+        return tolerance - (logits[:, 1:, 0] - logits[:, :-1, 0]).abs().amax(1)
+
+    return Rule("patience", patience + 1, same_class if tolerance is None else same_number)
+
+
+def confidence_rule(threshold: float) -> Rule:
+    """Leave when the highest probability is above the threshold.
+
+    The margin is relative to what is missing to certainty, which moves by no more than its share of what logits move.
+    """
+
+    def margin(logits: Tensor) -> Tensor:
+        confidence = logits[:, -1].softmax(-1).amax(-1)
+        return (confidence - threshold) / (1 - confidence + 1e-30)
+
+    return Rule("confidence", 1, margin)
+
+
+def entropy_or_patience(point: Point, task: TaskInfo) -> Rule:
+    """The rule that a point names by `rule`. Raises ElueError for an unknown one, or entropy on a regression."""
+    name = str(point.get("rule", ""))
+    if name == "entropy" and task.kind == "regression":
+        message = "The entropy rule needs class probabilities, and a regression has none."
+        raise ElueError("bad_point", message, "Use rule=patience on this task.")
+    if name == "entropy":
+        return entropy_rule(float(value_of(point, "threshold")))
+    if name == "patience":
+        tolerance = float(value_of(point, "tolerance")) if task.kind == "regression" else None
+        return patience_rule(int(value_of(point, "patience")), tolerance)
+    raise unknown("rule", name, ("entropy", "patience"), code="bad_point")
+
+
+def value_of(point: Point, knob: str) -> float | str:
+    """What a point sets a knob to. Raises ElueError where it does not."""
+    if knob not in point:
+        raise ElueError("bad_point", f"The point {dict(point)} lacks '{knob}'.", f"Add {knob}=VALUE.")
+    return point[knob]
