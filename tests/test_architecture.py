@@ -1,4 +1,4 @@
-"""The house rules that a machine can hold: imports go down the floors, the parent stays light, packages are listed."""
+"""The house rules that a machine can hold: imports go down and form no circle, packages are listed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import ast
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -17,40 +18,45 @@ FLOORS = {
     "elue.protocol": 0,
     "elue.errors": 0,
     "elue.disk": 1,
-    "elue.meter": 1,
     "elue.tasks": 1,
+    "elue.meter": 1,
     "elue.record": 1,
-    "elue.methods": 2,
-    "elue.methods.skeleton": 4,
     "elue.scores": 2,
-    "elue.worker": 3,
-    "elue.conformance": 4,
-    "elue.evaluation": 4,
-    "elue.submissions": 5,
-    "elue.leaderboard": 6,
-    "elue.api": 7,
+    "elue.methods": 2,
+    "elue.worker": 2,
+    "elue.conformance": 3,
+    "elue.evaluation": 3,
+    "elue.submissions": 4,
+    "elue.leaderboard": 5,
+    "elue.api": 6,
     "elue.cli": 7,
     "elue.__main__": 8,
 }
-"""The floor of each room; the longest prefix counts."""
+"""The floor of each room and of the modules at the door; the longest prefix counts."""
 
 KIT = {"elue.modeling": {"elue.protocol", "elue.errors", "elue.modeling", "elue"}}
 KIT["elue.plugins"] = KIT["elue.modeling"] | {"elue.plugins"}
 """What stands beside the floors: the kit and the plugins, and all they may import."""
+
+TEMPLATES = {"elue.methods.skeleton.method", "elue.methods.skeleton.test_method"}
+"""Files that `elue init-method` copies for a user: they import what a user's files do and are no part of the house."""
 
 
 def modules() -> Iterator[tuple[str, Path]]:
     for folder, package in (("elue", "elue"), ("plugins", "elue.plugins"), ("leaderboard", "elue.leaderboard")):
         for path in sorted((ROOT / folder).rglob("*.py")):
             parts = [package, *path.relative_to(ROOT / folder).with_suffix("").parts]
-            yield ".".join(part for part in parts if part != "__init__"), path
+            name = ".".join(part for part in parts if part != "__init__")
+            if name not in TEMPLATES:
+                yield name, path
 
 
 MODULES = dict(modules())
+PACKAGES = {name for name, path in MODULES.items() if path.name == "__init__.py"}
 
 
 def imports(module: str, path: Path) -> Iterator[str]:
-    """Absolute names of the ELUE modules a module imports, anywhere in it."""
+    """Absolute names of the ELUE modules a module imports, anywhere in it, by statement or by `import_module`."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -62,6 +68,12 @@ def imports(module: str, path: Path) -> Iterator[str]:
                 for alias in node.names:
                     full = f"{name}.{alias.name}"
                     yield full if full in MODULES else name
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant) and arg.value in MODULES)
+
+
+Edge = tuple[str, str]
+EDGES: set[Edge] = {(module, name) for module, path in MODULES.items() for name in imports(module, path)}
 
 
 def room(module: str, rooms: dict[str, int] | set[str]) -> str:
@@ -80,13 +92,86 @@ def test_imports_go_down_only(module: str) -> None:
     assert here != "elue" or module == "elue", f"{module} has no floor: give it one"
     for imported in imports(module, MODULES[module]):
         there = room(imported, FLOORS)
-        assert there == here or FLOORS[there] <= FLOORS[here], f"{module} imports {imported}, a floor above it"
+        assert there == here or FLOORS[there] < FLOORS[here], f"{module} imports {imported}, which is not below it"
+
+
+def by_itself(module: str) -> str:
+    return module
+
+
+def by_room(module: str) -> str:
+    """`elue.worker` for all that is in it, at whatever depth."""
+    return ".".join(module.split(".")[:2])
+
+
+def by_inner_room(module: str) -> str:
+    """`elue.worker.inside` for all that is in it; what lies beside it, directly in `elue.worker`, is each by itself.
+
+    So a room may have modules that its inner rooms stand on and others that stand on these, but no module is both.
+    """
+    package = room(module, PACKAGES)
+    return module if any(name.startswith(f"{package}.") for name in PACKAGES) else package
+
+
+LEVELS: tuple[Callable[[str], str], ...] = (by_itself, by_inner_room, by_room)
+
+
+def circle(edges: Iterable[Edge], level: Callable[[str], str]) -> list[str]:
+    """A circle of imports between what a level takes for one, [] where there is none."""
+    graph: dict[str, set[str]] = {}
+    for importer, imported in edges:
+        here, there = level(importer), level(imported)
+        if here != there:
+            graph.setdefault(here, set()).add(there)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_imports_form_no_circle(level: Callable[[str], str]) -> None:
+    assert circle(EDGES, level) == []
+
+
+@pytest.mark.parametrize(
+    ("edge", "level"),
+    [
+        (("elue.scores.pareto", "elue.scores.curve"), by_itself),
+        (("elue.evaluation.plan", "elue.evaluation.passes.context"), by_itself),
+        (("elue.evaluation.plan", "elue.evaluation.passes"), by_inner_room),
+        (("elue.meter.table", "elue.meter.profile"), by_itself),
+        (("elue.worker.wire", "elue.worker.inside"), by_inner_room),
+        (("elue.worker.inside.service", "elue.conformance.suite"), by_room),
+        (("elue.leaderboard.boards", "elue.leaderboard.charts"), by_inner_room),
+        (("elue.modeling.heads", "elue.plugins.static"), by_room),
+    ],
+)
+def test_a_circle_that_once_was_or_well_could_be_is_noticed(edge: Edge, level: Callable[[str], str]) -> None:
+    assert {edge[0], edge[1]} <= set(MODULES), "the modules have moved: name them anew"
+    assert edge not in EDGES
+    found = circle({*EDGES, edge}, level)
+    assert {level(edge[0]), level(edge[1])} <= set(found)
+
+
+def test_a_lazy_import_is_an_import(tmp_path: Path) -> None:
+    path = tmp_path / "lazy.py"
+    path.write_text(
+        "import importlib\nif False:\n    from elue.scores import curve\n\n\ndef late():\n    import elue.errors\n"
+        "    from . import files\n    importlib.import_module('elue.protocol')\n"
+    )
+    assert set(imports("elue.record.lazy", path)) == {
+        "elue.scores.curve",
+        "elue.errors",
+        "elue.record.files",
+        "elue.protocol",
+    }
 
 
 def test_every_package_is_in_the_wheel() -> None:
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    found = {name for name, path in MODULES.items() if path.name == "__init__.py"}
-    assert found == listed
+    assert listed == PACKAGES
 
 
 def test_modules_fit_one_sitting() -> None:
