@@ -5,23 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, PreTrainedConfig
 from transformers.utils import cached_file
 
 from elue.errors import ElueError
-from elue.modeling.encoder import (
-    Encoder,
-    EncoderConfig,
-    FeedForward,
-    SelfAttention,
-    config_from_transformers,
-    from_transformers,
-)
+from elue.modeling.encoder import Encoder, EncoderConfig, FeedForward, SelfAttention
+from elue.modeling.loading import config_from_transformers, from_state
 from elue.modeling.options import TrainingOptions
 from elue.modeling.text import TextEncoder
 from elue.protocol import TrainingJob
@@ -111,10 +108,10 @@ def _initialize(encoder: Encoder) -> None:
 
 def _pretrained(backbone: str) -> tuple[Encoder, Tokenizer, dict[str, str]]:
     try:
-        config = AutoConfig.from_pretrained(backbone)
+        config = _config(backbone)
         config_from_transformers(config)
-        model = AutoModel.from_pretrained(backbone, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(backbone)
+        state = _state(backbone, config)
+        tokenizer = AutoTokenizer.from_pretrained(backbone, config=config)
     except (OSError, ValueError) as error:
         message = f"The backbone '{backbone}' can't be loaded: {str(error).splitlines()[0]}"
         hint = "Give 'tiny', a folder that transformers can load, or a hub id that this machine can reach."
@@ -122,8 +119,30 @@ def _pretrained(backbone: str) -> tuple[Encoder, Tokenizer, dict[str, str]]:
     if not getattr(tokenizer, "is_fast", False):
         message = f"The backbone '{backbone}' has neither tokenizer.json nor a vocabulary file."
         raise ElueError("backbone_not_found", message, "Save a fast tokenizer beside its weights.")
-    origin = {"name": _public_name(backbone), "digest": _digest(backbone, model)}
-    return from_transformers(model), tokenizer.backend_tokenizer, origin
+    origin = {"name": _public_name(backbone), "digest": _digest(backbone, state)}
+    return from_state(config, state), tokenizer.backend_tokenizer, origin
+
+
+def _config(backbone: str) -> Any:
+    """The transformers config. ElasticBERT, which transformers does not know, has BERT's under a name of its own."""
+    values, _ = PreTrainedConfig.get_config_dict(backbone)
+    if values.get("model_type") != "elasticbert":
+        return AutoConfig.from_pretrained(backbone)
+    config = BertConfig.from_dict(values)
+    config.model_type = "elasticbert"
+    return config
+
+
+def _state(backbone: str, config: Any) -> Mapping[str, Tensor]:
+    """The weights by their names in transformers, without those that the file lacks."""
+    if config.model_type != "elasticbert":
+        model, loaded = AutoModel.from_pretrained(backbone, dtype=torch.float32, output_loading_info=True)
+        missing = set(loaded["missing_keys"])
+        return {name: tensor for name, tensor in model.state_dict().items() if name not in missing}
+    file = cached_file(backbone, "model.safetensors", _raise_exceptions_for_missing_entries=False)
+    if file is not None:
+        return load_file(file)
+    return torch.load(cached_file(backbone, "pytorch_model.bin"), map_location="cpu", weights_only=True)
 
 
 def _public_name(backbone: str) -> str:
@@ -135,13 +154,13 @@ def _public_name(backbone: str) -> str:
     return known if HUB_ID.fullmatch(known) else folder.resolve().name
 
 
-def _digest(backbone: str, model: nn.Module) -> str:
+def _digest(backbone: str, state: Mapping[str, Tensor]) -> str:
     """sha256 of the backbone's weights file; of the loaded tensors where there is no single file."""
     file = cached_file(backbone, "model.safetensors", _raise_exceptions_for_missing_entries=False)
     if file is not None:
         with Path(file).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     digest = hashlib.sha256()
-    for _, tensor in sorted(model.state_dict().items()):
+    for _, tensor in sorted(state.items()):
         digest.update(tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()

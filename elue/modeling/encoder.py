@@ -1,27 +1,27 @@
 """A BERT-like encoder that runs layer by layer, with attention and feed-forward apart.
 
-BERT, RoBERTa, ELECTRA, DistilBERT and MiniLM compute the same post-norm layer under different names. They
-are loaded by transformers and renamed once, into one module whose parts a method can stop after, prune
-between, or replace.
+BERT, RoBERTa, ELECTRA, DistilBERT, MiniLM, ElasticBERT and ALBERT compute the same post-norm layer under different
+names (`loading` has them). They become one module whose parts a method can stop after, prune between, or replace.
 """
 
 from __future__ import annotations
 
-import re
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.activations import ACT2FN
 
-from elue.errors import unknown
-
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """Shape of an encoder. `embedding` differs from `hidden` where the table is projected (ELECTRA)."""
+    """Shape of an encoder. `embedding` differs from `hidden` where the table is projected (ELECTRA, ALBERT).
+
+    `weights_of` says, where layers share weights, whose each layer has: (0, 0, 0) is three times the same (ALBERT).
+    """
 
     vocabulary: int
     hidden: int
@@ -36,6 +36,10 @@ class EncoderConfig:
     activation: str = "gelu"
     epsilon: float = 1e-12
     dropout: float = 0.1
+    weights_of: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights_of", tuple(self.weights_of))  # a list where it was read from JSON
 
 
 class Embeddings(nn.Module):
@@ -152,7 +156,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.embed = Embeddings(config)
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        own = {index: Layer(config) for index in sorted(set(config.weights_of or range(config.layers)))}
+        self.layers = nn.ModuleList(own[index] for index in config.weights_of or range(config.layers))
 
     def forward(self, ids: Tensor, segments: Tensor | None = None, mask: Tensor | None = None) -> list[Tensor]:
         """Hidden states after every layer, each (batch, tokens, hidden)."""
@@ -165,71 +170,17 @@ class Encoder(nn.Module):
 
 def truncated(encoder: Encoder, layers: int) -> Encoder:
     """A copy of the encoder's embeddings and first `layers` layers: a network of its own."""
-    cut = Encoder(replace(encoder.config, layers=layers))
+    cut = Encoder(replace(encoder.config, layers=layers, weights_of=encoder.config.weights_of[:layers]))
     state = cut.state_dict()
     cut.load_state_dict({name: tensor for name, tensor in encoder.state_dict().items() if name in state})
     return cut
 
 
-_BERT = [
-    (r"embeddings\.word_embeddings", "embed.word"),
-    (r"embeddings\.position_embeddings", "embed.position"),
-    (r"embeddings\.token_type_embeddings", "embed.segment"),
-    (r"embeddings\.LayerNorm", "embed.norm"),
-    (r"embeddings_project", "embed.project"),
-    (r"encoder\.layer\.(\d+)\.attention\.self\.(query|key|value)", r"layers.\1.attention.\2"),
-    (r"encoder\.layer\.(\d+)\.attention\.output\.dense", r"layers.\1.attention.output"),
-    (r"encoder\.layer\.(\d+)\.attention\.output\.LayerNorm", r"layers.\1.attention.norm"),
-    (r"encoder\.layer\.(\d+)\.intermediate\.dense", r"layers.\1.feed_forward.inner"),
-    (r"encoder\.layer\.(\d+)\.output\.dense", r"layers.\1.feed_forward.outer"),
-    (r"encoder\.layer\.(\d+)\.output\.LayerNorm", r"layers.\1.feed_forward.norm"),
-]
-_DISTILBERT = [
-    *_BERT[:4],
-    (r"transformer\.layer\.(\d+)\.attention\.q_lin", r"layers.\1.attention.query"),
-    (r"transformer\.layer\.(\d+)\.attention\.k_lin", r"layers.\1.attention.key"),
-    (r"transformer\.layer\.(\d+)\.attention\.v_lin", r"layers.\1.attention.value"),
-    (r"transformer\.layer\.(\d+)\.attention\.out_lin", r"layers.\1.attention.output"),
-    (r"transformer\.layer\.(\d+)\.sa_layer_norm", r"layers.\1.attention.norm"),
-    (r"transformer\.layer\.(\d+)\.ffn\.lin1", r"layers.\1.feed_forward.inner"),
-    (r"transformer\.layer\.(\d+)\.ffn\.lin2", r"layers.\1.feed_forward.outer"),
-    (r"transformer\.layer\.(\d+)\.output_layer_norm", r"layers.\1.feed_forward.norm"),
-]
-NAMES = {"bert": _BERT, "roberta": _BERT, "electra": _BERT, "distilbert": _DISTILBERT}
-"""For each transformers model type, its parameter names as patterns and ours."""
-
-
-def config_from_transformers(config: Any) -> EncoderConfig:
-    """Our config for a transformers one. Raises ElueError for an architecture that is not BERT-like."""
-    if config.model_type not in NAMES:
-        raise unknown("encoder architecture", config.model_type, NAMES, code="unknown_architecture")
-    distil = config.model_type == "distilbert"
-    return EncoderConfig(
-        vocabulary=config.vocab_size,
-        hidden=config.hidden_size,
-        layers=config.num_hidden_layers,
-        heads=config.num_attention_heads,
-        intermediate=config.hidden_dim if distil else config.intermediate_size,
-        positions=config.max_position_embeddings,
-        types=0 if distil else config.type_vocab_size,
-        embedding=getattr(config, "embedding_size", config.hidden_size),
-        position_offset=config.pad_token_id + 1 if config.model_type == "roberta" else 0,
-        pad=config.pad_token_id,
-        activation=config.activation if distil else config.hidden_act,
-        epsilon=1e-12 if distil else config.layer_norm_eps,
-        dropout=config.dropout if distil else config.hidden_dropout_prob,
-    )
-
-
-def from_transformers(model: nn.Module) -> Encoder:
-    """The same encoder with the same weights, from a model that `transformers.AutoModel` loaded."""
-    source = getattr(model, "config")  # noqa: B009
-    encoder = Encoder(config_from_transformers(source))
-    state = {}
-    for key, tensor in model.state_dict().items():
-        for pattern, name in NAMES[source.model_type]:
-            renamed, found = re.subn(f"^{pattern}", name, key)
-            if found:
-                state[renamed] = tensor
-    encoder.load_state_dict(state)
-    return encoder
+def unshared(encoder: Encoder) -> Encoder:
+    """The encoder itself, or where layers share weights a copy in which each has its own, to be changed by itself."""
+    if not encoder.config.weights_of:
+        return encoder
+    apart = deepcopy(encoder)
+    apart.config = replace(encoder.config, weights_of=())
+    apart.layers = nn.ModuleList(cast(Layer, deepcopy(layer)) for layer in encoder.layers)
+    return apart

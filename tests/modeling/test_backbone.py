@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from safetensors.torch import load_file, save_file
+from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel, PreTrainedTokenizerFast
 
 from elue.errors import ElueError
 from elue.modeling.backbone import learn_wordpiece, load_backbone
@@ -107,3 +108,50 @@ def test_another_architecture_is_refused(tmp_path: Path, folder: Path):
     with pytest.raises(ElueError) as caught:
         load_backbone(job, options(job))
     assert caught.value.code == "unknown_architecture"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("prefix", ["", "elasticbert."])
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_elasticbert_is_loaded_by_its_own_names(tmp_path: Path, folder: Path, prefix: str, file: str):
+    reference = BertModel.from_pretrained(folder).eval()
+    values = json.loads((folder / "config.json").read_text())
+    extra = {"model_type": "elasticbert", "num_output_layers": 2, "max_output_layers": 12}
+    (folder / "config.json").write_text(json.dumps({**values, **extra}))
+    state = {name: tensor for name, tensor in reference.state_dict().items() if not name.startswith("pooler")}
+    state |= {f"encoder.pooler.{exit}.dense.{part}": torch.ones(16) for exit in range(2) for part in ("weight", "bias")}
+    state = {prefix + name: tensor.clone() for name, tensor in state.items()}
+    (folder / "model.safetensors").unlink()
+    if file == "model.safetensors":
+        save_file(state, folder / file)
+    else:
+        torch.save(state, folder / file)
+    job = replace(small.job(tmp_path), backbone=str(folder))
+    encoder, text, _ = load_backbone(job, options(job))
+    ids, _ = text.tensors(job.train[0].sample)
+    expected = reference(input_ids=ids, output_hidden_states=True).hidden_states[1:]
+    for ours, theirs in zip(encoder.eval()(ids), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_albert_is_loaded_with_shared_layers(tmp_path: Path, folder: Path):
+    shape = {"vocab_size": 99, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
+    config = AlbertConfig(**shape, embedding_size=8, intermediate_size=32, max_position_embeddings=24)
+    reference = AlbertModel(config).eval()
+    reference.save_pretrained(folder)
+    job = replace(small.job(tmp_path), backbone=str(folder))
+    encoder, text, _ = load_backbone(job, options(job))
+    ids, _ = text.tensors(job.train[0].sample)
+    expected = reference(input_ids=ids, output_hidden_states=True).hidden_states[1:]
+    for ours, theirs in zip(encoder.eval()(ids), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_weights_that_the_file_lacks_are_not_made_up(tmp_path: Path, folder: Path):
+    state = load_file(folder / "model.safetensors")
+    save_file({name: tensor for name, tensor in state.items() if "layer.1." not in name}, folder / "model.safetensors")
+    job = replace(small.job(tmp_path), backbone=str(folder))
+    with pytest.raises(ElueError, match="layers") as caught:
+        load_backbone(job, options(job))
+    assert caught.value.code == "bad_weights"

@@ -1,66 +1,15 @@
-"""Our encoder against transformers' own models, for the four shapes it knows."""
+"""The encoder: attention with and without weights, cut after some layers, layers that share weights."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
-from transformers import (
-    BertConfig,
-    BertModel,
-    DistilBertConfig,
-    DistilBertModel,
-    ElectraConfig,
-    ElectraModel,
-    GPT2Config,
-    RobertaConfig,
-    RobertaModel,
-)
 
-from elue.errors import ElueError
-from elue.modeling.encoder import config_from_transformers, from_transformers, truncated
+from elue.modeling.encoder import Encoder, truncated, unshared
 from tests import small
-
-SHAPE = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}
-
-
-def bert() -> nn.Module:
-    return BertModel(BertConfig(**SHAPE), add_pooling_layer=False)
-
-
-def roberta() -> nn.Module:
-    config = RobertaConfig(**SHAPE, type_vocab_size=1, pad_token_id=1, max_position_embeddings=40)
-    return RobertaModel(config, add_pooling_layer=False)
-
-
-def electra() -> nn.Module:
-    return ElectraModel(ElectraConfig(**SHAPE, embedding_size=16))
-
-
-def distilbert() -> nn.Module:
-    return DistilBertModel(DistilBertConfig(vocab_size=60, dim=32, n_layers=3, n_heads=4, hidden_dim=48))
-
-
-MODELS = [bert, roberta, electra, distilbert]
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("make", MODELS)
-def test_every_layer_equals_the_one_of_transformers(make, masked: bool):
-    torch.manual_seed(0)
-    theirs = make().eval()
-    for parameter in theirs.parameters():
-        nn.init.normal_(parameter, std=0.3)
-    ours = from_transformers(theirs).eval()
-    ids = torch.randint(2, 60, (2, 9))
-    mask = torch.ones(2, 9, dtype=torch.bool)
-    if masked:
-        mask[1, 6:] = False
-        ids[1, 6:] = ours.config.pad
-    expected = theirs(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True).hidden_states[1:]
-    for state, reference in zip(ours(ids, mask=mask if masked else None), expected, strict=True):
-        torch.testing.assert_close(state[mask], reference[mask], atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()
@@ -84,7 +33,19 @@ def test_a_truncated_encoder_is_a_copy_of_the_first_layers():
     assert torch.equal(cut(ids)[-1], expected)
 
 
-def test_an_architecture_that_is_not_bert_like_is_named():
-    with pytest.raises(ElueError, match="gpt2") as caught:
-        config_from_transformers(GPT2Config())
-    assert caught.value.code == "unknown_architecture"
+@torch.no_grad()
+def test_layers_that_share_weights_are_one_and_can_be_set_apart():
+    shared = Encoder(replace(small.encoder().config, layers=3, weights_of=(0, 0, 1))).eval()
+    assert shared.layers[0] is shared.layers[1] is not shared.layers[2]
+    assert truncated(shared, 2).config.weights_of == (0, 0)
+    apart, ids = unshared(shared).eval(), small.batch([7])["ids"]
+    assert apart.config.weights_of == ()
+    assert torch.equal(apart(ids)[-1], shared(ids)[-1])
+    nn.init.zeros_(apart.layers[0].feed_forward.outer.weight)
+    assert apart.layers[1].feed_forward.outer.weight.abs().sum() > 0
+    assert shared.layers[0].feed_forward.outer.weight.abs().sum() > 0
+
+
+def test_an_encoder_without_shared_layers_is_left_as_it_is():
+    encoder = small.encoder()
+    assert unshared(encoder) is encoder

@@ -12,16 +12,17 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from elue.modeling.encoder import Encoder, from_transformers
+from elue.modeling.encoder import Encoder
 from elue.modeling.exits import ExitNetwork
 from elue.modeling.flow import flow
+from elue.modeling.loading import from_transformers
 from elue.modeling.packed import attend, attend_and_weigh, head
 from elue.modeling.ragged import Pack, Request, join
 from elue.modeling.running import run_encoder, run_layer
 from elue.modeling.text import Encoded
 from elue.modeling.tracing import Units, encoder_units
 from tests import small
-from tests.modeling.test_encoder import MODELS, SHAPE
+from tests.modeling.test_loading import MODELS, SHAPE
 
 LENGTHS = [9, 3, 30, 9, 1, 17, 3, 9]
 
