@@ -11,6 +11,7 @@ from markupsafe import Markup
 from elue.leaderboard import manifests, samplefiles, summaries, text
 from elue.leaderboard.charts import axes
 from elue.leaderboard.charts import data as chartdata
+from elue.tasks import metrics
 
 
 @cache
@@ -33,7 +34,7 @@ def environment() -> jinja2.Environment:
         point=text.point_text,
         count=lambda number: f"{number:,}",
         family=lambda name: text.titled(text.FAMILY_TITLES, name),
-        metric=lambda name: text.titled(text.METRIC_TITLES, name),
+        metric=metrics.title,
         trust=lambda name: text.titled(text.TRUST_TITLES, name),
     )
     env.globals.update(

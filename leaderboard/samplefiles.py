@@ -106,7 +106,7 @@ def board_file(board: Board, ids: Sequence[str], overviews: Sequence[Overview]) 
         "ids": [clean(name) for name in ids],
         "wrong": [_short(each.wrong) for each in overviews],
         "spread": [_short(each.spread) for each in overviews],
-        "metric": board.metric,
+        "numbers": board.runs[0].summary["task"]["kind"] == "regression",
         "runs": [
             {
                 "run": run.anchor,

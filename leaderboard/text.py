@@ -18,11 +18,6 @@ FAMILY_TITLES = {
     "cascade": "Cascade",
 }
 TRUST_TITLES = {"self_reported": "Self-reported", "reproduced": "Reproduced", "verified": "Verified"}
-METRIC_TITLES = {
-    "accuracy": "Accuracy",
-    "accuracy_f1": "(Accuracy + F1) / 2",
-    "pearson_spearman": "(Pearson + Spearman) / 2",
-}
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K"), (1.0, ""))
 
 

@@ -32,7 +32,7 @@ def run(
     **changes: object,
 ) -> Record:
     """A whole record of these answers to samples with these labels."""
-    kind = metrics.METRICS[metric].kind
+    kind = metrics.get(metric).kinds[0]
     pairs = list(zip(values, labels, strict=True))
     errors = [float(v != y) if kind == "classification" else v - y for v, y in pairs]
     base = make_record()

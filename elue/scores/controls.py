@@ -60,14 +60,14 @@ def shares(ladder: Ladder) -> tuple[float, ...]:
 def random_ways(metric: str, labels: Sequence[float], ladder: Ladder, seed: int = 0) -> Reached:
     """Expected score and FLOPs when the ways out taken are dealt out to the samples at random.
 
-    FLOPs and accuracy are linear in single samples: their expectation over all deals is exact, the mean over ways
+    FLOPs and exact metrics are linear in single samples: their expectation over all deals is exact, the mean over ways
     weighted by their shares. Other metrics are averaged over `DEALS` seeded deals.
     """
     import numpy as np
 
     weights = np.array(shares(ladder))
     flops = float(weights @ ladder.flops.mean(axis=0))
-    if metric == "accuracy":
+    if metrics.get(metric).exact:
         right = ladder.values == np.asarray(labels, dtype=float)[:, None]
         return Reached(100 * float(weights @ right.mean(axis=0)), flops)
     generator = np.random.default_rng(seed)
@@ -83,7 +83,7 @@ def oracle(metric: str, labels: Sequence[float], ladder: Ladder) -> Reached:
     import numpy as np
 
     error = np.abs(ladder.values - np.asarray(labels, dtype=float)[:, None])
-    if metrics.METRICS[metric].kind == "classification":
+    if "classification" in metrics.get(metric).kinds:
         right = error == 0
         eligible = right | ~right.any(axis=1, keepdims=True)
     else:
@@ -106,16 +106,16 @@ def gain(metric: str, labels: Sequence[float], ladder: Ladder, seed: int = 0) ->
     taken = ladder.values[np.arange(len(label)), ladder.taken]
     value = metrics.score(metric, labels, taken.tolist()) - random_ways(metric, labels, ladder, seed).score
     generator = np.random.default_rng(seed)
-    if metric == "accuracy":
-        differences = _accuracy_gains(ladder, label, generator)
+    if metrics.get(metric).exact:
+        differences = _exact_gains(ladder, label, generator)
     else:
         differences = np.array([_gain_once(metric, label, ladder, generator) for _ in range(COARSE)])
     low, high = np.quantile(differences, [0.025, 0.975])
     return Gain(*(round(float(each), 9) + 0.0 for each in (value, low, high)))  # no minus nought
 
 
-def _accuracy_gains(ladder: Ladder, label: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
-    """The exact gain in accuracy on each resample, in percent.
+def _exact_gains(ladder: Ladder, label: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
+    """The gain in the share of right answers on each resample, in percent.
 
     Samples that took the same way out and are right at the same ones are alike: how many of each kind are drawn is all
     it needs.

@@ -15,11 +15,6 @@ from elue.errors import ElueError
 from elue.scores.pareto import CostScore, mixture_hull
 
 
-def chance(metric: str, classes: int) -> float:
-    """The score in percent of an answer that costs nothing: a uniform guess, or for correlations any guess, 0."""
-    return 100 / classes if classes and metric in ("accuracy", "accuracy_f1") else 0.0
-
-
 def budget_range(reference: Sequence[CostScore]) -> tuple[float, float]:
     """The budgets over which `elue-1` is taken: from the reference's cheapest point to its dearest.
 
@@ -85,7 +80,8 @@ def hull_at(points: Sequence[CostScore], budget: float, floor: float = 0.0) -> f
 
     The guess scores `floor` and costs nothing, so below the cheapest point the hull falls on a straight line towards
     the floor: that share of the samples is answered which the budget pays for, the rest is guessed. Above the
-    dearest corner it is level. The lines are exact for accuracy; for F1 and correlations they are a convention.
+    dearest corner it is level. The lines are exact for shares of right answers; for other
+    metrics they are a convention.
     """
     hull = _hull(points, floor)
     for (start, low), (end, high) in pairwise(hull):
@@ -127,7 +123,7 @@ def elue_1(
       beats a curve that contains it: where it does not reach, it has the guess (below) or its own score (above).
     - Nothing is extrapolated; a point outside the range of budgets counts only as far as it lifts the hull inside.
     - The reference scores 0, and no points at all score like a guess.
-    `floor` is the score of a guess, see `chance`; points that score less count as one.
+    `floor` is the score of a guess, see `elue.tasks.metrics.chance`; points that score less count as one.
     """
     return hull_mean(points, low, high, floor) - hull_mean(reference, low, high, floor)
 

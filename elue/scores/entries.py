@@ -11,11 +11,11 @@ from elue import tasks
 from elue.errors import ElueError
 from elue.record.board import CurveKey, board_of, curve_of, is_ranked
 from elue.record.schema import Record
-from elue.scores import curve as score
 from elue.scores.hulls import Points
 from elue.scores.pareto import CostScore
 from elue.scores.resampling import Column, Resampled, column_of
 from elue.scores.tracks import Track
+from elue.tasks import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def gathered(
 
 
 def guess(head: Record, columns: Sequence[Column]) -> float:
-    """The score of a guess on a run's task, see `elue.scores.curve.chance`.
+    """The score of a guess on a run's task, see `elue.tasks.metrics.chance`.
 
     How many classes there are the task says itself or, of a user's own, the answers that are right in `columns`.
     """
@@ -79,7 +79,7 @@ def guess(head: Record, columns: Sequence[Column]) -> float:
         classes = len(tasks.get(head.task.name).labels)
     elif head.task.kind == "classification":
         classes = len({float(value) for column in columns for value in np.unique(column.value[column.error == 0])})
-    return score.chance(head.task.metric, classes)
+    return metrics.chance(head.task.metric, classes)
 
 
 def points_of(runs: Sequence[Run], drawn: Resampled | None) -> Points | None:

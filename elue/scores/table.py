@@ -19,6 +19,7 @@ from elue import tasks
 from elue.errors import ElueError, unknown
 from elue.scores import curve as score
 from elue.scores.pareto import CostScore
+from elue.tasks import metrics
 
 REQUIRED = ("task", "method", "mflops_per_sample", "score")
 OPTIONAL = ("edition", "kind", "params_millions", "family", "title", "paper")
@@ -123,7 +124,7 @@ def floor_of(task: str) -> float:
     if task not in tasks.names():
         return 0.0
     spec = tasks.get(task)
-    return score.chance(spec.metric, len(spec.labels))
+    return metrics.chance(spec.metric, len(spec.labels))
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:

@@ -26,7 +26,7 @@ from elue.record import schema
 from elue.record.files import Identity
 from elue.record.schema import Record
 from elue.scores.table import DeclaredPoint, read_points
-from elue.tasks import TaskSpec
+from elue.tasks import TaskSpec, metrics
 
 PROFILE = "elue-2022"
 """The accounting that the points were declared under."""
@@ -63,10 +63,14 @@ def import_table(table: Path, out: Path, reference: str, published: str, split: 
 def published_interval(metric: str, score: float, samples: int) -> tuple[float, float]:
     """A 95 % interval for a published score in percent, from the number of samples alone.
 
-    Wilson's (1927) for shares of right answers, and taken for their mean with F1 too; Fisher's z for correlations.
+    Wilson's (1927) for shares of right answers, and taken for their mean with F1 too; Fisher's z for correlations. For
+    other metrics their number tells nothing: the interval is the score alone.
     """
     share, z = score / 100, _QUANTILE
-    if metric == "pearson_spearman":
+    form = metrics.get(metric).published
+    if form == "none":
+        return score, score
+    if form == "fisher":
         if samples <= 3 or abs(share) >= 1:
             return score, score
         centre, spread = math.atanh(share), z / math.sqrt(samples - 3)

@@ -1,8 +1,7 @@
-"""Scores of a task and their intervals, in percent.
+"""Metrics: one row of `METRICS` each, which all that depends on a metric reads. Scores are in percent.
 
-Every metric here depends on the samples only through how often each (label, value) pair occurs. So a bootstrap
-resample is a vector of counts: for classes a multinomial draw over the confusion table, which is the same
-distribution as drawing samples one by one.
+A higher score is a better one, always: fronts, hulls and leads need no more than that. To add a metric, add its row;
+`value` alone will do, the other forms are there to be fast.
 """
 
 from __future__ import annotations
@@ -12,15 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from elue.errors import ElueError, unknown
+from elue.tasks import agreement, correlation
+from elue.tasks.drawing import counts_of, drawn
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
-
-CHUNK = 2_000_000
-"""Numbers held at once while resampling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +33,99 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """How a metric is computed: `value` on the samples, `resample` on that many bootstrap resamples of them."""
+    """A metric in all that the rest of the standard asks of it. Its forms give fractions, 1 for the best.
 
-    kind: Literal["classification", "regression"]
+    - `title` is what pages call it, `kinds` are the kinds of tasks it is for, `classes` how many classes it needs.
+    - `value` gives it for labels and answers, (samples,) both.
+    - `chance` gives the score in percent of an answer that costs nothing, for so many classes: that of a uniform guess
+      where classes are equally frequent, or 0 where any guess has it. No points of a curve count below it.
+    - `counted` gives it for runs side by side on rows of counts, how often each sample was drawn: answers (samples,
+      runs), labels (samples, 1) or, where each run tells its own, (samples, runs), counts (rows, samples); the result
+      is (rows, runs). `resampled` gives it on so many resamples of its own drawing, (resamples,).
+    - `exact` says that it is the share of right answers, whose expectation over random ways out is exact.
+    - `right_or_wrong` says that records tell of each answer only whether it is right, not what would have been.
+    - `published` says which interval a published score has, of which only the number of samples is known.
+    - `least` is the lowest score there can be, in percent.
+    """
+
+    name: str
+    title: str
+    kinds: tuple[str, ...]
     value: Callable[[Array, Array], float]
-    resample: Callable[[Array, Array, np.random.Generator, int], Array]
+    chance: Callable[[int], float]
+    counted: Callable[[Array, Array, Array], Array] | None = None
+    resampled: Callable[[Array, Array, np.random.Generator, int], Array] | None = None
+    classes: int | None = None
+    exact: bool = False
+    right_or_wrong: bool = False
+    published: Literal["wilson", "fisher", "none"] = "none"
+    least: float = 0.0
+
+
+def _uniform(classes: int) -> float:
+    return 100 / classes if classes else 0.0
+
+
+def _nothing(classes: int) -> float:
+    return 0.0
+
+
+_ROWS = (
+    Metric(
+        name="accuracy",
+        title="Accuracy",
+        kinds=("classification",),
+        value=agreement.accuracy,
+        chance=_uniform,
+        counted=agreement.accuracy_counted,
+        resampled=agreement.accuracy_resampled,
+        exact=True,
+        right_or_wrong=True,
+        published="wilson",
+    ),
+    Metric(
+        name="accuracy_f1",
+        title="(Accuracy + F1) / 2",
+        kinds=("classification",),
+        value=agreement.accuracy_f1,
+        chance=_uniform,
+        counted=agreement.accuracy_f1_counted,
+        resampled=agreement.accuracy_f1_resampled,
+        classes=2,
+        right_or_wrong=True,
+        published="wilson",
+    ),
+    Metric(
+        name="pearson_spearman",
+        title="(Pearson + Spearman) / 2",
+        kinds=("regression",),
+        value=correlation.pearson_spearman,
+        chance=_nothing,
+        counted=correlation.pearson_spearman_counted,
+        resampled=correlation.pearson_spearman_resampled,
+        published="fisher",
+        least=-100.0,
+    ),
+)
+METRICS: Mapping[str, Metric] = {row.name: row for row in _ROWS}
+"""All metrics by name; F1 is that of class 1."""
+
+
+def get(metric: str) -> Metric:
+    """The row of a metric. Raises ElueError `unknown_metric`, naming the nearest."""
+    if metric not in METRICS:
+        raise unknown("metric", metric, METRICS)
+    return METRICS[metric]
+
+
+def title(metric: str) -> str:
+    """What pages call a metric; one that is not known goes by its name, spelled with spaces."""
+    return METRICS[metric].title if metric in METRICS else metric.replace("_", " ").capitalize()
+
+
+def chance(metric: str, classes: int) -> float:
+    """The score in percent of an answer that costs nothing, see `Metric`. Raises ElueError for an unknown metric."""
+    return get(metric).chance(classes)
 
 
 def score(metric: str, labels: Sequence[float], values: Sequence[float]) -> float:
@@ -47,8 +133,8 @@ def score(metric: str, labels: Sequence[float], values: Sequence[float]) -> floa
 
     Raises ElueError for an unknown metric, no samples, or not as many values as labels.
     """
-    found, label, value = _arrays(metric, labels, values)
-    return 100 * found.value(label, value)
+    row, label, value = _arrays(metric, labels, values)
+    return 100 * row.value(label, value)
 
 
 def interval(
@@ -62,8 +148,14 @@ def interval(
     """Percentile bootstrap interval over samples (Efron 1979), in percent; the same seed gives the same interval."""
     import numpy as np
 
-    found, label, value = _arrays(metric, labels, values)
-    scores = found.resample(label, value, np.random.default_rng(seed), resamples)
+    row, label, value = _arrays(metric, labels, values)
+    generator = np.random.default_rng(seed)
+    if row.resampled:
+        scores = row.resampled(label, value, generator, resamples)
+    else:
+        chunks = drawn(generator, len(label), resamples)
+        parts = [_counted(row, label[:, None], value[:, None], counts_of(rows)) for rows in chunks]
+        scores = np.concatenate(parts)[:, 0]
     tail = (1 - confidence) / 2
     low, high = np.quantile(scores, [tail, 1 - tail])
     return 100 * float(low), 100 * float(high)
@@ -74,103 +166,32 @@ def measure(metric: str, labels: Sequence[float], values: Sequence[float], seed:
     return Score(metric, score(metric, labels, values), *interval(metric, labels, values, seed))
 
 
+def counted(metric: str, labels: Array, values: Array, counts: Array) -> Array:
+    """The metric in percent on rows of counts, (rows, runs), see `Metric`. Raises ElueError for an unknown metric."""
+    return 100 * _counted(get(metric), labels, values, counts)
+
+
+def _counted(row: Metric, labels: Array, values: Array, counts: Array) -> Array:
+    """As the metric counts, or drawn sample by sample where it has no such form."""
+    import numpy as np
+
+    if row.counted:
+        return row.counted(labels, values, counts)
+    label = np.broadcast_to(labels, values.shape)
+    scores = np.empty((len(counts), values.shape[1]))
+    for place, count in enumerate(counts.astype(int)):
+        again = np.repeat(np.arange(len(values)), count)
+        scores[place] = [row.value(label[again, run], values[again, run]) for run in range(values.shape[1])]
+    return scores
+
+
 def _arrays(metric: str, labels: Sequence[float], values: Sequence[float]) -> tuple[Metric, Array, Array]:
     import numpy as np
 
-    if metric not in METRICS:
-        raise unknown("metric", metric, METRICS)
+    row = get(metric)
     label, value = np.asarray(labels, dtype=float), np.asarray(values, dtype=float)
     if label.shape != value.shape or label.ndim != 1 or not len(label):
         raise ElueError("unpaired_scores", f"{len(values)} values for {len(labels)} labels: nothing to score.")
     if not np.isfinite(value).all():
         raise ElueError("invalid_values", f"Values to score by {metric} must be finite numbers.")
-    return METRICS[metric], label, value
-
-
-def _accuracy(labels: Array, values: Array) -> float:
-    from sklearn.metrics import accuracy_score
-
-    return float(accuracy_score(labels, values))
-
-
-def _accuracy_resampled(labels: Array, values: Array, generator: np.random.Generator, resamples: int) -> Array:
-    count = len(labels)
-    return generator.binomial(count, float((labels == values).mean()), resamples) / count
-
-
-def _accuracy_f1(labels: Array, values: Array) -> float:
-    from sklearn.metrics import f1_score
-
-    return (_accuracy(labels, values) + float(f1_score(labels == 1, values == 1, zero_division=0.0))) / 2
-
-
-def _accuracy_f1_resampled(labels: Array, values: Array, generator: np.random.Generator, resamples: int) -> Array:
-    import numpy as np
-
-    count = len(labels)
-    cells = np.array([((labels == 1) == left) & ((values == 1) == right) for left in (0, 1) for right in (0, 1)])
-    tables = generator.multinomial(count, cells.mean(axis=1), resamples)
-    negative, false_alarm, missed, hit = tables.T
-    found = 2 * hit + missed + false_alarm
-    f1 = np.divide(2 * hit, found, out=np.zeros(resamples), where=found > 0)
-    return ((negative + hit) / count + f1) / 2
-
-
-def _pearson_spearman(labels: Array, values: Array) -> float:
-    import warnings
-
-    import numpy as np
-    from scipy.stats import pearsonr, spearmanr
-
-    if len(labels) < 2 or np.ptp(labels) == 0 or np.ptp(values) == 0:
-        return 0.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # nearly constant values are scored as they are
-        both = pearsonr(labels, values).statistic + spearmanr(labels, values).statistic
-    return float(both) / 2 if np.isfinite(both) else 0.0
-
-
-def _pearson_spearman_resampled(labels: Array, values: Array, generator: np.random.Generator, resamples: int) -> Array:
-    import numpy as np
-
-    count = len(labels)
-    groups = [np.unique(numbers, return_inverse=True)[1] for numbers in (labels, values)]
-    scores = []
-    rows = max(1, CHUNK // count)
-    for start in range(0, resamples, rows):
-        size = min(rows, resamples - start)
-        drawn = generator.integers(count, size=(size, count))
-        ranks = [_ranks(group[drawn]) for group in groups]
-        scores.append((_correlations(labels[drawn], values[drawn]) + _correlations(*ranks)) / 2)
-    return np.concatenate(scores)
-
-
-def _ranks(groups: NDArray[np.intp]) -> Array:
-    """Average ranks along each row of small integers, by counting instead of sorting."""
-    import numpy as np
-
-    rows, kinds = len(groups), int(groups.max()) + 1
-    flat = groups + np.arange(rows)[:, None] * kinds
-    counts = np.bincount(flat.ravel(), minlength=rows * kinds).reshape(rows, kinds)
-    average = np.cumsum(counts, axis=1) - (counts - 1) / 2
-    return average.ravel()[flat]
-
-
-def _correlations(left: Array, right: Array) -> Array:
-    """Pearson's correlation of each row, 0 where either side is constant."""
-    import numpy as np
-
-    varied = (np.ptp(left, axis=1) > 0) & (np.ptp(right, axis=1) > 0)
-    left = left - left.mean(axis=1, keepdims=True)
-    right = right - right.mean(axis=1, keepdims=True)
-    scale = np.sqrt(np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right))
-    product = np.einsum("ij,ij->i", left, right)
-    return np.divide(product, scale, out=np.zeros(len(left)), where=varied & (scale > 0))
-
-
-METRICS: Mapping[str, Metric] = {
-    "accuracy": Metric("classification", _accuracy, _accuracy_resampled),
-    "accuracy_f1": Metric("classification", _accuracy_f1, _accuracy_f1_resampled),
-    "pearson_spearman": Metric("regression", _pearson_spearman, _pearson_spearman_resampled),
-}
-"""Accuracy; (accuracy + F1 of class 1) / 2; (Pearson + Spearman) / 2."""
+    return row, label, value

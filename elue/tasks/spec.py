@@ -162,14 +162,16 @@ def _problem(spec: TaskSpec) -> str | None:
     """What is wrong with a well-typed task, if anything."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", spec.name):
         return f"the name '{spec.name}' may hold only letters, digits, '_', '-' and '.'"
-    if spec.metric not in metrics.METRICS:
-        return str(unknown("metric", spec.metric, metrics.METRICS)).rstrip(".")
-    if metrics.METRICS[spec.metric].kind != spec.kind:
+    try:
+        metric = metrics.get(spec.metric)
+    except ElueError as error:
+        return str(error).rstrip(".")
+    if spec.kind not in metric.kinds:
         return f"the metric '{spec.metric}' is not one for a {spec.kind}"
     if spec.kind == "classification" and len(set(spec.labels)) < max(2, len(spec.labels)):
         return "'labels' must name at least two classes, each once"
-    if spec.metric == "accuracy_f1" and len(spec.labels) != 2:
-        return f"'accuracy_f1' needs two labels, not {len(spec.labels)}"
+    if metric.classes not in (None, len(spec.labels)):
+        return f"'{metric.name}' needs {metric.classes} labels, not {len(spec.labels)}"
     if spec.kind == "regression" and (spec.labels or not spec.low < spec.high):
         return "a regression has no 'labels', and 'low' must be less than 'high'"
     splits = (*spec.sizes, *spec.files, *(spec.hub.splits if spec.hub else ()))

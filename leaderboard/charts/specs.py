@@ -13,7 +13,8 @@ import altair as alt
 
 from elue.leaderboard.boards import Board
 from elue.leaderboard.charts.data import COLOURS, DASHES, SHAPES, log_axis, rows, score_domain
-from elue.leaderboard.text import METRIC_TITLES, clean, titled
+from elue.leaderboard.text import clean
+from elue.tasks import metrics
 
 _INK, _MUTED, _GRID = "var(--ink, #1b2733)", "var(--muted, #55606b)", "var(--grid, #e3e7eb)"
 _PAPER, _FRONT = "var(--paper, #ffffff)", "var(--front, #f0cf6b)"
@@ -53,7 +54,7 @@ def _filled(template: dict[str, Any], data: list[dict[str, Any]], board: Board, 
     for row in data:
         row["left"], row["right"] = max(row["left"], left), min(row["right"], right)
     values = {"picked": own, "hovered": "", "x0": left, "x1": right, "y0": bottom, "y1": top, "ticks": ticks}
-    title = f"{clean(titled(METRIC_TITLES, board.metric))}, %"
+    title = f"{clean(metrics.title(board.metric))}, %"
     return {
         **template,
         "datasets": {"runs": data},

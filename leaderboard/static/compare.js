@@ -114,9 +114,8 @@
       return;
     }
     const [a, b] = await Promise.all([left, right].map((run) => window.elue.load(`samples/${run.run}`)));
-    const regression = board.metric === "pearson_spearman";
     const places = board.ids.map((_, i) => i);
-    const better = (x, y) => places.filter((i) => (regression ? Math.abs(x.error[i]) < Math.abs(y.error[i]) : !x.error[i] && y.error[i]));
+    const better = (x, y) => places.filter((i) => (board.numbers ? Math.abs(x.error[i]) < Math.abs(y.error[i]) : !x.error[i] && y.error[i]));
     const [won, lost] = [better(a, b), better(b, a)];
     const saved = places.map((i) => (b.flops[i] ? 1 - a.flops[i] / b.flops[i] : 0));
     const total = (values) => values.reduce((sum, value) => sum + value, 0);

@@ -38,10 +38,8 @@
     return places.filter((i) => board.ids[i].toLowerCase().includes(wanted) || texts(board.ids[i]).toLowerCase().includes(wanted));
   }
 
-  const regression = () => board.metric === "pearson_spearman";
-
   function outcome(i) {
-    if (regression()) return `${run.error[i] >= 0 ? "+" : "−"}${Math.abs(run.error[i]).toFixed(3)}`;
+    if (board.numbers) return `${run.error[i] >= 0 ? "+" : "−"}${Math.abs(run.error[i]).toFixed(3)}`;
     return run.error[i] ? "wrong" : "right";
   }
 
@@ -52,7 +50,7 @@
   function show() {
     const places = order();
     const texted = "texts" in table.dataset;
-    const heads = ["Sample", ...(texted ? ["Text"] : []), regression() ? "Mean error" : "Methods that err", "FLOPs", "Outcome"];
+    const heads = ["Sample", ...(texted ? ["Text"] : []), board.numbers ? "Mean error" : "Methods that err", "FLOPs", "Outcome"];
     table.tHead.rows[0].replaceChildren(
       ...heads.map((head, i) => {
         const right = i >= heads.length - 3 && i < heads.length - 1;
@@ -71,9 +69,9 @@
         const row = make("tr", [
           make("th", known ? button : bdi(id), { scope: "row" }),
           ...(texted ? [make("td", what, { class: "long" })] : []),
-          number(board.wrong[i], regression() ? board.wrong[i].toFixed(3) : `${Math.round(100 * board.wrong[i])} %`),
+          number(board.wrong[i], board.numbers ? board.wrong[i].toFixed(3) : `${Math.round(100 * board.wrong[i])} %`),
           number(run.flops[i], flops(run.flops[i])),
-          make("td", make("span", outcome(i), { class: `outcome ${!regression() && run.error[i] ? "bad" : ""}` })),
+          make("td", make("span", outcome(i), { class: `outcome ${!board.numbers && run.error[i] ? "bad" : ""}` })),
         ]);
         row.classList.toggle("shown", id === chosen);
         row.dataset.id = id;

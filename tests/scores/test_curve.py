@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from elue.errors import ElueError
-from elue.scores.curve import anchored, budget_range, chance, elue_1, elue_2022, hull_at, hull_mean
+from elue.scores.curve import anchored, budget_range, elue_1, elue_2022, hull_at, hull_mean
 from tests.scoring import area, envelope, old_score
 
 REFERENCE = [(1060.0, 84.1), (1412.0, 85.7), (2118.0, 87.0), (4235.0, 88.6)]
@@ -153,17 +153,3 @@ def test_what_cannot_be_scored_is_refused() -> None:
             hull_mean(REFERENCE, low, high)
     with pytest.raises(ElueError, match="no place on a front"):
         hull_at([(1.0, math.nan)], 1)
-
-
-@pytest.mark.parametrize(
-    ("metric", "classes", "score"),
-    [
-        ("accuracy", 2, 50),
-        ("accuracy", 3, 100 / 3),
-        ("accuracy_f1", 2, 50),
-        ("pearson_spearman", 0, 0),
-        ("accuracy", 0, 0),
-    ],
-)
-def test_a_guess(metric: str, classes: int, score: float) -> None:
-    assert chance(metric, classes) == score

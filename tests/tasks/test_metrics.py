@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import pytest
 
 from elue.errors import ElueError
-from elue.tasks.metrics import METRICS, Score, interval, measure, score
+from elue.tasks.metrics import METRICS, Score, chance, interval, measure, score
 
 
 def classes(count: int, seed: int = 0, right: float = 0.8) -> tuple[list[int], list[int]]:
@@ -120,7 +120,7 @@ def test_measure_gathers_both():
 def test_chunks_make_one_sample_of_resamples(monkeypatch):
     labels, values = numbers(100)
     whole = interval("pearson_spearman", labels, values)
-    monkeypatch.setattr("elue.tasks.metrics.CHUNK", 250)
+    monkeypatch.setattr("elue.tasks.drawing.CHUNK", 250)
     assert interval("pearson_spearman", labels, values) == pytest.approx(whole)
 
 
@@ -196,3 +196,22 @@ def test_twenty_five_thousand_samples_take_about_a_second(metric):
 def test_metrics_import_nothing_heavy():
     code = "import sys, elue.tasks.metrics; print(sorted({'torch', 'numpy', 'scipy', 'sklearn'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("metric", "classes", "points"),
+    [
+        ("accuracy", 2, 50),
+        ("accuracy", 3, 100 / 3),
+        ("accuracy_f1", 2, 50),
+        ("pearson_spearman", 0, 0),
+        ("accuracy", 0, 0),
+    ],
+)
+def test_a_guess(metric, classes, points):
+    assert chance(metric, classes) == points
+
+
+def test_an_unknown_metric_has_no_chance():
+    with pytest.raises(ElueError, match="Did you mean 'accuracy_f1'"):
+        chance("acuracy_f1", 2)

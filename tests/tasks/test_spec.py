@@ -96,7 +96,7 @@ def test_own_regression_is_scored_by_correlation(tmp_path):
         ('["bad", "good"]', '["good", "good"]', "at least two classes"),
         ("title =", 'metric = "f1"\ntitle =', "Unknown metric 'f1'"),
         ("title =", 'metric = "pearson_spearman"\ntitle =', "not one for a classification"),
-        ('labels = ["bad", "good"]', 'metric = "accuracy_f1"\nlabels = ["a", "b", "c"]', "needs two labels"),
+        ('labels = ["bad", "good"]', 'metric = "accuracy_f1"\nlabels = ["a", "b", "c"]', "needs 2 labels"),
         ("title =", 'name = "../mine"\ntitle =', "'../mine' may hold only"),
         ('"classification"', '"regression"', "a regression has no 'labels'"),
         ("title =", "title", "cannot be read as TOML"),
