@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 API = 1
 """Version of this protocol. A method states the one it was written for in `Method.api`."""
@@ -32,13 +32,16 @@ class Sample:
     pair: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A unit of the model that ran on an input of this shape, `times` times over."""
 
     unit: str
     shape: tuple[int, ...]
     times: int = 1
+
+
+Trace = tuple[Step, ...]
+"""What was executed for one sample, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Prediction:
 
     value: float
     scores: tuple[float, ...] = ()
-    trace: tuple[Step, ...] = ()
+    trace: Trace = ()
     declared: int | None = None
 
 

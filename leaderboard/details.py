@@ -71,19 +71,19 @@ def spend_of(samples: Samples, flops: Mapping[str, float] | None = None) -> tupl
 
     `flops` is the mean FLOPs a sample of each unit, where they are known.
     """
-    taken = [0] * len(samples.paths)
-    for place in samples.path:
+    taken = [0] * len(samples.traces)
+    for place in samples.trace_of:
         taken[place] += 1
     ran: dict[str, int] = defaultdict(int)
     rows: dict[str, int] = defaultdict(int)
     order: dict[str, int] = {}
-    for path, times_taken in zip(samples.paths, taken, strict=True):
-        for unit, shape, times in path:
+    for trace, times_taken in zip(samples.traces, taken, strict=True):
+        for unit, shape, times in trace:
             order.setdefault(unit, len(order))
             rows[unit] += times_taken * times * (shape[0] if shape else 1)
-        for unit in {unit for unit, _, _ in path}:
+        for unit in {unit for unit, _, _ in trace}:
             ran[unit] += times_taken
-    total = len(samples.path)
+    total = len(samples.trace_of)
     found = [
         Spend(unit, *_parts(unit), ran[unit] / total, rows[unit] / ran[unit], (flops or {}).get(unit))
         for unit in order

@@ -41,7 +41,7 @@ def export(
         out.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise ElueError("unwritable", f"Cannot write {out}: {error.strerror}.", "Name another file.") from None
-    note(f"{len(found.id):,} samples with {len(found.paths):,} distinct traces are in {out}")
+    note(f"{len(found.id):,} samples with {len(found.traces):,} distinct traces are in {out}")
 
 
 @app.command("import")
@@ -66,10 +66,10 @@ def read(
         raise ElueError("unreadable", f"Cannot read {file}: {error}.") from None
     found = traces.loads(text, str(file), labels)
     if as_json:
-        fields = {"id": found.id, "value": found.value, "path": found.path, "paths": found.paths}
+        fields = {"id": found.id, "value": found.value, "path": found.trace_of, "paths": found.traces}
         typer.echo(json.dumps(fields, indent=None if len(found.id) > 100 else 1))
     else:
-        note(f"{len(found.id):,} samples, {len(found.paths):,} distinct traces")
+        note(f"{len(found.id):,} samples, {len(found.traces):,} distinct traces")
         table(("unit", "samples", "times", "shapes"), _units(found), right=("samples", "times", "shapes"))
     if check is not None:
         different = traces.difference(found, traces.of(*_find(check, runs)))
@@ -87,17 +87,17 @@ def _labels(task: str | None) -> tuple[str, ...]:
     return tuple(tasks.get(task).labels)
 
 
-def _units(found: traces.Traces) -> list[tuple[str, str, str, str]]:
+def _units(found: traces.TraceTable) -> list[tuple[str, str, str, str]]:
     """For each unit the samples it ran for, how often it ran in all, and its distinct shapes."""
-    paths = Counter(found.path)
+    taken = Counter(found.trace_of)
     samples: Counter[str] = Counter()
     times: Counter[str] = Counter()
     shapes: dict[str, set[tuple[int, ...]]] = {}
-    for place, path in enumerate(found.paths):
-        for unit in {unit for unit, _, _ in path}:
-            samples[unit] += paths[place]
-        for unit, shape, repeated in path:
-            times[unit] += repeated * paths[place]
+    for place, trace in enumerate(found.traces):
+        for unit in {unit for unit, _, _ in trace}:
+            samples[unit] += taken[place]
+        for unit, shape, repeated in trace:
+            times[unit] += repeated * taken[place]
             shapes.setdefault(unit, set()).add(shape)
     return [(unit, f"{samples[unit]:,}", f"{times[unit]:,}", f"{len(shapes[unit]):,}") for unit in shapes]
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from elue.meter import profile as profiles
+from elue.meter.counts import Counts
 from elue.meter.profile import Profile
 from elue.protocol import Method, Point, Prediction, Sample, Step, TaskInfo
+from elue.record.trace import fault, step_text
 
 TOLERANCE = 1e-4
 """How far class probabilities may move between two orders, batches or passes: float32 adds up in another order."""
@@ -130,17 +132,16 @@ class Subject:
 
         return Pricer(self.profile)
 
-    def price(self, trace: Sequence[Step]) -> dict[str, int]:
-        """What a trace takes, its steps rehearsed under the Meter: flops, matmul_flops, params_touched."""
+    def price(self, trace: Sequence[Step]) -> Counts:
+        """What a trace takes, its steps rehearsed under the Meter."""
         from elue.worker.inside.answers import Invalid
         from elue.worker.inside.parameters import modules_of
 
-        keys = [(step.unit, tuple(step.shape), step.times) for step in trace]
         try:
-            priced = self.pricer.path(self.model, modules_of(self.model), keys)
+            counts: Counts = self.pricer.price(self.model, modules_of(self.model), trace)
         except Invalid as error:
             raise Failed(str(error)) from None
-        return {name: priced[name] for name in ("flops", "matmul_flops", "params_touched")}
+        return counts
 
 
 def subject(
@@ -194,10 +195,8 @@ def _flaw(prediction: Prediction, task: TaskInfo) -> str | None:
         if not all(-TOLERANCE <= score <= 1 + TOLERANCE for score in scores) or abs(sum(scores) - 1) > 1e-3:
             return f"a prediction's scores {tuple(round(s, 4) for s in scores)} are no probabilities"
     for step in prediction.trace:
-        if not isinstance(step, Step) or not isinstance(step.unit, str) or not step.unit:
-            return f"a trace holds {step!r}, not a Step with a unit"
-        if any(isinstance(n, bool) or not isinstance(n, int) or n < 0 for n in (*step.shape, step.times)):
-            return f"a step of a trace is {step!r}; shapes and times are whole numbers from 0 up"
+        if wrong := fault(step):
+            return wrong
     declared = prediction.declared
     if declared is not None and (isinstance(declared, bool) or not isinstance(declared, int) or declared < 0):
         return f"a prediction declares {declared!r} FLOPs, not a whole number"
@@ -223,8 +222,8 @@ def difference(one: Prediction, other: Prediction, task: TaskInfo) -> str | None
 
 def steps(trace: Sequence[Step]) -> str:
     """A trace in few words."""
-    words = [f"{s.unit}{tuple(s.shape)}" + (f"x{s.times}" if s.times != 1 else "") for s in trace]
-    return " ".join(words[:4]) + (f" … ({len(words)} steps)" if len(words) > 4 else "") or "empty"
+    words = list(map(step_text, trace))
+    return ", ".join(words[:4]) + (f" … ({len(words)} steps)" if len(words) > 4 else "") or "empty"
 
 
 def same(ones: Sequence[Prediction], others: Sequence[Prediction], subject: Subject, when: str) -> None:

@@ -74,7 +74,7 @@ def _rungs(rungs: Any, sample: Sample, subject: Subject) -> Sequence[Prediction]
         raise Failed(f"ladder gives {type(rungs).__name__} for a sample, not a sequence of Prediction")
     sound(rungs, [sample] * len(rungs), subject.task)
     if hasattr(subject.model, "rehearse"):
-        costs = [subject.price(rung.trace)["flops"] for rung in rungs]
+        costs = [subject.price(rung.trace).flops for rung in rungs]
         if costs != sorted(costs):
             raise Failed(
                 f"a ladder's ways out cost {', '.join(f'{c:,}' for c in costs)} FLOPs: the cheapest comes first"

@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from elue.meter.counts import Counts, total
 from elue.meter.profile import Profile
 from elue.methods.registry import MethodSource
-from elue.protocol import Knob
+from elue.protocol import Knob, Trace
 from elue.record import schema
 from elue.record.files import Identity
 from elue.record.schema import (
@@ -37,30 +38,29 @@ from elue.tasks import TaskData, metrics
 class Answers:
     """Measurements of one run, one entry a sample, in the task's order.
 
-    `unknown` counts calls without a rule, `registered` those that a formula of the plugin's own priced. `path` and
-    `paths` are as in `elue.record.schema.Samples`, `units` as in `elue.record.schema.Record`. `audited` samples ran
-    alone under the Meter.
+    `trace_of` and `traces` are as in `elue.record.schema.Samples`, `units` as in `elue.record.schema.Record`. `audited`
+    samples ran alone under the Meter.
     """
 
     values: tuple[float, ...]
-    flops: tuple[int, ...]
-    matmul_flops: tuple[int, ...]
-    params_touched: tuple[int, ...]
-    unknown: Mapping[str, int]
+    counts: tuple[Counts, ...]
     params_total: int
-    registered: Mapping[str, int] = field(default_factory=dict)
-    path: tuple[int, ...] = ()
-    paths: tuple[tuple[tuple[str, tuple[int, ...], int], ...], ...] = ()
+    trace_of: tuple[int, ...] = ()
+    traces: tuple[Trace, ...] = ()
     declared: float | None = None
     units: Mapping[str, float] = field(default_factory=dict)
     audited: int = 0
+
+    @property
+    def total(self) -> Counts:
+        """What all samples took together."""
+        return total(self.counts)
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What the passes after the answers found; a part is None or empty where no pass made it."""
 
-    traffic: Traffic | None = None
     controls: Controls | None = None
     latency: Latency | None = None
     batch: Batch | None = None
@@ -91,7 +91,8 @@ def make_record(
 ) -> Record:
     """The record of a run that has ended, well or badly."""
     answers, findings = outcome.answers, outcome.findings
-    unknown = dict(sorted(answers.unknown.items())) if answers else {}
+    took = answers.total if answers else Counts()
+    unknown = dict(sorted(took.unknown.items()))
     document = {
         "schema": schema.SCHEMA,
         "key": identity.key,
@@ -123,7 +124,7 @@ def make_record(
         "reason": outcome.reason or (gap(unknown) if unknown else ""),
         "complete": outcome.status == "ok" and not unknown,
         "unknown": unknown,
-        "registered": dict(sorted(answers.registered.items())) if answers else {},
+        "registered": dict(sorted(took.registered.items())),
         "flags": findings.flags,
         "trust": "self_reported",
         "score": _score(data, answers) if answers else None,
@@ -131,7 +132,7 @@ def make_record(
         "params": _params(answers) if answers else None,
         "declared": answers.declared if answers else None,
         "units": dict(sorted(answers.units.items())) if answers else {},
-        "traffic": findings.traffic,
+        "traffic": _traffic(took, len(answers.values)) if answers else None,
         "controls": findings.controls,
         "latency": findings.latency,
         "batch": findings.batch,
@@ -197,14 +198,19 @@ def _score(data: TaskData, answers: Answers) -> ScoreRef:
 
 
 def _flops(answers: Answers) -> Flops:
-    flops = np.asarray(answers.flops, dtype=np.float64)
+    flops = np.asarray([each.flops for each in answers.counts], dtype=np.float64)
     p50, p95 = (float(q) for q in np.percentile(flops, [50, 95]))
-    matmul = float(np.mean(answers.matmul_flops))
+    matmul = float(np.mean([each.matmul_flops for each in answers.counts]))
     return Flops(mean=float(flops.mean()), p50=p50, p95=p95, max=float(flops.max()), matmul_mean=matmul)
 
 
 def _params(answers: Answers) -> Params:
-    return Params(total=answers.params_total, touched_mean=float(np.mean(answers.params_touched)))
+    touched = float(np.mean([each.params_touched for each in answers.counts]))
+    return Params(total=answers.params_total, touched_mean=touched)
+
+
+def _traffic(took: Counts, samples: int) -> Traffic:
+    return Traffic(read_mean=took.bytes_read / samples, written_mean=took.bytes_written / samples)
 
 
 def _samples(data: TaskData, answers: Answers) -> Samples:
@@ -212,11 +218,11 @@ def _samples(data: TaskData, answers: Answers) -> Samples:
         id=tuple(sample.id for sample in data.samples),
         value=answers.values,
         error=errors(data, answers.values),
-        flops=answers.flops,
-        matmul_flops=answers.matmul_flops,
-        params_touched=answers.params_touched,
-        path=answers.path,
-        paths=answers.paths,
+        flops=tuple(each.flops for each in answers.counts),
+        matmul_flops=tuple(each.matmul_flops for each in answers.counts),
+        params_touched=tuple(each.params_touched for each in answers.counts),
+        trace_of=answers.trace_of,
+        traces=answers.traces,
     )
 
 

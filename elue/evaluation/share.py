@@ -22,7 +22,7 @@ from elue.evaluation.passes.traced import Ties
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Findings, Outcome, make_record
 from elue.evaluation.request import Evaluation, Measure, Progress
-from elue.record.schema import Flag, Record, Times, Traffic
+from elue.record.schema import Flag, Record, Times
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import Usage
 
@@ -33,7 +33,6 @@ class Measured:
 
     answers: Answers
     ties: Ties
-    traffic: Traffic | None
     wall: float
     cpu: float | None
 
@@ -137,7 +136,7 @@ class _Share:
         """The main pass over runs, traced or observed."""
         context = self.ready()
         clock, before = time.monotonic(), context.worker.usage()
-        found: list[tuple[Answers, Ties, Traffic | None]]
+        found: list[tuple[Answers, Ties]]
         if self.traced:
             self.auditor.begin(context, runs)
             climb = Climb(context, len(self.evaluation.data.samples)) if self.surveys(runs) else None
@@ -182,12 +181,16 @@ class _Share:
         if self.traced:
             audited, more = audit.check(context, self.auditor, run, answers, measured.ties)
             answers, flags = replace(answers, audited=audited), flags + more
-        findings, asked = Findings(traffic=measured.traffic, flags=flags), self.evaluation
+        findings, asked = Findings(flags=flags), self.evaluation
         for name, wanted, extra in (
             ("compute", asked.repeat > 0, partial(self.computed, None if self.traced else measured.cpu)),
             ("latency", asked.latency > 0, self.timed),
             ("packs", asked.against is not None, self.packed),
-            ("ladder", bool(answers.path) and context.offers("rehearse") and context.offers("ladder"), self.controls),
+            (
+                "ladder",
+                bool(answers.trace_of) and context.offers("rehearse") and context.offers("ladder"),
+                self.controls,
+            ),
             ("explain", asked.explain > 0 and context.offers("explain"), self.explained),
             ("looks_up", asked.repeat > 0, self.looked_up),
         ):

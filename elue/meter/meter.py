@@ -15,6 +15,7 @@ from elue.errors import ElueError
 from elue.meter import profile as profiles
 from elue.meter.attribution import Attribution, ModuleCount
 from elue.meter.compiled import compilations, run_as_written
+from elue.meter.counts import Counts
 from elue.meter.intercept import Observer, observers, seeing, set_observers
 from elue.meter.parameters import Interval, Touched
 from elue.meter.plan import Plan
@@ -155,6 +156,20 @@ class Meter:
     def bytes_written(self) -> int:
         """Bytes of the results of executed operators. Raises ElueError unless `traffic` was asked for."""
         return self._asked(self._traffic, "traffic").written
+
+    @property
+    def counts(self) -> Counts:
+        """All that was counted, as plain numbers; no bytes unless `traffic` was asked for."""
+        traffic = self._traffic or Traffic()
+        return Counts(
+            flops=self.flops,
+            matmul_flops=self.matmul_flops,
+            params_touched=self.params_touched,
+            bytes_read=traffic.read,
+            bytes_written=traffic.written,
+            unknown=self.unknown,
+            registered=self.registered,
+        )
 
     def by_module(self, model: Module) -> ModuleCount:
         """FLOPs by module of the model, as a tree. Raises ElueError unless `attribute` was asked for."""

@@ -16,8 +16,7 @@ from itertools import repeat
 from operator import add
 from typing import Any
 
-Step = tuple[str, tuple[int, ...], int]
-Path = tuple[Step, ...]
+from elue.protocol import Step, Trace
 
 PLAIN = "json+zlib+base64"
 COLUMNS = "columns+zlib+base64"
@@ -27,7 +26,7 @@ LARGEST = 128 * 2**20
 MOST_STEPS = 20_000_000
 """Steps that all traces of a record may have together."""
 
-_BY_PATH = ("flops", "matmul_flops", "params_touched")
+_BY_TRACE = ("flops", "matmul_flops", "params_touched")
 
 
 def pack(content: Any) -> dict[str, Any]:
@@ -37,19 +36,19 @@ def pack(content: Any) -> dict[str, Any]:
 
 def pack_samples(samples: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of samples, as `elue.record.schema.Samples` has them, compressed."""
-    ids, path, paths = samples["id"], samples["path"], samples["paths"]
+    ids, trace_of, traces = samples["id"], samples["trace_of"], samples["traces"]
     content: dict[str, Any] = {
         "id": len(ids) if all(id_ == str(place) for place, id_ in enumerate(ids)) else list(ids),
         "value": [_plain(value) for value in samples["value"]],
         "error": [_plain(error) for error in samples["error"]],
-        "path": list(path),
-        "paths": _pack_paths(paths),
+        "path": list(trace_of),
+        "paths": _pack_traces(traces),
     }
-    for name in _BY_PATH:
+    for name in _BY_TRACE:
         column = samples[name]
-        once = dict(zip(path, column, strict=True)) if path else {}
-        decided = bool(path) and all(once[number] == count for number, count in zip(path, column, strict=True))
-        content[name] = [once.get(number, 0) for number in range(len(paths))] if decided else list(column)
+        once = dict(zip(trace_of, column, strict=True)) if trace_of else {}
+        decided = bool(once) and all(once[number] == count for number, count in zip(trace_of, column, strict=True))
+        content[name] = [once.get(number, 0) for number in range(len(traces))] if decided else list(column)
         content[f"{name}_by"] = "path" if decided else "sample"
     return {"encoding": COLUMNS, "data": _compressed(content)}
 
@@ -80,14 +79,14 @@ def _samples(content: dict[str, Any]) -> dict[str, Any]:
         if not 0 <= content["id"] == len(content["value"]):
             raise ValueError("sample columns differ in length")
         content["id"] = [str(place) for place in range(content["id"])]
-    path = content["path"]
-    if not all(type(number) is int and number >= 0 for number in path):
+    trace_of = content["path"]
+    if not all(type(number) is int and number >= 0 for number in trace_of):
         raise ValueError("a sample has no such trace")
-    for name in _BY_PATH:
+    for name in _BY_TRACE:
         if content.pop(f"{name}_by") == "path":
             column = content[name]
-            content[name] = [column[number] for number in path]
-    content["paths"] = _unpack_paths(content["paths"])
+            content[name] = [column[number] for number in trace_of]
+    content["paths"] = _unpack_traces(content["paths"])
     return content
 
 
@@ -95,17 +94,17 @@ def _plain(number: float) -> float | int:
     return int(number) if number == int(number) else number
 
 
-def _pack_paths(paths: Sequence[Path]) -> dict[str, Any]:
+def _pack_traces(traces: Sequence[Trace]) -> dict[str, Any]:
     templates: dict[tuple[tuple[str, int, int], ...], int] = {}
     rows: list[list[list[int]]] = []
     kinds = []
-    for path in paths:
-        template = tuple([(unit, len(shape), times) for unit, shape, times in path])
+    for trace in traces:
+        template = tuple([(unit, len(shape), times) for unit, shape, times in trace])
         kind = templates.setdefault(template, len(templates))
         if kind == len(rows):
             rows.append([])
         kinds.append(kind)
-        rows[kind].append([size for _, shape, _ in path for size in shape])
+        rows[kind].append([size for _, shape, _ in trace for size in shape])
     columns = []
     for group in rows:
         upright = list(zip(*group, strict=True))
@@ -124,11 +123,11 @@ class _Steps(dict[tuple[int, ...], Step]):
         self.unit, self.times = unit, times
 
     def __missing__(self, sizes: tuple[int, ...]) -> Step:
-        step = self[sizes] = (self.unit, sizes, self.times)
+        step = self[sizes] = Step(self.unit, sizes, self.times)
         return step
 
 
-def _unpack_paths(packed: Mapping[str, Any]) -> list[Path]:
+def _unpack_traces(packed: Mapping[str, Any]) -> list[Trace]:
     templates, kinds = packed["templates"], packed["kinds"]
     if sum(len(templates[kind]) for kind in kinds) > MOST_STEPS:
         raise ValueError("more steps than a record may have")

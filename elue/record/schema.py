@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
-from elue.protocol import Family, Knob
+from elue.protocol import Family, Knob, Step, Trace
+from elue.record.trace import step_of
 
 SCHEMA = 1
 """Version of the record's shape. A reader upgrades older records and refuses newer ones."""
@@ -187,25 +188,18 @@ class Times(_Part):
     peak_memory_bytes: int | None
 
 
-Step = tuple[str, tuple[int, ...], int]
-Path = tuple[Step, ...]
-
-
-def _paths(given: Any) -> tuple[Path, ...]:
-    """Traces as tuples. Equal steps are one object: there are few of them, and many traces that hold them."""
+def _traces(given: Any) -> tuple[Trace, ...]:
+    """Traces from plain data. Equal steps are one object: there are few of them, and many traces that hold them."""
     steps: dict[Step, Step] = {}
     seen: dict[int, Step] = {}
 
-    def one(step: Any) -> Step:
-        unit, shape, times = step
-        key = (unit, tuple(shape), times)
-        if key not in steps and not (type(unit) is str and all(type(n) is int and n >= 0 for n in (*key[1], times))):
-            raise ValueError(f"{step!r} is no step")
-        made = seen[id(step)] = steps.setdefault(key, key)
+    def one(sent: Any) -> Step:
+        step = step_of(sent)
+        made = seen[id(sent)] = steps.setdefault(step, step)
         return made
 
     try:
-        return tuple([tuple([seen.get(id(step)) or one(step) for step in path]) for path in given])
+        return tuple([tuple([seen.get(id(step)) or one(step) for step in trace]) for trace in given])
     except TypeError as error:
         raise ValueError(f"no traces: {error}") from None
 
@@ -214,9 +208,11 @@ class Samples(_Part):
     """What came out for each sample, in the task's order; one entry a sample in every column.
 
     `error` is 0 for a right and 1 for a wrong class, or in a regression the value minus the label, so that scores can
-    be recomputed and compared without the data. `path` is the sample's place in `paths`, the distinct traces there
-    are, each a sequence of (unit, shape, times); both are empty where the model tells no traces.
+    be recomputed and compared without the data. `trace_of` is the place of the sample's trace in `traces`, the distinct
+    ones there are; both are empty where the model tells no traces. Stored they are called `path` and `paths`.
     """
+
+    model_config = ConfigDict(populate_by_name=True)
 
     id: tuple[str, ...]
     value: tuple[float, ...]
@@ -224,8 +220,10 @@ class Samples(_Part):
     flops: tuple[int, ...]
     matmul_flops: tuple[int, ...]
     params_touched: tuple[int, ...]
-    path: tuple[int, ...] = ()
-    paths: Annotated[tuple[Path, ...], PlainValidator(_paths)] = ()
+    trace_of: tuple[int, ...] = Field((), validation_alias="path", serialization_alias="path")
+    traces: Annotated[tuple[Trace, ...], PlainValidator(_traces), PlainSerializer(tuple)] = Field(
+        (), validation_alias="paths", serialization_alias="paths"
+    )
 
 
 class Record(_Part):

@@ -17,10 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from elue.errors import ElueError
+from elue.protocol import Step, Trace
 from elue.record.schema import Record
-
-Path = tuple[tuple[str, tuple[int, ...], int], ...]
-"""The steps of one trace: (unit, shape, times)."""
+from elue.record.trace import fault
 
 HEADER = ("index", "prediction", "modules")
 NAME = r"[^\s;,()]+"
@@ -36,51 +35,51 @@ _PIECES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Traces:
-    """What a file or a record tells of samples, in columns: one entry a sample in `id`, `value` and `path`.
+class TraceTable:
+    """What a file or a record tells of samples, in columns: one entry a sample in `id`, `value` and `trace_of`.
 
-    `path` is the sample's place in `paths`, the distinct traces in the order they first occur. Both are empty where
-    only predictions are told.
+    `trace_of` is the place of the sample's trace in `traces`, the distinct ones in the order they first occur. Both are
+    empty where only predictions are told.
     """
 
     id: tuple[str, ...]
     value: tuple[float, ...]
-    path: tuple[int, ...]
-    paths: tuple[Path, ...]
+    trace_of: tuple[int, ...]
+    traces: tuple[Trace, ...]
 
-    def trace(self, row: int) -> Path:
+    def trace(self, row: int) -> Trace:
         """The steps of one sample, by its position."""
-        return self.paths[self.path[row]] if self.path else ()
+        return self.traces[self.trace_of[row]] if self.trace_of else ()
 
 
-def of(record: Record, source: str = "record") -> Traces:
+def of(record: Record, source: str = "record") -> TraceTable:
     """The traces of a run. Raises ElueError for one that has none."""
     if record.samples is None:
         raise ElueError(
             "no_samples", f"{source} holds no samples: it ended as {record.status}.", "Give a finished run."
         )
     samples = record.samples
-    if not samples.path:
+    if not samples.trace_of:
         hint = "Give a run that was measured with --measure traced."
         raise ElueError("no_traces", f"{source} holds no traces: method '{record.method.name}' told none.", hint)
-    order: dict[Path, int] = {}
-    path = tuple(order.setdefault(samples.paths[place], len(order)) for place in samples.path)
-    return Traces(samples.id, samples.value, path, tuple(order))
+    order: dict[Trace, int] = {}
+    trace_of = tuple(order.setdefault(samples.traces[place], len(order)) for place in samples.trace_of)
+    return TraceTable(samples.id, samples.value, trace_of, tuple(order))
 
 
-def dumps(traces: Traces) -> str:
+def dumps(traces: TraceTable) -> str:
     """Traces as text. Raises ElueError for an id or a unit that the form can't hold."""
-    modules = [_modules(path) for path in traces.paths]
-    lines = ["\t".join(HEADER if traces.path else HEADER[:2])]
+    modules = [_modules(trace) for trace in traces.traces]
+    lines = ["\t".join(HEADER if traces.trace_of else HEADER[:2])]
     for row, (name, value) in enumerate(zip(traces.id, traces.value, strict=True)):
         if not name or re.search(r"[\t\n\r]", name):
             raise ElueError("bad_trace", f"The id {name!r} can't be written: it is empty or holds a tab or line break.")
-        fields = [name, _number(value), *([modules[traces.path[row]]] if traces.path else [])]
+        fields = [name, _number(value), *([modules[traces.trace_of[row]]] if traces.trace_of else [])]
         lines.append("\t".join(fields))
     return "\n".join(lines) + "\n"
 
 
-def loads(text: str, source: str = "trace file", labels: Sequence[str] = ()) -> Traces:
+def loads(text: str, source: str = "trace file", labels: Sequence[str] = ()) -> TraceTable:
     """Read traces; the header line may be missing. `labels` are names that may stand for 0, 1, … as predictions.
 
     Raises ElueError naming line and column for anything that is not of this form, for an index that occurs twice, and
@@ -89,8 +88,8 @@ def loads(text: str, source: str = "trace file", labels: Sequence[str] = ()) -> 
     names = {name: float(number) for number, name in enumerate(labels)}
     ids: dict[str, int] = {}
     values: list[float] = []
-    path: list[int] = []
-    order: dict[Path, int] = {}
+    trace_of: list[int] = []
+    order: dict[Trace, int] = {}
     known: dict[str, int] = {}
     lines = text.removeprefix("\ufeff").split("\n")
     for number, line in enumerate((one.removesuffix("\r") for one in lines), 1):
@@ -106,8 +105,8 @@ def loads(text: str, source: str = "trace file", labels: Sequence[str] = ()) -> 
         index, prediction, *rest = fields
         if index in ids:
             raise ElueError("bad_trace", f"{where}, column 1: the index {index!r} is that of line {ids[index]} too.")
-        if ids and bool(rest) != bool(path):
-            other = "modules" if path else "no modules"
+        if ids and bool(rest) != bool(trace_of):
+            other = "modules" if trace_of else "no modules"
             raise ElueError("bad_trace", f"{where}: earlier lines have {other}.", "Give modules for all or for none.")
         ids[index] = number
         values.append(_value(prediction, names, f"{where}, column {len(index) + 2}"))
@@ -115,13 +114,13 @@ def loads(text: str, source: str = "trace file", labels: Sequence[str] = ()) -> 
             if rest[0] not in known:
                 steps = _steps(rest[0], where, len(index) + len(prediction) + 3)
                 known[rest[0]] = order.setdefault(steps, len(order))
-            path.append(known[rest[0]])
+            trace_of.append(known[rest[0]])
     if not ids:
         raise ElueError("bad_trace", f"{source} holds no samples.", "Write INDEX<TAB>PREDICTION<TAB>MODULES lines.")
-    return Traces(tuple(ids), tuple(values), tuple(path), tuple(order))
+    return TraceTable(tuple(ids), tuple(values), tuple(trace_of), tuple(order))
 
 
-def difference(one: Traces, other: Traces) -> str | None:
+def difference(one: TraceTable, other: TraceTable) -> str | None:
     """The first thing in which two tell different of the same samples, whatever their order, or None.
 
     Names the sample, and of traces the first step that differs.
@@ -160,19 +159,20 @@ def _value(text: str, names: dict[str, float], where: str) -> float:
     return value
 
 
-def _modules(path: Path) -> str:
-    for unit, _, _ in path:
+def _modules(trace: Trace) -> str:
+    for unit, _, _ in trace:
         if not re.fullmatch(NAME, unit):
             hint = "Names hold no space and none of ; , ( )."
             raise ElueError("bad_trace", f"The unit {unit!r} can't be written in the 2022 form.", hint)
     return "; ".join(
-        f"({','.join(map(str, shape))}),{unit}" + (f" x{times}" if times != 1 else "") for unit, shape, times in path
+        f"({','.join(map(str, shape))}),{unit}" + (f" x{times}" if times != 1 else "") for unit, shape, times in trace
     )
 
 
-def _steps(text: str, where: str, column: int) -> Path:
+def _steps(text: str, where: str, column: int) -> Trace:
     steps, at = [], 0
     while at < len(text):
+        begin = at
         found: list[str | None] = []
         for expected, pattern in _PIECES:
             match = pattern.match(text, at)
@@ -185,7 +185,10 @@ def _steps(text: str, where: str, column: int) -> Path:
         assert shape is not None
         assert unit is not None
         sizes = tuple(int(size) for size in shape.split(",") if size.strip())
-        steps.append((unit, sizes, int(times or 1)))
+        step = Step(unit, sizes, int(times or 1))
+        if wrong := fault(step):
+            raise ElueError("bad_trace", f"{where}, column {column + begin}: {wrong}.")
+        steps.append(step)
     return tuple(steps)
 
 

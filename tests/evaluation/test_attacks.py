@@ -208,7 +208,7 @@ def suspected(tmp_path: Path, write_task: WriteTask) -> Callable[[Path], list[st
         started = start(evaluation)
         try:
             context = Context(evaluation, started, Watcher(), threading.Event())
-            answers, ties, _ = observed.measure(context, planned)
+            answers, ties = observed.measure(context, planned)
             return [flag.code for flag in lookup.audit(context, planned, answers, ties)]
         finally:
             started.worker.close()

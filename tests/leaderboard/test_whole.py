@@ -99,11 +99,11 @@ def test_use_of_units_is_counted_by_sample(whole_records):
     spend = {each.unit: each for each in details.spend_of(record.samples)}
     for unit, each in spend.items():
         ran = [
-            sum(shape[0] * times for name, shape, times in record.samples.paths[path] if name == unit)
-            for path in record.samples.path
-            if any(name == unit for name, _, _ in record.samples.paths[path])
+            sum(shape[0] * times for name, shape, times in record.samples.traces[path] if name == unit)
+            for path in record.samples.trace_of
+            if any(name == unit for name, _, _ in record.samples.traces[path])
         ]
-        assert each.share == pytest.approx(len(ran) / len(record.samples.path))
+        assert each.share == pytest.approx(len(ran) / len(record.samples.trace_of))
         assert each.rows == pytest.approx(sum(ran) / len(ran))
 
 

@@ -48,14 +48,14 @@ def skimmed(size: int, seed: int = 0, layers: int = 6) -> dict[str, Any]:
         "flops": tuple(flops),
         "matmul_flops": tuple(count * 9 // 10 for count in flops),
         "params_touched": tuple(10_600_000 + len(p) * 384 for p in (str(f) for f in flops)),
-        "path": tuple(path),
-        "paths": tuple(numbers),
+        "trace_of": tuple(path),
+        "traces": tuple(numbers),
     }
 
 
 def test_a_record_of_25_000_skimmed_samples_is_exact_and_takes_under_a_megabyte() -> None:
     samples = Samples(**skimmed(25_000))
-    assert len(samples.paths) > 15_000
+    assert len(samples.traces) > 15_000
     record = make_record().model_copy(update={"samples": samples})
     text = dumps(record)
     assert len(text) < 20e6 / 20
@@ -65,8 +65,8 @@ def test_a_record_of_25_000_skimmed_samples_is_exact_and_takes_under_a_megabyte(
 
 
 def test_counts_that_a_trace_does_not_decide_are_kept_by_sample() -> None:
-    samples = {**skimmed(50), "path": (0,) * 50}
-    samples["paths"] = samples["paths"][:1]
+    samples = {**skimmed(50), "trace_of": (0,) * 50}
+    samples["traces"] = samples["traces"][:1]
     unpacked = packing.unpack(packing.pack_samples(samples))
     assert Samples.model_validate(unpacked) == Samples.model_validate(samples)
 
@@ -74,9 +74,9 @@ def test_counts_that_a_trace_does_not_decide_are_kept_by_sample() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"path": (), "paths": ()},
+        {"trace_of": (), "traces": ()},
         {"id": tuple("abc"), "value": (0.1, -2.5, 3.0), "error": (1e-9, 0.0, -3.25)},
-        {"paths": ((), (("cell", (1,), 7), ("stop", (), 1)), (("cell", (2, 3), 1),)), "path": (0, 1, 2)},
+        {"traces": ((), (("cell", (1,), 7), ("stop", (), 1)), (("cell", (2, 3), 1),)), "trace_of": (0, 1, 2)},
     ],
 )
 def test_unusual_samples_come_back(changed: dict[str, Any]) -> None:

@@ -8,10 +8,11 @@ from contextlib import suppress
 import pytest
 
 from elue.errors import ElueError
+from elue.protocol import Step, Trace
 from elue.record import files as records
 from elue.record import traces_2022 as traces
 from elue.record.schema import Record
-from elue.record.traces_2022 import Traces, difference, dumps, loads
+from elue.record.traces_2022 import TraceTable, difference, dumps, loads
 from tests.record.test_files import make_record
 
 PATHS = [
@@ -48,7 +49,7 @@ def test_a_record_comes_back_column_by_column() -> None:
     back = loads(dumps(traces.of(record)))
     assert record.samples is not None
     assert (back.id, back.value) == (record.samples.id, record.samples.value)
-    assert (back.path, back.paths) == (record.samples.path, record.samples.paths)
+    assert (back.trace_of, back.traces) == (record.samples.trace_of, record.samples.traces)
 
 
 def test_paths_in_another_order_or_unused_make_no_difference() -> None:
@@ -61,7 +62,7 @@ def test_genuine_lines_of_2022_are_read() -> None:
     text = "0\t1\t(10),emb; (10,768),layer_1; (768),exit_1\r\n"
     text += "1\t0\t(12),emb;(12, 768),layer_1;(12,768),layer_2; (768),exit_2\r\n"
     read = loads(text)
-    assert (read.id, read.value, read.path) == (("0", "1"), (1.0, 0.0), (0, 1))
+    assert (read.id, read.value, read.trace_of) == (("0", "1"), (1.0, 0.0), (0, 1))
     assert read.trace(0) == (("emb", (10,), 1), ("layer_1", (10, 768), 1), ("exit_1", (768,), 1))
     assert read.trace(1)[1:3] == (("layer_1", (12, 768), 1), ("layer_2", (12, 768), 1))
     assert loads(dumps(read)) == read
@@ -70,17 +71,17 @@ def test_genuine_lines_of_2022_are_read() -> None:
 def test_predictions_alone_are_read_and_written() -> None:
     text = "index\tprediction\n0\tentailment\n1\tneutral\n2\t2\n"
     read = loads(text, labels=("entailment", "neutral", "contradiction"))
-    assert (read.value, read.path, read.paths) == ((0.0, 1.0, 2.0), (), ())
+    assert (read.value, read.trace_of, read.traces) == ((0.0, 1.0, 2.0), (), ())
     assert dumps(read) == "index\tprediction\n0\t0\n1\t1\n2\t2\n"
     assert loads(dumps(read)) == read
 
 
 def test_no_steps_at_all_is_a_trace_too() -> None:
-    empty = Traces(("a",), (0.5,), (0,), ((),))
+    empty = TraceTable(("a",), (0.5,), (0,), ((),))
     assert loads(dumps(empty)) == empty
 
 
-def anything(draw: random.Random) -> Traces:
+def anything(draw: random.Random) -> TraceTable:
     """Traces of any ids, values, units and shapes the form has to hold."""
     letters = "abzé漢_.-+*/:=x0123[]{}\"'"
     word = lambda: "".join(draw.choice(letters) for _ in range(draw.randrange(1, 9)))  # noqa: E731
@@ -90,14 +91,14 @@ def anything(draw: random.Random) -> Traces:
     values = tuple(draw.choice(numbers) for _ in ids)
     pool = [
         tuple(
-            (word(), tuple(draw.randrange(10**6) for _ in range(draw.randrange(4))), draw.choice([1, 1, 2, 12, 10**9]))
+            Step(word(), tuple(draw.randrange(10**6) for _ in range(draw.randrange(4))), draw.choice([1, 1, 12, 10**9]))
             for _ in range(draw.randrange(6))
         )
         for _ in range(5)
     ]
-    order: dict[traces.Path, int] = {}
-    path = tuple(order.setdefault(draw.choice(pool), len(order)) for _ in ids)
-    return Traces(tuple(ids), values, path, tuple(order))
+    order: dict[Trace, int] = {}
+    trace_of = tuple(order.setdefault(draw.choice(pool), len(order)) for _ in ids)
+    return TraceTable(tuple(ids), values, trace_of, tuple(order))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -159,13 +160,13 @@ def test_an_empty_file_is_refused() -> None:
 @pytest.mark.parametrize("unit", ["a b", "a;b", "a,b", "(a", "", "a\tb"])
 def test_a_unit_the_form_cannot_hold_is_refused(unit: str) -> None:
     with pytest.raises(ElueError, match="can't be written"):
-        dumps(Traces(("0",), (1.0,), (0,), (((unit, (1,), 1),),)))
+        dumps(TraceTable(("0",), (1.0,), (0,), ((Step(unit, (1,)),),)))
 
 
 @pytest.mark.parametrize("name", ["", "a\tb", "a\nb", "a\rb"])
 def test_an_id_the_form_cannot_hold_is_refused(name: str) -> None:
     with pytest.raises(ElueError, match="can't be written"):
-        dumps(Traces((name,), (1.0,), (), ()))
+        dumps(TraceTable((name,), (1.0,), (), ()))
 
 
 def test_runs_without_traces_or_samples_are_refused() -> None:

@@ -66,11 +66,11 @@ def traced(folder: Path, second: int) -> None:
     record = records.read(files(folder)[0])
     assert record.samples is not None
     kinds = sorted(set(record.samples.flops))
-    paths = (*tuple((("work", (flops,), 1),) for flops in kinds), (("work", (kinds[-1],), 2),))
-    path = [kinds.index(flops) for flops in record.samples.flops]
+    traces = (*tuple((("work", (flops,), 1),) for flops in kinds), (("work", (kinds[-1],), 2),))
+    trace_of = [kinds.index(flops) for flops in record.samples.flops]
     flops = list(record.samples.flops)
-    path[0], flops[0] = len(kinds), 2 * kinds[-1] + second
-    changed = record.samples.model_copy(update={"paths": paths, "path": tuple(path), "flops": tuple(flops)})
+    trace_of[0], flops[0] = len(kinds), 2 * kinds[-1] + second
+    changed = record.samples.model_copy(update={"traces": traces, "trace_of": tuple(trace_of), "flops": tuple(flops)})
     totals = record.flops.model_copy(update=numbers(flops)) if record.flops else None
     edit(folder, measure="traced", samples=changed, flops=totals)
 

@@ -16,10 +16,11 @@ from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.effort import Work
 from elue.evaluation.passes.observed import Observation, observe
 from elue.evaluation.passes.traced import Ties, differs
-from elue.evaluation.passes.traces import Paths
+from elue.evaluation.passes.traces import KnownTraces
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers
 from elue.evaluation.request import Evaluation
+from elue.meter.counts import Counts
 from elue.record.schema import Flag
 from elue.worker.session import Worker
 
@@ -58,13 +59,13 @@ def audit(
     worker, machine = started.worker, started.found
     point, seed = dict(run.identity.point), evaluation.seed
     worker.call("configure", evaluation.sample_seconds, point=point, seed=seed)
-    paths = Paths()
-    first, spent = _ask(context, worker, places, paths)
-    second, more = _ask(context, worker, places, paths)
+    known = KnownTraces()
+    first, spent = _ask(context, worker, places, known)
+    second, more = _ask(context, worker, places, known)
     changed = {place: differs(one.value, answers, ties, place) for place, one in first.items()}
-    counted = {place: (answers.values[place], answers.flops[place], answers.matmul_flops[place]) for place in places}
+    counted = {place: (answers.values[place], answers.counts[place]) for place in places}
     found = [_differing(context, "order_differs", "another order in a fresh process", counted, first, changed)]
-    before = {place: (one.value, one.flops, one.matmul_flops) for place, one in first.items()}
+    before = {place: (one.value, one.counts) for place, one in first.items()}
     changed = {place: one.value != first[place].value for place, one in second.items()}
     found.append(_differing(context, "repeat_differs", "a second time", before, second, changed))
     if machine is not None and spent is not None and more is not None:
@@ -73,14 +74,14 @@ def audit(
         if hidden is None and cpu_seconds is not None:
             size = len(answers.values)
             calls = round(sum(one.calls for one in first.values()) / len(first) * size)
-            whole = Work(size, calls, sum(answers.flops), sum(answers.params_touched))
+            whole = Work(size, calls, answers.total.flops, answers.total.params_touched)
             hidden = effort.unexplained(cpu_seconds, whole, machine)
         found.append(hidden)
     return tuple(flag for flag in found if flag is not None)
 
 
 def _ask(
-    context: Context, worker: Worker, places: Sequence[int], paths: Paths
+    context: Context, worker: Worker, places: Sequence[int], known: KnownTraces
 ) -> tuple[dict[int, Observation], float | None]:
     """Put samples to the worker: what each gave, and CPU seconds of all. The first is asked before, to warm up."""
     seconds, info = context.evaluation.sample_seconds, context.evaluation.data.spec.info()
@@ -90,7 +91,7 @@ def _ask(
         context.go_on()
         if number == 1:
             before = worker.usage().cpu_seconds
-        one = observe(worker, context.veiled(place), seconds, info, paths)
+        one = observe(worker, context.veiled(place), seconds, info, known)
         asked.setdefault(place, one)
     after = worker.usage().cpu_seconds
     return asked, None if before is None or after is None else after - before
@@ -100,23 +101,27 @@ def _differing(
     context: Context,
     code: str,
     how: str,
-    before: Mapping[int, tuple[float, int, int]],
+    before: Mapping[int, tuple[float, Counts]],
     now: Mapping[int, Observation],
     changed: Mapping[int, bool],
 ) -> Flag | None:
     """A flag where samples are answered otherwise than before, or cost otherwise."""
-    dearer = {place: (one.flops, one.matmul_flops) != before[place][1:] for place, one in now.items()}
+    dearer = {place: _dearer(before[place][1], one.counts) for place, one in now.items()}
     places = [place for place in now if changed[place] or dearer[place]]
     if not places:
         return None
-    (value, flops, _), one = before[places[0]], now[places[0]]
+    (value, counts), one = before[places[0]], now[places[0]]
     detail = (
         f"asked {how}, {sum(changed.values())} of {len(now)} samples are answered otherwise and {sum(dearer.values())} "
-        f"cost otherwise; the first, '{context.evaluation.data.samples[places[0]].id}': {value:g} at {flops:,} FLOPs, "
-        f"then {one.value:g} at {one.flops:,}"
+        f"cost otherwise; the first, '{context.evaluation.data.samples[places[0]].id}': {value:g} at "
+        f"{counts.flops:,} FLOPs, then {one.value:g} at {one.counts.flops:,}"
     )
     return Flag(code=code, detail=detail)
 
 
+def _dearer(before: Counts, now: Counts) -> bool:
+    return (now.flops, now.matmul_flops) != (before.flops, before.matmul_flops)
+
+
 def _work(one: Observation) -> Work:
-    return Work(1, one.calls, one.flops, one.params_touched)
+    return Work(1, one.calls, one.counts.flops, one.counts.params_touched)

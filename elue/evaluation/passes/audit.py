@@ -19,11 +19,13 @@ from elue.evaluation.passes import checks, effort
 from elue.evaluation.passes.context import Context, Started, start
 from elue.evaluation.passes.observed import Observation, observe
 from elue.evaluation.passes.traced import Ties
-from elue.evaluation.passes.traces import Path, Paths, step_text
+from elue.evaluation.passes.traces import KnownTraces
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers
 from elue.evaluation.request import Evaluation
+from elue.protocol import Step, Trace
 from elue.record.schema import Flag
+from elue.record.trace import step_text
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import Worker
 
@@ -37,7 +39,7 @@ class Alone:
 
     place: int
     observation: Observation
-    path: Path
+    trace: Trace
 
 
 class Auditor:
@@ -97,7 +99,7 @@ class Mismatch:
     count: str
     priced: int
     observed: int
-    path: Path
+    trace: Trace
 
 
 def check(
@@ -110,15 +112,15 @@ def check(
     WorkerFailure "invalid", naming the first step that differs, or the one whose price is off as far as it shows.
     """
     evaluation = context.evaluation
-    matched: list[Path] = []
+    matched: list[Trace] = []
     mismatches: list[Mismatch] = []
     turned: list[int] = []
     audited = 0
     for one in auditor.observed(context, run):
         audited += 1
         place, alone = one.place, one.observation
-        told = answers.paths[answers.path[place]]
-        _compare_traces(_name(evaluation, place), told, one.path)
+        told = answers.traces[answers.trace_of[place]]
+        _compare_traces(_name(evaluation, place), told, one.trace)
         if mismatch := _compare_counts(place, answers, alone, told):
             mismatches.append(mismatch)
         else:
@@ -132,7 +134,7 @@ def check(
         if len(mismatches) == ENOUGH:
             break
     if mismatches:
-        raise WorkerFailure("invalid", _accuse(evaluation, mismatches, matched, context.paths.rehearsed))
+        raise WorkerFailure("invalid", _accuse(evaluation, mismatches, matched, context.traces.rehearsed))
     if len(turned) > max(1, audited // 20):
         raise WorkerFailure("invalid", f"answers {len(turned)} of {audited} samples otherwise alone than in a batch")
     detail = f"{len(turned)} of {audited} audited samples, whose best classes are tied, came out differently alone"
@@ -144,21 +146,21 @@ def _gathered(context: Context, run: PlannedRun, started: Future[Started]) -> li
 
 
 def _observe(context: Context, run: PlannedRun, worker: Worker) -> Iterator[Alone]:
-    evaluation, paths = context.evaluation, Paths()
+    evaluation, known = context.evaluation, KnownTraces()
     seconds, size, info = evaluation.sample_seconds, len(evaluation.data.samples), evaluation.data.spec.info()
     wanted = size if evaluation.audit is None else min(evaluation.audit, size)
     worker.call("configure", seconds, point=dict(run.identity.point), seed=evaluation.seed)
     for place in random.Random(secrets.randbits(128)).sample(range(size), wanted):
         context.go_on()
-        observation = observe(worker, context.veiled(place), seconds, info, paths)
-        yield Alone(place, observation, paths.paths[observation.path])
+        observation = observe(worker, context.veiled(place), seconds, info, known)
+        yield Alone(place, observation, known.traces[observation.trace])
 
 
 def _name(evaluation: Evaluation, place: int) -> str:
     return f"sample {evaluation.data.samples[place].id}"
 
 
-def _compare_traces(name: str, told: Path, alone: Path) -> None:
+def _compare_traces(name: str, told: Trace, alone: Trace) -> None:
     for number, (batched, single) in enumerate(zip_longest(told, alone), start=1):
         if batched != single:
             texts = ("nothing" if step is None else step_text(step) for step in (batched, single))
@@ -166,9 +168,9 @@ def _compare_traces(name: str, told: Path, alone: Path) -> None:
             raise WorkerFailure("invalid", f"{name}: {reason}")
 
 
-def _compare_counts(place: int, answers: Answers, alone: Observation, told: Path) -> Mismatch | None:
+def _compare_counts(place: int, answers: Answers, alone: Observation, told: Trace) -> Mismatch | None:
     for count in ("flops", "matmul_flops", "params_touched"):
-        priced, observed = getattr(answers, count)[place], getattr(alone, count)
+        priced, observed = getattr(answers.counts[place], count), getattr(alone.counts, count)
         if priced != observed:
             return Mismatch(place, count, priced, observed, told)
     return None
@@ -177,7 +179,7 @@ def _compare_counts(place: int, answers: Answers, alone: Observation, told: Path
 def _accuse(
     evaluation: Evaluation,
     mismatches: Sequence[Mismatch],
-    matched: Sequence[Path],
+    matched: Sequence[Trace],
     rehearsed: Mapping[tuple[str, tuple[int, ...]], int],
 ) -> str:
     """What is wrong, with the step whose price is off, as far as that shows."""
@@ -193,7 +195,7 @@ def _accuse(
 def culprit(
     first: Mismatch,
     mismatches: Sequence[Mismatch],
-    matched: Sequence[Path],
+    matched: Sequence[Trace],
     rehearsed: Mapping[tuple[str, tuple[int, ...]], int],
 ) -> str:
     """The step whose price is off: one that only mismatching samples have, or that its like in other layers outdo.
@@ -201,9 +203,9 @@ def culprit(
     Where none such is found, the step that the trace may lack: one that takes just what is missing.
     """
     missing = first.observed - first.priced
-    innocent = {step[:2] for path in matched for step in path}
-    shared = set.intersection(*({step[:2] for step in each.path} for each in mismatches))
-    own = [step for step in first.path if step[:2] not in innocent]
+    innocent = {step[:2] for trace in matched for step in trace}
+    shared = set.intersection(*({step[:2] for step in each.trace} for each in mismatches))
+    own = [step for step in first.trace if step[:2] not in innocent]
     for step in own:
         unit, shape, times = step
         price = rehearsed.get((unit, shape), 0)
@@ -215,7 +217,7 @@ def culprit(
         return f"the price of {step_text(suspects[0])} is off"
     for (unit, shape), flops in rehearsed.items():
         if flops and flops == missing:
-            return f"{missing:,} is what {step_text((unit, shape, 1))} takes: the trace may lack a step like it"
+            return f"{missing:,} is what {step_text(Step(unit, shape))} takes: the trace may lack a step like it"
     if not suspects:
         return "no one step explains it"
     shown = ", ".join(map(step_text, suspects[:3])) + (", …" if len(suspects) > 3 else "")

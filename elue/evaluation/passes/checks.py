@@ -5,10 +5,13 @@ Every function raises WorkerFailure "invalid", naming what is wrong.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elue.protocol import TaskInfo
+from elue.meter.counts import Counts
+from elue.protocol import Step, TaskInfo
+from elue.record.trace import step_of
 from elue.worker.failure import WorkerFailure
 
 CLOSE = 1e-4
@@ -53,6 +56,38 @@ def calls(answer: Mapping[str, Any], name: str) -> dict[str, int]:
     if not isinstance(found, dict):
         raise WorkerFailure("invalid", f"reported {found!r} where calls by operator belong")
     return {str(operator): count(found, operator) for operator in found}
+
+
+def counts(answer: Any) -> Counts:
+    """All that something took."""
+    if not isinstance(answer, dict):
+        raise WorkerFailure("invalid", f"reported {reprlib.repr(answer)} where counts belong")
+    return Counts(
+        flops=count(answer, "flops"),
+        matmul_flops=count(answer, "matmul_flops"),
+        params_touched=count(answer, "params_touched"),
+        bytes_read=count(answer, "bytes_read"),
+        bytes_written=count(answer, "bytes_written"),
+        unknown=calls(answer, "unknown"),
+        registered=calls(answer, "registered"),
+    )
+
+
+def step(sent: Any) -> Step:
+    """A step of a trace."""
+    try:
+        return step_of(sent)
+    except ValueError as error:
+        raise WorkerFailure("invalid", f"sent a trace in which {error}") from None
+
+
+def rehearsed(sent: Any) -> tuple[str, tuple[int, ...], int]:
+    """Unit, shape and FLOPs of a step that was rehearsed."""
+    match sent:
+        case [unit, shape, flops]:
+            ran = step([unit, shape, 1])
+            return ran.unit, ran.shape, count({"flops": flops}, "flops")
+    raise WorkerFailure("invalid", "sent no prices")
 
 
 def seconds(answer: Mapping[str, Any], name: str, number: int) -> list[float]:

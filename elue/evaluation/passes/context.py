@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from elue.evaluation.passes import checks
-from elue.evaluation.passes.traces import Paths
+from elue.evaluation.passes.traces import KnownTraces
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.request import Evaluation, Progress
 from elue.protocol import Sample
@@ -84,14 +84,14 @@ def folder(weights: Path | None) -> str | None:
 class Context:
     """One thread's share of an evaluation: its worker, with the model loaded, and whether to stop.
 
-    `paths` are the traces told since the worker was last configured.
+    `traces` are those told since the worker was last configured.
     """
 
     evaluation: Evaluation
     started: Started
     progress: Progress
     stop: threading.Event
-    paths: Paths = field(default_factory=Paths)
+    traces: KnownTraces = field(default_factory=KnownTraces)
 
     @property
     def worker(self) -> Worker:
@@ -112,14 +112,14 @@ class Context:
     def configure(self, run: PlannedRun) -> int:
         """Set the operating point of a run; returns the parameters in force there."""
         seconds, seed = self.evaluation.sample_seconds, self.evaluation.seed
-        self.paths = Paths(self.paths.rehearsed)
+        self.traces = KnownTraces(self.traces.rehearsed)
         answer = self.worker.call("configure", seconds, point=dict(run.identity.point), seed=seed)
         return checks.count(answer, "params_total")
 
     def configure_sweep(self, runs: Sequence[PlannedRun]) -> list[int]:
         """Set the operating points of many runs for one pass; returns the parameters in force at each."""
         seconds, seed = self.evaluation.sample_seconds, self.evaluation.seed
-        self.paths = Paths(self.paths.rehearsed)
+        self.traces = KnownTraces(self.traces.rehearsed)
         points = [dict(run.identity.point) for run in runs]
         answer = self.worker.call("configure_sweep", seconds * len(points), points=points, seed=seed)
         totals = answer.get("params_total")

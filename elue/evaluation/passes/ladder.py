@@ -19,8 +19,8 @@ import numpy as np
 from elue.evaluation.passes import checks
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.traced import Column, Ties
-from elue.evaluation.passes.traces import Path
 from elue.evaluation.recording import Answers
+from elue.protocol import Trace
 from elue.record.schema import Control, Controls, Flag
 from elue.scores import controls
 from elue.worker.failure import WorkerFailure
@@ -34,7 +34,7 @@ class Ways:
     """Values, traces and prices (FLOPs) of the ways out, one entry a way; each has one entry a sample."""
 
     values: list[list[float]]
-    traces: list[list[Path]]
+    traces: list[list[Trace]]
     flops: list[list[int]]
     ties: list[dict[int, frozenset[int]]] = field(default_factory=list)
 
@@ -64,17 +64,17 @@ class Climb:
             reason = f"has {len(self.columns)} ways out for one sample and {len(sent)} for another"
             raise WorkerFailure("invalid", reason)
         for column, part in zip(self.columns, sent, strict=True):
-            column.fill(places, part, self.context.paths, self.context.evaluation.data.spec.info())
+            column.fill(places, part, self.context.traces, self.context.evaluation.data.spec.info())
 
     def ways(self) -> Ways:
         """What was gathered, priced."""
-        paths, columns = self.context.paths, self.columns
+        known, columns = self.context.traces, self.columns
         seconds = self.context.evaluation.sample_seconds
-        paths.price(self.context.worker, seconds, (path for column in columns for path in column.paths))
+        known.price(self.context.worker, seconds, (trace for column in columns for trace in column.traces))
         return Ways(
             values=[column.values for column in columns],
-            traces=[[paths.paths[path] for path in column.paths] for column in columns],
-            flops=[[paths.prices[path].flops for path in column.paths] for column in columns],
+            traces=[[known.traces[trace] for trace in column.traces] for column in columns],
+            flops=[[known.prices[trace].flops for trace in column.traces] for column in columns],
             ties=[column.ties for column in columns],
         )
 
@@ -113,7 +113,7 @@ def _asked(context: Context, places: Sequence[int]) -> Ways:
     rank = {place: number for number, place in enumerate(places)}
     climb = Climb(context, len(places))
     for batch, answer in context.batches("ladder", [place for place in context.order() if place in rank]):
-        context.paths.learn(answer)
+        context.traces.learn(answer)
         climb.take([rank[place] for place in batch], answer)
     return climb.ways()
 
@@ -126,7 +126,7 @@ def _carried(context: Context, last: Ways | None) -> Ways | None:
     probes = random.Random(context.evaluation.seed).sample(range(size), min(PROBES, size))
     if _unchanged(last, probes, _asked(context, probes)):
         return last
-    groups: dict[tuple[Path, ...], list[int]] = {}
+    groups: dict[tuple[Trace, ...], list[int]] = {}
     for place, told in enumerate(zip(*last.traces, strict=True)):
         groups.setdefault(told, []).append(place)
     if 4 * len(groups) > size:
@@ -139,7 +139,7 @@ def _carried(context: Context, last: Ways | None) -> Ways | None:
     for way, values in enumerate(asked.values):
         if any(_differ(last, way, place, value) for place, value in zip(firsts, values, strict=True)):
             return None
-        traces: list[Path] = [()] * size
+        traces: list[Trace] = [()] * size
         flops = [0] * size
         for number, places in enumerate(groups.values()):
             for place in places:
@@ -166,8 +166,8 @@ def _differ(last: Ways, way: int, place: int, value: float) -> bool:
 def _taken(ways: Ways, answers: Answers, ties: Ties) -> tuple[list[int] | None, str]:
     """The way out every sample took, by its trace; None, and what is wrong, where the ladder does not have it."""
     taken, lost, other = [], 0, 0
-    for place, path in enumerate(answers.path):
-        trace, value = answers.paths[path], answers.values[place]
+    for place, number in enumerate(answers.trace_of):
+        trace, value = answers.traces[number], answers.values[place]
         way = next((way for way, traces in enumerate(ways.traces) if traces[place] == trace), None)
         if way is None:
             lost += 1
@@ -176,7 +176,7 @@ def _taken(ways: Ways, answers: Answers, ties: Ties) -> tuple[list[int] | None, 
         tied = ways.ties[way].get(place, frozenset()) | ties.get(place, frozenset())
         if not checks.close(ways.values[way][place], value) and value not in tied:
             other += 1
-    size = len(answers.path)
+    size = len(answers.trace_of)
     if lost or not size:
         return None, f"{lost} of {size} samples took a way out that the ladder does not have"
     if other:

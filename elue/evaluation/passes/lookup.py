@@ -25,7 +25,7 @@ SAMPLES = 16
 def audit(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tuple[Flag, ...]:
     """Ask samples again with other blanks, at the run's point. Raises WorkerFailure where it does not answer."""
     flags = []
-    if not any(answers.flops) and len(set(answers.values)) > 1:
+    if not answers.total.flops and len(set(answers.values)) > 1:
         flags.append(Flag(code="no_compute", detail="Its answers differ, though not one FLOP was counted for any."))
     asked, changed = _ask(context, run, answers, ties)
     if changed > asked // 8:
@@ -44,7 +44,7 @@ def _ask(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tup
         context.go_on()
         sample = context.veiled(place)
         sample = replace(sample, text=f" {sample.text.replace(' ', '  ', 1)} ")
-        now, was = observe(context.worker, sample, seconds, info, context.paths), answers.values[place]
+        now, was = observe(context.worker, sample, seconds, info, context.traces), answers.values[place]
         tied = {was, now.value} <= ties.get(place, frozenset())
         changed += not checks.close(was, now.value) and not tied
     return len(places), changed

@@ -11,11 +11,10 @@ import numpy as np
 
 from elue.evaluation.passes import checks
 from elue.evaluation.passes.context import Context
-from elue.evaluation.passes.traces import Paths, Price, distinct
+from elue.evaluation.passes.traces import KnownTraces, distinct
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers
 from elue.protocol import TaskInfo
-from elue.record.schema import Traffic
 from elue.worker.failure import WorkerFailure
 
 Ties = Mapping[int, frozenset[int]]
@@ -33,7 +32,7 @@ class Column:
     """What one run's samples answered, by place: value, trace number, tied classes, claimed FLOPs."""
 
     values: list[float]
-    paths: list[int]
+    traces: list[int]
     ties: dict[int, frozenset[int]] = field(default_factory=dict)
     declared: list[int | None] = field(default_factory=list)
 
@@ -42,14 +41,14 @@ class Column:
         """A column for that many samples."""
         return cls([0.0] * size, [0] * size, {}, [None] * size)
 
-    def fill(self, places: Sequence[int], sent: Any, paths: Paths, info: TaskInfo) -> None:
+    def fill(self, places: Sequence[int], sent: Any, known: KnownTraces, info: TaskInfo) -> None:
         """Put in what a worker sent for the samples at these places. Raises WorkerFailure for nonsense."""
         if not isinstance(sent, dict):
             raise WorkerFailure("invalid", "sent no columns of predictions")
         for place, value in zip(places, checks.column(sent, "values", len(places)), strict=True):
             self.values[place] = checks.value(value, info)
-        for place, path in zip(places, checks.column(sent, "paths", len(places)), strict=True):
-            self.paths[place] = paths.number(path)
+        for place, trace in zip(places, checks.column(sent, "paths", len(places)), strict=True):
+            self.traces[place] = known.number(trace)
         for place, declared in zip(places, checks.column(sent, "declared", len(places)), strict=True):
             self.declared[place] = checks.claim(declared)
         for within, classes in checks.ties(sent.get("ties"), len(places)):
@@ -58,7 +57,7 @@ class Column:
 
 def measure(
     context: Context, runs: Sequence[PlannedRun], climb: Callable[[Sequence[int], dict[str, Any]], None] | None = None
-) -> list[tuple[Answers, Ties, Traffic]]:
+) -> list[tuple[Answers, Ties]]:
     """Answer all samples at the points of these runs: one pass, over several points where the model sweeps.
 
     With `climb`, the pass over several points is a survey, and `climb` gets the places and the answer of every batch.
@@ -67,51 +66,44 @@ def measure(
         call, totals = "predict_many", [context.configure(runs[0])]
     else:
         call, totals = "survey" if climb else "predict_sweep", context.configure_sweep(runs)
-    evaluation, paths = context.evaluation, context.paths
+    evaluation, known = context.evaluation, context.traces
     info, order = evaluation.data.spec.info(), context.order()
     columns = [Column.empty(len(order)) for _ in runs]
     for places, answer in context.batches(call, order):
-        paths.learn(answer)
+        known.learn(answer)
         sent = answer.get("points")
         if not isinstance(sent, list) or len(sent) != len(runs):
             raise WorkerFailure("invalid", "sent no predictions")
         for column, part in zip(columns, sent, strict=True):
-            column.fill(places, part, paths, info)
+            column.fill(places, part, known, info)
         if climb:
             climb(places, answer)
         context.progress.sample_done(runs[0], len(places))
-    paths.price(context.worker, evaluation.sample_seconds, (path for column in columns for path in column.paths))
-    return [priced(column, paths, total) for column, total in zip(columns, totals, strict=True)]
+    known.price(context.worker, evaluation.sample_seconds, (trace for column in columns for trace in column.traces))
+    return [priced(column, known, total) for column, total in zip(columns, totals, strict=True)]
 
 
-def priced(column: Column, paths: Paths, total: int) -> tuple[Answers, Ties, Traffic]:
+def priced(column: Column, known: KnownTraces, total: int) -> tuple[Answers, Ties]:
     """The measurements of a run from the prices of its samples' traces, and its ties."""
-    prices = [paths.prices[path] for path in column.paths]
-    path, told = distinct(paths, column.paths)
+    trace_of, traces = distinct(known, column.traces)
     answers = Answers(
         values=tuple(column.values),
-        flops=tuple(price.flops for price in prices),
-        matmul_flops=tuple(price.matmul_flops for price in prices),
-        params_touched=tuple(price.params_touched for price in prices),
-        unknown=_calls(prices, "unknown"),
+        counts=tuple(known.prices[trace] for trace in column.traces),
         params_total=total,
-        registered=_calls(prices, "registered"),
-        path=path,
-        paths=told,
+        trace_of=trace_of,
+        traces=traces,
         declared=mean_declared(column.declared),
-        units=units_of(column.paths, paths),
+        units=units_of(column.traces, known),
     )
-    read = float(np.mean([price.bytes_read for price in prices]))
-    written = float(np.mean([price.bytes_written for price in prices]))
-    return answers, column.ties, Traffic(read_mean=read, written_mean=written)
+    return answers, column.ties
 
 
-def units_of(taken: Sequence[int], paths: Paths) -> dict[str, float]:
+def units_of(taken: Sequence[int], known: KnownTraces) -> dict[str, float]:
     """Mean FLOPs a sample of every unit in the traces that samples took."""
     spent: Counter[str] = Counter()
-    for path, samples in Counter(taken).items():
-        for unit, shape, times in paths.paths[path]:
-            spent[unit] += samples * times * paths.rehearsed[unit, shape]
+    for trace, samples in Counter(taken).items():
+        for unit, shape, times in known.traces[trace]:
+            spent[unit] += samples * times * known.rehearsed[unit, shape]
     return {unit: flops / len(taken) for unit, flops in spent.items()}
 
 
@@ -119,11 +111,3 @@ def mean_declared(claims: Sequence[int | None]) -> float | None:
     """The mean FLOPs a sample that the method claims; None unless it does so for every sample."""
     claimed = [claim for claim in claims if claim is not None]
     return float(np.mean(claimed)) if len(claimed) == len(claims) else None
-
-
-def _calls(prices: Sequence[Price], name: str) -> dict[str, int]:
-    calls: Counter[str] = Counter()
-    for price in prices:
-        if found := getattr(price, name):
-            calls.update(found)
-    return dict(calls)

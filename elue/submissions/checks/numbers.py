@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from elue.errors import ElueError
+from elue.protocol import Trace
 from elue.record.schema import Record, Samples
 from elue.submissions.checks.records import RERUN, EachRecord
 from elue.submissions.finding import Check, Finding, Submission
@@ -111,29 +112,29 @@ class TracesAddUp(Check):
     def look(self, submission: Submission) -> Iterator[Finding]:
         together: dict[tuple[str, str, str], list[tuple[Path, Record]]] = defaultdict(list)
         for path, record in submission.records.items():
-            if record.samples is not None and record.samples.paths and record.measure == "traced":
+            if record.samples is not None and record.samples.traces and record.measure == "traced":
                 weights = record.weights.digest if record.weights else ""
                 together[record.method.source_digest, weights, record.profile.digest].append((path, record))
         for group in together.values():
             yield from self._group(group)
 
     def _group(self, group: Sequence[tuple[Path, Record]]) -> Iterator[Finding]:
-        costs: dict[tuple[tuple[str, tuple[int, ...], int], ...], int] = {}
+        costs: dict[Trace, int] = {}
         for path, record in group:
             samples = record.samples
             assert samples is not None
-            if not all(0 <= place < len(samples.paths) for place in samples.path):
+            if not all(0 <= place < len(samples.traces) for place in samples.trace_of):
                 yield self.found(path, "a sample names a trace that is not there", NEVER)
                 return
-            for place, flops in zip(samples.path, samples.flops, strict=False):
-                if costs.setdefault(samples.paths[place], flops) != flops:
+            for place, flops in zip(samples.trace_of, samples.flops, strict=False):
+                if costs.setdefault(samples.traces[place], flops) != flops:
                     yield self.found(path, "the same trace costs different FLOPs", NEVER)
                     return
         if not _one_price_list(costs):
             yield self.found(group[0][0], "no price list gives the FLOPs of its traces", NEVER)
 
 
-def _one_price_list(costs: dict[tuple[tuple[str, tuple[int, ...], int], ...], int]) -> bool:
+def _one_price_list(costs: dict[Trace, int]) -> bool:
     """Whether the linear system (traces by steps) has a solution, to half a FLOP."""
     from scipy.sparse import csr_matrix
     from scipy.sparse.linalg import lsmr

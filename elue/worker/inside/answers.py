@@ -7,15 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from elue.protocol import Explanation, Prediction, Step, TaskInfo
+from elue.protocol import Explanation, Prediction, Step, TaskInfo, Trace
+from elue.record.trace import LONGEST, fault
 
 TIE = 1e-4
 """Classes whose scores differ by no more than this are tied: float noise may turn one into the other."""
-
-LONGEST = 100_000
-"""Steps that one trace may have."""
-
-StepKey = tuple[str, tuple[int, ...], int]
 
 
 class Invalid(Exception):
@@ -70,18 +66,18 @@ def declared(prediction: Prediction) -> int | None:
     return claim
 
 
-class Traces:
+class TraceNumbers:
     """Numbers distinct steps and distinct traces in the order they come, and tells each to the parent once.
 
     Steps of the same unit and shape one after the other are one step, `times` added up.
     """
 
     def __init__(self) -> None:
-        self.steps: list[StepKey] = []
-        self.paths: list[tuple[int, ...]] = []
-        self._steps: dict[StepKey, int] = {}
-        self._paths: dict[tuple[int, ...], int] = {}
-        self._seen: dict[tuple[Step, ...], int] = {}
+        self.steps: list[Step] = []
+        self.traces: list[tuple[int, ...]] = []
+        self._steps: dict[Step, int] = {}
+        self._traces: dict[tuple[int, ...], int] = {}
+        self._seen: dict[Trace, int] = {}
         self._told = 0, 0
 
     def number(self, trace: Iterable[Step]) -> int:
@@ -92,44 +88,41 @@ class Traces:
         except TypeError:
             raise Invalid("a step's shape is not a tuple of whole numbers") from None
         if found is None:
-            path = tuple(self._step(*key) for key in _merged(raw))
-            found = self._paths.setdefault(path, len(self.paths))
-            if found == len(self.paths):
-                self.paths.append(path)
+            numbers = tuple(map(self._step, _merged(raw)))
+            found = self._traces.setdefault(numbers, len(self.traces))
+            if found == len(self.traces):
+                self.traces.append(numbers)
             self._seen[raw] = found
         return found
 
     def news(self) -> dict[str, Any]:
         """Steps and traces numbered since this was last asked, as frame data."""
-        steps, paths = self._told
-        self._told = len(self.steps), len(self.paths)
-        return {"steps": self.steps[steps:], "paths": self.paths[paths:]}
+        steps, traces = self._told
+        self._told = len(self.steps), len(self.traces)
+        return {"steps": self.steps[steps:], "paths": self.traces[traces:]}
 
-    def _step(self, unit: str, shape: tuple[int, ...], times: int) -> int:
-        found = self._steps.setdefault((unit, shape, times), len(self.steps))
+    def steps_of(self, number: int) -> Trace:
+        """The steps of a trace, by its number."""
+        return tuple(self.steps[step] for step in self.traces[number])
+
+    def _step(self, step: Step) -> int:
+        found = self._steps.setdefault(step, len(self.steps))
         if found == len(self.steps):
-            self.steps.append((unit, shape, times))
+            self.steps.append(step)
         return found
 
 
-def _merged(trace: tuple[Step, ...]) -> list[StepKey]:
+def _merged(trace: Trace) -> list[Step]:
     if len(trace) > LONGEST:
         raise Invalid(f"a trace has {len(trace)} steps, more than the {LONGEST} allowed")
     for step in trace:
-        if not isinstance(step, Step):
-            raise Invalid(f"a trace holds {type(step).__name__} where a Step belongs")
-        if not isinstance(step.unit, str) or not 0 < len(step.unit) <= 100 or not step.unit.isprintable():
-            raise Invalid(f"a step's unit is {str(step.unit)[:100]!r}, not a short name")
-        if not isinstance(step.shape, tuple) or len(step.shape) > 8 or not all(map(_is_size, step.shape)):
-            raise Invalid(f"step {step.unit} has shape {step.shape!r}, not a tuple of whole numbers")
-        if not _is_size(step.times) or not step.times:
-            raise Invalid(f"step {step.unit} ran {step.times!r} times")
+        if wrong := fault(step):
+            raise Invalid(wrong)
     groups = groupby(trace, key=lambda step: (step.unit, step.shape))
-    return [(unit, shape, sum(step.times for step in steps)) for (unit, shape), steps in groups]
-
-
-def _is_size(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**31
+    merged = [Step(unit, shape, sum(step.times for step in steps)) for (unit, shape), steps in groups]
+    if wrong := next(filter(None, map(fault, merged)), ""):
+        raise Invalid(wrong)
+    return merged
 
 
 def explanation(explained: Any) -> dict[str, Any]:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch.nn import Module
 
 from elue.meter import Meter
+from elue.meter.counts import Counts, total
 from elue.meter.parameters import Interval, count_elements
 from elue.meter.profile import Profile
-from elue.worker.inside.answers import Invalid, StepKey
+from elue.protocol import Step
+from elue.worker.inside.answers import Invalid
 
 
 @dataclass(frozen=True, slots=True)
 class StepPrice:
     """What one run of a unit on a shape takes. `reads` numbers the set of parameter elements it reads."""
 
-    flops: int
-    matmul_flops: int
-    bytes_read: int
-    bytes_written: int
+    counts: Counts
     reads: int
-    unknown: dict[str, int]
-    registered: dict[str, int]
 
 
 class Pricer:
@@ -39,34 +35,18 @@ class Pricer:
         self._unions: dict[frozenset[int], int] = {}
         self._news: list[tuple[str, tuple[int, ...], int]] = []
 
-    def path(self, model: Any, modules: Sequence[Module], steps: Iterable[StepKey]) -> dict[str, Any]:
-        """What a trace takes, as frame data: sums over its steps, and of parameters the union.
+    def price(self, model: Any, modules: Sequence[Module], trace: Iterable[Step]) -> Counts:
+        """What a trace takes: sums over its steps, and of parameters the union.
 
         Raises Invalid for a step that the model cannot rehearse.
         """
-        flops = matmul = read = written = 0
         reads: set[int] = set()
-        unknown: Counter[str] = Counter()
-        registered: Counter[str] = Counter()
-        for unit, shape, times in steps:
+        parts: list[Counts] = []
+        for unit, shape, times in trace:
             price = self._prices.get((unit, shape)) or self._rehearsed(model, modules, unit, shape)
-            flops += times * price.flops
-            matmul += times * price.matmul_flops
-            read += times * price.bytes_read
-            written += times * price.bytes_written
+            parts.append(price.counts * times)
             reads.add(price.reads)
-            for calls, more in ((unknown, price.unknown), (registered, price.registered)):
-                for operator, count in more.items():
-                    calls[operator] += times * count
-        return {
-            "flops": flops,
-            "matmul_flops": matmul,
-            "params_touched": self._union(frozenset(reads)),
-            "bytes_read": read,
-            "bytes_written": written,
-            "unknown": dict(unknown),
-            "registered": dict(registered),
-        }
+        return replace(total(parts), params_touched=self._union(frozenset(reads)))
 
     def news(self) -> list[tuple[str, tuple[int, ...], int]]:
         """Unit, shape and FLOPs of the steps rehearsed since this was last asked."""
@@ -84,17 +64,9 @@ class Pricer:
         number = self._numbers.setdefault(reads, len(self._reads))
         if number == len(self._reads):
             self._reads.append(reads)
-        price = StepPrice(
-            flops=meter.flops,
-            matmul_flops=meter.matmul_flops,
-            bytes_read=meter.bytes_read,
-            bytes_written=meter.bytes_written,
-            reads=number,
-            unknown=dict(meter.unknown),
-            registered=dict(meter.registered),
-        )
+        price = StepPrice(meter.counts, number)
         self._prices[unit, shape] = price
-        self._news.append((unit, shape, price.flops))
+        self._news.append((unit, shape, price.counts.flops))
         return price
 
     def _union(self, reads: frozenset[int]) -> int:

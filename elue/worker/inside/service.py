@@ -35,7 +35,7 @@ class Service:
         self.model: Any
         self.modules: list[Any]
         self.points_swept: list[dict[str, Any]]
-        self.traces: answers.Traces
+        self.traces: answers.TraceNumbers
         self.pricer: Pricer
         self.task: TaskInfo
         self.profile: Profile
@@ -120,7 +120,7 @@ class Service:
             totals.append(total_parameters(here))
             modules.update({id(module): module for module in here})
         self.modules = list(modules.values())
-        self.traces = answers.Traces()
+        self.traces = answers.TraceNumbers()
         return totals
 
     def predict(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
@@ -143,13 +143,7 @@ class Service:
         ]
         return {
             "predictions": rows,
-            "flops": meter.flops,
-            "matmul_flops": meter.matmul_flops,
-            "params_touched": meter.params_touched,
-            "unknown": dict(meter.unknown),
-            "registered": dict(meter.registered),
-            "bytes_read": meter.bytes_read,
-            "bytes_written": meter.bytes_written,
+            **dataclasses.asdict(meter.counts),
             "calls": meter.calls,
             **self.traces.news(),
         }
@@ -181,9 +175,8 @@ class Service:
 
     def price(self, paths: list[int]) -> dict[str, Any]:
         """Price traces by their numbers."""
-        steps = self.traces.steps
-        chosen = ([steps[step] for step in self.traces.paths[path]] for path in paths)
-        prices = [self.pricer.path(self.model, self.modules, path) for path in chosen]
+        chosen = map(self.traces.steps_of, paths)
+        prices = [dataclasses.asdict(self.pricer.price(self.model, self.modules, trace)) for trace in chosen]
         return {"prices": prices, "rehearsed": self.pricer.news()}
 
     def explain(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
@@ -267,13 +260,13 @@ class Service:
     def _columns(self, answered: Any, count: int, call: str) -> dict[str, Any]:
         """Many predictions as frame data. Raises Invalid for one without a trace."""
         rows: Sequence[Prediction] = answers.predictions(answered, count, call)
-        paths = [self.traces.number(prediction.trace) for prediction in rows]
-        if not all(self.traces.paths[path] for path in paths):
+        numbers = [self.traces.number(prediction.trace) for prediction in rows]
+        if not all(self.traces.traces[number] for number in numbers):
             raise answers.Invalid(f"{call} returned a Prediction without a trace")
         ties = ((place, answers.ties(prediction.scores)) for place, prediction in enumerate(rows))
         return {
             "values": [answers.number(prediction.value, self.task) for prediction in rows],
-            "paths": paths,
+            "paths": numbers,
             "ties": [[place, tied] for place, tied in ties if tied],
             "declared": [answers.declared(prediction) for prediction in rows],
         }

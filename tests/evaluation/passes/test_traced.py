@@ -79,7 +79,7 @@ def test_units_share_out_the_flops_as_their_steps_are_priced(run: Run, tmp_path:
     for record in found:
         assert record.samples is not None
         assert record.flops is not None
-        named = {unit for path in record.samples.paths for unit, _, _ in path}
+        named = {unit for path in record.samples.traces for unit, _, _ in path}
         assert set(record.units) == named
         assert sum(record.units.values()) == pytest.approx(record.flops.mean, rel=1e-12)
     costs: dict[str, set[float]] = {}
@@ -113,7 +113,7 @@ def test_flops_and_parameters_are_the_sums_and_unions_of_steps(run: Run, tmp_pat
         record.samples.flops,
         record.samples.matmul_flops,
         record.samples.params_touched,
-        record.samples.path,
+        record.samples.trace_of,
         strict=True,
     ):
         n, distinct = len(text.split()), len({len(word) for word in text.split()})
@@ -121,10 +121,10 @@ def test_flops_and_parameters_are_the_sums_and_unions_of_steps(run: Run, tmp_pat
         assert matmul == 2 * (2 * n * 4 * 4 + 2 * 4 * 2)
         assert flops == matmul + 2 * (relu + mean + softmax)
         assert touched == distinct * 4 + 2 * (4 * 4 + 4) + 2 * (4 * 2 + 2)
-        steps = record.samples.paths[path]
+        steps = record.samples.traces[path]
         assert steps[0] == ("embed", (n, distinct), 1)
         assert [step[0] for step in steps[1:]] == ["layer.1", "exit.1", "layer.2", "exit.2"]
-    assert len(set(record.samples.paths)) == len(record.samples.paths)
+    assert len(set(record.samples.traces)) == len(record.samples.traces)
 
 
 def test_one_pass_answers_all_points(run: Run, tmp_path: Path) -> None:

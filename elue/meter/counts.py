@@ -1,0 +1,59 @@
+"""What something executed, in numbers: the one type for it, from the Meter to a run's samples. No torch in here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """FLOPs and the multiply-add part of them, parameters read, and bytes of operands and of results.
+
+    `params_touched` is in elements: distinct ones of what was counted together, and of a sum of counts their sum.
+    `unknown` counts calls without a rule, `registered` those that a formula of the plugin's own priced, by operator.
+    """
+
+    flops: int = 0
+    matmul_flops: int = 0
+    params_touched: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    registered: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Counts) -> Counts:
+        return total([self, other])
+
+    def __mul__(self, times: int) -> Counts:
+        """The same, so many times over."""
+        if times == 1:
+            return self
+        return Counts(
+            times * self.flops,
+            times * self.matmul_flops,
+            times * self.params_touched,
+            times * self.bytes_read,
+            times * self.bytes_written,
+            {operator: times * calls for operator, calls in self.unknown.items()},
+            {operator: times * calls for operator, calls in self.registered.items()},
+        )
+
+
+def total(parts: Iterable[Counts]) -> Counts:
+    """The sum of many counts; of none, nothing."""
+    flops = matmul_flops = params_touched = bytes_read = bytes_written = 0
+    unknown: Counter[str] = Counter()
+    registered: Counter[str] = Counter()
+    for part in parts:
+        flops += part.flops
+        matmul_flops += part.matmul_flops
+        params_touched += part.params_touched
+        bytes_read += part.bytes_read
+        bytes_written += part.bytes_written
+        if part.unknown:
+            unknown.update(part.unknown)
+        if part.registered:
+            registered.update(part.registered)
+    return Counts(flops, matmul_flops, params_touched, bytes_read, bytes_written, dict(unknown), dict(registered))
