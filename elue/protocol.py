@@ -65,8 +65,9 @@ class Explanation:
 
     `tokens` are the pieces of the input; `kept` the positions of the tokens still computed after each layer that
     ran; `exits` the class probabilities (or the number) of each exit or stage that was asked, in order; `experts`
-    for each layer with experts the expert every token went to, -1 for none; `stage` which model of a cascade
-    answered, from 0.
+    for each layer with experts, by its number, the expert every token went to, -1 for none: "3" the one of greatest
+    weight, "3.2" the second of tokens that went to several, and so on; `stage` which model of a cascade answered,
+    from 0.
     """
 
     tokens: tuple[str, ...] = ()

@@ -18,17 +18,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from elue.errors import ElueError
+from elue.modeling import packed
 from elue.modeling.encoder import Encoder, FeedForward, Layer
 from elue.modeling.flow import Stage
-from elue.modeling.packed import CHUNK, transform
 from elue.modeling.ragged import Pack, Request
+from elue.modeling.routing import Margin, Pairs, checked, margin_of_any, note_choices, part_of, read
 from elue.modeling.running import RaggedModel, doubt, is_close
 from elue.modeling.text import TextEncoder
 from elue.modeling.tracing import encoder_units, head_unit, row_unit
 from elue.protocol import Explanation, Sample, TaskInfo
 
 NOISE = 1e-5
-"""Two experts whose probabilities differ by less than this: who gets the token is left to the sample alone."""
+"""An assignment that rests on probabilities nearer to each other than this is left to the sample alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,11 @@ class Assignment:
 
 
 AssignRule = Callable[[Tensor, Tensor], Assignment]
-"""From the experts' probabilities for each row, (batch · tokens, E), and the mask (batch, tokens) of real tokens."""
+"""From the experts' probabilities for each row, (batch · tokens, E), and the mask (batch, tokens) of real tokens.
+
+At inference a sample's pairs may depend on its own rows alone, and what the rule computes on their number alone: it is
+part of the unit `router`, whose price is that of its shape.
+"""
 
 
 class Router(nn.Module):
@@ -135,8 +141,15 @@ def encode(encoder: Encoder, hidden: Tensor, mask: Tensor | None, assign: Assign
 
 
 def capacity(tokens: Tensor, experts: int, factor: float) -> Tensor:
-    """Most rows one expert takes: tokens / experts · factor, rounded up (Switch, eq. 3), for each count."""
-    room = tokens.double() * factor / experts
+    """Most rows one expert takes: tokens / experts · factor, rounded up (Switch, eq. 3), for each count.
+
+    Never more than there are: an infinite factor is no limit. Raises ElueError for one that is negative or NaN.
+    """
+    if not factor >= 0:
+        raise ElueError(
+            "bad_capacity", f"A capacity factor can't be {factor}.", "Give a number of 0 or more; inf is no limit."
+        )
+    room = tokens.double() * min(float(factor), float(experts)) / experts
     return (room - 1e-9).ceil().long()  # 30 · 0.1 / 3 is one row, whatever the last bit says
 
 
@@ -156,8 +169,10 @@ def within_capacity(expert: Tensor, limit: Tensor, experts: int, mask: Tensor | 
 def run_experts(rows: Tensor, assignment: Assignment, experts: Sequence[nn.Module] | nn.ModuleList) -> Tensor:
     """Σ over a row's experts of weight · expert(row): (rows, hidden); rows without an expert are 0.
 
-    Each expert runs at most once, on its own rows only; one with no rows does not run.
+    Each expert runs at most once, on its own rows only; one with no rows does not run. Raises ElueError for an
+    assignment that names rows or experts that do not exist.
     """
+    checked(assignment.row, assignment.expert, assignment.weight, len(rows), len(experts))
     output = torch.zeros_like(rows)
     for index, expert in enumerate(experts):
         pairs = (assignment.expert == index).nonzero().squeeze(-1)
@@ -184,33 +199,39 @@ def load_balancing_loss(probabilities: Tensor, expert: Tensor) -> Tensor:
 class ExpertsModel(RaggedModel):
     """An encoder with one head, some of whose feed-forwards are experts; each sample is a group of its own.
 
-    `assign` says which expert takes which token, at most one each.
+    `assign` says which experts take which token: none, one or several, whose weighted results are added up. `margin`
+    says how near that was to being another assignment; it must fit the rule.
     """
 
-    def __init__(self, network: Any, text: TextEncoder, task: TaskInfo, assign: AssignRule) -> None:
+    def __init__(
+        self, network: Any, text: TextEncoder, task: TaskInfo, assign: AssignRule, margin: Margin = margin_of_any
+    ) -> None:
         super().__init__(network, text, task)
-        self.assign = assign
+        self.assign, self.margin = assign, margin
         config = network.encoder.config
         units = encoder_units(network.encoder) | {"head": head_unit(network.head)}
         for number, layer in enumerate(network.encoder.layers, start=1):
             if isinstance(module := layer.feed_forward, ExpertFeedForward):
-                units[f"router.{number}"] = row_unit(partial(self._route, module.router), config.hidden)
-                units[f"combine.{number}"] = row_unit(partial(_combine, module.norm), config.hidden)
+                units[f"router.{number}"] = row_unit(partial(self._route, module), config.hidden)
+                units[f"sum.{number}"] = row_unit(packed.add, config.hidden)
+                units[f"combine.{number}"] = row_unit(partial(packed.add_and_norm, module.norm), config.hidden)
                 for index, expert in enumerate(module.experts, start=1):
                     run = partial(_weighted, cast(Expert, expert), config.activation)
                     units[f"expert.{number}.{index}"] = row_unit(run, config.hidden)
         self.units.units |= units
 
-    def _route(self, router: Router, pack: Pack) -> tuple[np.ndarray, np.ndarray, Tensor]:
-        """For each row the expert that takes it, -1 for none, and the weight; and all probabilities."""
-        probabilities = router(pack.rows)
-        expert, weight = torch.full((pack.tokens,), -1), torch.zeros(pack.tokens)
+    def _route(self, module: ExpertFeedForward, pack: Pack) -> tuple[Pairs, Tensor]:
+        """Which experts take which rows of the pack, and all probabilities (tokens, E)."""
+        probabilities = module.router(pack.rows)
+        row, expert, weight = [], [], []
         for group in pack.groups():
             mask = torch.ones(group.samples, group.tokens, dtype=torch.bool)
-            pairs = self.assign(probabilities[group.rows], mask)
-            expert[group.rows].index_copy_(0, pairs.row, pairs.expert)
-            weight[group.rows].index_copy_(0, pairs.row, pairs.weight)
-        return expert.numpy(), weight.numpy(), probabilities
+            found = self.assign(probabilities[group.rows], mask)
+            rows, _ = checked(found.row, found.expert, found.weight, mask.numel(), len(module.experts))
+            row.append(rows + group.rows.start)
+            expert.append(read(found.expert, mask.numel()))
+            weight.append(read(found.weight.float(), mask.numel()))
+        return Pairs.sorted(*(np.concatenate(parts) for parts in (row, expert, weight))), probabilities
 
     def stages(self) -> Sequence[Stage]:
         return [self._whole]
@@ -227,30 +248,39 @@ class ExpertsModel(RaggedModel):
 
     def _experts(self, number: int, count: int, pack: Pack) -> Tensor:
         """The feed-forward half of a layer with experts: every expert runs on the rows it takes."""
-        expert, weight, probabilities = self.units.run(f"router.{number}", pack)
+        pairs, probabilities = self.units.run(f"router.{number}", pack)
         if count > 1 and not pack.requests[0].alone:
-            best = np.partition(probabilities.numpy(), -2, 1)[:, -2:]
-            doubt(pack.requests, np.logical_or.reduceat(is_close(best[:, 1] - best[:, 0], NOISE), pack.starts()))
-        _note_experts(number, pack, expert)
-        owner = np.repeat(np.arange(len(pack.requests)), pack.lengths)
-        source = np.zeros(pack.tokens, dtype=np.int64)
+            margins = [self.margin(group.of(probabilities).numpy()) for group in pack.groups()]
+            doubt(pack.requests, is_close(np.concatenate(margins).reshape(len(pack.requests)), NOISE))
+        note_choices(number, pack, pairs)
         results = [pack.rows.new_zeros(1, pack.rows.shape[1])]
-        filled = 1
         for index in range(count):
-            rows = np.flatnonzero(expert == index)
-            if len(rows):
-                members, lengths = np.unique(owner[rows], return_counts=True)
-                requests = [pack.requests[place] for place in members]
-                part = Pack(requests, lengths.tolist(), pack.rows.index_select(0, torch.from_numpy(rows)))
-                part.state = torch.from_numpy(weight[rows])[:, None]
+            row, weight = pairs.row[pairs.of(index)], pairs.weight[pairs.of(index)]
+            if len(row):
+                taken = pack.rows.index_select(0, torch.from_numpy(row))
+                part = part_of(pack, row, taken, torch.from_numpy(weight)[:, None])
                 results.append(self.units.run(f"expert.{number}.{index + 1}", part))
-                source[rows] = np.arange(filled, filled + len(rows))
-                filled += len(rows)
-        update = torch.cat(results).index_select(0, torch.from_numpy(source))
+        update = self._summed(number, pack, pairs, torch.cat(results))
         return self.units.run(f"combine.{number}", Pack(pack.requests, pack.lengths, pack.rows, update))
 
+    def _summed(self, number: int, pack: Pack, pairs: Pairs, results: Tensor) -> Tensor:
+        """What experts add to each row, (tokens, hidden), from zeros and then the result of every pair.
+
+        A row's first result is taken as it is, each further one costs an addition: `sum`, on the rows that have it.
+        """
+        first, *further = pairs.levels() or [np.zeros(0, dtype=np.int64)]
+        source = np.zeros(pack.tokens, dtype=np.int64)
+        source[pairs.row[first]] = first + 1
+        update = results.index_select(0, torch.from_numpy(source))
+        for places in further:
+            rows = torch.from_numpy(pairs.row[places])
+            more = results.index_select(0, torch.from_numpy(places + 1))
+            part = part_of(pack, pairs.row[places], update.index_select(0, rows), more)
+            update.index_copy_(0, rows, self.units.run(f"sum.{number}", part))
+        return update
+
     def explain(self, samples: Sequence[Sample]) -> list[Explanation]:
-        """The tokens of each sample, and the expert each went to in every layer that has some."""
+        """The tokens of each sample, and the experts each went to in every layer that has some."""
         done = sorted(self.run(samples, noted=True), key=lambda request: request.place)
         return [
             Explanation(self.text.tokens(sample), experts=request.notes.get("experts", {}))
@@ -262,21 +292,7 @@ def _weighted(expert: Expert, activation: str, pack: Pack) -> Tensor:
     """An expert's output times each row's weight (1 where the pack has none)."""
     weight = torch.ones(pack.tokens, 1) if pack.state is None else pack.state
     out = torch.empty_like(pack.rows)
-    for into, rows in zip(out.split(CHUNK), pack.rows.split(CHUNK), strict=True):
-        transform(expert, rows, activation, into)
+    for into, rows in zip(out.split(packed.CHUNK), pack.rows.split(packed.CHUNK), strict=True):
+        packed.transform(expert, rows, activation, into)
     out *= weight
     return out
-
-
-def _combine(norm: nn.LayerNorm, pack: Pack) -> Tensor:
-    """The residual and the norm after experts; what they add to the rows is in the pack's state."""
-    update = torch.zeros_like(pack.rows) if pack.state is None else pack.state
-    update += pack.rows
-    return norm(update)
-
-
-def _note_experts(number: int, pack: Pack, expert: np.ndarray) -> None:
-    """Note where tokens go, -1 for nowhere, for the samples that gather notes."""
-    for request, start, length in zip(pack.requests, pack.starts(), pack.lengths, strict=True):
-        if request.noted:
-            request.notes.setdefault("experts", {})[str(number)] = tuple(expert[start : start + length].tolist())

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elue.modeling.encoder import Embeddings, FeedForward, SelfAttention
@@ -106,6 +106,18 @@ def transform(module: Any, rows: Tensor, activation: str, out: Tensor) -> None:
     inner = module.inner(rows)
     inner = _IN_PLACE[activation](inner) if activation in _IN_PLACE else module.activation(inner)
     torch.addmm(module.outer.bias, inner, module.outer.weight.t(), out=out)
+
+
+def add(pack: Pack) -> Tensor:
+    """The rows plus what is in the pack's state, (tokens, hidden): zeros where there is none."""
+    return pack.rows + (torch.zeros_like(pack.rows) if pack.state is None else pack.state)
+
+
+def add_and_norm(norm: nn.LayerNorm, pack: Pack) -> Tensor:
+    """The residual and the norm after a part of a layer that is in the pack's state, which is changed in place."""
+    update = torch.zeros_like(pack.rows) if pack.state is None else pack.state
+    update += pack.rows
+    return norm(update)
 
 
 def head(module: Head, pack: Pack) -> Tensor:

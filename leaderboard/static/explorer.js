@@ -139,11 +139,11 @@
   }
 
   function experts(explained) {
-    const layers = Object.keys(explained.experts).sort((a, b) => Number(a) - Number(b) || (a < b ? -1 : 1));
+    const layers = Object.keys(explained.experts).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
     const heads = explained.tokens.map((token) => make("th", make("span", token), { scope: "col", class: "upright" }));
     const rows = layers.map((layer) =>
       make("tr", [
-        make("th", `Layer ${layer}`, { scope: "row" }),
+        make("th", `Layer ${layer.replace(/^(\d+)\.(\d+)$/, "$1, choice $2")}`, { scope: "row" }),
         ...explained.experts[layer].map((expert) => make("td", expert < 0 ? "–" : String(expert), { class: `expert expert-${expert < 0 ? "none" : expert % 8}` })),
       ]),
     );

@@ -26,6 +26,7 @@ from elue.modeling.experts import (
 from elue.modeling.heads import Head, task_loss
 from elue.modeling.method import Sweep, TrainedMethod, Training, along
 from elue.modeling.options import TrainingOptions, option
+from elue.modeling.routing import margin_of_choices
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
 
@@ -91,7 +92,7 @@ class SwitchModel(ExpertsModel):
     """Its one knob is `capacity_factor`: the lower, the more tokens pass by the experts."""
 
     def __init__(self, network: SwitchNetwork, text: TextEncoder, task: TaskInfo) -> None:
-        super().__init__(network, text, task, self.route)
+        super().__init__(network, text, task, self.route, partial(margin_of_choices, choices=1))
 
     def configure(self, point: Point) -> None:
         factor = float(point.get("capacity_factor", self.network.options.capacity_factor))

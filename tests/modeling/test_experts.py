@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
+from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig, FeedForward
 from elue.modeling.experts import (
     Assignment,
@@ -71,10 +73,36 @@ def test_gradients_reach_rows_weights_and_experts():
         (30, 3, 0.1, 1),
         (16, 4, 2.0, 8),
         (5, 2, 0.0, 0),
+        (5, 2, math.inf, 5),
+        (5, 2, 1e300, 5),
+        (0, 2, math.inf, 0),
     ],
 )
 def test_capacity(tokens: int, experts: int, factor: float, rows: int):
     assert capacity(torch.tensor([tokens]), experts, factor).tolist() == [rows]
+
+
+@pytest.mark.parametrize("factor", [-1.0, math.nan, -math.inf])
+def test_a_capacity_that_is_none_is_refused(factor: float):
+    with pytest.raises(ElueError, match=f"capacity factor can't be {factor}"):
+        capacity(torch.tensor([5]), 2, factor)
+
+
+BAD = {
+    "names expert 4, and there are 4": ([0, 1], [0, 4], [1.0, 1.0]),
+    "names expert -1": ([0, 1], [0, -1], [1.0, 1.0]),
+    "names row 6, and there are 6": ([0, 6], [0, 1], [1.0, 1.0]),
+    r"shapes \(2,\), \(1,\), \(2,\)": ([0, 1], [0], [1.0, 1.0]),
+    r"shapes \(1, 2\)": ([[0, 1]], [[0, 1]], [[1.0, 1.0]]),
+    "row indices are torch.bool": ([True, False], [0, 1], [1.0, 1.0]),
+    "expert indices are torch.float32": ([0, 1], [0.0, 1.0], [1.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("said", BAD)
+def test_an_assignment_that_cannot_be_carried_is_refused(said: str):
+    with pytest.raises(ElueError, match=said):
+        run_experts(torch.randn(6, 8), Assignment(*map(torch.tensor, BAD[said])), linear_experts(4))
 
 
 def test_overflow_by_hand():

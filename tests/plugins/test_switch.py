@@ -199,3 +199,12 @@ def test_trains_saves_loads_and_answers(task: TaskInfo, tmp_path: Path):
 def test_a_negative_capacity_is_refused(network: SwitchNetwork):
     with pytest.raises(ElueError, match="capacity_factor"):
         SwitchModel(network, None, TASK).configure({"capacity_factor": -1})  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def test_an_infinite_capacity_is_no_limit(network: SwitchNetwork):
+    ids, answers = padded([17])["ids"], []
+    for network.capacity_factor in (3.0, math.inf, 0.0):
+        done = small.alone(SwitchModel(network, None, TASK), ids)  # type: ignore[arg-type]
+        answers.append((done.scores, done.trace))
+    assert answers[0] == answers[1] != answers[2]
