@@ -33,11 +33,6 @@ Line = Callable[[float], float]
 """A reference curve: its score at a cost."""
 
 
-def anchored(anchors: Sequence[CostScore], cost: float) -> float:
-    """The reference curve of 2022 at a cost, see `line_through`."""
-    return line_through(anchors)(cost)
-
-
 def line_through(anchors: Sequence[CostScore]) -> Line:
     """The reference curve of 2022: straight lines through all anchors, right or wrong way up.
 

@@ -35,14 +35,12 @@ class Run:
         return track.allows(self.params, self.touched, self.at[0])
 
 
-def gathered(
-    records: Iterable[Record], head: Record | None = None, columns: int = 0
-) -> tuple[list[Run], list[Column], Record]:
+def gathered(records: Iterable[Record]) -> tuple[list[Run], list[Column], Record]:
     """The runs that can be ranked, their samples as arrays, and the first of the records without its samples.
 
-    Whole records may come one by one; none is kept. To gather more beside what is there, give the `head` and how many
-    `columns` there are. Raises ElueError `no_runs`, `mixed_boards`.
+    Whole records may come one by one; none is kept. Raises ElueError `no_runs`, `mixed_boards`.
     """
+    head: Record | None = None
     runs: list[Run] = []
     found: list[Column] = []
     for record in records:
@@ -61,7 +59,7 @@ def gathered(
             at=(record.flops.mean, record.score.value),
             params=record.params.total if record.params else None,
             touched=record.params.touched_mean if record.params else None,
-            column=columns + len(found) - 1 if record.samples else None,
+            column=len(found) - 1 if record.samples else None,
         )
         runs.append(run)
     if head is None or not runs:

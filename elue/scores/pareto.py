@@ -1,4 +1,4 @@
-"""Trade-offs between cost and score: the front, what mixtures reach, and the area below.
+"""Trade-offs between cost and score: the front, and what mixtures reach.
 
 A point is `(cost, score)`: a lower cost (FLOPs) is better, a higher score is better.
 """
@@ -64,32 +64,3 @@ def mixture_hull(points: Sequence[CostScore]) -> list[int]:
             hull.pop()
         hull.append(i)
     return hull
-
-
-def hypervolume(points: Sequence[CostScore], low: float, high: float, floor: float = 0.0) -> float:
-    """The mean best score within budget, over budgets spread evenly in log FLOPs from `low` to `high`.
-
-    That is the hypervolume of Zitzler and Thiele (1999) with log cost as its first axis and `floor` as the
-    reference score, divided by the width of the range. A budget no point fits counts `floor`, and so does
-    a score below it. The unit is that of the scores; over one fixed range, fronts can be compared.
-    Raises ElueError `bad_range` unless 0 < low < high, and `bad_point` as `front` does.
-    """
-    if not (0 < low < high < math.inf):
-        raise ElueError(
-            "bad_range",
-            f"The cost range {low!r} to {high!r} is empty or not positive.",
-            "Give 0 < low < high.",
-        )
-    chosen = [points[i] for i in front(points)]
-    width = math.log(high / low)
-    total, best, start = 0.0, floor, low
-    for cost, score in chosen:
-        if cost >= high:
-            break
-        if score <= best:
-            continue
-        if cost > start:
-            total += best * math.log(cost / start)
-            start = cost
-        best = score
-    return (total + best * math.log(high / start)) / width

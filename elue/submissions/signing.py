@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -176,11 +176,6 @@ def with_standing(record: Record, standing: Standing) -> Record:
     if standing.retracted is not None:
         flags = (*flags, Flag(code=RETRACTED, detail=standing.retracted))
     return record.model_copy(update={"trust": standing.trust, "flags": flags})
-
-
-def summary_of(trust: Mapping[str, Trust]) -> Trust:
-    """The trust of a whole submission: the least of its runs."""
-    return min(trust.values(), key=LEVELS.index, default="self_reported")
 
 
 def digest_of(path: Path) -> str:

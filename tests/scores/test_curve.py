@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from elue.errors import ElueError
-from elue.scores.curve import anchored, budget_range, elue_1, elue_2022, hull_at, hull_mean
+from elue.scores.curve import budget_range, elue_1, elue_2022, hull_at, hull_mean, line_through
 from tests.scoring import area, envelope, old_score
 
 REFERENCE = [(1060.0, 84.1), (1412.0, 85.7), (2118.0, 87.0), (4235.0, 88.6)]
@@ -32,13 +32,13 @@ def curve(draw: random.Random, most: int = 7) -> list[tuple[float, float]]:
 
 def test_the_curve_of_2022_by_hand() -> None:
     anchors = [(2.0, 80.0), (4.0, 84.0), (8.0, 86.0)]
-    assert anchored(anchors, 2) == 80
-    assert anchored(anchors, 3) == 82
-    assert anchored(anchors, 6) == 85
-    assert anchored(anchors, 1) == 78, "below the lowest the first line goes on"
-    assert anchored(anchors, 80) == 86, "above the highest the last score is held"
-    assert anchored([(2.0, 80.0), (2.0, 81.0), (4.0, 84.0)], 3) == 82.5, "of two at one cost the better counts"
-    assert anchored([(2.0, 80.0)], 1) == anchored([(2.0, 80.0)], 3) == 80
+    assert line_through(anchors)(2) == 80
+    assert line_through(anchors)(3) == 82
+    assert line_through(anchors)(6) == 85
+    assert line_through(anchors)(1) == 78, "below the lowest the first line goes on"
+    assert line_through(anchors)(80) == 86, "above the highest the last score is held"
+    assert line_through([(2.0, 80.0), (2.0, 81.0), (4.0, 84.0)])(3) == 82.5, "of two at one cost the better counts"
+    assert line_through([(2.0, 80.0)])(1) == line_through([(2.0, 80.0)])(3) == 80
 
 
 def test_the_score_of_2022_by_hand() -> None:
@@ -147,7 +147,7 @@ def test_what_cannot_be_scored_is_refused() -> None:
     with pytest.raises(ElueError, match="without points"):
         elue_2022([], REFERENCE)
     with pytest.raises(ElueError, match="no points"):
-        anchored([], 1)
+        line_through([])(1)
     for low, high in ((0, 1), (2, 1), (1, math.inf)):
         with pytest.raises(ElueError, match="no range"):
             hull_mean(REFERENCE, low, high)

@@ -1,4 +1,4 @@
-"""The front against its definition, the hull and the hypervolume against closed forms."""
+"""The front and the hull against their definitions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import random
 import pytest
 
 from elue.errors import ElueError
-from elue.scores.pareto import front, hypervolume, mixture_hull
+from elue.scores.pareto import front, mixture_hull
 
 
 def dominated(points, i):
@@ -85,43 +85,3 @@ def test_no_point_and_no_mixture_lies_above_the_hull(seed):
             for share in (0.0, 0.3, 0.5):
                 cost = share * a[0] + (1 - share) * b[0]
                 assert share * a[1] + (1 - share) * b[1] <= height(cost) + 1e-9
-
-
-def test_hypervolume_of_one_point_in_the_middle_of_the_log_range():
-    # From 1e6 to 1e8, a point at 1e7 is affordable for the upper half of the log range.
-    assert hypervolume([(1e7, 80.0)], 1e6, 1e8) == pytest.approx(40.0)
-    assert hypervolume([(1e7, 80.0)], 1e6, 1e8, floor=50.0) == pytest.approx(65.0)
-
-
-def test_hypervolume_of_two_steps():
-    # A third of three decades each at the floor, 60 and 90.
-    assert hypervolume([(1e8, 90.0), (1e7, 60.0)], 1e6, 1e9) == pytest.approx((0 + 60 + 90) / 3)
-
-
-def test_points_below_the_range_count_from_its_start_and_points_above_do_not_count():
-    assert hypervolume([(0.0, 70.0)], 1e6, 1e9) == pytest.approx(70.0)
-    assert hypervolume([(10.0, 60.0), (100.0, 70.0)], 1e6, 1e9) == pytest.approx(70.0)
-    assert hypervolume([(1e9, 70.0)], 1e6, 1e9) == 0.0
-    assert hypervolume([], 1e6, 1e9, floor=25.0) == pytest.approx(25.0)
-
-
-def test_scores_below_the_floor_count_the_floor():
-    assert hypervolume([(1e6, 40.0)], 1e6, 1e9, floor=50.0) == pytest.approx(50.0)
-
-
-def test_dominated_points_change_nothing():
-    good = [(1e7, 60.0), (1e8, 90.0)]
-    assert hypervolume([*good, (5e7, 55.0), (2e8, 90.0)], 1e6, 1e9) == hypervolume(good, 1e6, 1e9)
-
-
-def test_hypervolume_does_not_depend_on_the_unit_of_cost():
-    points = [(3e7, 60.0), (2e8, 90.0)]
-    scaled = [(cost / 1e6, score) for cost, score in points]
-    assert hypervolume(points, 1e6, 1e9) == pytest.approx(hypervolume(scaled, 1.0, 1e3))
-
-
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (2.0, 2.0), (3.0, 2.0), (1.0, math.inf)])
-def test_an_empty_range_is_refused(low, high):
-    with pytest.raises(ElueError) as caught:
-        hypervolume([(1.0, 1.0)], low, high)
-    assert caught.value.code == "bad_range"
