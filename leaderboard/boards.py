@@ -1,24 +1,27 @@
-"""From summaries to boards: which runs compare, which points make a curve, and who is on the front."""
+"""From records to boards: which runs compare, which points make a curve, and who is on the front."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from elue.leaderboard.summaries import Summary, curve_id, ranked, run_page, told_parts, why_not
-from elue.leaderboard.text import Unit, digest_of, point_text, short, slug, unit_for
+from elue.leaderboard.summaries import curve_id, latest, run_page, told_parts, why_not
+from elue.leaderboard.text import Unit, digest_of, short, slug, unit_for
 from elue.protocol import FAMILIES
+from elue.record.board import BoardKey, board_of, curve_of, is_ranked
+from elue.record.point import point_words
+from elue.record.schema import Flops, ProfileRef, Record, ScoreRef
 from elue.scores.pareto import front
 
 
 @dataclass(frozen=True)
 class Run:
-    """One summary, with what the pages need of it. `on_front` refers to the run's own board."""
+    """One record without its samples, with what the pages need of it. `on_front` refers to the run's own board."""
 
-    summary: Summary
+    record: Record
     curve: str
     on_front: bool = False
     retracted: str = ""
@@ -26,7 +29,7 @@ class Run:
     @property
     def key(self) -> str:
         """The run key, 64 hexadecimal digits."""
-        return str(self.summary["key"])
+        return self.record.key
 
     @property
     def anchor(self) -> str:
@@ -36,27 +39,39 @@ class Run:
     @property
     def page(self) -> str:
         """Where the run has a page of its own."""
-        return run_page(self.summary)
+        return run_page(self.record)
 
     @property
     def why(self) -> str:
         """Why the run is not ranked, in one line."""
-        return f"Retracted: {self.retracted}" if self.retracted else why_not(self.summary)
+        return f"Retracted: {self.retracted}" if self.retracted else why_not(self.record)
 
     @property
     def point(self) -> str:
         """The operating point in words."""
-        return point_text(self.summary["point"])
+        return point_words(self.record.point)
+
+    @property
+    def flops(self) -> Flops:
+        """What a ranked run's samples cost."""
+        assert self.record.flops is not None
+        return self.record.flops
+
+    @property
+    def quality(self) -> ScoreRef:
+        """A ranked run's score, with its interval."""
+        assert self.record.score is not None
+        return self.record.score
 
     @property
     def cost(self) -> float:
         """Mean FLOPs per sample."""
-        return float(self.summary["flops"]["mean"])
+        return self.flops.mean
 
     @property
     def score(self) -> float:
         """The score in percent."""
-        return float(self.summary["score"]["value"])
+        return self.quality.value
 
 
 def merit(run: Run) -> tuple[float, float, str]:
@@ -82,7 +97,7 @@ class Curve:
         for run in self.runs:
             knobs = {
                 name: None if isinstance(value, int | float) and not isinstance(value, bool) else value
-                for name, value in run.summary["point"].items()
+                for name, value in run.record.point.items()
             }
             lines[digest_of([self.id, knobs])].append(run)
         return dict(lines)
@@ -90,17 +105,29 @@ class Curve:
 
 @dataclass(frozen=True)
 class Board:
-    """Runs that compare: one task, split, data revision, sample limit and profile digest."""
+    """Runs that compare, and what they have in common."""
 
     id: str
-    task: str
-    split: str
-    revision: str
-    limit: int | None
+    key: BoardKey
     size: int
     metric: str
-    profile: Mapping[str, str]
+    profile: ProfileRef
     curves: Sequence[Curve]
+
+    @property
+    def task(self) -> str:
+        """The name of the task."""
+        return self.key.task
+
+    @property
+    def split(self) -> str:
+        """The split that was answered."""
+        return self.key.split
+
+    @property
+    def limit(self) -> int | None:
+        """How many samples of the split were answered; None for all."""
+        return self.key.limit
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -138,7 +165,7 @@ class Board:
 
     def totals_of(self, curves: Sequence[Curve]) -> list[float]:
         """The parameters in all of these runs, where they are known."""
-        return [run.summary["params"]["total"] for run in self.runs_of(curves) if run.summary["params"]]
+        return [params.total for run in self.runs_of(curves) if (params := run.record.params)]
 
     def curve(self, curve_id: str) -> Curve:
         """The curve of this id."""
@@ -160,7 +187,7 @@ class Task:
     metric: str
     boards: Sequence[Board]
     unranked: Sequence[Run]
-    summaries: Sequence[Summary] = field(repr=False)
+    records: Sequence[Record] = field(repr=False)
 
     @property
     def slug(self) -> str:
@@ -176,7 +203,7 @@ class MethodCard:
     family: str
     title: str
     paper: str
-    summaries: Sequence[Summary] = field(repr=False)
+    records: Sequence[Record] = field(repr=False)
     manifest: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -185,72 +212,68 @@ class MethodCard:
         return slug(self.name)
 
 
-def tasks(summaries: Iterable[Summary], retracted: Callable[[Summary], str] | None = None) -> list[Task]:
-    """All tasks by name, each with its boards, full ones first. The order of the summaries does not matter.
+def tasks(records: Iterable[Record], retracted: Callable[[Record], str] | None = None) -> list[Task]:
+    """All tasks by name, each with its boards, full ones first. The order of the records does not matter.
 
     `retracted` gives the reason a run was taken back for, or nothing. Such runs stay in sight but are not ranked.
     """
-    found: dict[str, list[Summary]] = defaultdict(list)
-    for summary in sorted(summaries, key=lambda s: str(s["key"])):
-        found[summary["task"]["name"]].append(summary)
-    return [_task(name, found[name], retracted or (lambda summary: "")) for name in sorted(found)]
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in sorted(records, key=lambda record: record.key):
+        found[record.task.name].append(record)
+    return [_task(name, found[name], retracted or (lambda record: "")) for name in sorted(found)]
 
 
-def _task(name: str, summaries: list[Summary], retracted: Callable[[Summary], str]) -> Task:
-    groups: dict[str, list[Summary]] = defaultdict(list)
+def _task(name: str, records: list[Record], retracted: Callable[[Record], str]) -> Task:
+    groups: dict[BoardKey, list[Record]] = defaultdict(list)
     unranked = []
-    for summary in summaries:
-        reason = retracted(summary)
-        if reason or not ranked(summary):
-            unranked.append(Run(summary, curve_id(summary), retracted=reason))
-            continue
-        task = summary["task"]
-        setting = [name, task["split"], task["revision"], task["limit"], summary["profile"]["digest"]]
-        groups[digest_of(setting)].append(summary)
-    boards = [_board("b" + key, group) for key, group in groups.items()]
-    boards.sort(key=lambda b: (b.limit is not None, b.split != "test", b.split, b.profile["name"], -len(b.runs), b.id))
-    unranked.sort(key=lambda run: (run.summary["method"]["name"], run.point, run.key))
-    latest = _latest(summaries)["task"]
-    return Task(name, latest["title"], latest["kind"], latest["metric"], boards, unranked, summaries)
+    for record in records:
+        reason = retracted(record)
+        if reason or not is_ranked(record):
+            unranked.append(Run(record, curve_id(curve_of(record)), retracted=reason))
+        else:
+            groups[board_of(record)].append(record)
+    boards = [_board(key, group) for key, group in groups.items()]
+    boards.sort(key=lambda b: (b.limit is not None, b.split != "test", b.split, b.profile.name, -len(b.runs), b.id))
+    unranked.sort(key=lambda run: (run.record.method.name, run.point, run.key))
+    task = latest(records).task
+    return Task(name, task.title, task.kind, task.metric, boards, unranked, records)
 
 
-def _board(board_id: str, summaries: list[Summary]) -> Board:
-    chosen = set(front([(float(s["flops"]["mean"]), float(s["score"]["value"])) for s in summaries]))
+def _board(key: BoardKey, records: list[Record]) -> Board:
+    runs = [Run(record, curve_id(curve_of(record))) for record in records]
+    chosen = set(front([(run.cost, run.score) for run in runs]))
     groups: dict[str, list[Run]] = defaultdict(list)
-    for i, summary in enumerate(summaries):
-        groups[curve_id(summary)].append(Run(summary, curve_id(summary), i in chosen))
-    curves = [_curve(key, runs) for key, runs in groups.items()]
-    curves.sort(key=lambda c: (_rank(c.family), c.family, c.method, c.runs[0].summary["seed"], c.id))
-    first = summaries[0]
+    for i, run in enumerate(runs):
+        groups[run.curve].append(replace(run, on_front=i in chosen))
+    curves = [_curve(runs) for runs in groups.values()]
+    curves.sort(key=lambda c: (_rank(c.family), c.family, c.method, c.runs[0].record.seed, c.id))
+    first = records[0]
     return Board(
-        id=board_id,
-        task=first["task"]["name"],
-        split=first["task"]["split"],
-        revision=first["task"]["revision"],
-        limit=first["task"]["limit"],
-        size=first["task"]["size"],
-        metric=first["task"]["metric"],
-        profile=first["profile"],
+        id="b" + digest_of(key),
+        key=key,
+        size=first.task.size,
+        metric=first.task.metric,
+        profile=first.profile,
         curves=_told_apart(curves),
     )
 
 
-def _curve(key: str, runs: list[Run]) -> Curve:
+def _curve(runs: list[Run]) -> Curve:
     runs.sort(key=lambda run: (run.cost, run.score, run.key))
-    method = runs[0].summary["method"]
-    return Curve(key, method["name"], method["family"], method["name"], 0, runs)
+    method = runs[0].record.method
+    return Curve(runs[0].curve, method.name, method.family, method.name, 0, runs)
 
 
 def _told_apart(curves: list[Curve]) -> list[Curve]:
     """Label curves of one method by what differs, no more of it than is needed, and number those of a family."""
     same: dict[str, list[dict[str, str]]] = defaultdict(list)
     for curve in curves:
-        same[curve.method].append(told_parts(curve.runs[0].summary))
+        same[curve.method].append(told_parts(curve_of(curve.runs[0].record)))
     needed = {method: _needed(parts) for method, parts in same.items()}
     seen: dict[str, int] = defaultdict(int)
     told = []
     for curve in curves:
-        own = told_parts(curve.runs[0].summary)
+        own = told_parts(curve_of(curve.runs[0].record))
         label = " · ".join([curve.method, *(f"{name} {short(own[name], 8)}" for name in needed[curve.method])])
         told.append(Curve(curve.id, curve.method, curve.family, label, seen[curve.family], curve.runs))
         seen[curve.family] += 1
@@ -268,21 +291,17 @@ def _needed(parts: list[dict[str, str]]) -> list[str]:
     return chosen
 
 
-def methods(summaries: Iterable[Summary], manifests: Mapping[str, Mapping[str, Any]] | None = None) -> list[MethodCard]:
+def methods(records: Iterable[Record], manifests: Mapping[str, Mapping[str, Any]] | None = None) -> list[MethodCard]:
     """All methods, by family and name, each with the manifest of its submission if there is one."""
-    found: dict[str, list[Summary]] = defaultdict(list)
-    for summary in sorted(summaries, key=lambda s: str(s["key"])):
-        found[summary["method"]["name"]].append(summary)
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in sorted(records, key=lambda record: record.key):
+        found[record.method.name].append(record)
     cards = []
     for name, group in found.items():
-        latest = _latest(group)["method"]
+        method = latest(group).method
         manifest = (manifests or {}).get(name, {})
-        cards.append(MethodCard(name, latest["family"], latest["title"] or name, latest["paper"], group, manifest))
+        cards.append(MethodCard(name, method.family, method.title or name, method.paper, group, manifest))
     return sorted(cards, key=lambda card: (_rank(card.family), card.family, card.name))
-
-
-def _latest(summaries: Sequence[Summary]) -> Summary:
-    return max(summaries, key=lambda s: (str(s["times"]["started"]), str(s["key"])))
 
 
 def _rank(family: str) -> int:

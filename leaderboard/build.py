@@ -22,7 +22,9 @@ from elue.leaderboard.pages import method as methodpage
 from elue.leaderboard.pages.task import ReadRecord, TaskWork
 from elue.leaderboard.publish import File, check, publish
 from elue.leaderboard.site import Site, page, titled
-from elue.leaderboard.summaries import declared
+from elue.leaderboard.summaries import is_published
+from elue.leaderboard.workers import side_by_side
+from elue.record.schema import Record
 
 _STATIC = (
     *("style.css", "parts.css", "theme.js", "site.js", "table.js", "chart.js", "explorer.js", "compare.js"),
@@ -32,7 +34,8 @@ _STATIC = (
 PARTS = 2
 """The pages of methods are made in so many parts, each in a process that is given the whole site."""
 
-Summaries = Sequence[Mapping[str, Any]]
+Summaries = Sequence[Record]
+"""Records without their samples."""
 
 
 def build(
@@ -70,8 +73,7 @@ def pages(
     for name in _STATIC:
         yield f"static/{name}", resources.files(__package__).joinpath("static", name).read_text("utf-8")
     yield "static/vega.js", drawing.bundle()
-    side_by_side = executor.map if executor else map
-    worked = side_by_side(TaskWork(record, site.base_url), site.tasks)
+    worked = side_by_side(executor, TaskWork(record, site.base_url), site.tasks)
     yield "data/all.csv", downloads.csv_of(site.tasks)
     yield "data/all.json", downloads.json_of(site.tasks)
     yield "data/all.sqlite", downloads.sqlite_of(site.tasks)
@@ -80,8 +82,8 @@ def pages(
         site.scored |= made.scored
         site.overviews |= made.overviews
         yield from made.files
-    parts = [site.methods[start::PARTS] for start in range(PARTS)]
-    written = side_by_side(partial(methodpage.pages, replace(site, overviews={})), parts)
+    parts = [slice(start, None, PARTS) for start in range(PARTS)]
+    written = side_by_side(executor, partial(methodpage.pages, replace(site, overviews={})), parts)
     yield from _home(site, summaries)
     for made_pages in written:
         yield from made_pages
@@ -99,7 +101,7 @@ def _address(base_url: str) -> str:
 
 def _home(site: Site, summaries: Summaries) -> Iterator[File]:
     placed = [run for task in site.tasks for board in task.boards for run in board.runs]
-    published = sum(declared(run.summary) for run in placed)
-    counts = {"measured": len(placed) - published, "published": published, "unranked": len(summaries) - len(placed)}
+    told = sum(is_published(run.record) for run in placed)
+    counts = {"measured": len(placed) - told, "published": told, "unranked": len(summaries) - len(placed)}
     thumbnails = {task.name: drawing.safe(charts.thumbnail(task.boards[0])) for task in site.tasks if task.boards}
     yield page(site, "index.html", "home.html", counts=counts, thumbnails=thumbnails, rows=overall.rows(site))

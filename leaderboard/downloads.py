@@ -10,35 +10,36 @@ from contextlib import closing
 from typing import Any
 
 from elue.leaderboard.boards import Task
-from elue.leaderboard.summaries import Summary, division_of
 from elue.leaderboard.text import canonical
+from elue.record import files as records
 
 SCHEMA = 1
 _TEXT_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def json_of(tasks: Sequence[Task]) -> str:
-    """The summaries as they are stored, one a line, with the run keys of each board and of its front."""
+    """The records without their samples, one a line, with the run keys of each board and of its front."""
     boards = [
         {
-            "task": board.task,
-            "split": board.split,
-            "revision": board.revision,
-            "limit": board.limit,
-            "profile": dict(board.profile),
+            "task": board.key.task,
+            "split": board.key.split,
+            "revision": board.key.revision,
+            "limit": board.key.limit,
+            "profile": board.profile.model_dump(),
             "runs": [run.key for run in board.runs],
             "front": [run.key for run in board.front],
         }
         for task in tasks
         for board in task.boards
     ]
-    runs = [summary for task in tasks for summary in task.summaries]
+    runs = (records.summary(record) for task in tasks for record in task.records)
     return f'{{"boards":[{_lines_of(boards)}],"runs":[{_lines_of(runs)}],"schema":{SCHEMA}}}\n'
 
 
-def _lines_of(values: Sequence[Any]) -> str:
+def _lines_of(values: Iterable[Any]) -> str:
     """The members of a JSON list, one a line; an indented dump would take many times as long."""
-    return "\n" + ",\n".join(canonical(value) for value in values) + "\n" if values else ""
+    lines = ",\n".join(canonical(value) for value in values)
+    return lines and f"\n{lines}\n"
 
 
 def csv_of(tasks: Sequence[Task]) -> str:
@@ -117,50 +118,43 @@ def _lines(tasks: Iterable[Task]) -> Iterable[dict[str, Any]]:
     for task in tasks:
         front = {run.key for board in task.boards for run in board.front}
         unranked = {run.key: run.why for run in task.unranked}
-        for s in task.summaries:
-            score, flops, params = s["score"] or {}, s["flops"] or {}, s["params"] or {}
+        for record in task.records:
             yield {
-                "key": s["key"],
-                **{name: s["task"][name] for name in ("split", "revision", "limit", "size", "metric")},
-                "task": s["task"]["name"],
-                "method": s["method"]["name"],
-                "family": s["method"]["family"],
-                "point": canonical(s["point"]),
-                "profile": s["profile"]["name"],
-                "profile_digest": s["profile"]["digest"],
-                **{name: s[name] for name in ("seed", "status", "trust", "measure", "command")},
-                "reason": unranked.get(s["key"], ""),
-                "ranked": s["key"] not in unranked,
-                "on_front": s["key"] in front,
-                "score": score.get("value"),
-                "score_low": score.get("low"),
-                "score_high": score.get("high"),
-                **{f"flops_{name}": flops.get(name) for name in ("mean", "p50", "p95", "max")},
-                "matmul_flops_mean": flops.get("matmul_mean"),
-                "params_total": params.get("total"),
-                "params_touched_mean": params.get("touched_mean"),
-                "division": division_of(s),
-                "declared_flops_mean": s.get("declared"),
-                **_more(s),
-                "weights_digest": s["weights"]["digest"] if s["weights"] else None,
-                "source_digest": s["method"]["source_digest"],
-                **{name: s["times"][name] for name in ("started", "wall_seconds", "cpu_seconds", "peak_memory_bytes")},
+                "key": record.key,
+                **_parts("", record.task, ("split", "revision", "limit", "size", "metric")),
+                "task": record.task.name,
+                "method": record.method.name,
+                "family": record.method.family,
+                "point": canonical(record.point),
+                "profile": record.profile.name,
+                "profile_digest": record.profile.digest,
+                **_parts("", record, ("seed", "status", "trust", "division", "measure", "command")),
+                "reason": unranked.get(record.key, ""),
+                "ranked": record.key not in unranked,
+                "on_front": record.key in front,
+                "score": record.score.value if record.score else None,
+                **_parts("score_", record.score, ("low", "high")),
+                **_parts("flops_", record.flops, ("mean", "p50", "p95", "max")),
+                "matmul_flops_mean": record.flops.matmul_mean if record.flops else None,
+                **_parts("params_", record.params, ("total", "touched_mean")),
+                "declared_flops_mean": record.declared,
+                **_parts("bytes_", record.traffic, ("read_mean", "written_mean")),
+                **_parts("latency_", record.latency, ("median", "median_low", "median_high", "p95")),
+                **_parts("batch_", record.batch, ("flops_mean", "flops_speedup", "throughput", "realised")),
+                **_parts("", record.controls, ("gain", "gain_low", "gain_high")),
+                "weights_digest": record.weights.digest if record.weights else None,
+                "source_digest": record.method.source_digest,
+                **_parts("", record.times, ("started", "wall_seconds", "cpu_seconds", "peak_memory_bytes")),
             }
 
 
-def _more(s: Summary) -> dict[str, Any]:
-    """The quantities that not every run has."""
-    traffic, latency, batch, controls = (s.get(name) or {} for name in ("traffic", "latency", "batch", "controls"))
-    return {
-        **{f"bytes_{name}": traffic.get(name) for name in ("read_mean", "written_mean")},
-        **{f"latency_{name}": latency.get(name) for name in ("median", "median_low", "median_high", "p95")},
-        **{f"batch_{name}": batch.get(name) for name in ("flops_mean", "flops_speedup", "throughput", "realised")},
-        **{name: controls.get(name) for name in ("gain", "gain_low", "gain_high")},
-    }
+def _parts(prefix: str, part: object, names: Iterable[str]) -> dict[str, Any]:
+    """Numbers of a part of a record by column; empty where a run has no such part."""
+    return {f"{prefix}{name}": getattr(part, name, None) for name in names}
 
 
 def sqlite_of(tasks: Sequence[Task]) -> bytes:
-    """A SQLite database with the table `runs`: the columns of the CSV, typed, and each summary as JSON.
+    """A SQLite database with the table `runs`: the columns of the CSV, typed, and each record as JSON without samples.
 
     The same runs give the same bytes, with one version of SQLite.
     """
@@ -168,8 +162,9 @@ def sqlite_of(tasks: Sequence[Task]) -> bytes:
         columns = [f'"{name}" {_sql_type(name)}' for name in COLUMNS]
         connection.execute(f'CREATE TABLE runs ({", ".join(columns)}, "summary" TEXT)')
         marks = ", ".join("?" * (len(COLUMNS) + 1))
-        lines = zip(_lines(tasks), (s for task in tasks for s in task.summaries), strict=True)
-        rows = ([*(_sql(line.get(name)) for name in COLUMNS), canonical(s)] for line, s in lines)
+        texts = (canonical(records.summary(record)) for task in tasks for record in task.records)
+        lines = zip(_lines(tasks), texts, strict=True)
+        rows = ([*(_sql(line.get(name)) for name in COLUMNS), text] for line, text in lines)
         connection.executemany(f"INSERT INTO runs VALUES ({marks})", rows)
         connection.commit()
         return connection.serialize()

@@ -31,7 +31,6 @@ def environment() -> jinja2.Environment:
         short=text.short,
         score=text.score_text,
         signed=text.signed_text,
-        point=text.point_text,
         count=lambda number: f"{number:,}",
         family=lambda name: text.titled(text.FAMILY_TITLES, name),
         metric=metrics.title,
@@ -39,11 +38,10 @@ def environment() -> jinja2.Environment:
     )
     env.globals.update(
         axes=axes,
-        declared=summaries.declared,
         dash_style=chartdata.dash_style,
-        division_of=summaries.division_of,
         family_style=chartdata.family_style,
         link=text.web_address,
+        is_published=summaries.is_published,
         record_path=samplefiles.record_path,
         retraction_of_all=manifests.retraction_of_all,
         run_page=summaries.run_page,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
-from elue.record.schema import RETRACTED
+from elue.record.schema import RETRACTED, Record
 from elue.submissions import manifest
 from elue.submissions.manifest import Manifest, WeightsEntry
 
@@ -44,13 +44,13 @@ def _of(weights: WeightsEntry) -> dict[str, Any]:
     return weights.model_dump(include={"task", "url", "sha256", "size"})
 
 
-def retraction_of(manifests: Mapping[str, Mapping[str, Any]], summary: Mapping[str, Any]) -> str:
+def retraction_of(manifests: Mapping[str, Mapping[str, Any]], record: Record) -> str:
     """Why a run was taken back, or nothing: the method as a whole, or this one point, by manifest or index."""
-    for flag in summary.get("flags", ()):
-        if flag["code"] == RETRACTED:
-            return str(flag["detail"])
-    for each in manifests.get(summary["method"]["name"], {}).get("retracted", ()):
-        if each.get("point") in (None, summary["point"]):
+    for flag in record.flags:
+        if flag.code == RETRACTED:
+            return flag.detail
+    for each in manifests.get(record.method.name, {}).get("retracted", ()):
+        if each.get("point") in (None, record.point):
             return reason_of(each)
     return ""
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from elue import tasks
-from elue.leaderboard.boards import Board, Run
+from elue.leaderboard.boards import Board, Run, merit
 from elue.leaderboard.charts.data import family_style
 from elue.leaderboard.publish import File
 from elue.leaderboard.text import clean, score_text
@@ -106,7 +106,7 @@ def board_file(board: Board, ids: Sequence[str], overviews: Sequence[Overview]) 
         "ids": [clean(name) for name in ids],
         "wrong": [_short(each.wrong) for each in overviews],
         "spread": [_short(each.spread) for each in overviews],
-        "numbers": board.runs[0].summary["task"]["kind"] == "regression",
+        "numbers": board.runs[0].record.task.kind == "regression",
         "runs": [
             {
                 "run": run.anchor,
@@ -131,7 +131,7 @@ class Overviewing:
     """Gathers the best run of every curve as records pass by, and then makes the overviews."""
 
     def __init__(self, board: Board) -> None:
-        self.best = {min(curve.runs, key=lambda r: (-r.score, r.cost, r.key)).key for curve in board.curves}
+        self.best = {min(curve.runs, key=merit).key for curve in board.curves}
         self.ids: tuple[str, ...] = ()
         self.regression = False
         self.errors: list[np.ndarray] = []

@@ -42,4 +42,4 @@ def page(site: Site, path: str, template: str, **contents: Any) -> File:
 def titled(task: Task, board: Board) -> str:
     """What tells a board from all others, in one line."""
     limit = f", {board.limit:,} samples of it" if board.limit is not None else ""
-    return f"{task.title}: {board.split}{limit}, profile {board.profile['name']} {board.profile['digest'][:8]}"
+    return f"{task.title}: {board.split}{limit}, profile {board.profile.name} {board.profile.digest[:8]}"

@@ -60,18 +60,6 @@ def signed_text(value: float) -> str:
     return "0.00" if written in ("+0.00", "-0.00") else written.replace("-", "\u2212")
 
 
-def knob_text(value: Any) -> str:
-    """The value of one knob: switches as on and off, numbers as short as they are exact."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return repr(value) if isinstance(value, float) else str(value)
-
-
-def point_text(point: Mapping[str, Any]) -> str:
-    """An operating point in words, as in `patience 2, threshold 0.3`."""
-    return ", ".join(f"{name} {knob_text(point[name])}" for name in sorted(point)) or "default"
-
-
 def short(digest: str, length: int = 10) -> str:
     """The start of a digest, enough to tell two apart by eye."""
     return digest[:length]

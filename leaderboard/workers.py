@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+import pickle
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
+from typing import Any, TypeVar
 
 from elue.record.store import Store
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 WORTH_IT = 1500
 """From this many runs on; below it, starting processes and passing files between them takes longer than it saves."""
@@ -27,6 +32,23 @@ def workers(runs: int, most: int = 4) -> Iterator[Executor | None]:
         return
     with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as executor:
         yield executor
+
+
+def side_by_side(executor: Executor | None, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """What `work` makes of each item, in their order, by an executor if there is one.
+
+    For processes all is pickled here and now, `work` once. An executor would do that later, in a thread of its own,
+    and find changed what the pages made meanwhile have cached in these objects.
+    """
+    if executor is None:
+        return map(work, items)
+    if not isinstance(executor, ProcessPoolExecutor):
+        return executor.map(work, items)
+    return executor.map(partial(_unpacked, pickle.dumps(work)), [pickle.dumps(item) for item in items])
+
+
+def _unpacked(work: bytes, item: bytes) -> Any:
+    return pickle.loads(work)(pickle.loads(item))
 
 
 def reader(url: str) -> Callable[[str], str]:

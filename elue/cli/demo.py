@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,9 +15,9 @@ from elue.cli.evaluate import run_and_index, show_runs
 from elue.cli.output import note
 
 if TYPE_CHECKING:
+    from elue.record.schema import Record
     from elue.record.store import Store
 
-Summary = dict[str, Any]
 METHODS = ("static", "ltp", "elasticbert", "cascadebert", "switch")
 """One method a family, in an order that keeps two lanes busy to the end."""
 LANES = 2
@@ -33,16 +33,16 @@ def run_demo(
 
     start = time.monotonic()
     store = Store(f"sqlite:///{out / 'elue.sqlite'}")
-    summaries = _all_measured(out, seed, store, start)
+    records = _all_measured(out, seed, store, start)
     index = build(store.summaries(), out / "site", store.text)
-    show_runs([summary for name in METHODS for summary in summaries[name]])
+    show_runs([record for name in METHODS for record in records[name]])
     note(f"done in {time.monotonic() - start:.0f} s; open {index.resolve().as_uri()}")
 
 
-def _all_measured(out: Path, seed: int, store: Store, start: float) -> dict[str, list[Summary]]:
-    """The summaries of every method's runs. Each is trained and measured on one core, beside another one."""
+def _all_measured(out: Path, seed: int, store: Store, start: float) -> dict[str, list[Record]]:
+    """The records of every method's runs. Each is trained and measured on one core, beside another one."""
     due: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[str, list[Summary]] | BaseException] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[str, list[Record]] | BaseException] = queue.SimpleQueue()
     for number_and_name in enumerate(METHODS, 1):
         due.put(number_and_name)
 
@@ -62,7 +62,7 @@ def _all_measured(out: Path, seed: int, store: Store, start: float) -> dict[str,
 
     for _ in range(min(LANES, os.cpu_count() or 1)):
         threading.Thread(target=lane, daemon=True).start()
-    found: dict[str, list[Summary]] = {}
+    found: dict[str, list[Record]] = {}
     while len(found) < len(METHODS):
         each = done.get()
         if isinstance(each, BaseException):
@@ -96,7 +96,7 @@ def _train(name: str, out: Path, seed: int) -> None:
         train(training)
 
 
-def _evaluate(name: str, out: Path, seed: int, store: Store) -> list[Summary]:
+def _evaluate(name: str, out: Path, seed: int, store: Store) -> list[Record]:
     from elue import tasks
     from elue.evaluation import execute as evaluate
     from elue.evaluation.request import EXPLAINED, Evaluation

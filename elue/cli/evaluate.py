@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from elue.evaluation.plan import PlannedRun
     from elue.evaluation.request import Evaluation
     from elue.protocol import Knob
+    from elue.record.schema import Record
     from elue.record.store import Store
 
 Measured = Literal["observed", "traced"]
@@ -83,24 +85,21 @@ def evaluate_method(
         return
     from elue.record.store import Store
 
-    summaries = run_and_index(evaluation, planned, Store(db))
+    finished = run_and_index(evaluation, planned, Store(db))
     if as_json:
-        typer.echo(json.dumps([brief(summary) for summary in summaries], indent=1))
+        typer.echo(json.dumps([brief(record) for record in finished], indent=1))
     else:
-        show_runs(summaries)
-    if any(summary["status"] != "ok" for summary in summaries):
+        show_runs(finished)
+    if any(record.status != "ok" for record in finished):
         raise typer.Exit(1)
 
 
-def run_and_index(
-    evaluation: Evaluation, planned: list[PlannedRun], store: Store, lines: bool = False
-) -> list[dict[str, Any]]:
-    """Execute what is due, index every record at once, and return the summaries of all planned runs, in order.
+def run_and_index(evaluation: Evaluation, planned: list[PlannedRun], store: Store, lines: bool = False) -> list[Record]:
+    """Execute what is due, index every record at once, and return the records of all planned runs, in order.
 
     `lines` is for when bars of something else are on the terminal.
     """
     from elue.evaluation.execute import execute
-    from elue.record import files as records
 
     finished = {run.identity.key: run.record for run in planned if run.record is not None and not run.due}
     if finished:
@@ -111,7 +110,7 @@ def run_and_index(
             store.add(record)
             finished[record.key] = record
     keys = [run.identity.key for run in planned]
-    return [records.summary(finished[key]) for key in keys if key in finished]
+    return [finished[key] for key in keys if key in finished]
 
 
 def parse_audit(text: str) -> int | None:
@@ -145,71 +144,65 @@ def _parse_value(text: str) -> Knob:
     return text
 
 
-def brief(summary: dict[str, Any]) -> dict[str, Any]:
+def brief(record: Record) -> dict[str, Any]:
     """What `--json` prints of a run."""
+    from elue.record import files as records
+
+    told = records.summary(record)
     return {
-        "key": summary["key"],
-        "method": summary["method"]["name"],
-        "family": summary["method"]["family"],
-        "task": summary["task"]["name"],
-        "split": summary["task"]["split"],
-        "point": summary["point"],
-        "n": summary["task"]["size"],
-        "profile": summary["profile"],
-        "score": summary["score"],
-        "flops": summary["flops"],
-        "params": summary["params"],
-        "division": "open" if summary["registered"] else "closed",
-        "measure": summary["measure"],
-        "audited": summary["audited"],
-        "declared": summary["declared"],
-        "controls": summary["controls"],
-        "traffic": summary["traffic"],
-        "latency": summary["latency"],
-        "batch": summary["batch"],
-        "times": summary["times"],
-        "complete": summary["complete"],
-        "unknown": summary["unknown"],
-        "flags": summary["flags"],
-        "status": summary["status"],
-        "reason": summary["reason"],
+        "key": record.key,
+        "method": record.method.name,
+        "family": record.method.family,
+        "task": record.task.name,
+        "split": record.task.split,
+        "point": record.point,
+        "n": record.task.size,
+        **{name: told[name] for name in ("profile", "score", "flops", "params")},
+        "division": record.division,
+        **{name: told[name] for name in ("measure", "audited", "declared", "controls", "traffic", "latency", "batch")},
+        **{name: told[name] for name in ("times", "complete", "unknown", "flags", "status", "reason")},
     }
 
 
-def show_runs(summaries: list[dict[str, Any]]) -> None:
+def show_runs(finished: Sequence[Record]) -> None:
     """Print runs as a table, with the profile it holds under; flags, gaps and failures go beside it."""
-    from elue.evaluation.recording import point_text
+    from elue.record.point import point_text
 
-    extra = [name for name in _EXTRA if any(run[name] for run in summaries)]
+    extra = [name for name in _EXTRA if any(getattr(record, name) for record in finished)]
     header = ["method", "point", "score", "95 % interval", "MFLOPs", "p95", "params", "touched"]
     columns = [column for name in extra for column in _EXTRA[name]]
     rows = []
-    for run in summaries:
-        score, flops, params = run["score"], run["flops"], run["params"]
-        state = run["status"] if run["complete"] or run["status"] != "ok" else "incomplete"
-        cells = ["", "", "", "", "", ""]
-        if score:
-            cells = [
-                f"{score['value']:.2f}",
-                f"{score['low']:.2f}-{score['high']:.2f}",
-                f"{flops['mean'] / 1e6:,.2f}",
-                f"{flops['p95'] / 1e6:,.2f}",
-                f"{params['total']:,}",
-                f"{params['touched_mean']:,.0f}",
-            ]
+    for record in finished:
+        state = record.status if record.complete or record.status != "ok" else "incomplete"
+        cells = _numbers(record)
         for name in extra:
-            unit = "" if name == "controls" else "x"
-            cells += [f"{run[name][key]:.2f}{unit}" if run[name] else "" for key in _EXTRA[name].values()]
-        flagged = f", {len(run['flags'])} flags" if run["flags"] else ""
-        rows.append((run["method"]["name"], point_text(run["point"]), *cells, state + flagged))
-        who = f"{run['method']['name']} {point_text(run['point'])}".strip()
-        if run["reason"]:
-            note(f"{who}: {run['status']}: {run['reason']}")
-        for flag in run["flags"]:
-            note(f"{who}: {flag['code']}: {flag['detail']}")
-    for name, digest in sorted({(run["profile"]["name"], run["profile"]["digest"]) for run in summaries}):
+            part, unit = getattr(record, name), "" if name == "controls" else "x"
+            cells += [f"{getattr(part, key):.2f}{unit}" if part else "" for key in _EXTRA[name].values()]
+        flagged = f", {len(record.flags)} flags" if record.flags else ""
+        rows.append((record.method.name, point_text(record.point), *cells, state + flagged))
+        who = f"{record.method.name} {point_text(record.point)}".strip()
+        if record.reason:
+            note(f"{who}: {record.status}: {record.reason}")
+        for flag in record.flags:
+            note(f"{who}: {flag.code}: {flag.detail}")
+    for name, digest in sorted({(record.profile.name, record.profile.digest) for record in finished}):
         note(f"profile {name} {digest}")
     table((*header, *columns, "status"), rows, right=("score", "MFLOPs", "p95", "params", "touched", *columns))
+
+
+def _numbers(record: Record) -> list[str]:
+    """Score, interval, FLOPs and parameters of a run; empty where it failed."""
+    score, flops, params = record.score, record.flops, record.params
+    if not (score and flops and params):
+        return [""] * 6
+    return [
+        f"{score.value:.2f}",
+        f"{score.low:.2f}-{score.high:.2f}",
+        f"{flops.mean / 1e6:,.2f}",
+        f"{flops.p95 / 1e6:,.2f}",
+        f"{params.total:,}",
+        f"{params.touched_mean:,.0f}",
+    ]
 
 
 _EXTRA = {

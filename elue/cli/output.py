@@ -59,7 +59,7 @@ def evaluation_progress(lines: bool = False) -> Iterator[Progress]:
 
 def label(run: PlannedRun) -> str:
     """A run in few words: method and point."""
-    from elue.evaluation.recording import point_text
+    from elue.record.point import point_text
 
     return f"{run.identity.method} {point_text(run.identity.point)}".strip()
 

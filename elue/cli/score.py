@@ -136,7 +136,7 @@ def _boards(
             for key in keys
         ]
         if not any(board.yardstick for board in scores):
-            methods = {record["method"]["name"] for record in store.summaries(task)}
+            methods = {record.method.name for record in store.summaries(task)}
             raise unknown("reference", reference, methods)
     return scores
 

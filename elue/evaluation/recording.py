@@ -14,9 +14,10 @@ import numpy as np
 from elue.meter.counts import Counts, total
 from elue.meter.profile import Profile
 from elue.methods.registry import MethodSource
-from elue.protocol import Knob, Trace
+from elue.protocol import Trace
 from elue.record import schema
 from elue.record.files import Identity
+from elue.record.point import point_text
 from elue.record.schema import (
     Batch,
     Controls,
@@ -151,11 +152,6 @@ def gap(unknown: Iterable[str]) -> str:
         f"incomplete, so never ranked: no rule for {', '.join(unknown)}. Price operators of your own in the plugin: "
         "elue.meter.register_formula('namespace::name', lambda costs, args, kwargs, result: (products, rest))"
     )
-
-
-def point_text(point: Mapping[str, Knob]) -> str:
-    """An operating point as the command line writes it: `rule=entropy,threshold=0.3`."""
-    return ",".join(f"{knob}={value}" for knob, value in sorted(point.items()))
 
 
 def command(identity: Identity, profile: Profile) -> str:

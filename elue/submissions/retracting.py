@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from elue.errors import ElueError, unknown
-from elue.evaluation.recording import point_text
 from elue.protocol import Knob
 from elue.record import files as records
+from elue.record.point import point_text
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
 from elue.submissions import signing

@@ -1,10 +1,11 @@
-"""What a chart can have on its axes: costs along, quality up, each read from a summary."""
+"""What a chart can have on its axes: costs along, quality up, each read from a record."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+
+from elue.record.schema import Record
 
 Reading = tuple[float, float, float]
 """A value, and where its whisker starts and ends."""
@@ -19,49 +20,48 @@ class Axis:
     short: str
     unit: str
     whisker: str
-    read: Callable[[Mapping[str, Any]], Reading | None]
+    read: Callable[[Record], Reading | None]
 
 
-def _flops(summary: Mapping[str, Any]) -> Reading | None:
-    flops = summary["flops"]
-    return (flops["mean"], flops["p50"], flops["p95"]) if flops else None
+def _flops(record: Record) -> Reading | None:
+    flops = record.flops
+    return (flops.mean, flops.p50, flops.p95) if flops else None
 
 
-def _params(summary: Mapping[str, Any]) -> Reading | None:
-    params = summary["params"]
-    return _exact(params["touched_mean"]) if params else None
+def _params(record: Record) -> Reading | None:
+    return _exact(record.params.touched_mean) if record.params else None
 
 
-def _bytes(summary: Mapping[str, Any]) -> Reading | None:
-    traffic = summary.get("traffic")
-    return _exact(traffic["read_mean"] + traffic["written_mean"]) if traffic else None
+def _bytes(record: Record) -> Reading | None:
+    traffic = record.traffic
+    return _exact(traffic.read_mean + traffic.written_mean) if traffic else None
 
 
-def _latency(summary: Mapping[str, Any]) -> Reading | None:
-    found = summary.get("latency")
-    return (found["median"], found["median_low"], found["median_high"]) if found else None
+def _latency(record: Record) -> Reading | None:
+    latency = record.latency
+    return (latency.median, latency.median_low, latency.median_high) if latency else None
 
 
-def _batch(summary: Mapping[str, Any]) -> Reading | None:
-    found = summary.get("batch")
-    return _exact(found["flops_mean"]) if found else None
+def _batch(record: Record) -> Reading | None:
+    return _exact(record.batch.flops_mean) if record.batch else None
 
 
-def _score(summary: Mapping[str, Any]) -> Reading | None:
-    found = summary["score"]
-    return (found["value"], found["low"], found["high"]) if found else None
+def _score(record: Record) -> Reading | None:
+    score = record.score
+    return (score.value, score.low, score.high) if score else None
 
 
-def _gain(summary: Mapping[str, Any]) -> Reading | None:
-    found = summary.get("controls")
-    return (found["gain"], found["gain_low"], found["gain_high"]) if found else None
+def _gain(record: Record) -> Reading | None:
+    controls = record.controls
+    return (controls.gain, controls.gain_low, controls.gain_high) if controls else None
 
 
-def _realised(summary: Mapping[str, Any]) -> Reading | None:
-    found = summary.get("batch")
-    if not found or not found["flops_speedup"]:
+def _realised(record: Record) -> Reading | None:
+    batch = record.batch
+    if not batch or not batch.flops_speedup:
         return None
-    return found["realised"], *(found[name] / found["flops_speedup"] for name in ("throughput_low", "throughput_high"))
+    low, high = (throughput / batch.flops_speedup for throughput in (batch.throughput_low, batch.throughput_high))
+    return batch.realised, low, high
 
 
 def _exact(value: float) -> Reading:
@@ -87,7 +87,7 @@ QUALITIES = (
 """What may stand up a chart; the first is the one that ranks."""
 
 
-def present(axes: Iterable[Axis], summaries: Iterable[Mapping[str, Any]]) -> list[Axis]:
-    """The axes on which at least one of the summaries has a reading."""
-    known = list(summaries)
-    return [axis for axis in axes if any(axis.read(summary) for summary in known)]
+def present(axes: Iterable[Axis], records: Iterable[Record]) -> list[Axis]:
+    """The axes on which at least one of the records has a reading."""
+    known = list(records)
+    return [axis for axis in axes if any(axis.read(record) for record in known)]

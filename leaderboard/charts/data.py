@@ -93,20 +93,20 @@ def _shown(board: Board, own: Sequence[str]) -> Iterator[tuple[Curve, str, Run]]
 
 def _place(run: Run, least: float) -> dict[str, Any]:
     """Where a run is on every axis it has a reading for, and on the two that rank."""
-    at = {axis.id: list(found) for axis in axes.COSTS if (found := axis.read(run.summary))}
-    at |= {axis.id: list(found) for axis in axes.QUALITIES if (found := axis.read(run.summary))}
+    at = {axis.id: list(found) for axis in axes.COSTS if (found := axis.read(run.record))}
+    at |= {axis.id: list(found) for axis in axes.QUALITIES if (found := axis.read(run.record))}
     at["flops"] = [value if value > 0 else least for value in at["flops"]]
     x, y = at["flops"], at["score"]
     return {"x": x[0], "left": x[1], "right": x[2], "y": y[0], "low": y[1], "high": y[2], "at": at}
 
 
 def _words(run: Run) -> dict[str, Any]:
-    score = run.summary["score"]
+    score = run.quality
     return {
-        "kind": clean(titled(FAMILY_TITLES, run.summary["method"]["family"])),
+        "kind": clean(titled(FAMILY_TITLES, run.record.method.family)),
         "point": clean(run.point),
-        "score": f"{score_text(score['value'])} [{score_text(score['low'])}, {score_text(score['high'])}]",
-        "trust": titled(TRUST_TITLES, run.summary["trust"]),
+        "score": f"{score_text(score.value)} [{score_text(score.low)}, {score_text(score.high)}]",
+        "trust": titled(TRUST_TITLES, run.record.trust),
     }
 
 
@@ -145,6 +145,6 @@ def description(board: Board, own: Sequence[str] = ()) -> str:
     on_front = "1 is" if len(front) == 1 else f"{len(front)} are"
     return (
         f"{curves} with {points}, {span} per sample; {on_front} on the Pareto front. "
-        f"The best score, {score_text(best.score)} %, is that of {best.summary['method']['name']} "
+        f"The best score, {score_text(best.score)} %, is that of {best.record.method.name} "
         f"at {with_unit(best.cost, 'FLOPs')}. The table below has every number."
     )

@@ -43,5 +43,5 @@ def contents(site: Site) -> dict[str, Any]:
         "table": table,
         "rules": sorted(rules.items(), key=lambda item: (item[0] in RULES, -len(item[1]), item[0])),
         "rule_titles": RULES,
-        "digests": sorted({(b.profile["name"], b.profile["digest"]) for _, b in site.boards}),
+        "digests": sorted({(b.profile.name, b.profile.digest) for _, b in site.boards}),
     }

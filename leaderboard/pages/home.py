@@ -10,7 +10,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from elue.leaderboard.boards import Board, Curve, merit
-from elue.leaderboard.summaries import declared, division_of, track_of
+from elue.leaderboard.summaries import is_published, track_of
+from elue.record.schema import ProfileRef
 from elue.scores import overall
 from elue.scores.intervals import Estimate
 from elue.scores.overall import OverallScore
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 class Row:
     """A method under one profile. `tasks` are those it covers, of `of` that the profile has.
 
-    `best`, `flops` and `touched` are means over tasks: of each task that of the best runs of its curves. A `declared`
-    row has published numbers in it, which nobody measured here.
+    `best`, `flops` and `touched` are means over tasks: of each task that of the best runs of its curves. A `published`
+    row has numbers in it that nobody measured here.
     """
 
     method: str
     family: str
     title: str
-    profile: Any
+    profile: ProfileRef
     tasks: tuple[str, ...]
     of: int
     score: Estimate | None
@@ -43,7 +44,7 @@ class Row:
     trust: str
     division: str
     track: str
-    declared: bool
+    published: bool
 
 
 def rows(site: Site) -> list[Row]:
@@ -52,13 +53,13 @@ def rows(site: Site) -> list[Row]:
     for task in site.tasks:
         seen: set[str] = set()
         for board in task.boards:  # full test boards come first
-            digest = board.profile["digest"]
+            digest = board.profile.digest
             if board.limit is None and digest not in seen:
                 seen.add(digest)
                 groups[digest].append(board)
     found = [row for boards in groups.values() for row in _profile(site, boards)]
     size = {digest: sum(len(board.runs) for board in boards) for digest, boards in groups.items()}
-    return sorted(found, key=lambda row: (-size[row.profile["digest"]], row.profile["digest"], *_order(row)))
+    return sorted(found, key=lambda row: (-size[row.profile.digest], row.profile.digest, *_order(row)))
 
 
 def _order(row: Row) -> tuple[Any, ...]:
@@ -90,13 +91,13 @@ def _row(
 ) -> Row:
     runs = [run for curves in own for curve in curves for run in curve.runs]
     best = [[min(curve.runs, key=merit) for curve in curves] for curves in own]
-    touched = [[params["touched_mean"] for run in of_task if (params := run.summary["params"])] for of_task in best]
-    largest = max(runs, key=lambda run: (run.summary["params"] or {"total": -1})["total"])
-    latest = runs[0].summary["method"]
-    tasks = {run.summary["task"]["name"]: None for run in runs}
+    touched = [[params.touched_mean for run in of_task if (params := run.record.params)] for of_task in best]
+    largest = max(runs, key=lambda run: run.record.params.total if run.record.params else -1)
+    first = runs[0].record.method
+    tasks = {run.record.task.name: None for run in runs}
     return Row(
-        method=latest["name"],
-        family=latest["family"],
+        method=first.name,
+        family=first.family,
         title=title,
         profile=boards[0].profile,
         tasks=score.tasks if score else tuple(tasks),
@@ -107,8 +108,8 @@ def _row(
         best=fmean(fmean(run.score for run in of_task) for of_task in best),
         flops=fmean(fmean(run.cost for run in of_task) for of_task in best),
         touched=fmean(map(fmean, touched)) if all(touched) else None,
-        trust=min((run.summary["trust"] for run in runs), key=TRUST.index),
-        division="open" if any(division_of(run.summary) == "open" for run in runs) else "closed",
-        track=track_of(largest.summary),
-        declared=any(declared(run.summary) for run in runs),
+        trust=min((run.record.trust for run in runs), key=TRUST.index),
+        division="open" if any(run.record.division == "open" for run in runs) else "closed",
+        track=track_of(largest.record),
+        published=any(is_published(run.record) for run in runs),
     )

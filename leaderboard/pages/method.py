@@ -20,7 +20,9 @@ from elue.leaderboard.pages import provenance
 from elue.leaderboard.pages.provenance import flat
 from elue.leaderboard.publish import File
 from elue.leaderboard.site import Site, page
-from elue.leaderboard.text import knob_text, with_unit
+from elue.leaderboard.summaries import training_of
+from elue.leaderboard.text import with_unit
+from elue.record.point import knob_words
 
 MOST_DRAWN = 150
 """Up to this many curves on all boards, each gets a drawing of its own at build time."""
@@ -53,7 +55,7 @@ class Entry:
 
     def having(self, part: str) -> list[Run]:
         """The runs that have this part of a record."""
-        return [run for run in self.runs if run.summary.get(part) is not None]
+        return [run for run in self.runs if getattr(run.record, part) is not None]
 
     @property
     def detailed(self) -> list[Run]:
@@ -76,7 +78,7 @@ class Entry:
     @property
     def priced(self) -> bool:
         """Whether a run that tells traces also tells the FLOPs of each unit."""
-        return any(run.summary.get("units") for run in self.traced)
+        return any(run.record.units for run in self.traced)
 
     @property
     def traced(self) -> list[Run]:
@@ -87,9 +89,12 @@ class Entry:
         return [runs[round(i * (len(runs) - 1) / 4)] for i in range(5)]
 
 
-def pages(site: Site, methods: Sequence[MethodCard]) -> list[File]:
-    """The pages of these methods: a function that another process can be given."""
-    return [page(site, f"methods/{method.slug}.html", "method.html", **contents(site, method)) for method in methods]
+def pages(site: Site, part: slice) -> list[File]:
+    """The pages of a part of the methods: a function that another process can be given."""
+    return [
+        page(site, f"methods/{method.slug}.html", "method.html", **contents(site, method))
+        for method in site.methods[part]
+    ]
 
 
 def contents(site: Site, method: MethodCard) -> dict[str, Any]:
@@ -101,9 +106,7 @@ def contents(site: Site, method: MethodCard) -> dict[str, Any]:
         "description": method.manifest.get("description") or DESCRIPTIONS.get(method.name, ""),
         "options": _options(method),
         "entries": _entries(site, method),
-        "unranked": [
-            run for task in site.tasks for run in task.unranked if run.summary["method"]["name"] == method.name
-        ],
+        "unranked": [run for task in site.tasks for run in task.unranked if run.record.method.name == method.name],
         "sources": provenance.of(method),
     }
 
@@ -120,7 +123,7 @@ def _card(method: MethodCard) -> list[tuple[str, str]]:
         value = manifest.get(name)
         several = value if isinstance(value, list | tuple) else [value]
         said = [_phrase(each) if isinstance(each, dict) else each for each in several]
-        pairs += [(heading, ", ".join(knob_text(each) for each in said if each not in (None, "")))]
+        pairs += [(heading, ", ".join(knob_words(each) for each in said if each not in (None, "")))]
     return [(heading, said) for heading, said in pairs if said]
 
 
@@ -135,9 +138,8 @@ def _phrase(told: Mapping[str, Any]) -> str:
 def _options(method: MethodCard) -> list[tuple[str, list[str]]]:
     """The training options and every value they had in the method's runs."""
     values: dict[str, set[str]] = defaultdict(set)
-    for summary in method.summaries:
-        training = (summary["weights"] or {}).get("training") or {}
-        options = training.get("options")
+    for record in method.records:
+        options = training_of(record).get("options")
         for name, value in flat(options) if isinstance(options, dict) else []:
             values[name].add(value)
     return [(name, sorted(found)) for name, found in sorted(values.items())]

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from elue.leaderboard.boards import MethodCard
-from elue.leaderboard.summaries import Summary
-from elue.leaderboard.text import canonical, digest_of, knob_text
+from elue.leaderboard.summaries import latest, training_of
+from elue.leaderboard.text import canonical, digest_of
+from elue.record.point import knob_words
+from elue.record.schema import MethodRef, ProfileRef, Record, TaskRef, WeightsRef
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,10 @@ class Source:
     """What a group of runs has in common, and their commands, each once."""
 
     id: str
-    task: Mapping[str, Any]
-    method: Mapping[str, Any]
-    weights: Mapping[str, Any] | None
-    profile: Mapping[str, Any]
+    task: TaskRef
+    method: MethodRef
+    weights: WeightsRef | None
+    profile: ProfileRef
     seed: int
     environment: list[tuple[str, str]]
     training: list[tuple[str, str]]
@@ -30,28 +32,33 @@ class Source:
     last: str
 
 
+_COMMON = ("task", "weights", "method", "profile", "seed")
+"""What the runs of a source have in common."""
+
+
 def of(method: MethodCard) -> list[Source]:
     """The sources of a method's runs, by task, split, weights and profile."""
-    groups: dict[str, list[Summary]] = defaultdict(list)
-    for summary in method.summaries:
-        groups[canonical([summary[name] for name in ("task", "weights", "method", "profile", "seed")])].append(summary)
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in method.records:
+        told = record.model_dump(mode="json", include=set(_COMMON))
+        groups[canonical([told[name] for name in _COMMON])].append(record)
     found = [_source(key, group) for key, group in groups.items()]
-    return sorted(found, key=lambda s: (s.task["name"], s.task["limit"] is not None, s.task["split"], s.first, s.id))
+    return sorted(found, key=lambda s: (s.task.name, s.task.limit is not None, s.task.split, s.first, s.id))
 
 
-def _source(key: str, group: list[Summary]) -> Source:
-    latest = max(group, key=lambda s: (str(s["times"]["started"]), str(s["key"])))
-    started = sorted(str(s["times"]["started"]) for s in group)
+def _source(key: str, group: list[Record]) -> Source:
+    last = latest(group)
+    started = sorted(record.times.started for record in group)
     return Source(
         id="s" + digest_of(key),
-        task=latest["task"],
-        method=latest["method"],
-        weights=latest["weights"],
-        profile=latest["profile"],
-        seed=latest["seed"],
-        environment=flat(latest["environment"]),
-        training=flat((latest["weights"] or {}).get("training") or {}),
-        commands=sorted({str(s["command"]) for s in group}),
+        task=last.task,
+        method=last.method,
+        weights=last.weights,
+        profile=last.profile,
+        seed=last.seed,
+        environment=flat(last.environment),
+        training=flat(training_of(last)),
+        commands=sorted({record.command for record in group}),
         runs=len(group),
         first=started[0],
         last=started[-1],
@@ -66,5 +73,5 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(inner, Mapping):
             pairs += flat(inner, f"{prefix}{name}.")
         elif inner is not None:
-            pairs.append((f"{prefix}{name}", canonical(inner) if isinstance(inner, list) else knob_text(inner)))
+            pairs.append((f"{prefix}{name}", canonical(inner) if isinstance(inner, list) else knob_words(inner)))
     return pairs

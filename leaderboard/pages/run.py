@@ -11,8 +11,11 @@ from markupsafe import Markup
 
 from elue.leaderboard.boards import Board, Run, Task
 from elue.leaderboard.pages.provenance import flat
+from elue.leaderboard.summaries import training_of
 from elue.leaderboard.text import canonical, clean
 from elue.meter import profile
+from elue.record import files as records
+from elue.record.schema import ProfileRef
 
 if TYPE_CHECKING:
     from elue.leaderboard.site import Site
@@ -20,24 +23,23 @@ if TYPE_CHECKING:
 
 def contents(site: Site, task: Task, board: Board | None, run: Run) -> dict[str, Any]:
     """What the template needs."""
-    summary = run.summary
-    weights = summary["weights"] or {}
+    record = run.record
     return {
         "run": run,
         "task": task,
         "board": board,
         "detail": site.details.get(run.key),
         "sure": site.score_of(board).likely.get(run.key) if board else None,
-        "profile": shipped(summary["profile"]),
+        "profile": shipped(record.profile),
         "sections": Markup("").join(
             _section(heading, canonical(content))
             for heading, content in (
-                ("Times", summary["times"]),
-                ("Environment", summary["environment"]),
-                ("Training", weights.get("training") or {}),
+                ("Times", record.times.model_dump(mode="json")),
+                ("Environment", record.environment),
+                ("Training", training_of(record)),
             )
         ),
-        "record": _lines(summary),
+        "record": _lines(records.summary(record)),
     }
 
 
@@ -73,6 +75,6 @@ def shipped_by(name: str, digest: str) -> profile.Profile | None:
     return found if found.digest == digest else None
 
 
-def shipped(reference: Any) -> profile.Profile | None:
+def shipped(reference: ProfileRef) -> profile.Profile | None:
     """The profile a run names, if this version ships it under the same digest."""
-    return shipped_by(reference["name"], reference["digest"])
+    return shipped_by(reference.name, reference.digest)

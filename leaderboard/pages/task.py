@@ -55,7 +55,7 @@ def _files(site: Site, task: Task, record: ReadRecord | None) -> Iterator[File]:
 
 def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
     """The sample files of a board. Its records are read once, and only what the files need of each is kept."""
-    flops = [flops for run in board.runs for flops in (run.summary["flops"]["p50"], run.summary["flops"]["max"])]
+    flops = [flops for run in board.runs for flops in (run.flops.p50, run.flops.max)]
     low, high = max(1.0, min(flops) / 4), max(2.0, *flops)
     seen = samplefiles.Overviewing(board)
     parts: dict[str, samplefiles.Parts] = {}
@@ -84,7 +84,7 @@ def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
 
 def _task(site: Site, task: Task) -> Iterator[File]:
     figures = {board.id: figure(site, board) for board in task.boards}
-    published = next((b for b in task.boards if b.profile["name"] == "elue-2022"), None)
+    published = next((b for b in task.boards if b.profile.name == "elue-2022"), None)
     yield page(site, f"tasks/{task.slug}.html", "task.html", task=task, figures=figures, published=published)
     yield f"data/{task.slug}.csv", downloads.csv_of([task])
     yield f"data/{task.slug}.json", downloads.json_of([task])

@@ -18,7 +18,7 @@ from elue.record.files import summary as summary_of
 from elue.record.schema import Record
 from elue.record.store import Store
 from tests.leaderboard.browsing import CHROMIUM, DRIVER, Browser
-from tests.leaderboard.samples import digest, summary
+from tests.leaderboard.samples import digest, document
 
 TASKS, METHODS, RECORDS, SAMPLES = 7, 300, 10_000, 100
 pytestmark = pytest.mark.benchmark
@@ -34,7 +34,7 @@ def record(task: int, method: int, point: int) -> Record:
     error = [float(shared.random() + own.gauss(0, 0.1) > skill) for _ in range(SAMPLES)]
     flops = [int(1e8 * 1.5**point * own.uniform(0.5, 1.5)) for _ in range(SAMPLES)]
     mean, value = sum(flops) / SAMPLES, 100 * (1 - sum(error) / SAMPLES)
-    base = summary(
+    base = document(
         method={"name": name, "family": family, "title": f"Method {method}", "source_digest": digest(name)},
         weights={"digest": digest("weights", task, method)},
         task={"name": f"task_{task}", "title": f"Task {task}", "size": SAMPLES},
@@ -107,4 +107,4 @@ def test_the_first_page_is_light_and_quickly_there(site, tmp_path):
 
 def test_summaries_are_those_of_the_records(store):
     first = store.summaries()[0]
-    assert summary_of(store.record(first["key"])) == first
+    assert summary_of(store.record(first.key)) == summary_of(first)

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from elue.leaderboard import build
+from elue.record.schema import Record
 from tests.leaderboard.samples import failed, summary
 from tests.leaderboard.whole import MANIFESTS, reader_of, summaries_of, whole_store
 
 
-def odd_ones() -> list[dict]:
+def odd_ones() -> list[Record]:
     """Runs that cannot be ranked, for three reasons."""
     return [
         failed(point={"threshold": 0.9}),

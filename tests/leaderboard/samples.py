@@ -1,4 +1,4 @@
-"""Summaries as a store would give them: five families, two tasks, several boards, failures and oddities."""
+"""Records without samples, as a store gives them: five families, two tasks, several boards, failures and oddities."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import math
 import random
 from typing import Any
+
+from elue.record.schema import Record
 
 PROFILE = {"name": "elue-1", "digest": "1f" * 32}
 TASKS = {
@@ -48,8 +50,13 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def summary(**changes: Any) -> dict[str, Any]:
-    """One good summary. A change is a new value, or for a mapping the members to change in it."""
+def summary(**changes: Any) -> Record:
+    """One good run. A change is as in `document`."""
+    return Record.model_validate(document(**changes))
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """One good run as plain data. A change is a new value, or for a mapping the members to change in it."""
     base: dict[str, Any] = {
         "schema": 1,
         "key": "",
@@ -111,12 +118,12 @@ def summary(**changes: Any) -> dict[str, Any]:
     return base
 
 
-def failed(status: str = "crashed", reason: str = "The worker ended with exit code 139.", **changes: Any) -> dict:
+def failed(status: str = "crashed", reason: str = "The worker ended with exit code 139.", **changes: Any) -> Record:
     """A run that ended badly: no score, no cost."""
     return summary(status=status, reason=reason, score=None, flops=None, params=None, **changes)
 
 
-def curve(task: str, method: str, seed: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+def curve(task: str, method: str, seed: int = 0, limit: int | None = None) -> list[Record]:
     """A believable curve: the score rises with log cost and flattens."""
     title, size, largest = TASKS[task]
     family, method_title, paper, points = METHODS[method]
@@ -155,7 +162,7 @@ def curve(task: str, method: str, seed: int = 0, limit: int | None = None) -> li
     return runs
 
 
-def store() -> list[dict[str, Any]]:
+def store() -> list[Record]:
     """What a store holds after a while: all families on two tasks, a limited board, failures."""
     runs = [run for task in TASKS for method in METHODS for run in curve(task, method)]
     runs += curve("diagnostic", "ltp", seed=1)

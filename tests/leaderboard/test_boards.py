@@ -7,7 +7,6 @@ import random
 import pytest
 
 from elue.leaderboard import boards, summaries
-from elue.record.schema import Record
 from tests.leaderboard.samples import curve, failed, store, summary
 
 
@@ -17,19 +16,14 @@ def only_board(summaries):
     return board
 
 
-def test_the_samples_used_here_are_records():
-    for each in store():
-        Record.model_validate(each)
-
-
 def test_the_front_is_that_of_the_points():
     runs = [
         summary(point={"k": k}, flops={"mean": mean}, score={"value": value})
         for k, (mean, value) in enumerate([(1e6, 60.0), (2e6, 70.0), (3e6, 65.0), (4e6, 80.0), (4e6, 79.0)])
     ]
     board = only_board(runs)
-    assert [run.summary["point"]["k"] for run in board.front] == [0, 1, 3]
-    assert [run.summary["point"]["k"] for run in board.runs] == [3, 4, 1, 2, 0]
+    assert [run.record.point["k"] for run in board.front] == [0, 1, 3]
+    assert [run.record.point["k"] for run in board.runs] == [3, 4, 1, 2, 0]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +102,7 @@ def test_failed_and_incomplete_runs_are_not_ranked_and_say_why(bad, why):
     assert task.boards == []
     (run,) = task.unranked
     assert not run.on_front
-    assert summaries.why_not(run.summary) == why
+    assert summaries.why_not(run.record) == why
 
 
 def test_an_unranked_run_never_moves_the_front():

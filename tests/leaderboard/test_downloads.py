@@ -6,8 +6,10 @@ import csv
 import io
 import json
 
-from elue.leaderboard import boards, summaries
+from elue.leaderboard import boards
 from elue.leaderboard.downloads import COLUMNS, csv_of, json_of
+from elue.record.board import is_ranked
+from elue.record.files import summary as summary_of
 from tests.leaderboard.samples import failed, store, summary
 
 
@@ -18,27 +20,29 @@ def lines_of(summaries):
 def test_json_holds_the_summaries_as_they_are():
     runs = store()
     document = json.loads(json_of(boards.tasks(runs)))
-    assert sorted(document["runs"], key=lambda s: s["key"]) == sorted(runs, key=lambda s: s["key"])
+    assert sorted(document["runs"], key=lambda s: s["key"]) == [
+        summary_of(record) for record in sorted(runs, key=lambda record: record.key)
+    ]
     assert {key for board in document["boards"] for key in board["runs"]} == {
-        s["key"] for s in runs if summaries.ranked(s)
+        record.key for record in runs if is_ranked(record)
     }
     for board in document["boards"]:
         assert set(board["front"]) <= set(board["runs"])
 
 
 def test_csv_has_one_line_a_run_with_exact_numbers():
-    runs = {s["key"]: s for s in store()}
+    runs = {record.key: record for record in store()}
     lines = lines_of(list(runs.values()))
     assert len(lines) == len(runs)
     for line in lines:
-        s = runs[line["key"]]
+        record = runs[line["key"]]
         assert list(line) == list(COLUMNS)
-        assert json.loads(line["point"]) == s["point"]
-        assert (line["ranked"] == "true") == summaries.ranked(s)
-        if s["score"]:
-            assert float(line["score"]) == s["score"]["value"]
-            assert float(line["flops_mean"]) == s["flops"]["mean"]
-            assert float(line["params_touched_mean"]) == s["params"]["touched_mean"]
+        assert json.loads(line["point"]) == record.point
+        assert (line["ranked"] == "true") == is_ranked(record)
+        if record.score:
+            assert float(line["score"]) == record.score.value
+            assert float(line["flops_mean"]) == record.flops.mean
+            assert float(line["params_touched_mean"]) == record.params.touched_mean
 
 
 def test_csv_leaves_empty_what_there_is_none_of():

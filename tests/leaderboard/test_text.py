@@ -42,14 +42,6 @@ def test_scores_have_two_decimals_and_no_negative_zero():
     assert [text.score_text(value) for value in (84.204, -0.001, -3.456)] == ["84.20", "0.00", "-3.46"]
 
 
-def test_points_are_written_in_order_and_exactly():
-    assert text.point_text({"threshold": 0.30000000000000004, "patience": 2}) == (
-        "patience 2, threshold 0.30000000000000004"
-    )
-    assert text.point_text({"calibrated": True, "rule": "entropy"}) == "calibrated on, rule entropy"
-    assert text.point_text({}) == "default"
-
-
 NAMES = [
     "ltp",
     "LTP",

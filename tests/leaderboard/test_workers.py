@@ -22,6 +22,15 @@ def test_processes_make_the_same_bytes_as_one(tmp_path):
         assert dict(pages(summaries, read, MANIFESTS, "https://elue.example", executor)) == alone
 
 
+def test_processes_get_what_was_there_when_they_were_asked():
+    items = [[1], [2, 3]]
+    with ProcessPoolExecutor(1, get_context("spawn")) as executor:
+        sums = workers.side_by_side(executor, sum, items)
+        items[1].append(4)
+        assert list(sums) == [1, 5]
+    assert list(workers.side_by_side(None, sum, items)) == [1, 9]
+
+
 @pytest.mark.parametrize(("runs", "cores", "count"), [(10, 8, 0), (10_000, 1, 0), (10_000, 2, 2), (10_000, 64, 4)])
 def test_only_a_large_store_on_several_cores_gets_processes(monkeypatch, runs, cores, count):
     monkeypatch.setattr(workers.os, "cpu_count", lambda: cores)

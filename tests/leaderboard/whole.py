@@ -39,9 +39,9 @@ WORDS = [
 ]
 
 
-def summaries_of(records: list[Record]) -> list[dict[str, Any]]:
+def summaries_of(records: list[Record]) -> list[Record]:
     """The summaries a store would give of these."""
-    return [summary_of(record) for record in records]
+    return [record.model_copy(update={"samples": None, "explained": ()}) for record in records]
 
 
 def reader_of(records: list[Record]):
@@ -49,13 +49,14 @@ def reader_of(records: list[Record]):
     return {record.key: dumps(record) for record in records}.__getitem__
 
 
-def whole(base: dict[str, Any], place: int, size: int = SIZE, rich: bool = True) -> Record:
-    """A summary filled up to a whole record: samples that agree with its numbers and, if rich, every other part."""
-    family, task = base["method"]["family"], base["task"]["name"]
+def whole(given: Record, place: int, size: int = SIZE, rich: bool = True) -> Record:
+    """A record filled up to a whole one: samples that agree with its numbers and, if rich, every other part."""
+    base = summary_of(given)
+    family, task = given.method.family, given.task.name
     shared = random.Random(task)
     lengths = [shared.randint(8, 24) for _ in range(size)]
     hard = [shared.random() for _ in range(size)]
-    own = random.Random(base["key"])
+    own = random.Random(given.key)
     skill = 0.45 + 0.07 * place
     error = [float(h > skill + own.gauss(0, 0.12)) for h in hard]
     depth = [max(1, min(LAYERS, round(1 + place * 0.9 + 2 * (h - 0.5)))) for h in hard]

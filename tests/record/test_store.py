@@ -95,15 +95,30 @@ def many(count: int) -> list[Record]:
 def test_summaries_are_the_records_without_samples(store: Store) -> None:
     record = make_record()
     store.add(record)
-    assert store.summaries() == [records.summary(record)]
+    assert store.summaries() == [record.model_copy(update={"samples": None, "explained": ()})]
+    assert [records.summary(each) for each in store.summaries()] == [records.summary(record)]
     assert store.summaries("mine") == store.summaries()
     assert store.summaries("other") == []
+
+
+def test_an_index_of_records_of_another_version_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "index.sqlite"
+    store = Store(f"sqlite:///{file}")
+    store.add(make_record())
+    with sqlite3.connect(file) as connection:
+        connection.execute(
+            """UPDATE runs SET summary = replace(summary, '"family":', '"family":"of the future","f":')"""
+        )
+    with pytest.raises(ElueError, match="does not know") as caught:
+        store.summaries()
+    assert caught.value.code == "database_broken"
+    assert "elue db rebuild" in str(caught.value.hint)
 
 
 def test_the_same_key_replaces(store: Store) -> None:
     store.add(make_record(trust="self_reported"))
     store.add(make_record(trust="verified"))
-    assert [s["trust"] for s in store.summaries()] == ["verified"]
+    assert [each.trust for each in store.summaries()] == ["verified"]
 
 
 def test_rebuild_makes_the_same_index_again(store: Store, tmp_path: Path) -> None:

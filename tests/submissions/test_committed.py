@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from elue import tasks
-from elue.evaluation.recording import point_text
 from elue.protocol import Sample
 from elue.record import files as records
+from elue.record.point import point_text
 from elue.record.schema import Record
 from elue.submissions.validate import validate
 from elue.tasks import metrics

@@ -62,7 +62,7 @@ def test_submit_validate_verify_retract_and_index(measured: Path, tmp_path: Path
     from elue.record.store import Store
 
     rows = Store(f"sqlite:///{tmp_path / 'elue.sqlite'}").summaries()
-    shown = {row["point"]["passes"]: (row["trust"], [flag["code"] for flag in row["flags"]]) for row in rows}
+    shown = {row.point["passes"]: (row.trust, [flag.code for flag in row.flags]) for row in rows}
     assert shown == {1: ("reproduced", []), 3: ("reproduced", ["retracted"])}
     assert all(records.read(path).trust == "self_reported" for path in files(folder)), "records are never edited"
 

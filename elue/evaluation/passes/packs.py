@@ -21,10 +21,11 @@ from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.latency import machine
 from elue.evaluation.passes.traced import Ties
 from elue.evaluation.plan import PlannedRun, weights_digest
-from elue.evaluation.recording import Answers, point_text
+from elue.evaluation.recording import Answers
 from elue.evaluation.request import Evaluation
 from elue.methods import registry
 from elue.protocol import Sample
+from elue.record.point import point_text
 from elue.record.schema import Batch, Flag
 from elue.worker.session import START_SECONDS, Worker
 

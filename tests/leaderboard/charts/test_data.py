@@ -22,9 +22,9 @@ def test_every_ranked_run_is_one_row_with_its_numbers(board):
     rows = {row["run"]: row for row in chartdata.rows(board)}
     assert len(rows) == len(board.runs)
     for run in board.runs:
-        row, score = rows[run.anchor], run.summary["score"]
-        assert (row["x"], row["y"]) == (run.summary["flops"]["mean"], score["value"])
-        assert (row["low"], row["high"], row["front"]) == (score["low"], score["high"], run.on_front)
+        row, score = rows[run.anchor], run.quality
+        assert (row["x"], row["y"]) == (run.record.flops.mean, score.value)
+        assert (row["low"], row["high"], row["front"]) == (score.low, score.high, run.on_front)
 
 
 def test_a_free_run_is_drawn_left_of_all_others():
@@ -66,7 +66,7 @@ def test_the_description_names_curves_range_and_best():
     best = max(board.runs, key=lambda run: run.score)
     assert words.startswith("5 curves with 31 operating points")
     assert f"{best.score:.2f} %" in words
-    assert best.summary["method"]["name"] in words
+    assert best.record.method.name in words
     (static,) = [curve for curve in board.curves if curve.method == "static"]
     assert chartdata.description(board, [static.id]).startswith("1 curve with 6 operating points")
     one = chartdata.description(board_of([summary()]))

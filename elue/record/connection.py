@@ -1,0 +1,113 @@
+"""Opening the index: any SQLAlchemy database, SQLite by default, which many processes may open at once."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, inspect
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+
+from elue.errors import ElueError
+from elue.record.tables import Base
+
+WAIT_SECONDS = 60
+"""How long a writer waits for others."""
+
+
+def opened(url: str, create: bool) -> Engine:
+    """The database at a URL, with its tables.
+
+    Raises ElueError `bad_database`, `database_unusable`, `database_broken`, and with `create` off `no_database` where
+    an SQLite file is missing.
+    """
+    try:
+        engine = create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        hint = "Use for example sqlite:///elue.sqlite."
+        raise ElueError("bad_database", f"'{url}' is no database URL I can use ({error}).", hint) from None
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, url, create)
+    with guard(url):
+        _patiently(lambda: _refuse_foreign(engine, url))
+        _patiently(lambda: _keep_a_log(engine))
+        _patiently(lambda: _create_tables(engine))
+    return engine
+
+
+@contextmanager
+def guard(url: str) -> Iterator[None]:
+    """Turn what the database refuses into ElueError `database_unusable` or `database_broken`."""
+    try:
+        yield
+    except OperationalError as error:
+        hint = "Check that it exists, can be written and is not locked by another program."
+        raise ElueError("database_unusable", f"Cannot use {url}: {error.orig}.", hint) from None
+    except DBAPIError as error:
+        hint = "It can be made again from the records: `elue db rebuild`."
+        raise ElueError("database_broken", f"{url} is not an ELUE index: {error.orig}.", hint) from None
+
+
+def _prepare_sqlite(engine: Engine, url: str, create: bool) -> None:
+    if engine.url.database:
+        if not create and not Path(engine.url.database).exists():
+            raise ElueError("no_database", f"There is no database {engine.url.database}.", "Check the path, or --runs.")
+        folder = Path(engine.url.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ElueError("database_unusable", f"Cannot make a folder for {url}: {error.strerror}.") from None
+
+    @event.listens_for(engine, "connect")
+    def share(connection: Any, _: object) -> None:
+        """Writers wait for each other. A power cut may take back the last commits, never half of one."""
+        connection.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _keep_a_log(engine: Engine) -> None:
+    """Let readers go on while one writes; a database that cannot be changed is read as it is."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            try:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            except OperationalError as error:
+                if "readonly" not in str(error.orig):
+                    raise
+
+
+def _patiently(action: Callable[[], None]) -> None:
+    """Do it again while SQLite says it is locked: changing the journal's mode, others do not wait by themselves."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return action()
+        except OperationalError as error:
+            if "locked" not in str(error.orig) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
+def _create_tables(engine: Engine) -> None:
+    """Make the tables unless they are there; of processes that begin together, one makes them."""
+    try:
+        Base.metadata.create_all(engine)
+    except DBAPIError:
+        have = inspect(engine)
+        if not all(have.has_table(table) for table in Base.metadata.tables):
+            raise
+
+
+def _refuse_foreign(engine: Engine, url: str) -> None:
+    inspector = inspect(engine)
+    for name, table in Base.metadata.tables.items():
+        if not inspector.has_table(name):
+            continue
+        if {column["name"] for column in inspector.get_columns(name)} != {column.name for column in table.columns}:
+            hint = "Name a new one and fill it from the records: `elue db rebuild --db NEW`."
+            raise ElueError("database_broken", f"{url} has a table '{name}' of another shape.", hint)
