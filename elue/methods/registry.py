@@ -9,14 +9,15 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from elue.errors import ElueError, unknown
 from elue.methods import sources
+from elue.methods.classes import Classes
 from elue.protocol import API, FAMILIES, Family
 
 GROUP = "elue.methods"
@@ -58,15 +59,6 @@ class MethodSource:
         """sha256 over the method's own code and the code it stands on (see `elue.methods.sources`)."""
         assert self.file is not None
         return sources.digest(self.file, self.module, self.root)
-
-
-@dataclass(slots=True)
-class _Class:
-    """What a class body says literally."""
-
-    name: str
-    bases: list[str]
-    literals: dict[str, object] = field(default_factory=dict)
 
 
 def installed() -> list[MethodSource]:
@@ -130,10 +122,9 @@ def _from_file(file: Path, class_name: str) -> MethodSource:
     file = file.resolve()
     if not class_name:
         try:
-            classes = _classes(ast.parse(file.read_bytes(), str(file)))
+            names = Classes(file, None, None).methods()
         except (SyntaxError, ValueError) as error:
             return _broken(file.stem, str(file), _syntax(error), None)
-        names = [c.name for c in classes.values() if _is_method(c, classes) and "name" in c.literals]
         if len(names) != 1:
             several = f"{len(names)} methods ({', '.join(names)})" if names else "no subclass of Method with a name"
             raise ElueError("which_method", f"{file.name} has {several}.", f"Name one: {file.name}:Class.")
@@ -159,16 +150,15 @@ def _describe(
     root: Path | None,
 ) -> MethodSource:
     try:
-        tree = ast.parse(file.read_bytes(), str(file))
+        classes = Classes(file, module, root)
+        if class_name not in classes.module.classes:
+            return _broken(class_name, target, f"{file.name} has no class '{class_name}'", owner)
+        literals = classes.literals(class_name)
     except (SyntaxError, ValueError) as error:
         return _broken(class_name, target, _syntax(error), owner)
-    classes = _classes(tree)
-    if class_name not in classes:
-        return _broken(class_name, target, f"{file.name} has no class '{class_name}'", owner)
-    literals = _inherited(classes[class_name], classes)
     name, family = literals.get("name"), literals.get("family")
     own = module.partition(".")[0] if module else ""
-    reason = next(_faults(tree, name, family, literals.get("api", API), own), "")
+    reason = next(_faults(classes.module.tree, name, family, literals.get("api", API), own), "")
     return MethodSource(
         name=name if isinstance(name, str) and name else class_name,
         target=target,
@@ -196,42 +186,6 @@ def _faults(tree: ast.Module, name: object, family: object, api: object, own: st
     for package in _top_level_imports(tree):
         if package not in (own, *sys.stdlib_module_names) and importlib.util.find_spec(package) is None:
             yield f"it needs the package '{package}', which is not installed"
-
-
-def _classes(tree: ast.Module) -> dict[str, _Class]:
-    found = {}
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef):
-            bases = [b.attr if isinstance(b, ast.Attribute) else getattr(b, "id", "") for b in node.bases]
-            found[node.name] = _Class(node.name, bases, dict(_literals(node.body)))
-    return found
-
-
-def _literals(body: Sequence[ast.stmt]) -> Iterator[tuple[str, object]]:
-    for node in body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        value = getattr(node, "value", None)
-        for target in targets:
-            if isinstance(target, ast.Name) and isinstance(value, ast.expr):
-                try:
-                    yield target.id, ast.literal_eval(value)
-                except ValueError:
-                    continue
-
-
-def _inherited(found: _Class, classes: dict[str, _Class]) -> dict[str, object]:
-    literals: dict[str, object] = {}
-    for base in reversed(found.bases):
-        if base in classes and base != found.name:
-            literals |= _inherited(classes[base], classes)
-    return literals | found.literals
-
-
-def _is_method(found: _Class, classes: dict[str, _Class]) -> bool:
-    return any(
-        base == "Method" or (base in classes and base != found.name and _is_method(classes[base], classes))
-        for base in found.bases
-    )
 
 
 def _top_level_imports(tree: ast.Module) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from elue.errors import ElueError
-from elue.methods import registry
+from elue.methods import registry, sources
 from tests.conftest import WritePlugin
 
 
@@ -112,3 +112,60 @@ def test_every_baseline_is_found_and_sound() -> None:
 def test_listing_imports_no_torch() -> None:
     code = "import sys; from elue.methods import registry; registry.installed(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+DERIVED = """
+from elue.plugins.early_exit{how}
+
+
+class Mine({base}):
+    name = "mine"
+    title = "Mine"
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "base"),
+    [
+        (".elasticbert import ElasticBert", "ElasticBert"),
+        (".elasticbert import ElasticBert as Base", "Base"),
+        (" import elasticbert", "elasticbert.ElasticBert"),
+    ],
+)
+def test_a_method_may_derive_from_a_baseline(tmp_path: Path, how: str, base: str) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(DERIVED.format(how=how, base=base))
+    mine, theirs = registry.find(str(file)), registry.find("elasticbert")
+    assert (mine.name, mine.title, mine.target) == ("mine", "Mine", f"{file}:Mine")
+    assert (mine.family, mine.paper) == (theirs.family, theirs.paper)
+    assert "elue.plugins.early_exit.elasticbert" not in sys.modules or "torch" in sys.modules
+
+
+def test_a_base_is_part_of_the_digest(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(DERIVED.format(how=".elasticbert import ElasticBert", base="ElasticBert"))
+    covered = sources.closure(file, None)
+    assert {"mine", "elue.plugins.early_exit.elasticbert", "elue.modeling.method"} <= set(covered)
+
+
+def test_bases_are_followed_through_a_package_and_stop_at_circles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "kindred"
+    package.mkdir()
+    (package / "__init__.py").write_text("from .base import Base\nraise SystemExit('ran')\n")
+    base = "from . import other\nfrom elue.protocol import Method\nclass Base(Method):\n    family = 'moe'\n"
+    (package / "base.py").write_text(f"{base}    paper = 'p'\n")
+    (package / "other.py").write_text("from kindred.mine import Mine\nclass Other(Mine): pass\n")
+    mine = "import kindred\nfrom .other import Other\nclass Mine(Other, kindred.Base):\n    name = 'mine'\n"
+    (package / "mine.py").write_text(f"{mine}    paper = 'q'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = registry.find_below(tmp_path, "kindred.mine:Mine")
+    assert (found.name, found.family, found.paper) == ("mine", "moe", "q")
+
+
+def test_a_class_without_a_name_of_its_own_is_no_method_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("from elue.plugins.static import Static\nclass Mine(Static):\n    pass\n")
+    with pytest.raises(ElueError, match="no subclass of Method with a name"):
+        registry.find(str(file))

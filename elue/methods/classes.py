@@ -1,0 +1,135 @@
+"""What classes say literally, own and inherited, read from source: nothing is imported.
+
+Bases are followed where they are imported from: into modules of the method's own package, and into ELUE.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from elue.methods import sources
+
+_ROOT = "elue.protocol.Method"
+
+
+@dataclass(slots=True)
+class ClassBody:
+    """A class statement: its bases as they are written, and the literals of its body."""
+
+    name: str
+    bases: list[str]
+    literals: dict[str, object]
+
+
+@dataclass(slots=True)
+class Module:
+    """A module's classes, and what its other names stand for: absolute dotted names."""
+
+    name: str
+    tree: ast.Module
+    classes: dict[str, ClassBody] = field(default_factory=dict)
+    imported: dict[str, str] = field(default_factory=dict)
+
+
+class Classes:
+    """The classes a method may stand on. Each module is read once.
+
+    `module` is the dotted name of the method's file, None for one that stands alone; with `root` its package is looked
+    for below that folder instead of where it is installed. Raises SyntaxError or ValueError for source that does not
+    parse.
+    """
+
+    def __init__(self, file: Path, module: str | None, root: Path | None) -> None:
+        self._root, self._own = root, module.partition(".")[0] if module else ""
+        self.module = _read(file, module or "")
+        self._modules: dict[str, Module | None] = {module: self.module} if module else {}
+
+    def literals(self, name: str) -> dict[str, object]:
+        """The literals of a class of the method's file, those of its bases among them."""
+        found: dict[str, object] = {}
+        for body in reversed(list(self._lineage(self.module, name, set()))):
+            found |= body.literals
+        return found
+
+    def methods(self) -> list[str]:
+        """The classes of the method's file that are methods and have a name of their own."""
+        named = [name for name, body in self.module.classes.items() if "name" in body.literals]
+        return [name for name in named if self._is_method(self.module, name, set())]
+
+    def _lineage(self, module: Module, name: str, seen: set[tuple[str, str]]) -> Iterator[ClassBody]:
+        """A class and all it inherits from, the nearest first."""
+        if (module.name, name) in seen:
+            return
+        seen.add((module.name, name))
+        body = module.classes[name]
+        yield body
+        for base in body.bases:
+            found = self._find(module, base)
+            if isinstance(found, tuple):
+                yield from self._lineage(*found, seen)
+
+    def _is_method(self, module: Module, name: str, seen: set[tuple[str, str]]) -> bool:
+        if (module.name, name) in seen:
+            return False
+        seen.add((module.name, name))
+        found = [self._find(module, base) for base in module.classes[name].bases]
+        return any(each == _ROOT or (isinstance(each, tuple) and self._is_method(*each, seen)) for each in found)
+
+    def _find(self, module: Module, written: str) -> tuple[Module, str] | str:
+        """The class that a base names in a module: where it stands, or its dotted name where that can't be told."""
+        for _ in range(20):  # so often a class may be handed on from module to module
+            if written in module.classes:
+                return module, written
+            head, _, rest = written.partition(".")
+            full = ".".join([module.imported.get(head, head), *([rest] if rest else [])])
+            place, _, written = full.rpartition(".")
+            there = self._module(place) if place else None
+            if full == _ROOT or written == "Method" or there is None:
+                return _ROOT if written == "Method" else full
+            if written not in there.classes and written not in there.imported:
+                return full
+            module = there
+        return written
+
+    def _module(self, name: str) -> Module | None:
+        if name not in self._modules:
+            self._modules[name] = None
+            own = name.partition(".")[0] == self._own
+            if own or name.partition(".")[0] == "elue":
+                file = sources.locate_below(self._root, name) if own and self._root else sources.locate(name)
+                self._modules[name] = _read(file, name) if file is not None else None
+        return self._modules[name]
+
+
+def _read(file: Path, name: str) -> Module:
+    tree = ast.parse(file.read_bytes(), str(file))
+    module = Module(name, tree)
+    package = (name if file.name == "__init__.py" else name.rpartition(".")[0]).split(".")
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            bases = [ast.unparse(base.value if isinstance(base, ast.Subscript) else base) for base in node.bases]
+            module.classes[node.name] = ClassBody(node.name, bases, dict(_literals(node.body)))
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                head = alias.name.partition(".")[0]
+                module.imported[alias.asname or head] = alias.name if alias.asname else head
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            module.imported |= {alias.asname or alias.name: f"{origin}.{alias.name}" for alias in node.names}
+    return module
+
+
+def _literals(body: Sequence[ast.stmt]) -> Iterator[tuple[str, object]]:
+    for node in body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        for target in targets:
+            if isinstance(target, ast.Name) and isinstance(value, ast.expr):
+                try:
+                    yield target.id, ast.literal_eval(value)
+                except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                    continue
