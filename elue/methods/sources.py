@@ -85,12 +85,17 @@ def _parents(module: str, own: str) -> Iterator[str]:
 
 def normalised(tree: ast.Module) -> str:
     """Source text without docstrings, comments and layout."""
+    return ast.unparse(bare(tree))
+
+
+def bare(tree: ast.Module) -> ast.Module:
+    """A syntax tree without its docstrings, changed in place."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not body:
             continue
         node.body = [s for s in node.body if not _is_bare_string(s)] or [ast.Pass()]
-    return ast.unparse(tree)
+    return tree
 
 
 def _is_bare_string(statement: ast.stmt) -> bool:

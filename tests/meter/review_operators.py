@@ -1,14 +1,20 @@
-"""What a new torch release means for the operator table: `python tests/meter/review_operators.py`.
+"""What a new torch release means for the operator table: `python -m tests.meter.review_operators`.
 
 Prints the overloads the table lacks, each with a suggestion to be reviewed before it goes into `operators.json`, and
-those that are gone. Whoever changes the table, or a formula, raises its version.
+those that are gone. Whoever changes the table, or a formula, raises its version; then `--formulas` records the digest
+of the formulas that belong to it. With `--same-prices`, of code that was rewritten but prices everything as before, it
+does so under the version that stands.
 """
 
 from __future__ import annotations
 
+import json
+import sys
+
 import torch
 
 from elue.meter.table import DECOMPOSE, FREE, UNKNOWN, operator_table
+from tests.meter import formula_source
 
 
 def overloads() -> set[str]:
@@ -33,6 +39,14 @@ def suggestion(name: str) -> str:
     return DECOMPOSE if made_of_others else UNKNOWN
 
 
+def record_formulas(same_prices: bool = False) -> None:
+    """Write down the digest of the formulas as they are. Ends the program where the version is not higher."""
+    before, now = formula_source.guarded(), {"version": operator_table().version, "source": formula_source.digest()}
+    if now["source"] != before["source"] and now["version"] <= before["version"] and not same_prices:
+        raise SystemExit(f"The formulas have changed: raise the table's version, which is {now['version']}.")
+    formula_source.GUARD.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Print what is new and what is gone."""
     table, installed = operator_table(), overloads()
@@ -46,4 +60,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if "--formulas" in sys.argv:
+        record_formulas("--same-prices" in sys.argv)
+    else:
+        main()
