@@ -16,6 +16,7 @@ from elue.leaderboard.publish import File
 from elue.leaderboard.text import clean, score_text
 from elue.record import files as records
 from elue.record.schema import Explained, Record
+from elue.tasks.kinds import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def board_file(board: Board, ids: Sequence[str], overviews: Sequence[Overview]) 
         "ids": [clean(name) for name in ids],
         "wrong": [_short(each.wrong) for each in overviews],
         "spread": [_short(each.spread) for each in overviews],
-        "numbers": board.runs[0].record.task.kind == "regression",
+        "numbers": KINDS[board.runs[0].record.task.kind].numbers,
         "runs": [
             {
                 "run": run.anchor,
@@ -133,7 +134,7 @@ class Overviewing:
     def __init__(self, board: Board) -> None:
         self.best = {min(curve.runs, key=merit).key for curve in board.curves}
         self.ids: tuple[str, ...] = ()
-        self.regression = False
+        self.kind = KINDS["classification"]
         self.errors: list[np.ndarray] = []
         self.flops: list[np.ndarray] = []
         self.words: dict[str, str] = {}
@@ -143,7 +144,7 @@ class Overviewing:
         samples = record.samples
         assert samples is not None
         self.ids = self.ids or samples.id
-        self.regression = record.task.kind == "regression"
+        self.kind = KINDS[record.task.kind]
         if record.key in self.best and samples.id == self.ids:
             self.errors.append(np.array(samples.error))
             self.flops.append(np.array(samples.flops))
@@ -155,11 +156,8 @@ class Overviewing:
         if not self.errors:
             return []
         errors, flops = np.stack(self.errors), np.stack(self.flops)
-        if self.regression:
-            wrong, spread = np.abs(errors).mean(axis=0), np.ptp(errors, axis=0)
-        else:
-            wrong = (errors != 0).mean(axis=0)
-            spread = np.minimum(wrong, 1 - wrong)
+        wrong = self.kind.wrongness(errors).mean(axis=0)
+        spread = np.ptp(errors, axis=0) if self.kind.numbers else np.minimum(wrong, 1 - wrong)
         least, most = flops.min(axis=0), flops.max(axis=0)
         return [
             Overview(name, float(w), float(s), int(low), int(high), self.words.get(name, ""))

@@ -13,6 +13,7 @@ from elue.meter.counts import Counts
 from elue.meter.profile import Profile
 from elue.protocol import Method, Point, Prediction, Sample, Step, TaskInfo
 from elue.record.trace import fault, step_text
+from elue.tasks.kinds import KINDS
 
 TOLERANCE = 1e-4
 """How far class probabilities may move between two orders, batches or passes: float32 adds up in another order."""
@@ -189,7 +190,7 @@ def sound(predictions: Any, samples: Sequence[Sample], task: TaskInfo) -> None:
 
 def _flaw(prediction: Prediction, task: TaskInfo) -> str | None:
     scores = prediction.scores
-    if scores and task.kind == "classification":
+    if scores and not KINDS[task.kind].numbers:
         if len(scores) != task.outputs:
             return f"a prediction has {len(scores)} scores for {task.outputs} classes"
         if not all(-TOLERANCE <= score <= 1 + TOLERANCE for score in scores) or abs(sum(scores) - 1) > 1e-3:
@@ -205,10 +206,7 @@ def _flaw(prediction: Prediction, task: TaskInfo) -> str | None:
 
 def difference(one: Prediction, other: Prediction, task: TaskInfo) -> str | None:
     """What differs between two predictions that should be the same, in words; None for nothing that matters."""
-    if task.kind == "regression":
-        if abs(one.value - other.value) > TOLERANCE * max(1.0, task.high - task.low):
-            return f"the answer is {one.value:g} and then {other.value:g}"
-    elif one.value != other.value:
+    if not KINDS[task.kind].same(one.value, other.value, task.high - task.low):
         return f"the answer is {one.value:g} and then {other.value:g}"
     if len(one.scores) != len(other.scores):
         return f"there are {len(one.scores)} scores and then {len(other.scores)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -213,18 +213,10 @@ def _samples(data: TaskData, answers: Answers) -> Samples:
     return Samples(
         id=tuple(sample.id for sample in data.samples),
         value=answers.values,
-        error=errors(data, answers.values),
+        error=metrics.errors(data.spec.metric, data.labels, answers.values),
         flops=tuple(each.flops for each in answers.counts),
         matmul_flops=tuple(each.matmul_flops for each in answers.counts),
         params_touched=tuple(each.params_touched for each in answers.counts),
         trace_of=answers.trace_of,
         traces=answers.traces,
     )
-
-
-def errors(data: TaskData, values: Sequence[float]) -> tuple[float, ...]:
-    """For each sample 0 or 1 for a right or wrong class, or a regression's value minus the label."""
-    pairs = zip(values, data.labels, strict=True)
-    if data.spec.kind == "classification":
-        return tuple(int(value != label) for value, label in pairs)
-    return tuple(value - label for value, label in pairs)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from elue.tasks import metrics
+from elue.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,27 +68,26 @@ def random_ways(metric: str, labels: Sequence[float], ladder: Ladder, seed: int 
 
     weights = np.array(shares(ladder))
     flops = float(weights @ ladder.flops.mean(axis=0))
-    if metrics.get(metric).exact:
-        right = ladder.values == np.asarray(labels, dtype=float)[:, None]
+    share = metrics.get(metric).right
+    if share:
+        right = share(ladder.values, np.asarray(labels, dtype=float)[:, None])
         return Reached(100 * float(weights @ right.mean(axis=0)), flops)
     generator = np.random.default_rng(seed)
     dealt = (_dealt(ladder, generator) for _ in range(DEALS))
     return Reached(float(np.mean([metrics.score(metric, labels, values) for values in dealt])), flops)
 
 
-def oracle(metric: str, labels: Sequence[float], ladder: Ladder) -> Reached:
+def oracle(metric: str, labels: Sequence[float], ladder: Ladder, kind: str | None = None) -> Reached:
     """Score and FLOPs when each sample takes the cheapest way out that is right; where none is, the cheapest of all.
 
-    In a regression that is the cheapest of those that come nearest to the label.
+    In a regression that is the cheapest of those that come nearest to the label. `kind` is that of the task, where the
+    metric is for several.
     """
     import numpy as np
 
-    error = np.abs(ladder.values - np.asarray(labels, dtype=float)[:, None])
-    if "classification" in metrics.get(metric).kinds:
-        right = error == 0
-        eligible = right | ~right.any(axis=1, keepdims=True)
-    else:
-        eligible = error == error.min(axis=1, keepdims=True)
+    error = ladder.values - np.asarray(labels, dtype=float)[:, None]
+    wrong = KINDS[kind or metrics.get(metric).kinds[0]].wrongness(error)
+    eligible = wrong == wrong.min(axis=1, keepdims=True)
     chosen = np.where(eligible, ladder.flops, np.inf).argmin(axis=1)
     rows = np.arange(len(chosen))
     score = metrics.score(metric, labels, ladder.values[rows, chosen].tolist())
@@ -106,29 +106,29 @@ def gain(metric: str, labels: Sequence[float], ladder: Ladder, seed: int = 0) ->
     taken = ladder.values[np.arange(len(label)), ladder.taken]
     value = metrics.score(metric, labels, taken.tolist()) - random_ways(metric, labels, ladder, seed).score
     generator = np.random.default_rng(seed)
-    if metrics.get(metric).exact:
-        differences = _exact_gains(ladder, label, generator)
+    share = metrics.get(metric).right
+    if share:
+        differences = _exact_gains(ladder, share(ladder.values, label[:, None]), generator)
     else:
         differences = np.array([_gain_once(metric, label, ladder, generator) for _ in range(COARSE)])
     low, high = np.quantile(differences, [0.025, 0.975])
     return Gain(*(round(float(each), 9) + 0.0 for each in (value, low, high)))  # no minus nought
 
 
-def _exact_gains(ladder: Ladder, label: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
+def _exact_gains(ladder: Ladder, right: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.float64]:
     """The gain in the share of right answers on each resample, in percent.
 
-    Samples that took the same way out and are right at the same ones are alike: how many of each kind are drawn is all
+    Samples that took the same way out and are right at the same ones are alike: how many of each sort are drawn is all
     it needs.
     """
     import numpy as np
 
-    count, ways = ladder.values.shape
-    right = ladder.values == label[:, None]
-    kinds, many = np.unique(np.column_stack([ladder.taken, right]), axis=0, return_counts=True)
-    taken, right = kinds[:, 0], kinds[:, 1:].astype(float)
+    count, ways = right.shape
+    alike, many = np.unique(np.column_stack([ladder.taken, right]), axis=0, return_counts=True)
+    taken, good = alike[:, 0], alike[:, 1:].astype(float)
     drawn = generator.multinomial(count, many / count, RESAMPLES) / count
-    own = drawn @ right[np.arange(len(kinds)), taken]
-    gains: NDArray[np.float64] = own - ((drawn @ np.eye(ways)[taken]) * (drawn @ right)).sum(axis=1)
+    own = drawn @ good[np.arange(len(alike)), taken]
+    gains: NDArray[np.float64] = own - ((drawn @ np.eye(ways)[taken]) * (drawn @ good)).sum(axis=1)
     return 100 * gains
 
 

@@ -16,6 +16,7 @@ from elue.scores.pareto import CostScore
 from elue.scores.resampling import Column, Resampled, column_of
 from elue.scores.tracks import Track
 from elue.tasks import metrics
+from elue.tasks.kinds import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,9 @@ def guess(head: Record, columns: Sequence[Column]) -> float:
     How many classes there are the task says itself or, of a user's own, the answers that are right in `columns`.
     """
     classes = 0
-    if head.task.kind == "classification" and head.task.name in tasks.names():
+    if head.task.name in tasks.names():
         classes = len(tasks.get(head.task.name).labels)
-    elif head.task.kind == "classification":
+    elif not KINDS[head.task.kind].numbers:
         classes = len({float(value) for column in columns for value in np.unique(column.value[column.error == 0])})
     return metrics.chance(head.task.metric, classes)
 

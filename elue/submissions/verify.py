@@ -30,6 +30,7 @@ from elue.submissions.manifest import Manifest
 from elue.submissions.signing import RunCheck, SignOff
 from elue.submissions.validate import validate
 from elue.tasks import TaskData
+from elue.tasks.kinds import KINDS
 
 TENTH = 0.1
 MAY_DIFFER = 0.005
@@ -192,9 +193,9 @@ def compared(claimed: Record, found: Record, sha256: str) -> RunCheck:
         return _check(claimed, sha256, 0, 0, 0, finding)
     rows = {name: row for row, name in enumerate(claimed.samples.id)}
     pairs = [(rows[name], row) for row, name in enumerate(found.samples.id)]
-    wide = 1e-4 * max(1.0, *(abs(value) for value in claimed.samples.value))
-    tolerance = wide if claimed.task.kind == "regression" else 0.0
-    values = sum(abs(claimed.samples.value[a] - found.samples.value[b]) > tolerance for a, b in pairs)
+    size = max(abs(value) for value in claimed.samples.value)
+    same = KINDS[claimed.task.kind].same
+    values = sum(not same(claimed.samples.value[a], found.samples.value[b], size) for a, b in pairs)
     flops = sum(
         claimed.samples.flops[a] != found.samples.flops[b]
         or claimed.samples.matmul_flops[a] != found.samples.matmul_flops[b]

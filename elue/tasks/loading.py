@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError, unknown
-from elue.protocol import Sample
+from elue.protocol import Sample, TaskInfo
 from elue.tasks import diagnostic, tables
+from elue.tasks.kinds import KINDS
 from elue.tasks.spec import SPLITS, Columns, TaskSpec
 
 
@@ -140,7 +140,8 @@ def _rows(
         for row, text in enumerate(values, start=1):
             if not isinstance(text, str) or not text.strip():
                 raise ElueError("empty_text", f"{where}: row {row}, column '{name}': the text is empty.")
-    labels = [_label(spec, label, row, columns.label, where) for row, label in enumerate(raw, start=1)]
+    info = spec.info()
+    labels = [_label(info, label, row, columns.label, where) for row, label in enumerate(raw, start=1)]
     ids = _ids(table, columns.id, len(raw), where)
     samples = [Sample(*row) for row in zip(ids, texts, pairs or [None] * len(raw), strict=True)]
     return samples, labels
@@ -166,26 +167,13 @@ def _check_size(spec: TaskSpec, split: str, rows: int, where: str) -> None:
         )
 
 
-def _label(spec: TaskSpec, label: Any, row: int, column: str, where: str) -> float:
-    """A class index (from an index or a class's name) or a number in range, to six significant digits.
-
-    The digits make a label the same whether it was stored in 32 bits, in 64, or as text.
-    """
-    if spec.kind == "classification" and label in spec.labels:
-        return spec.labels.index(label)
-    try:
-        value = float(label)
-    except (TypeError, ValueError):
-        value = math.nan
-    if spec.kind == "regression" and spec.low <= value <= spec.high:
-        return float(f"{value:.6g}")
-    if spec.kind == "classification" and value in range(len(spec.labels)):
-        return int(value)
-    if spec.kind == "regression":
-        allowed = f"Labels are numbers from {spec.low:g} to {spec.high:g}."
-    else:
-        allowed = f"Labels are 0 to {len(spec.labels) - 1} ({', '.join(spec.labels)})."
-    raise ElueError("invalid_label", f"{where}: row {row}, column '{column}': {label!r} is not a label.", allowed)
+def _label(task: TaskInfo, label: Any, row: int, column: str, where: str) -> float:
+    kind = KINDS[task.kind]
+    value = kind.read(label, task)
+    if value is None:
+        message = f"{where}: row {row}, column '{column}': {label!r} is not a label."
+        raise ElueError("invalid_label", message, kind.readable(task))
+    return value
 
 
 def _ids(table: tables.Table, column: str, rows: int, where: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from elue.errors import ElueError, unknown
 from elue.tasks import agreement, correlation
 from elue.tasks.drawing import counts_of, drawn
+from elue.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,8 @@ class Metric:
     - `counted` gives it for runs side by side on rows of counts, how often each sample was drawn: answers (samples,
       runs), labels (samples, 1) or, where each run tells its own, (samples, runs), counts (rows, samples); the result
       is (rows, runs). `resampled` gives it on so many resamples of its own drawing, (resamples,).
-    - `exact` says that it is the share of right answers, whose expectation over random ways out is exact.
+    - `right`, for a metric that is the share of right answers, tells which are: the expectation over random ways out
+      is exact then.
     - `right_or_wrong` says that records tell of each answer only whether it is right, not what would have been.
     - `published` says which interval a published score has, of which only the number of samples is known.
     - `least` is the lowest score there can be, in percent.
@@ -56,7 +58,7 @@ class Metric:
     counted: Callable[[Array, Array, Array], Array] | None = None
     resampled: Callable[[Array, Array, np.random.Generator, int], Array] | None = None
     classes: int | None = None
-    exact: bool = False
+    right: Callable[[Array, Array], NDArray[np.bool_]] | None = None
     right_or_wrong: bool = False
     published: Literal["wilson", "fisher", "none"] = "none"
     least: float = 0.0
@@ -79,7 +81,7 @@ _ROWS = (
         chance=_uniform,
         counted=agreement.accuracy_counted,
         resampled=agreement.accuracy_resampled,
-        exact=True,
+        right=KINDS["classification"].right,
         right_or_wrong=True,
         published="wilson",
     ),
@@ -169,6 +171,14 @@ def measure(metric: str, labels: Sequence[float], values: Sequence[float], seed:
 def counted(metric: str, labels: Array, values: Array, counts: Array) -> Array:
     """The metric in percent on rows of counts, (rows, runs), see `Metric`. Raises ElueError for an unknown metric."""
     return 100 * _counted(get(metric), labels, values, counts)
+
+
+def errors(metric: str, labels: Sequence[float], values: Sequence[float]) -> tuple[float, ...]:
+    """What a record keeps of each answer: 0 or 1 for right or wrong if its metric needs no more, else value - label."""
+    pairs = zip(values, labels, strict=True)
+    if get(metric).right_or_wrong:
+        return tuple(int(value != label) for value, label in pairs)
+    return tuple(value - label for value, label in pairs)
 
 
 def _counted(row: Metric, labels: Array, values: Array, counts: Array) -> Array:

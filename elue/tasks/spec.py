@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from elue.errors import ElueError, unknown
 from elue.protocol import TaskInfo
 from elue.tasks import metrics
+from elue.tasks.kinds import KINDS
 
 SPLITS = ("train", "validation", "test")
 FOLDER = Path(__file__).parent
@@ -124,10 +125,8 @@ def read(path: Path) -> TaskSpec:
 def _with_defaults(entries: dict[str, Any], path: Path) -> dict[str, Any]:
     entries.setdefault("name", path.stem)
     entries.setdefault("title", entries["name"])
-    if entries.get("kind") == "regression":
-        entries.setdefault("metric", "pearson_spearman")
-    else:
-        entries.setdefault("metric", "accuracy")
+    kind = KINDS.get(str(entries.get("kind")))
+    entries.setdefault("metric", kind.metric if kind else "")
     sizes = entries.get("sizes")
     if isinstance(sizes, dict):
         entries["sizes"] = {split: size if isinstance(size, list) else [size] for split, size in sizes.items()}
@@ -168,12 +167,11 @@ def _problem(spec: TaskSpec) -> str | None:
         return str(error).rstrip(".")
     if spec.kind not in metric.kinds:
         return f"the metric '{spec.metric}' is not one for a {spec.kind}"
-    if spec.kind == "classification" and len(set(spec.labels)) < max(2, len(spec.labels)):
-        return "'labels' must name at least two classes, each once"
+    flaw = KINDS[spec.kind].flaw(spec.info())
+    if flaw:
+        return flaw
     if metric.classes not in (None, len(spec.labels)):
         return f"'{metric.name}' needs {metric.classes} labels, not {len(spec.labels)}"
-    if spec.kind == "regression" and (spec.labels or not spec.low < spec.high):
-        return "a regression has no 'labels', and 'low' must be less than 'high'"
     splits = (*spec.sizes, *spec.files, *(spec.hub.splits if spec.hub else ()))
     strange = [split for split in splits if split not in SPLITS]
     if strange:

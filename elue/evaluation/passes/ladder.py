@@ -95,7 +95,10 @@ def measure(
     values[np.arange(len(took)), took] = answers.values
     ladder = controls.Ladder(values, np.array(ways.flops, dtype=np.float64).T, took)
     metric, labels = data.spec.metric, data.labels
-    chance, oracle = controls.random_ways(metric, labels, ladder), controls.oracle(metric, labels, ladder)
+    chance, oracle = (
+        controls.random_ways(metric, labels, ladder),
+        controls.oracle(metric, labels, ladder, data.spec.kind),
+    )
     gain = controls.gain(metric, labels, ladder)
     made = Controls(
         shares=controls.shares(ladder),

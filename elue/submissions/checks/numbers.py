@@ -15,6 +15,7 @@ from elue.record.schema import Record, Samples
 from elue.submissions.checks.records import RERUN, EachRecord
 from elue.submissions.finding import Check, Finding, Submission
 from elue.tasks import metrics
+from elue.tasks.kinds import KINDS
 
 NEVER = f"A record is never edited. {RERUN}"
 
@@ -25,14 +26,14 @@ def close(one: float, other: float) -> bool:
 
 
 def labels_from(record: Record, samples: Samples) -> list[float]:
-    """Labels that fit values and errors. Of a wrong class among several only that it is another is known.
+    """Labels that fit values and errors. Where these say only right or wrong, a wrong answer's is any other.
 
     Numbers to six digits, as tasks hold them, so that equal labels stay equal in ranks.
     """
     pairs = zip(samples.value, samples.error, strict=True)
-    if record.task.kind == "regression":
-        return [float(f"{value - error:.6g}") for value, error in pairs]
-    return [value if error == 0 else 1 - value for value, error in pairs]
+    if metrics.get(record.task.metric).right_or_wrong:
+        return [value if error == 0 else 1 - value for value, error in pairs]
+    return [float(f"{value - error:.6g}") for value, error in pairs]
 
 
 class ScoreRecomputes(EachRecord):
@@ -44,27 +45,33 @@ class ScoreRecomputes(EachRecord):
         samples, score = record.samples, record.score
         if samples is None or score is None:
             return
-        if record.task.kind == "classification" and not set(samples.error) <= {0.0, 1.0}:
-            yield "an error of a classification is neither 0 nor 1", NEVER
+        try:
+            metric = metrics.get(record.task.metric)
+        except ElueError as error:
+            yield f"its score can't be computed ({error.message.rstrip('.')})", NEVER
+            return
+        if metric.right_or_wrong and not set(samples.error) <= {0.0, 1.0}:
+            yield f"an error under {metric.name} is neither 0 nor 1", NEVER
             return
         labels: Sequence[float] = labels_from(record, samples)
+        kind = KINDS[record.task.kind]
+        if not metric.right_or_wrong and not all(kind.is_value(label, None) for label in labels):
+            yield f"an error is not between two answers of a {kind.name}", NEVER
+            return
         data = submission.task_data(record)
         if data is not None and tuple(sample.id for sample in data.samples) == samples.id:
-            pairs = list(zip(samples.value, data.labels, samples.error, strict=True))
-            if record.task.kind == "classification":
-                differing = sum(int(value != label) != error for value, label, error in pairs)
-            else:
-                differing = sum(not math.isclose(v - label, e, abs_tol=1e-6) for v, label, e in pairs)
+            again = metrics.errors(metric.name, data.labels, samples.value)
+            differing = sum(not math.isclose(a, e, abs_tol=1e-6) for a, e in zip(again, samples.error, strict=True))
             if differing:
                 yield f"{differing:,} errors are not what the labels say", NEVER
             labels = data.labels
         try:
-            again = metrics.measure(record.task.metric, labels, samples.value, seed=0)
+            measured = metrics.measure(record.task.metric, labels, samples.value, seed=0)
         except ElueError as error:
             yield f"its score can't be computed ({error.message.rstrip('.')})", NEVER
             return
         for name in ("value", "low", "high"):
-            said, found = getattr(score, name), getattr(again, name)
+            said, found = getattr(score, name), getattr(measured, name)
             if not math.isclose(said, found, abs_tol=1e-6):
                 what = {"value": "score", "low": "interval's lower end", "high": "interval's upper end"}[name]
                 yield f"its {what} is {said:.4f}, but from its samples {found:.4f}", NEVER

@@ -9,6 +9,7 @@ from typing import Any
 
 from elue.protocol import Explanation, Prediction, Step, TaskInfo, Trace
 from elue.record.trace import LONGEST, fault
+from elue.tasks.kinds import KINDS
 
 TIE = 1e-4
 """Classes whose scores differ by no more than this are tied: float noise may turn one into the other."""
@@ -43,7 +44,7 @@ def number(value: Any, task: TaskInfo) -> float:
     plain = float(value)
     if plain != plain or plain in (float("inf"), float("-inf")):
         raise Invalid(f"a prediction's value is {plain}")
-    if task.kind == "classification" and plain not in range(len(task.labels)):
+    if not KINDS[task.kind].is_value(plain, task.outputs):
         raise Invalid(f"a prediction's value is {plain}, not a label index in 0..{len(task.labels) - 1}")
     return plain
 

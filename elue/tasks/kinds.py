@@ -1,0 +1,156 @@
+"""Kinds of tasks: what an answer is, when it is right, when two are the same, and how labels are read. A row each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from elue.protocol import TaskInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+NOISE = 1e-4
+"""By how much numbers may differ, relative above 1, and still be the same but for float noise. No two labels do."""
+
+
+def close(one: float, other: float, size: float = 1.0) -> bool:
+    """Whether two numbers of such a size are the same but for float noise."""
+    return abs(one - other) <= NOISE * max(1.0, size)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of task, in all that the rest of the standard asks of it.
+
+    - `metric` scores it where a task names none.
+    - `numbers`: whether answers are numbers, whose errors have a size; else they are right or wrong, and a model may
+      give probabilities with them.
+    - `flaw` says what is wrong with a task as it is declared, or nothing.
+    - `read` gives the label that a cell of a table holds, None where it is none; `readable` says which there are.
+    - `is_value` tells whether a finite number is an answer; of how many outputs of a model, None where unknown.
+    - `same` tells whether two answers are one but for float noise of numbers of such a size.
+    - `right` tells which answers are right, given labels of the same shape.
+    - `wrongness` makes of errors, 0 for a right answer, how bad they are: their size, or 1 for any.
+    """
+
+    name: str
+    metric: str
+    numbers: bool
+    flaw: Callable[[TaskInfo], str | None]
+    read: Callable[[Any, TaskInfo], float | None]
+    readable: Callable[[TaskInfo], str]
+    is_value: Callable[[float, int | None], bool]
+    same: Callable[[float, float, float], bool]
+    right: Callable[[Array, Array], NDArray[np.bool_]]
+    wrongness: Callable[[Array], Array]
+
+
+def _class_flaw(task: TaskInfo) -> str | None:
+    distinct = len(set(task.labels))
+    return None if 2 <= distinct == len(task.labels) else "'labels' must name at least two classes, each once"
+
+
+def _class_read(cell: Any, task: TaskInfo) -> int | None:
+    """A class index, from an index or from a class's name."""
+    if cell in task.labels:
+        return task.labels.index(cell)
+    value = _number(cell)
+    return int(value) if value in range(len(task.labels)) else None
+
+
+def _class_readable(task: TaskInfo) -> str:
+    return f"Labels are 0 to {len(task.labels) - 1} ({', '.join(task.labels)})."
+
+
+def _is_class(value: float, outputs: int | None) -> bool:
+    return value >= 0 and math.isfinite(value) and value == int(value) and (outputs is None or value < outputs)
+
+
+def _class_same(one: float, other: float, size: float) -> bool:
+    return one == other
+
+
+def _class_right(values: Array, labels: Array) -> NDArray[np.bool_]:
+    right: NDArray[np.bool_] = values == labels
+    return right
+
+
+def _class_wrongness(errors: Array) -> Array:
+    wrong: Array = (errors != 0).astype(float)
+    return wrong
+
+
+def _number_flaw(task: TaskInfo) -> str | None:
+    if task.labels or not task.low < task.high:
+        return "a regression has no 'labels', and 'low' must be less than 'high'"
+    return None
+
+
+def _number_read(cell: Any, task: TaskInfo) -> float | None:
+    """A number in range, to six significant digits, so that it is the same from 32 bits, 64 bits and text."""
+    value = _number(cell)
+    return float(f"{value:.6g}") if task.low <= value <= task.high else None
+
+
+def _number_readable(task: TaskInfo) -> str:
+    return f"Labels are numbers from {task.low:g} to {task.high:g}."
+
+
+def _is_number(value: float, outputs: int | None) -> bool:
+    return math.isfinite(value)
+
+
+def _number_right(values: Array, labels: Array) -> NDArray[np.bool_]:
+    import numpy as np
+
+    right: NDArray[np.bool_] = np.abs(values - labels) <= NOISE * np.maximum(1.0, np.abs(labels))
+    return right
+
+
+def _number_wrongness(errors: Array) -> Array:
+    import numpy as np
+
+    return np.abs(errors)
+
+
+def _number(cell: Any) -> float:
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+_ROWS = (
+    Kind(
+        name="classification",
+        metric="accuracy",
+        numbers=False,
+        flaw=_class_flaw,
+        read=_class_read,
+        readable=_class_readable,
+        is_value=_is_class,
+        same=_class_same,
+        right=_class_right,
+        wrongness=_class_wrongness,
+    ),
+    Kind(
+        name="regression",
+        metric="pearson_spearman",
+        numbers=True,
+        flaw=_number_flaw,
+        read=_number_read,
+        readable=_number_readable,
+        is_value=_is_number,
+        same=close,
+        right=_number_right,
+        wrongness=_number_wrongness,
+    ),
+)
+KINDS: Mapping[str, Kind] = {row.name: row for row in _ROWS}
+"""All kinds by name, those of `elue.protocol.TaskInfo`."""
