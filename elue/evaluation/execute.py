@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
-from elue.evaluation.passes import packs as batched
+from elue.evaluation.passes import packs
 from elue.evaluation.passes.context import folder, open_method
 from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
 from elue.evaluation.request import Evaluation, Progress
@@ -34,7 +34,7 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
     when the method cannot serve the task or fails before its first run.
     """
     digest = weights_digest(evaluation.weights) if evaluation.weights else None
-    batched.check(evaluation)
+    packs.check(evaluation)
     points = evaluation.points or _default_points(evaluation)
     base = Identity(
         method=evaluation.method.name,

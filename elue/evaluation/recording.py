@@ -18,20 +18,7 @@ from elue.protocol import Trace
 from elue.record import schema
 from elue.record.files import Identity
 from elue.record.point import point_text
-from elue.record.schema import (
-    Batch,
-    Controls,
-    Explained,
-    Flag,
-    Flops,
-    Latency,
-    Params,
-    Record,
-    Samples,
-    ScoreRef,
-    Times,
-    Traffic,
-)
+from elue.record.schema import Flag, Flops, Params, Record, Samples, ScoreRef, Times, Traffic
 from elue.tasks import TaskData, metrics
 
 
@@ -58,15 +45,32 @@ class Answers:
         return total(self.counts)
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What the passes after the answers found; a part is None or empty where no pass made it."""
+Ties = Mapping[int, frozenset[int]]
+"""Of samples whose best classes are tied, by place: which classes these are."""
 
-    controls: Controls | None = None
-    latency: Latency | None = None
-    batch: Batch | None = None
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the main pass over a run gave, and the share of its time that is this run's."""
+
+    answers: Answers
+    ties: Ties
+    wall: float
+    cpu: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a further pass found: its part of the record, by name, and flags.
+
+    A name in `elue.record.schema.PARTS` is that field of the record; any other goes into its `measurements`.
+    """
+
+    parts: Mapping[str, Any] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
-    explained: tuple[Explained, ...] = ()
+
+    def __add__(self, other: Found) -> Found:
+        return Found({**self.parts, **other.parts}, self.flags + other.flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Outcome:
     environment: dict[str, Any]
     times: Times
     measure: Literal["observed", "traced"]
-    findings: Findings = Findings()
+    found: Found = field(default_factory=Found)
 
 
 def make_record(
@@ -91,7 +95,7 @@ def make_record(
     outcome: Outcome,
 ) -> Record:
     """The record of a run that has ended, well or badly."""
-    answers, findings = outcome.answers, outcome.findings
+    answers, found = outcome.answers, outcome.found
     took = answers.total if answers else Counts()
     unknown = dict(sorted(took.unknown.items()))
     document = {
@@ -126,7 +130,7 @@ def make_record(
         "complete": outcome.status == "ok" and not unknown,
         "unknown": unknown,
         "registered": dict(sorted(took.registered.items())),
-        "flags": findings.flags,
+        "flags": found.flags,
         "trust": "self_reported",
         "score": _score(data, answers) if answers else None,
         "flops": _flops(answers) if answers else None,
@@ -134,14 +138,12 @@ def make_record(
         "declared": answers.declared if answers else None,
         "units": dict(sorted(answers.units.items())) if answers else {},
         "traffic": _traffic(took, len(answers.values)) if answers else None,
-        "controls": findings.controls,
-        "latency": findings.latency,
-        "batch": findings.batch,
+        "measurements": {name: part for name, part in sorted(found.parts.items()) if name not in schema.PARTS},
         "environment": outcome.environment,
         "times": outcome.times,
         "command": command(identity, profile),
-        "explained": findings.explained,
         "samples": _samples(data, answers) if answers else None,
+        **{name: part for name, part in found.parts.items() if name in schema.PARTS},
     }
     return Record.model_validate(document)
 

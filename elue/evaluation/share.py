@@ -6,35 +6,20 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
-from elue.evaluation.passes import again as compute
-from elue.evaluation.passes import audit, explained, ladder, latency, lookup, observed, traced
-from elue.evaluation.passes import packs as batched
-from elue.evaluation.passes.again import Repeats
+from elue.evaluation.passes import audit, observed, packs, table, traced
 from elue.evaluation.passes.audit import Auditor
 from elue.evaluation.passes.context import Context, start
 from elue.evaluation.passes.ladder import Climb, Ladders
-from elue.evaluation.passes.traced import Ties
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Answers, Findings, Outcome, make_record
+from elue.evaluation.recording import Answers, Found, Measured, Outcome, Ties, make_record
 from elue.evaluation.request import Evaluation, Measure, Progress
 from elue.record.schema import Flag, Record, Times
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import Usage
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What the main pass over a run gave, and the share of its time that is this run's."""
-
-    answers: Answers
-    ties: Ties
-    wall: float
-    cpu: float | None
 
 
 def work(
@@ -75,8 +60,7 @@ class _Share:
     def __init__(self, evaluation: Evaluation, progress: Progress, stop: threading.Event) -> None:
         self.evaluation, self.progress, self.stop = evaluation, progress, stop
         self.auditor = Auditor(evaluation)
-        self.repeats = Repeats(evaluation)
-        self.ladders = Ladders()
+        self.kept: dict[Any, Any] = {Auditor: self.auditor}
         self.context: Context | None = None
         self.failure: WorkerFailure | None = None
         self.environment: dict[str, Any] = {}
@@ -89,8 +73,8 @@ class _Share:
             failure, self.failure = self.failure, None
             raise failure
         if self.context is None:
-            started = start(self.evaluation, between=batched.prepare)
-            self.context = Context(self.evaluation, started, self.progress, self.stop)
+            started = start(self.evaluation, between=packs.prepare)
+            self.context = Context(self.evaluation, started, self.progress, self.stop, kept=self.kept)
             self.environment, self.traced = started.environment, self.context.traced
             if self.traced:
                 self.auditor.prepare()
@@ -141,7 +125,8 @@ class _Share:
             self.auditor.begin(context, runs)
             climb = Climb(context, len(self.evaluation.data.samples)) if self.surveys(runs) else None
             found = [*traced.measure(context, runs, climb.take if climb else None)]
-            self.ladders.last = climb.ways() if climb else self.ladders.last
+            if climb:
+                context.of_worker(Ladders).last = climb.ways()
             self.auditor.settle()
         else:
             found = [observed.measure(context, run) for run in runs]
@@ -152,12 +137,12 @@ class _Share:
     def record(self, run: PlannedRun, measured: Measured | None, flags: tuple[Flag, ...]) -> Record:
         """The record of one run; `measured` is what a pass over several gave for it."""
         started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
-        status, reason, answers, findings = "ok", "", None, Findings()
+        status, reason, answers, found = "ok", "", None, Found()
         wall, memory = measured.wall if measured else 0.0, None
         try:
             if measured is None:
                 measured = self.measure([run])[0]
-            answers, findings = self.examine(run, measured, flags)
+            answers, found = self.examine(run, measured, flags)
         except WorkerFailure as failure:
             status, reason = failure.status, f"{failure.reason} (log: logs/{self.evaluation.log.name})"
         if self.context is not None:
@@ -171,78 +156,29 @@ class _Share:
             peak_memory_bytes=memory,
         )
         measure: Measure = "traced" if self.traced else "observed"
-        outcome = Outcome(status, reason, answers, self.environment, times, measure, findings)
+        outcome = Outcome(status, reason, answers, self.environment, times, measure, found)
         asked = self.evaluation
         return make_record(asked.method, asked.data, asked.profile, asked.weights, run.identity, outcome)
 
-    def examine(self, run: PlannedRun, measured: Measured, flags: tuple[Flag, ...]) -> tuple[Answers, Findings]:
-        """Audit a measured run, then make the further passes over it: each adds its part to the findings."""
-        context, answers = self.ready(), measured.answers
+    def examine(self, run: PlannedRun, measured: Measured, flags: tuple[Flag, ...]) -> tuple[Answers, Found]:
+        """Audit a measured run, then make the further passes over it: each adds its part to what was found."""
+        context, answers, found = self.ready(), measured.answers, Found(flags=flags)
         if self.traced:
             audited, more = audit.check(context, self.auditor, run, answers, measured.ties)
-            answers, flags = replace(answers, audited=audited), flags + more
-        findings, asked = Findings(flags=flags), self.evaluation
-        for name, wanted, extra in (
-            ("compute", asked.repeat > 0, partial(self.computed, None if self.traced else measured.cpu)),
-            ("latency", asked.latency > 0, self.timed),
-            ("packs", asked.against is not None, self.packed),
-            (
-                "ladder",
-                bool(answers.trace_of) and context.offers("rehearse") and context.offers("ladder"),
-                self.controls,
-            ),
-            ("explain", asked.explain > 0 and context.offers("explain"), self.explained),
-            ("looks_up", asked.repeat > 0, self.looked_up),
-        ):
-            if wanted:
-                try:
-                    findings = extra(run, answers, measured.ties, findings)
-                except WorkerFailure as failure:
-                    flag = Flag(code=name, detail=f"{failure.status}: {failure.reason}")
-                    findings = replace(findings, flags=(*findings.flags, flag))
-                    self.drop()
-        return answers, findings
-
-    def computed(
-        self, cpu: float | None, run: PlannedRun, answers: Answers, ties: Ties, findings: Findings
-    ) -> Findings:
-        """Add what the compute audits find; `cpu` are the seconds of an observed pass."""
-        flags = compute.audit(self.ready(), self.auditor, self.repeats, run, answers, ties, cpu)
-        return replace(findings, flags=findings.flags + flags)
-
-    def timed(self, run: PlannedRun, answers: Answers, ties: Ties, findings: Findings) -> Findings:
-        """Add latency."""
-        found, flags = latency.measure(self.ready(), run, answers, ties)
-        return replace(findings, latency=found, flags=findings.flags + flags)
-
-    def packed(self, run: PlannedRun, answers: Answers, ties: Ties, findings: Findings) -> Findings:
-        """Add what comes out in packs, beside the static model."""
-        found, flags = batched.measure(self.ready(), run, answers, ties)
-        return replace(findings, batch=found, flags=findings.flags + flags)
-
-    def controls(self, run: PlannedRun, answers: Answers, ties: Ties, findings: Findings) -> Findings:
-        """Add the controls, or a flag that says why there are none."""
-        context = self.ready()
-        context.configure(run)
-        made, flags = ladder.measure(context, self.ladders, answers, ties)
-        return replace(findings, controls=made, flags=findings.flags + flags)
-
-    def explained(self, run: PlannedRun, answers: Answers, ties: Ties, findings: Findings) -> Findings:
-        """Add the explanations of some samples."""
-        context = self.ready()
-        context.configure(run)
-        return replace(findings, explained=explained.measure(context))
-
-    def looked_up(self, run: PlannedRun, answers: Answers, ties: Ties, findings: Findings) -> Findings:
-        """Add what the look-up audit finds."""
-        return replace(findings, flags=findings.flags + lookup.audit(self.ready(), run, answers, ties))
+            answers, found = replace(answers, audited=audited), found + Found(flags=more)
+        for row in [row for row in table.PASSES if row.wanted(context, measured)]:
+            try:
+                found += row.measure(self.ready(), run, measured)
+            except WorkerFailure as failure:
+                found += Found(flags=(Flag(code=row.name, detail=f"{failure.status}: {failure.reason}"),))
+                self.drop()
+        return answers, found
 
     def drop(self) -> None:
         """End the workers; fresh ones start when they are next wanted."""
         if self.context is not None:
             self.context.worker.close()
         self.context = None
-        self.ladders = Ladders()
         self.auditor.close()
 
 

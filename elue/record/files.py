@@ -68,9 +68,10 @@ def canonical(document: Any) -> str:
 def summary(record: Record) -> dict[str, Any]:
     """The record as plain data, without what it holds of single samples.
 
-    `units` is left out where it is empty: so records from before there was such a field keep their bytes.
+    `units` and `measurements` are left out where they are empty: so records from before there were such fields keep
+    their bytes.
     """
-    left_out = {"samples", "explained"} if record.units else {"samples", "explained", "units"}
+    left_out = {"samples", "explained", *(name for name in ("units", "measurements") if not getattr(record, name))}
     return record.model_dump(mode="json", by_alias=True, exclude=left_out)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, StrictFloat, StrictInt
 
 from elue.protocol import Family, Knob, Step, Trace
 from elue.record.trace import step_of
@@ -179,6 +179,19 @@ class Explained(_Part):
     stage: int | None
 
 
+PARTS = ("controls", "latency", "batch", "explained")
+"""The fields of a record that further passes over a run fill, each where it is made."""
+
+Number = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Measurement = (
+    Number
+    | Annotated[tuple[Number, ...], Field(max_length=10_000)]
+    | Annotated[dict[Name, Number], Field(max_length=1000)]
+)
+"""What a further measurement of a run may be: a number, a list of numbers, or numbers by name."""
+
+
 class Times(_Part):
     """When and how long; may differ between two runs of the same thing."""
 
@@ -235,7 +248,7 @@ class Record(_Part):
     a formula of the plugin's own priced, which puts a run into the division "open". `declared` is the mean FLOPs a
     sample that the method claims. `units` says where a traced run spends: mean FLOPs a sample of every unit in its
     traces, which add up to the mean; it is empty for any other run. `explained` holds some samples, of tasks whose
-    texts may be shown.
+    texts may be shown. `measurements` are further ones, each by the name that its pass gives it.
     """
 
     schema_: int = Field(SCHEMA, alias="schema")
@@ -264,6 +277,7 @@ class Record(_Part):
     controls: Controls | None = None
     latency: Latency | None = None
     batch: Batch | None = None
+    measurements: Annotated[dict[Name, Measurement], Field(max_length=50)] = Field(default_factory=dict)
     environment: dict[str, Any]
     times: Times
     command: str

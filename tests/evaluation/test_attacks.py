@@ -16,6 +16,7 @@ from elue.errors import ElueError
 from elue.evaluation import execute as evaluate
 from elue.evaluation.passes import lookup, observed
 from elue.evaluation.passes.context import Context, start
+from elue.evaluation.recording import Measured
 from elue.evaluation.request import Evaluation
 from elue.meter import profile
 from elue.methods import registry
@@ -208,8 +209,8 @@ def suspected(tmp_path: Path, write_task: WriteTask) -> Callable[[Path], list[st
         started = start(evaluation)
         try:
             context = Context(evaluation, started, Watcher(), threading.Event())
-            answers, ties = observed.measure(context, planned)
-            return [flag.code for flag in lookup.audit(context, planned, answers, ties)]
+            measured = Measured(*observed.measure(context, planned), 0.0, None)
+            return [flag.code for flag in lookup.measure(context, planned, measured).flags]
         finally:
             started.worker.close()
 

@@ -15,10 +15,10 @@ from elue.evaluation.passes.audit import Auditor
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.effort import Work
 from elue.evaluation.passes.observed import Observation, observe
-from elue.evaluation.passes.traced import Ties, differs
+from elue.evaluation.passes.traced import differs
 from elue.evaluation.passes.traces import KnownTraces
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Answers
+from elue.evaluation.recording import Found, Measured
 from elue.evaluation.request import Evaluation
 from elue.meter.counts import Counts
 from elue.record.schema import Flag
@@ -41,21 +41,11 @@ class Repeats:
         return list(islice(self._places, self._most))
 
 
-def audit(
-    context: Context,
-    auditor: Auditor,
-    repeats: Repeats,
-    run: PlannedRun,
-    answers: Answers,
-    ties: Ties,
-    cpu_seconds: float | None,
-) -> tuple[Flag, ...]:
-    """All findings about a run. `cpu_seconds` are those of its counted pass, None where they are not its alone.
-
-    Raises WorkerFailure where the model fails at being asked again.
-    """
-    evaluation, places = context.evaluation, repeats.next()
-    started = auditor.started()
+def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
+    """All findings about a run. Raises WorkerFailure where the model fails at being asked again."""
+    evaluation, places = context.evaluation, context.of_share(Repeats).next()
+    answers, ties = measured.answers, measured.ties
+    started = context.of_share(Auditor).started()
     worker, machine = started.worker, started.found
     point, seed = dict(run.identity.point), evaluation.seed
     worker.call("configure", evaluation.sample_seconds, point=point, seed=seed)
@@ -71,13 +61,13 @@ def audit(
     if machine is not None and spent is not None and more is not None:
         work = sum((_work(one) for each in (first, second) for one in each.values()), Work())
         hidden = effort.unexplained(spent + more, work, machine)
-        if hidden is None and cpu_seconds is not None:
+        if hidden is None and measured.cpu is not None and not context.traced:
             size = len(answers.values)
             calls = round(sum(one.calls for one in first.values()) / len(first) * size)
             whole = Work(size, calls, answers.total.flops, answers.total.params_touched)
-            hidden = effort.unexplained(cpu_seconds, whole, machine)
+            hidden = effort.unexplained(measured.cpu, whole, machine)
         found.append(hidden)
-    return tuple(flag for flag in found if flag is not None)
+    return Found(flags=tuple(flag for flag in found if flag is not None))
 
 
 def _ask(

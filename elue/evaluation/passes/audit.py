@@ -18,10 +18,9 @@ from itertools import zip_longest
 from elue.evaluation.passes import checks, effort
 from elue.evaluation.passes.context import Context, Started, start
 from elue.evaluation.passes.observed import Observation, observe
-from elue.evaluation.passes.traced import Ties
 from elue.evaluation.passes.traces import KnownTraces
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Answers
+from elue.evaluation.recording import Answers, Ties
 from elue.evaluation.request import Evaluation
 from elue.protocol import Step, Trace
 from elue.record.schema import Flag

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from elue.evaluation.passes import checks
 from elue.evaluation.passes.traces import KnownTraces
@@ -23,6 +23,9 @@ FIRST, MOST = 8, 1024
 """Samples in the first batch, and at most in any."""
 SECONDS = 10.0
 """How long a batch should take at most."""
+
+
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,9 @@ def folder(weights: Path | None) -> str | None:
 
 @dataclass(slots=True)
 class Context:
-    """One thread's share of an evaluation: its worker, with the model loaded, and whether to stop.
+    """One share of an evaluation: its worker, with the model loaded, and whether to stop.
 
-    `traces` are those told since the worker was last configured.
+    `traces` are those told since the worker was last configured; `kept` is what passes keep for the whole share.
     """
 
     evaluation: Evaluation
@@ -92,6 +95,22 @@ class Context:
     progress: Progress
     stop: threading.Event
     traces: KnownTraces = field(default_factory=KnownTraces)
+    kept: dict[Any, Any] = field(default_factory=dict)
+    kept_of_worker: dict[Any, Any] = field(default_factory=dict)
+
+    def of_share(self, make: Callable[[Evaluation], Kept]) -> Kept:
+        """What a pass keeps from one run of the share to the next; made when it is first asked for."""
+        if make not in self.kept:
+            self.kept[make] = make(self.evaluation)
+        kept: Kept = self.kept[make]
+        return kept
+
+    def of_worker(self, make: Callable[[], Kept]) -> Kept:
+        """What a pass keeps only while this worker lives."""
+        if make not in self.kept_of_worker:
+            self.kept_of_worker[make] = make()
+        kept: Kept = self.kept_of_worker[make]
+        return kept
 
     @property
     def worker(self) -> Worker:

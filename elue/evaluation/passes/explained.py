@@ -8,12 +8,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from elue.evaluation.passes.context import Context
+from elue.evaluation.plan import PlannedRun
+from elue.evaluation.recording import Found, Measured
 from elue.record.schema import Explained
 from elue.worker.failure import WorkerFailure
 
 
-def measure(context: Context) -> tuple[Explained, ...]:
-    """Ask the model, at its current point, about a seeded spread of samples; explanations in the task's order."""
+def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
+    """Ask the model, at the run's point, about a seeded spread of samples; explanations in the task's order."""
+    context.configure(run)
     samples, wanted = context.evaluation.data.samples, context.evaluation.explain
     drawn = random.Random(context.evaluation.seed).sample(range(len(samples)), min(wanted, len(samples)))
     found: dict[int, Explained] = {}
@@ -23,7 +26,7 @@ def measure(context: Context) -> tuple[Explained, ...]:
             raise WorkerFailure("invalid", "sent no explanations")
         for place, one in zip(places, sent, strict=True):
             found[place] = _explained(samples[place].id, one)
-    return tuple(found[place] for place in sorted(found))
+    return Found({"explained": tuple(found[place] for place in sorted(found))})
 
 
 def _explained(sample: str, sent: Any) -> Explained:

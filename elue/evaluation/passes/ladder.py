@@ -18,8 +18,9 @@ import numpy as np
 
 from elue.evaluation.passes import checks
 from elue.evaluation.passes.context import Context
-from elue.evaluation.passes.traced import Column, Ties
-from elue.evaluation.recording import Answers
+from elue.evaluation.passes.traced import Column
+from elue.evaluation.plan import PlannedRun
+from elue.evaluation.recording import Answers, Found, Measured, Ties
 from elue.protocol import Trace
 from elue.record.schema import Control, Controls, Flag
 from elue.scores import controls
@@ -79,17 +80,22 @@ class Climb:
         )
 
 
-def measure(
-    context: Context, ladders: Ladders, answers: Answers, ties: Ties
-) -> tuple[Controls | None, tuple[Flag, ...]]:
-    """The controls of a run, whose worker is at its point; instead a flag where the ladder and the run disagree."""
+def wanted(context: Context, measured: Measured) -> bool:
+    """Whether there is a ladder, and a trace of every sample to find on it."""
+    return bool(measured.answers.trace_of) and context.offers("rehearse") and context.offers("ladder")
+
+
+def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
+    """The controls of a run; instead a flag where the ladder and the run disagree."""
+    context.configure(run)
+    ladders, answers, ties = context.of_worker(Ladders), measured.answers, measured.ties
     ways = _carried(context, ladders.last)
     taken, problem = _taken(ways, answers, ties) if ways else (None, "")
     if taken is None:
         ways = ladders.last = _asked(context, range(len(answers.values)))
         taken, problem = _taken(ways, answers, ties)
     if ways is None or taken is None:
-        return None, (Flag(code="ladder", detail=problem),)
+        return Found(flags=(Flag(code="ladder", detail=problem),))
     data = context.evaluation.data
     values, took = np.array(ways.values, dtype=np.float64).T, np.array(taken)
     values[np.arange(len(took)), took] = answers.values
@@ -108,7 +114,7 @@ def measure(
         gain_low=gain.low,
         gain_high=gain.high,
     )
-    return made, ()
+    return Found({"controls": made})
 
 
 def _asked(context: Context, places: Sequence[int]) -> Ways:

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from elue.evaluation.passes import checks, traced
 from elue.evaluation.passes.context import Context
-from elue.evaluation.passes.traced import Ties
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Answers
+from elue.evaluation.recording import Found, Measured
 from elue.record.schema import Flag, Latency
 
 WARM_UP = 5
@@ -26,7 +25,7 @@ ROUNDS = 2
 _RESAMPLES = 2000
 
 
-def measure(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tuple[Latency, tuple[Flag, ...]]:
+def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
     """Time as many samples as were asked for (all, if there are fewer), drawn by the seed, at the run's point.
 
     An answer that differs from the counted one, but between tied classes, is a finding.
@@ -50,12 +49,12 @@ def measure(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> 
         )
         (prediction,) = checks.predictions(answer, [sample.id])
         taken, reference = (checks.seconds(answer, name, ROUNDS) for name in ("seconds", "reference"))
-        if number >= min(WARM_UP, size):
+        if number >= min(WARM_UP, len(chosen)):
             ratios.append(min(taken) / min(reference))
-            if traced.differs(checks.value(prediction.get("value"), info), answers, ties, index):
+            if traced.differs(checks.value(prediction.get("value"), info), measured.answers, measured.ties, index):
                 differ.append(evaluation.data.samples[index].id)
     found = summarize(np.array(ratios), evaluation.profile.reference.name, machine(context))
-    return found, _flags(differ, len(chosen))
+    return Found({"latency": found}, _flags(differ, len(chosen)))
 
 
 def summarize(ratios: NDArray[np.float64], reference: str, machine: str) -> Latency:

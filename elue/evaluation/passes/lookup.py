@@ -13,25 +13,24 @@ from dataclasses import replace
 from elue.evaluation.passes import checks
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.observed import observe
-from elue.evaluation.passes.traced import Ties
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Answers
+from elue.evaluation.recording import Answers, Found, Measured, Ties
 from elue.record.schema import Flag
 
 SAMPLES = 16
 """How many samples are asked with other blanks: of a table of two balanced classes all 16 pass once in 65,000 times."""
 
 
-def audit(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tuple[Flag, ...]:
+def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
     """Ask samples again with other blanks, at the run's point. Raises WorkerFailure where it does not answer."""
-    flags = []
+    answers, flags = measured.answers, []
     if not answers.total.flops and len(set(answers.values)) > 1:
         flags.append(Flag(code="no_compute", detail="Its answers differ, though not one FLOP was counted for any."))
-    asked, changed = _ask(context, run, answers, ties)
+    asked, changed = _ask(context, run, answers, measured.ties)
     if changed > asked // 8:
         detail = f"{changed} of {asked} answers change when only blanks in the text do: it may look texts up."
         flags.append(Flag(code="looks_up", detail=detail))
-    return tuple(flags)
+    return Found(flags=tuple(flags))
 
 
 def _ask(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tuple[int, int]:

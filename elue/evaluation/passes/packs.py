@@ -19,9 +19,8 @@ from elue.errors import ElueError
 from elue.evaluation.passes import checks, traced
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.latency import machine
-from elue.evaluation.passes.traced import Ties
 from elue.evaluation.plan import PlannedRun, weights_digest
-from elue.evaluation.recording import Answers
+from elue.evaluation.recording import Found, Measured
 from elue.evaluation.request import Evaluation
 from elue.methods import registry
 from elue.protocol import Sample
@@ -62,7 +61,7 @@ def prepare(worker: Worker, evaluation: Evaluation) -> dict[str, Any] | None:
     return dict(answer["point"])
 
 
-def measure(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tuple[Batch, tuple[Flag, ...]]:
+def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
     """Count and time all samples in packs at the run's point.
 
     An answer that differs from the counted one, but between tied classes, is a finding.
@@ -80,7 +79,7 @@ def measure(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> 
         static_flops += checks.count(answer, "static_flops")
         unknown.update(checks.calls(answer, "unknown"))
         for place, value in zip(places, predicted, strict=True):
-            if traced.differs(value, answers, ties, place):
+            if traced.differs(value, measured.answers, measured.ties, place):
                 differ.append(evaluation.data.samples[place].id)
     pairs = []
     for number, places in enumerate(islice(cycle(stretches), max(PAIRS, len(stretches)))):
@@ -108,7 +107,7 @@ def measure(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> 
         flags.append(Flag(code="company_differs", detail=f"{detail} '{differ[0]}'"))
     if unknown:
         flags.append(Flag(code="packs_incomplete", detail=f"in packs, no rule for {', '.join(sorted(unknown))}"))
-    return found, tuple(flags)
+    return Found({"batch": found}, tuple(flags))
 
 
 def ratio(pairs: list[list[float]]) -> tuple[float, float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +13,9 @@ from elue.evaluation.passes import checks
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.traces import KnownTraces, distinct
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Answers
+from elue.evaluation.recording import Answers, Ties
 from elue.protocol import TaskInfo
 from elue.worker.failure import WorkerFailure
-
-Ties = Mapping[int, frozenset[int]]
-"""Of samples whose best classes are tied, by place: which classes these are."""
 
 
 def differs(value: float, answers: Answers, ties: Ties, place: int) -> bool:

@@ -94,3 +94,12 @@ def test_latency_is_left_out_unless_asked_for(tmp_path: Path, write_plugin: Writ
     assert record.flags == ()
     assert record.traffic is not None
     assert (record.traffic.read_mean, record.traffic.written_mean) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_fewer_samples_than_a_warm_up_are_all_timed(
+    tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask, samples: int
+) -> None:
+    (record,) = evaluate_plugin(tmp_path, write_plugin(), write_task(6), points=[{}], latency=samples)
+    assert record.latency is not None
+    assert record.latency.samples == samples
