@@ -17,6 +17,7 @@ test-slow: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	.ci/javascript
 
 types: $(STAMP)
 	$(BIN)/mypy

@@ -27,7 +27,8 @@ from elue.leaderboard.workers import side_by_side
 from elue.record.schema import Record
 
 _STATIC = (
-    *("style.css", "parts.css", "theme.js", "site.js", "table.js", "chart.js", "explorer.js", "compare.js"),
+    *("style.css", "parts.css", "theme.js", "site.js", "table.js", "explanation.js", "explorer.js", "compare.js"),
+    *("chart-data.js", "chart-tip.js", "chart-state.js", "chart-controls.js", "chart.js"),
     *("icon.svg", "vega-licenses.txt"),
 )
 

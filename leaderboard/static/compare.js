@@ -6,14 +6,23 @@
   const bar = document.getElementById("compare");
   const out = document.getElementById("comparison");
   if (!bar) return;
-  const pick = Object.fromEntries([...bar.querySelectorAll("[data-pick]")].map((each) => [each.dataset.pick, each]));
-  const boards = new Map(window.elueData.compare.map((each) => [each.board, each]));
+  /** @type {Record<string, HTMLSelectElement>} */
+  const pick = Object.fromEntries([.../** @type {NodeListOf<HTMLSelectElement>} */ (bar.querySelectorAll("[data-pick]"))].map((each) => [each.dataset.pick, each]));
+  /** @type {ComparedBoard[]} */
+  const compared = window.elueData.compare;
+  const boards = new Map(compared.map((each) => [each.board, each]));
+  /** @type {SampleBoard} */
   let board = null;
+  /** @type {Pairs | null} */
   let pairs = null;
 
+  /** @param {string} curve */
   const runsOf = (curve) => board.runs.filter((run) => run.curve === curve).sort((a, b) => a.cost - b.cost);
 
-  /** The best run of a curve that costs at most the budget; of equal scores the cheapest. */
+  /** The best run of a curve that costs at most the budget; of equal scores the cheapest.
+   * @param {string} curve
+   * @param {number} budget
+   * @returns {SampleRun | null} */
   function within(curve, budget) {
     return runsOf(curve)
       .filter((run) => run.cost <= budget)
@@ -26,6 +35,8 @@
     return [...new Set([...a, ...b].map((run) => run.cost))].filter((cost) => cost >= least).sort((x, y) => x - y);
   }
 
+  /** @param {number[]} sorted
+   * @param {number} share */
   function quantile(sorted, share) {
     const place = share * (sorted.length - 1);
     const low = Math.floor(place);
@@ -33,25 +44,32 @@
     return sorted[low] + (place - low) * (sorted[high] - sorted[low]);
   }
 
-  /** The 95 % interval of the difference on the shared resamples, as numpy's quantile gives it. */
+  /** The 95 % interval of the difference on the shared resamples, as numpy's quantile gives it.
+   * @param {RunSamples} a
+   * @param {RunSamples} b */
   function interval(a, b) {
     if (!a.resampled.length || a.resampled.length !== b.resampled.length) return null;
     const differences = a.resampled.map((score, i) => score - b.resampled[i]).sort((x, y) => x - y);
     return [quantile(differences, 0.025), quantile(differences, 0.975)];
   }
 
+  /** @param {number} share */
   function percent(share) {
     return `${(100 * share).toFixed(1).replace("-", "−")} %`;
   }
 
+  /** @param {string} term
+   * @param {Content[]} content */
   function fact(term, ...content) {
     return make("div", [make("dt", term), make("dd", content)]);
   }
 
+  /** @param {number[]} values */
   function median(values) {
     return quantile([...values].sort((x, y) => x - y), 0.5);
   }
 
+  /** @param {number[]} saved */
   function strip(saved) {
     const BINS = 20;
     const counts = new Array(BINS).fill(0);
@@ -73,6 +91,10 @@
     ]), { class: "scroll", tabindex: "0", role: "group", "aria-label": "Compute saved by sample" });
   }
 
+  /** @param {string} title
+   * @param {number[]} places
+   * @param {RunSamples} a
+   * @param {RunSamples} b */
   function list(title, places, a, b) {
     const rows = places.slice(0, 50).map((i) =>
       make("tr", [
@@ -102,6 +124,8 @@
     return null;
   }
 
+  /** @param {string} name
+   * @param {SampleRun} run */
   function side(name, run) {
     return fact(name, make("a", [bdi(run.label)], { href: `${document.body.dataset.root}${run.page}` }), " ", make("span", bdi(`${run.point}: ${run.says} at ${flops(run.cost)}FLOPs`), { class: "quiet" }));
   }
@@ -113,11 +137,15 @@
       out.replaceChildren(make("p", "One of the two has no run within this budget.", { class: "empty" }));
       return;
     }
+    /** @type {RunSamples[]} */
     const [a, b] = await Promise.all([left, right].map((run) => window.elue.load(`samples/${run.run}`)));
     const places = board.ids.map((_, i) => i);
+    /** @param {RunSamples} x
+     * @param {RunSamples} y */
     const better = (x, y) => places.filter((i) => (board.numbers ? Math.abs(x.error[i]) < Math.abs(y.error[i]) : !x.error[i] && y.error[i]));
     const [won, lost] = [better(a, b), better(b, a)];
     const saved = places.map((i) => (b.flops[i] ? 1 - a.flops[i] / b.flops[i] : 0));
+    /** @param {number[]} values */
     const total = (values) => values.reduce((sum, value) => sum + value, 0);
     const range = interval(a, b);
     const difference = left.score - right.score;
@@ -141,14 +169,16 @@
     document.body.classList.add("ready");
   }
 
+  /** @param {string} [wanted] */
   function setBudgets(wanted) {
     const all = budgets();
     options(pick.budget, all.map((cost) => [String(cost), `${flops(cost)}FLOPs`]), wanted && all.map(String).includes(wanted) ? wanted : String(all[Math.floor((all.length - 1) / 2)]));
   }
 
+  /** @param {URLSearchParams} state */
   async function setBoard(state) {
     board = await window.elue.load(`samples/${pick.board.value}`);
-    pairs = await window.elue.load(`samples/${pick.board.value}-pairs`).catch(() => null);
+    pairs = await window.elue.load(`samples/${pick.board.value}-pairs`).catch(() => /** @type {Pairs | null} */ (null));
     const curves = boards.get(pick.board.value).curves;
     const ids = curves.map(([id]) => id);
     const a = ids.includes(state.get("a")) ? state.get("a") : ids[ids.length - 1];
@@ -159,6 +189,7 @@
     await show();
   }
 
+  /** @param {URLSearchParams} state */
   async function restore(state) {
     if (boards.has(state.get("board"))) pick.board.value = state.get("board");
     await setBoard(state);

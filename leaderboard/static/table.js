@@ -4,6 +4,11 @@
 (() => {
   const { make, options } = window.elue;
 
+  /** What a row is sorted by: text, or a number where there is one.
+   * @param {HTMLTableRowElement} row
+   * @param {number} column
+   * @param {string} kind
+   * @returns {string | number | null} */
   function cellValue(row, column, kind) {
     const cell = row.cells[column];
     const data = cell.querySelector("data");
@@ -14,23 +19,31 @@
 
   const collator = new Intl.Collator("en", { numeric: true });
 
-  function compare(a, b, kind) {
-    if (a === null || b === null) return (a === null) - (b === null);
-    return kind === "number" ? a - b : collator.compare(a, b);
+  /** @param {string | number | null} a
+   * @param {string | number | null} b */
+  function compare(a, b) {
+    if (a === null || b === null) return Number(a === null) - Number(b === null);
+    return typeof a === "number" ? a - Number(b) : collator.compare(a, String(b));
   }
 
+  /** @param {HTMLTableElement} table
+   * @param {HTMLTableCellElement} heading
+   * @param {boolean} down */
   function sort(table, heading, down) {
     const kind = heading.querySelector(".sort").dataset.kind;
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+    /** @type {[string | number | null, HTMLTableRowElement][]} */
     const rows = [...table.tBodies[0].rows].map((row) => [cellValue(row, heading.cellIndex, kind), row]);
     rows.sort((a, b) => {
-      const order = compare(a[0], b[0], kind);
+      const order = compare(a[0], b[0]);
       return down && a[0] !== null && b[0] !== null ? -order : order;
     });
     table.tBodies[0].append(...rows.map((pair) => pair[1]));
   }
 
+  /** @param {HTMLTableElement} table
+   * @param {(order: string) => void} changed */
   function sortable(table, changed) {
     for (const label of table.querySelectorAll("thead .sort")) {
       const heading = label.closest("th");
@@ -45,12 +58,16 @@
     }
   }
 
+  /** @param {HTMLTableElement} table
+   * @param {HTMLElement} bar */
   function filtered(table, bar) {
     const prefix = table.dataset.state ? `${table.dataset.state}.` : "";
     const rows = [...table.tBodies[0].rows];
     const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+    /** @type {HTMLInputElement} */
     const search = bar.querySelector("input[type=search]");
     const said = bar.querySelector("output");
+    /** @type {Map<string, HTMLSelectElement>} */
     const selects = new Map();
     const original = [...rows];
     const sorted = [...table.tHead.rows[0].cells].map((cell) => cell.getAttribute("aria-sort"));
@@ -68,8 +85,11 @@
       });
     }
 
+    /** @type {Map<string, string>} */
     const chosen = new Map();
 
+    /** @param {HTMLTableRowElement} row
+     * @param {string} [except] */
     function matches(row, except) {
       if (!search.value.toLowerCase().trim().split(/\s+/).every((word) => texts.get(row).includes(word))) return false;
       for (const [name, value] of chosen) {
@@ -81,6 +101,7 @@
     function apply() {
       for (const [name, select] of selects) if (select.options.length) chosen.set(name, select.value);
       for (const [name, select] of selects) {
+        /** @type {Map<string, number>} */
         const counts = new Map();
         for (const row of rows) {
           const value = row.dataset[name];
@@ -88,17 +109,20 @@
         }
         const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
         const pairs = [...counts].sort((a, b) => collator.compare(a[0], b[0]));
-        options(select, [["", `All (${total})`], ...pairs.map(([v, count]) => [v, `${v} (${count})`])], chosen.get(name));
+        /** @type {[string, string][]} */
+        const labels = pairs.map(([value, count]) => [value, `${value} (${count})`]);
+        options(select, [["", `All (${total})`], ...labels], chosen.get(name));
       }
       let shown = 0;
       for (const row of rows) {
         row.hidden = !matches(row);
-        shown += !row.hidden;
+        shown += Number(!row.hidden);
       }
       said.textContent = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} shown`;
       table.dispatchEvent(new CustomEvent("selection", { bubbles: true }));
     }
 
+    /** @param {URLSearchParams} state */
     function restore(state) {
       search.value = state.get(`${prefix}q`) || "";
       for (const [name] of selects) chosen.set(name, state.get(prefix + name) || "");
@@ -131,7 +155,7 @@
     window.elue.onChange(restore);
   }
 
-  for (const table of document.querySelectorAll("table.sortable")) {
+  for (const table of /** @type {NodeListOf<HTMLTableElement>} */ (document.querySelectorAll("table.sortable"))) {
     const prefix = table.dataset.state ? `${table.dataset.state}.` : "";
     sortable(table, (order) => {
       if (table.dataset.facets) window.elue.write({ [`${prefix}sort`]: order });

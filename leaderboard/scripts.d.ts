@@ -1,0 +1,188 @@
+/** What the scripts of the pages share, for `tsc --checkJs`; it is no part of the site. */
+
+/** A run on a chart, as `rows` of charts/data.py makes it; on each axis `at` holds value, low and high. */
+interface ChartRow {
+  run: string;
+  curve: string;
+  strand: string;
+  family: string;
+  kind: string;
+  name: string;
+  point: string;
+  score: string;
+  cost: string;
+  trust: string;
+  dash: number;
+  front: boolean;
+  keep: boolean;
+  faded: boolean;
+  sure: number;
+  x: number;
+  left: number;
+  right: number;
+  y: number;
+  low: number;
+  high: number;
+  at: Record<string, [number, number, number]>;
+}
+
+/** The edges of a chart's axes. */
+interface Edges {
+  x0: number;
+  x1: number;
+  y0: number;
+  y1: number;
+}
+
+/** The parameters of a spec, as charts/specs.py names them. */
+interface ChartValues extends Edges {
+  picked: string[];
+  hovered: string;
+  ticks: number[];
+}
+
+interface ChartSpec {
+  datasets: { runs: ChartRow[] };
+  params: { name: keyof ChartValues; value: any }[];
+  layer: any[];
+  [other: string]: any;
+}
+
+/** A chart that is drawn: see chart.js. */
+interface LiveChart {
+  id: string;
+  board: string;
+  canvas: HTMLElement;
+  controls: HTMLElement;
+  rows: ChartRow[];
+  view: VegaView;
+  picked: Set<string>;
+  off: Set<string>;
+  zoom: Edges | null;
+  published: boolean;
+  axes: { x: string; y: string };
+  draw(): Promise<void>;
+  refresh(): Promise<void>;
+  mark(): void;
+  pin(curve: string): void;
+  set(name: keyof ChartValues, value: any): void;
+  zoomBy(factor: number, at?: { x: number; y: number }): void;
+  pan(x: number, y: number): void;
+  save(kind: string): Promise<void>;
+}
+
+/** The part of Vega's view that is used. */
+interface VegaView {
+  signal(name: string): any;
+  signal(name: string, value: any): VegaView;
+  data(name: string, rows: ChartRow[]): VegaView;
+  runAsync(): Promise<VegaView>;
+  finalize(): void;
+  container(): HTMLElement;
+  addEventListener(name: string, listener: (event: MouseEvent, item: { datum?: ChartRow } | null) => void): void;
+  toSVG(): Promise<string>;
+  toCanvas(scale: number): Promise<HTMLCanvasElement>;
+}
+
+declare function vegaEmbed(place: HTMLElement, spec: ChartSpec, options: Record<string, any>): Promise<{ view: VegaView }>;
+
+/** The files of samplefiles.py: a board, one of its runs with its samples, and the paired tests. */
+interface SampleBoard {
+  ids: string[];
+  wrong: number[];
+  spread: number[];
+  metric: string;
+  numbers: boolean;
+  runs: SampleRun[];
+}
+
+interface SampleRun {
+  run: string;
+  curve: string;
+  label: string;
+  method: string;
+  family: string;
+  point: string;
+  page: string;
+  cost: number;
+  score: number;
+  says: string;
+}
+
+interface RunSamples {
+  flops: number[];
+  error: number[];
+  resampled: number[];
+  explained?: Record<string, Explained>;
+}
+
+interface Explained {
+  tokens: string[];
+  kept: number[][];
+  exits: number[][];
+  experts: Record<string, number[]>;
+  stage: number | null;
+}
+
+interface Pairs {
+  curves: string[];
+  pairs: [a: number, b: number, value: number, low: number, high: number, p: number][];
+}
+
+interface ComparedBoard {
+  board: string;
+  title: string;
+  curves: [id: string, label: string][];
+}
+
+type Content = string | Node | null | undefined | Content[];
+
+interface Elue {
+  read(): URLSearchParams;
+  write(changes: Record<string, string | null | undefined>): void;
+  onChange(listener: (state: URLSearchParams) => void): void;
+  load(name: string): Promise<any>;
+  make<K extends keyof HTMLElementTagNameMap>(
+    tag: K,
+    content?: Content,
+    attributes?: Record<string, string | number>,
+  ): HTMLElementTagNameMap[K];
+  bdi(text: string): HTMLElement;
+  options(select: HTMLSelectElement, pairs: [value: string, label: string][], chosen?: string): void;
+  flops(value: number): string;
+  signed(value: number): string;
+  showTip?(datum: ChartRow | null, x?: number, y?: number, chart?: LiveChart): void;
+  explaining?: {
+    words(tokens: string[]): string;
+    explanation(explained: Explained): HTMLElement[];
+  };
+  chartData?: {
+    specOf(id: string): ChartSpec | null;
+    logTicks(low: number, high: number): number[];
+    front(rows: ChartRow[]): Set<ChartRow>;
+    domain(rows: ChartRow[], home: Edges): Edges;
+    plain(svg: string): string;
+  };
+  chartState?: {
+    keep(chart: LiveChart): void;
+    restore(chart: LiveChart, state: URLSearchParams): void;
+  };
+  chartControls?: {
+    table(id: string): HTMLTableElement | null;
+    listen(chart: LiveChart): void;
+    wire(chart: LiveChart): void;
+  };
+}
+
+interface Window {
+  elue: Elue;
+  elueData: Record<string, any>;
+}
+
+/** Scripts look for HTML elements only; another kind than HTMLElement is said where it is looked for. */
+interface ParentNode {
+  querySelector<K extends keyof HTMLElementTagNameMap>(selectors: K): HTMLElementTagNameMap[K] | null;
+  querySelector<E extends HTMLElement = HTMLElement>(selectors: string): E | null;
+  querySelectorAll<K extends keyof HTMLElementTagNameMap>(selectors: K): NodeListOf<HTMLElementTagNameMap[K]>;
+  querySelectorAll<E extends HTMLElement = HTMLElement>(selectors: string): NodeListOf<E>;
+}

@@ -1,0 +1,79 @@
+"use strict";
+
+/** What a chart shows, without anything on the page: specs, ticks, the front on any two axes, and the edges of the axes. */
+(() => {
+  /** The spec of a chart, from the page itself or from a data file.
+   * @param {string} id
+   * @returns {ChartSpec | null} */
+  function specOf(id) {
+    const inline = document.querySelector(`script[data-spec="${id}"]`);
+    if (inline) return JSON.parse(inline.textContent);
+    for (const specs of Object.values(window.elueData || {})) if (specs[id]) return specs[id];
+    return null;
+  }
+
+  /** At most nine round ticks.
+   * @param {number} low
+   * @param {number} high */
+  function logTicks(low, high) {
+    const first = Math.floor(Math.log10(low));
+    const last = Math.ceil(Math.log10(high));
+    /** @type {number[]} */
+    let ticks = [];
+    for (const steps of [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8], null]) {
+      if (!steps) break;
+      ticks = [];
+      for (let decade = first; decade <= last; decade += 1) {
+        for (const step of steps) ticks.push(Number(`${step}e${decade}`));
+      }
+      ticks = ticks.filter((tick) => low <= tick && tick <= high);
+      if (ticks.length >= 4) break;
+    }
+    if (ticks.length < 2) ticks = [low * (high / low) ** 0.1, Math.sqrt(low * high), high / (high / low) ** 0.1];
+    const every = Math.ceil(ticks.length / 9);
+    return ticks.filter((_, i) => i % every === 0);
+  }
+
+  /** The runs no other beats in both: of equal costs the best, of equal scores the cheapest.
+   * @param {ChartRow[]} rows */
+  function front(rows) {
+    const order = [...rows].sort((a, b) => a.x - b.x || b.y - a.y);
+    let best = -Infinity;
+    /** @type {Set<ChartRow>} */
+    const chosen = new Set();
+    let last = null;
+    for (const row of order) {
+      if (row.y > best || (last && row.x === last.x && row.y === last.y)) {
+        chosen.add(row);
+        best = row.y;
+        last = row;
+      }
+    }
+    return chosen;
+  }
+
+  /** Edges of the axes around these rows, with some room; `home` where there are none.
+   * @param {ChartRow[]} rows
+   * @param {Edges} home */
+  function domain(rows, home) {
+    if (!rows.length) return { x0: home.x0, x1: home.x1, y0: home.y0, y1: home.y1 };
+    const xs = rows.map((row) => row.x);
+    let low = Math.min(...xs);
+    let high = Math.max(...xs);
+    const spare = Math.max((high / low) ** 0.04, Math.sqrt(Math.max(1, (2.5 * low) / high)), 1.06);
+    low /= spare;
+    high *= spare;
+    const bottom = Math.min(...rows.map((row) => (row.faded ? row.y : row.low)));
+    const top = Math.max(...rows.map((row) => (row.faded ? row.y : row.high)));
+    const room = Math.max(0.04 * (top - bottom), top - bottom < 2 ? 0.05 : 0.5);
+    return { x0: low, x1: high, y0: bottom - room, y1: top + room };
+  }
+
+  /** A drawing without variables: the light colours stand in for them.
+   * @param {string} svg */
+  function plain(svg) {
+    return svg.replace(/var\(--[a-z_]+, ([^)]+)\)/g, "$1");
+  }
+
+  window.elue.chartData = { specOf, logTicks, front, domain, plain };
+})();
