@@ -31,6 +31,7 @@ from elue.record.board import BoardKey, board_of, is_ranked
 from elue.record.schema import Record
 from elue.scores.results import BoardScores
 from elue.tasks import TaskData
+from elue.tasks.drawing import RESAMPLES
 
 __all__ = [
     "BoardScores",
@@ -181,7 +182,9 @@ def read_records(folder: Place, samples: bool = True) -> Iterator[Record]:
             yield adjust(records.loads(records.text_of(path), str(path), samples))
 
 
-def score(runs: Iterable[Record], reference: str = "static", resamples: int = 1000, seed: int = 0) -> list[BoardScores]:
+def score(
+    runs: Iterable[Record], reference: str = "static", resamples: int = RESAMPLES, seed: int = 0
+) -> list[BoardScores]:
     """The scores of every board these records make, with ranks and 95 % intervals, against a method of that name.
 
     Records are of one board where task, split, revision, limit and profile are the same. What can't be ranked is passed

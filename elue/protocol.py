@@ -49,14 +49,14 @@ class Prediction:
     """The answer for one sample.
 
     `value` is a label index (classification) or a number (regression), `scores` the class probabilities
-    if there are any, `trace` what was executed for this sample, if the model says so, `declared` the FLOPs
+    if there are any, `trace` what was executed for this sample, if the model says so, `claimed` the FLOPs
     its author believes it took, if they say (the standard shows the gap to what it measured).
     """
 
     value: float
     scores: tuple[float, ...] = ()
     trace: Trace = ()
-    declared: int | None = None
+    claimed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

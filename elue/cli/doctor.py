@@ -21,7 +21,7 @@ PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "datasets", "a
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Diagnosis:
     """One finding. `ok` is None for a plain fact; `hint` says how to mend what is not ok."""
 
     name: str
@@ -30,41 +30,41 @@ class Check:
     hint: str = ""
 
 
-def checks() -> list[Check]:
+def checks() -> list[Diagnosis]:
     """All findings, in the order to print them. Takes some seconds: torch is imported and small models are run."""
     return [*versions(), *machine(), *worker(), *profiles(), table(), grad_modes(), second_opinion()]
 
 
-def versions() -> list[Check]:
+def versions() -> list[Diagnosis]:
     """Versions of Python and of the packages counts depend on."""
-    found = [Check("python", None, platform.python_version())]
+    found = [Diagnosis("python", None, platform.python_version())]
     for package in PACKAGES:
         try:
-            found.append(Check(package, True, metadata.version(package)))
+            found.append(Diagnosis(package, True, metadata.version(package)))
         except metadata.PackageNotFoundError:
-            found.append(Check(package, False, "not installed", f"pip install {package}"))
+            found.append(Diagnosis(package, False, "not installed", f"pip install {package}"))
     return found
 
 
-def machine() -> list[Check]:
+def machine() -> list[Diagnosis]:
     """Cores, threads, and the kernels torch brings on this machine."""
     import torch
 
     return [
-        Check("system", None, f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"),
-        Check("threads", None, f"{torch.get_num_threads()} (a measurement uses 1)"),
-        Check("mkldnn", None, "yes" if torch.backends.mkldnn.is_available() else "no"),
-        Check("quantised kernels", None, ", ".join(torch.backends.quantized.supported_engines)),
-        Check("cuda", None, torch.cuda.get_device_name() if torch.cuda.is_available() else "no"),
+        Diagnosis("system", None, f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"),
+        Diagnosis("threads", None, f"{torch.get_num_threads()} (a measurement uses 1)"),
+        Diagnosis("mkldnn", None, "yes" if torch.backends.mkldnn.is_available() else "no"),
+        Diagnosis("quantised kernels", None, ", ".join(torch.backends.quantized.supported_engines)),
+        Diagnosis("cuda", None, torch.cuda.get_device_name() if torch.cuda.is_available() else "no"),
     ]
 
 
-def worker() -> list[Check]:
+def worker() -> list[Diagnosis]:
     """How a worker confines itself here, and what counted work takes in one: the calibration of the compute audits."""
     from elue.evaluation.passes.effort import calibrate
 
     standard = profile.load("elue-1")
-    found = [Check("bubblewrap", None, shutil.which("bwrap") or "not installed")]
+    found = [Diagnosis("bubblewrap", None, shutil.which("bwrap") or "not installed")]
     with tempfile.TemporaryDirectory(prefix="elue-doctor-") as folder:
         try:
             with Worker(Path(folder) / "log", standard.conditions.threads) as process:
@@ -73,18 +73,18 @@ def worker() -> list[Check]:
         except WorkerFailure as failure:
             return [
                 *found,
-                Check("worker", False, failure.reason, "Runs need a worker; see the limits of this system."),
+                Diagnosis("worker", False, failure.reason, "Runs need a worker; see the limits of this system."),
             ]
     if speed is None:
-        return [*found, Check("calibration", False, "no CPU times", "Compute audits need a system with /proc.")]
+        return [*found, Diagnosis("calibration", False, "no CPU times", "Compute audits need a system with /proc.")]
     detail = (
         f"{1e6 * speed.call:.1f} us a call, {1e-9 / speed.flop:.1f} GFLOPs a second, "
         f"{4e-9 / max(speed.param, 1e-12):.1f} GB of weights a second, under the Meter on one thread"
     )
-    return [*found, Check("calibration", True, detail)]
+    return [*found, Diagnosis("calibration", True, detail)]
 
 
-def _confinement(report: Mapping[str, Any]) -> list[Check]:
+def _confinement(report: Mapping[str, Any]) -> list[Diagnosis]:
     """What a worker's confinement reports, an ability a line; a network it only refuses to use is not ok."""
     found = []
     for name, value in sorted(report.items()):
@@ -92,24 +92,26 @@ def _confinement(report: Mapping[str, Any]) -> list[Check]:
         detail = ", ".join(map(str, parts)) if isinstance(parts, list | tuple) else str(parts)
         weak = name == "network" and value == "hook"
         hint = "This system allows no network namespace: a worker's network is refused, not absent." if weak else ""
-        found.append(Check(f"worker {name}", False if weak else None, detail or "none", hint))
+        found.append(Diagnosis(f"worker {name}", False if weak else None, detail or "none", hint))
     return found
 
 
-def profiles() -> list[Check]:
+def profiles() -> list[Diagnosis]:
     """The profiles and their digests."""
-    return [Check(f"profile {name}", None, profile.load(name).digest) for name in profile.names()]
+    return [Diagnosis(f"profile {name}", None, profile.load(name).digest) for name in profile.names()]
 
 
-def table() -> Check:
+def table() -> Diagnosis:
     """Whether the operator table was reviewed for the torch installed here."""
     version, reviewed = metadata.version("torch"), operator_table()
     fits = version.startswith(f"{reviewed.torch}.")
     detail = f"version {reviewed.version}, reviewed for torch {reviewed.torch}, {len(reviewed.rules)} operators"
-    return Check("operator table", fits, detail, "" if fits else f"Install torch {reviewed.torch}; this is {version}.")
+    return Diagnosis(
+        "operator table", fits, detail, "" if fits else f"Install torch {reviewed.torch}; this is {version}."
+    )
 
 
-def grad_modes() -> Check:
+def grad_modes() -> Diagnosis:
     """Whether a small encoder counts the same with gradients, without, and in inference_mode."""
     import torch
 
@@ -122,10 +124,10 @@ def grad_modes() -> Check:
             model(sample)
         counts.add((meter.flops, meter.complete))
     agree = len(counts) == 1 and all(complete for _, complete in counts)
-    return Check("grad modes", agree, f"{sorted(flops for flops, _ in counts)} FLOPs", "" if agree else _REPORT)
+    return Diagnosis("grad modes", agree, f"{sorted(flops for flops, _ in counts)} FLOPs", "" if agree else _REPORT)
 
 
-def second_opinion() -> Check:
+def second_opinion() -> Diagnosis:
     """Whether fvcore counts the same multiply-adds on models it can trace: twice its linear, matmul and conv."""
     import torch
     from torch import nn
@@ -133,7 +135,7 @@ def second_opinion() -> Check:
     try:
         from fvcore.nn import FlopCountAnalysis
     except ImportError:
-        return Check("fvcore", None, "not installed, no second opinion", "pip install fvcore")
+        return Diagnosis("fvcore", None, "not installed, no second opinion", "pip install fvcore")
     from elue.meter import Meter
 
     models: dict[str, tuple[Callable[[], Any], Any]] = {
@@ -154,7 +156,9 @@ def second_opinion() -> Check:
         theirs = 2 * sum(by_operator[each] for each in ("linear", "matmul", "bmm", "addmm", "conv"))
         if theirs != meter.matmul_flops:
             wrong.append(f"{name}: {meter.matmul_flops} here, {theirs} there")
-    return Check("fvcore", not wrong, "; ".join(wrong) or f"agrees on {', '.join(models)}", _REPORT if wrong else "")
+    return Diagnosis(
+        "fvcore", not wrong, "; ".join(wrong) or f"agrees on {', '.join(models)}", _REPORT if wrong else ""
+    )
 
 
 _REPORT = "Counts cannot be trusted here. Reinstall torch; if that does not help, report it."

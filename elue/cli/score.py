@@ -56,13 +56,13 @@ def score_methods(
 
 
 def import_points(
-    points: Path = typer.Argument(help="A CSV of declared points."),
+    points: Path = typer.Argument(help="A CSV of published points."),
     out: Path = typer.Option(..., help="Folder of the submission; records go below its records/."),
     reference: str = typer.Option(..., help="The method that the others are scored against."),
     published: str = typer.Option(..., help="When the points were published, YYYY-MM-DD."),
     split: str = typer.Option("test", help="The split the points are about."),
 ) -> None:
-    """Turn a table of published points into records that say they were declared, not measured."""
+    """Turn a table of published points into records that say they were published, not measured."""
     from elue.submissions.published import import_table
 
     paths = import_table(points, out, reference, published, split)
@@ -194,7 +194,7 @@ def _show_board(board: BoardScores) -> None:
         "params",
         "touched",
     )
-    names = _told_apart(board)
+    names = _distinct_names(board)
     rows = [
         (
             "" if curve.rank is None else str(curve.rank),
@@ -233,7 +233,7 @@ def _on(track: str | None) -> str:
     return f", track {track}" if track else ""
 
 
-def _told_apart(board: BoardScores) -> list[str]:
+def _distinct_names(board: BoardScores) -> list[str]:
     """Names of the curves; those of one method say their weights and seed."""
     names = [curve.method for curve in board.curves]
     return [

@@ -198,9 +198,9 @@ def _flaw(prediction: Prediction, task: TaskInfo) -> str | None:
     for step in prediction.trace:
         if wrong := fault(step):
             return wrong
-    declared = prediction.declared
-    if declared is not None and (isinstance(declared, bool) or not isinstance(declared, int) or declared < 0):
-        return f"a prediction declares {declared!r} FLOPs, not a whole number"
+    claimed = prediction.claimed
+    if claimed is not None and (isinstance(claimed, bool) or not isinstance(claimed, int) or claimed < 0):
+        return f"a prediction claims {claimed!r} FLOPs, not a whole number"
     return None
 
 

@@ -45,8 +45,8 @@ def is_ranked(record: Record) -> bool:
     return sound and record.score is not None and record.flops is not None
 
 
-def declared_reference(environment: dict[str, Any]) -> str | None:
-    """The reference that a declared record names for its board."""
-    declared = environment.get("declared")
-    name = declared.get("reference") if isinstance(declared, dict) else None
+def published_reference(environment: dict[str, Any]) -> str | None:
+    """The reference that a published record names for its board."""
+    published = environment.get("declared")
+    name = published.get("reference") if isinstance(published, dict) else None
     return name if isinstance(name, str) else None

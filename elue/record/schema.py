@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, StrictFloat, StrictInt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StrictFloat,
+    StrictInt,
+)
 
 from elue.protocol import Family, Knob, Step, Trace
 from elue.record.trace import step_of
@@ -13,6 +22,12 @@ SCHEMA = 1
 """Version of the record's shape. A reader upgrades older records and refuses newer ones."""
 
 Status = Literal["ok", "failed", "crashed", "timeout", "invalid", "forbidden"]
+
+Measure = Annotated[
+    Literal["observed", "traced", "published"],
+    BeforeValidator(lambda value: "published" if value == "declared" else value),
+    PlainSerializer(lambda value: "declared" if value == "published" else value),
+]
 
 
 class _Part(BaseModel):
@@ -243,13 +258,16 @@ class Record(_Part):
     """One run. `samples` is None where it did not finish, or where only the summary was read.
 
     `measure` says how compute was found: "observed" ran every sample at batch 1 under the Meter, "traced" priced the
-    steps of traces and ran only `audited` samples so. All else is the same either way. "declared" measured nothing: the
-    numbers are published ones, and there are no samples. `registered` counts calls that
-    a formula of the plugin's own priced, which puts a run into the division "open". `declared` is the mean FLOPs a
-    sample that the method claims. `units` says where a traced run spends: mean FLOPs a sample of every unit in its
-    traces, which add up to the mean; it is empty for any other run. `explained` holds some samples, of tasks whose
-    texts may be shown. `measurements` are further ones, each by the name that its pass gives it.
+    steps of traces and ran only `audited` samples so. All else is the same either way. "published" measured nothing:
+    the numbers are those of a paper, and there are no samples. `registered` counts calls that a formula of the plugin's
+    own priced, which puts a run into the division "open". `claimed` is the mean FLOPs a sample that the method's author
+    believes. (As text, `claimed` and "published" are both called declared: so records keep their bytes.) `units` says
+    where a traced run spends: mean FLOPs a sample of every unit in its traces, which add up to the mean; it is empty
+    for any other run. `explained` holds some samples, of tasks whose texts may be shown.
+    `measurements` are further ones, each by the name that its pass gives it.
     """
+
+    model_config = ConfigDict(populate_by_name=True)
 
     schema_: int = Field(SCHEMA, alias="schema")
     key: str
@@ -258,7 +276,7 @@ class Record(_Part):
     task: TaskRef
     point: dict[str, Knob]
     seed: int
-    measure: Literal["observed", "traced", "declared"]
+    measure: Measure
     audited: int = 0
     profile: ProfileRef
     status: Status
@@ -271,7 +289,7 @@ class Record(_Part):
     score: ScoreRef | None
     flops: Flops | None
     params: Params | None
-    declared: float | None = None
+    claimed: float | None = Field(None, validation_alias="declared", serialization_alias="declared")
     units: dict[str, float] = Field(default_factory=dict)
     traffic: Traffic | None = None
     controls: Controls | None = None

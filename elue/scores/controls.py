@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from elue.tasks import metrics
+from elue.tasks.drawing import RESAMPLES
 from elue.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-RESAMPLES = 1000
 DEALS = 100
 """Deals averaged for the score of random ways out, where its expectation has no closed form."""
 COARSE = 200

@@ -20,7 +20,7 @@ from elue.tasks.kinds import KINDS
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Entry:
     """What is kept of a record: `at` is its mean FLOPs and score, `column` its place among the resampled runs."""
 
     key: str
@@ -36,13 +36,13 @@ class Run:
         return track.allows(self.params, self.touched, self.at[0])
 
 
-def gathered(records: Iterable[Record]) -> tuple[list[Run], list[Column], Record]:
+def gathered(records: Iterable[Record]) -> tuple[list[Entry], list[Column], Record]:
     """The runs that can be ranked, their samples as arrays, and the first of the records without its samples.
 
     Whole records may come one by one; none is kept. Raises ElueError `no_runs`, `mixed_boards`.
     """
     head: Record | None = None
-    runs: list[Run] = []
+    runs: list[Entry] = []
     found: list[Column] = []
     for record in records:
         if not is_ranked(record) or record.score is None or record.flops is None:
@@ -53,7 +53,7 @@ def gathered(records: Iterable[Record]) -> tuple[list[Run], list[Column], Record
             raise ElueError("mixed_boards", message, "Rank runs of one task, split, revision, limit and profile.")
         if record.samples:
             found.append(column_of(record))
-        run = Run(
+        run = Entry(
             key=record.key,
             curve=curve_of(record),
             trust=record.trust,
@@ -68,7 +68,7 @@ def gathered(records: Iterable[Record]) -> tuple[list[Run], list[Column], Record
     return runs, found, head
 
 
-def guess(head: Record, columns: Sequence[Column]) -> float:
+def chance_of(head: Record, columns: Sequence[Column]) -> float:
     """The score of a guess on a run's task, see `elue.tasks.metrics.chance`.
 
     How many classes there are the task says itself or, of a user's own, the answers that are right in `columns`.
@@ -81,7 +81,7 @@ def guess(head: Record, columns: Sequence[Column]) -> float:
     return metrics.chance(head.task.metric, classes)
 
 
-def points_of(runs: Sequence[Run], drawn: Resampled | None) -> Points | None:
+def points_of(runs: Sequence[Entry], drawn: Resampled | None) -> Points | None:
     """Costs and scores of runs on each resample, (resamples, runs); None where one of them has no samples."""
     columns = [run.column for run in runs if run.column is not None]
     if drawn is None or len(columns) < len(runs):

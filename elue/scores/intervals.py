@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 LEVEL = 0.05
 """Intervals hold with probability 1 - LEVEL, and tests separate at an adjusted p of at most LEVEL."""
-_NORMAL = 1.959963984540054
+NORMAL_QUANTILE = 1.959963984540054
 """The 97.5 % quantile of the normal distribution."""
 
 
@@ -33,7 +33,7 @@ def estimate(value: float, replicates: NDArray[np.float64] | None) -> Estimate:
     return Estimate(value, float(low), float(high), float(np.std(replicates)))
 
 
-def spread(value: float, replicates: NDArray[np.float64] | None) -> Estimate:
+def normal_interval(value: float, replicates: NDArray[np.float64] | None) -> Estimate:
     """The value with the normal interval of the standard error that its bootstrap replicates show.
 
     For scores over hulls: a hull through resampled points lies higher than the hull of the points, so the percentile
@@ -46,7 +46,7 @@ def from_error(value: float, error: float | None) -> Estimate:
     """The value with the normal interval of its standard error."""
     if error is None:
         return Estimate(value)
-    return Estimate(value, value - _NORMAL * error, value + _NORMAL * error, error)
+    return Estimate(value, value - NORMAL_QUANTILE * error, value + NORMAL_QUANTILE * error, error)
 
 
 def p_value(difference: Estimate) -> float:

@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from elue.record.board import CurveKey, board_of, declared_reference
+from elue.record.board import CurveKey, board_of, published_reference
 from elue.record.schema import Record
 from elue.scores import curve as score
-from elue.scores.entries import Run, gathered, guess, points_of
+from elue.scores.entries import Entry, chance_of, gathered, points_of
 from elue.scores.hulls import Points, hull_means, means_above
-from elue.scores.intervals import LEVEL, Estimate, estimate, from_error, holm, p_value, shared_ranks, spread
+from elue.scores.intervals import LEVEL, Estimate, estimate, from_error, holm, normal_interval, p_value, shared_ranks
 from elue.scores.pareto import CostScore, front
 from elue.scores.resampling import Array, Resampled, fronts, resample, side_by_side
 from elue.scores.results import BoardScores, CurveScore, Pair, PointScore
 from elue.scores.tracks import Track
+from elue.tasks.drawing import RESAMPLES
 
 TRUST = ("self_reported", "reproduced", "verified")
 
@@ -33,12 +34,12 @@ class _Scale:
     """What curves are measured by: the reference's points, and on each resample its points and its mean hull."""
 
     anchors: tuple[CostScore, ...]
-    drawn: Points | None
+    resampled: Points | None
     low: float
     high: float
     floor: float
     level: float
-    levels: Array | None
+    level_samples: Array | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +47,38 @@ class _Draft:
     """A curve before its rank, and its `elue_1` on each resample."""
 
     curve: CurveScore
-    leads: Array | None
+    lead_samples: Array | None
 
 
 def rank_board(
     records: Iterable[Record],
     reference: str = "static",
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
     track: Track | None = None,
 ) -> BoardScores:
     """Score and rank the runs of one board, whole records in any order; they may come one by one.
 
     `reference` names the method all are scored against; of several curves of it the one with the highest trust, most
-    points, lowest seed and first digests is taken. Where no curve has that name, a board of declared points has the
-    reference that they declare, and any other has none: no scores then, but all intervals. Runs that can't be ranked
+    points, lowest seed and first digests is taken. Where no curve has that name, a board of published points has the
+    reference that they name, and any other has none: no scores then, but all intervals. Runs that can't be ranked
     are passed over. In a `track` only runs within its cap take part. The reference stays whole, so a score means the
     same on every track; only a cap on FLOPs ends its curve and the range of budgets there, too.
     Raises ElueError `no_runs`, `mixed_boards`, `samples_differ`, `bad_range`.
     """
     runs, columns, head = gathered(records)
     runs.sort(key=lambda run: (run.at, run.key))
-    drawn = resample(side_by_side(columns), resamples, seed) if columns else None
-    yardstick = _reference(runs, reference) or _reference(runs, declared_reference(head.environment))
-    floor = guess(head, [columns[run.column] for run in yardstick if run.column is not None])
+    resampled = resample(side_by_side(columns), resamples, seed) if columns else None
+    yardstick = _reference(runs, reference) or _reference(runs, published_reference(head.environment))
+    floor = chance_of(head, [columns[run.column] for run in yardstick if run.column is not None])
     budgets = score.budget_range([run.at for run in yardstick]) if yardstick else None
     if track:
         runs = [run for run in runs if run.within(track)]
         if budgets and track.kind == "flops":
             budgets = budgets[0], min(budgets[1], track.cap)
             yardstick = [run for run in yardstick if run.within(track)]
-    scale = _scale(yardstick, drawn, floor, budgets) if budgets and yardstick else None
-    drafts = [_draft(key, group, drawn, scale) for key, group in _curves(runs).items()]
+    scale = _scale(yardstick, resampled, floor, budgets) if budgets and yardstick else None
+    drafts = [_draft(key, group, resampled, scale) for key, group in _curves(runs).items()]
     drafts.sort(key=lambda draft: _order(draft.curve))
     curves, pairs = _ranked(drafts)
     places = {CurveKey(c.method, c.source_digest, c.weights_digest, c.seed): i for i, c in enumerate(curves)}
@@ -95,22 +96,22 @@ def rank_board(
         resamples=resamples,
         seed=seed,
         curves=curves,
-        points=_points(runs, drawn),
+        points=_points(runs, resampled),
         pairs=pairs,
     )
 
 
-def _curves(runs: Sequence[Run]) -> dict[CurveKey, list[Run]]:
-    groups: dict[CurveKey, list[Run]] = defaultdict(list)
+def _curves(runs: Sequence[Entry]) -> dict[CurveKey, list[Entry]]:
+    groups: dict[CurveKey, list[Entry]] = defaultdict(list)
     for run in runs:
         groups[run.curve].append(run)
     return groups
 
 
-def _reference(runs: Sequence[Run], reference: str | None) -> list[Run]:
+def _reference(runs: Sequence[Entry], reference: str | None) -> list[Entry]:
     """The points of the reference curve, none where no curve has that name."""
 
-    def preference(item: tuple[CurveKey, list[Run]]) -> tuple[Any, ...]:
+    def preference(item: tuple[CurveKey, list[Entry]]) -> tuple[Any, ...]:
         key, group = item
         trust = min(TRUST.index(run.trust) for run in group)
         return -trust, -len(group), key.seed, key.source_digest, key.weights_digest or ""
@@ -119,23 +120,25 @@ def _reference(runs: Sequence[Run], reference: str | None) -> list[Run]:
     return min(found, key=preference)[1] if found else []
 
 
-def _scale(yardstick: Sequence[Run], drawn: Resampled | None, floor: float, budgets: tuple[float, float]) -> _Scale:
+def _scale(
+    yardstick: Sequence[Entry], resampled: Resampled | None, floor: float, budgets: tuple[float, float]
+) -> _Scale:
     anchors = tuple(run.at for run in yardstick)
-    points = points_of(yardstick, drawn)
-    levels = None if points is None else hull_means(points, *budgets, floor)
-    return _Scale(anchors, points, *budgets, floor, score.hull_mean(anchors, *budgets, floor), levels)
+    points = points_of(yardstick, resampled)
+    level_samples = None if points is None else hull_means(points, *budgets, floor)
+    return _Scale(anchors, points, *budgets, floor, score.hull_mean(anchors, *budgets, floor), level_samples)
 
 
-def _draft(key: CurveKey, runs: Sequence[Run], drawn: Resampled | None, scale: _Scale | None) -> _Draft:
+def _draft(key: CurveKey, runs: Sequence[Entry], resampled: Resampled | None, scale: _Scale | None) -> _Draft:
     points = [run.at for run in runs]
-    new, old, leads = None, None, None
+    new, old, lead_samples = None, None, None
     if scale:
-        own, olds = points_of(runs, drawn), None
-        if own and scale.drawn and scale.levels is not None:
-            leads = hull_means(own, scale.low, scale.high, scale.floor) - scale.levels
-            olds = means_above(own, scale.drawn)
-        new = spread(score.hull_mean(points, scale.low, scale.high, scale.floor) - scale.level, leads)
-        old = spread(score.elue_2022(points, scale.anchors), olds)
+        own, olds = points_of(runs, resampled), None
+        if own and scale.resampled and scale.level_samples is not None:
+            lead_samples = hull_means(own, scale.low, scale.high, scale.floor) - scale.level_samples
+            olds = means_above(own, scale.resampled)
+        new = normal_interval(score.hull_mean(points, scale.low, scale.high, scale.floor) - scale.level, lead_samples)
+        old = normal_interval(score.elue_2022(points, scale.anchors), olds)
     params = [run.params for run in runs if run.params is not None]
     touched = [run.touched for run in runs if run.touched is not None]
     curve = CurveScore(
@@ -149,7 +152,7 @@ def _draft(key: CurveKey, runs: Sequence[Run], drawn: Resampled | None, scale: _
         touched=max(touched, default=None),
         keys=tuple(run.key for run in runs),
     )
-    return _Draft(curve, leads)
+    return _Draft(curve, lead_samples)
 
 
 def _order(curve: CurveScore) -> tuple[Any, ...]:
@@ -161,15 +164,15 @@ def _order(curve: CurveScore) -> tuple[Any, ...]:
 def _ranked(drafts: Sequence[_Draft]) -> tuple[tuple[CurveScore, ...], tuple[Pair, ...]]:
     """The curves with their ranks, and the pairs of all that can be tested."""
     tested = [
-        (place, d.curve.elue_1.value, d.leads)
+        (place, d.curve.elue_1.value, d.lead_samples)
         for place, d in enumerate(drafts)
-        if d.curve.elue_1 and d.leads is not None
+        if d.curve.elue_1 and d.lead_samples is not None
     ]
-    drafted = list(_differences(tested))
-    p = [p_value(difference) for _, _, difference in drafted]
+    differences = list(_differences(tested))
+    p = [p_value(difference) for _, _, difference in differences]
     pairs = tuple(
         Pair(a, b, difference, raw, adjusted, adjusted <= LEVEL)
-        for (a, b, difference), raw, adjusted in zip(drafted, p, holm(p), strict=True)
+        for (a, b, difference), raw, adjusted in zip(differences, p, holm(p), strict=True)
     )
     order = {place: index for index, (place, _, _) in enumerate(tested)}
     worse = [(order[pair.a], order[pair.b]) for pair in pairs if pair.separated]
@@ -182,26 +185,26 @@ def _differences(tested: Sequence[tuple[int, float, Array]]) -> Iterator[tuple[i
     """What each of the tested curves has over each after it, with its interval; one against all others at once."""
     if not tested:
         return
-    leads = np.stack([own for _, _, own in tested])
+    lead_samples = np.stack([own for _, _, own in tested])
     for index, (a, value, own) in enumerate(tested):
-        errors = np.std(own - leads[index + 1 :], axis=1).tolist()
+        errors = np.std(own - lead_samples[index + 1 :], axis=1).tolist()
         for (b, other, _), error in zip(tested[index + 1 :], errors, strict=True):
             yield a, b, from_error(value - other, error)
 
 
-def _points(runs: Sequence[Run], drawn: Resampled | None) -> tuple[PointScore, ...]:
+def _points(runs: Sequence[Entry], resampled: Resampled | None) -> tuple[PointScore, ...]:
     """Every run with its intervals. Runs without samples stand where they are in every resample's front."""
     chosen = set(front([run.at for run in runs]))
-    if not runs or drawn is None:
+    if not runs or resampled is None:
         return tuple(
             PointScore(r.key, Estimate(r.at[1]), Estimate(r.at[0]), i in chosen, None) for i, r in enumerate(runs)
         )
-    shape = (len(drawn.flops), len(runs))
+    shape = (len(resampled.flops), len(runs))
     flops, scores = np.empty(shape), np.empty(shape)
     for i, run in enumerate(runs):
         known = run.column is not None
-        flops[:, i] = drawn.flops[:, run.column] if known else run.at[0]
-        scores[:, i] = drawn.scores[:, run.column] if known else run.at[1]
+        flops[:, i] = resampled.flops[:, run.column] if known else run.at[0]
+        scores[:, i] = resampled.scores[:, run.column] if known else run.at[1]
     often = fronts(flops, scores).mean(axis=0)
     return tuple(
         PointScore(

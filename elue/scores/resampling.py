@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from elue.errors import ElueError
 from elue.record.schema import Record
 from elue.tasks import metrics
-from elue.tasks.drawing import counts_of
+from elue.tasks.drawing import RESAMPLES, counts_of
 
 Array = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ def draws(samples: int, resamples: int, seed: int) -> Iterator[Array]:
         yield counts_of(generator.integers(samples, size=(size, samples)))
 
 
-def resample(runs: Answered, resamples: int = 1000, seed: int = 0) -> Resampled:
+def resample(runs: Answered, resamples: int = RESAMPLES, seed: int = 0) -> Resampled:
     """Scores and FLOPs of all runs on the same `resamples` resamples; the same seed draws the same ones."""
     labels = _labels(runs)
     scores, flops = [], []

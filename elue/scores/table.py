@@ -1,4 +1,4 @@
-"""Tables of declared points: what others published of their curves, read from CSV and scored without a store.
+"""Tables of published points: what others published of their curves, read from CSV and scored without a store.
 
 The columns are those of the 2022 leaderboard's data: `task`, `method`, `mflops_per_sample` (million FLOPs a sample) and
 `score` (percent); optional are `edition`, `kind` (static or dynamic), `params_millions`, `family`, `title`, `paper`.
@@ -27,7 +27,7 @@ KINDS = ("static", "dynamic")
 
 
 @dataclass(frozen=True, slots=True)
-class DeclaredPoint:
+class PublishedPoint:
     """One row: a method's point on a task, as its authors declare it. `line` is the row's line in the file."""
 
     line: int
@@ -62,7 +62,7 @@ class TableScore:
     params_millions: float | None
 
 
-def read_points(path: Path) -> list[DeclaredPoint]:
+def read_points(path: Path) -> list[PublishedPoint]:
     """The points of a CSV file (UTF-8, comma, a header).
 
     Raises ElueError: `unreadable_points`, `no_points`, `missing_column`, `bad_number`, `bad_row`, `duplicate_points`,
@@ -87,12 +87,12 @@ def read_points(path: Path) -> list[DeclaredPoint]:
     return points
 
 
-def score_points(points: Sequence[DeclaredPoint], reference: str) -> list[TableScore]:
+def score_points(points: Sequence[PublishedPoint], reference: str) -> list[TableScore]:
     """Every method of a table against the reference method, on each task: by task, the best `elue_1` first.
 
     Raises ElueError `unknown_reference` when the reference has no points on a task.
     """
-    curves: dict[str, dict[str, list[DeclaredPoint]]] = defaultdict(lambda: defaultdict(list))
+    curves: dict[str, dict[str, list[PublishedPoint]]] = defaultdict(lambda: defaultdict(list))
     for point in points:
         curves[point.task][point.method].append(point)
     scores = []
@@ -143,7 +143,7 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
             raise ElueError("bad_row", f"{path} has the column '{name}' {header.count(name)} times.", "Keep one.")
 
 
-def _point(path: Path, line: int, row: dict[str, str | None]) -> DeclaredPoint:
+def _point(path: Path, line: int, row: dict[str, str | None]) -> PublishedPoint:
     where = f"{path} line {line}"
     if None in row or None in row.values():
         raise ElueError("bad_row", f"{where} has {'more' if None in row else 'fewer'} cells than the header.")
@@ -154,7 +154,7 @@ def _point(path: Path, line: int, row: dict[str, str | None]) -> DeclaredPoint:
     if cells.get("kind", "") not in ("", *KINDS):
         raise ElueError("bad_row", f"{where}, column 'kind': '{cells['kind']}'.", f"Allowed: {', '.join(KINDS)}.")
     params = cells.get("params_millions", "")
-    return DeclaredPoint(
+    return PublishedPoint(
         line=line,
         task=cells["task"],
         method=cells["method"],
@@ -182,7 +182,7 @@ def _number(
     return number
 
 
-def _check_together(path: Path, points: Sequence[DeclaredPoint]) -> None:
+def _check_together(path: Path, points: Sequence[PublishedPoint]) -> None:
     """Rows that are the same point twice would count twice in the mean of 2022."""
     seen: dict[tuple[str, str, float, float], int] = {}
     for point in points:

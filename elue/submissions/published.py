@@ -1,6 +1,6 @@
 """Published points as records: nothing of them was measured here, and every record says so.
 
-`measure` is "declared", `environment` names the table and the reference, and a flag lists what is not known. There are
+`measure` is "published", `environment` names the table and the reference, and a flag lists what is not known. There are
 no samples, so no paired test ranks such a run, and its `revision` is the edition: it never shares a board with
 measured ones. Without code, `source_digest` is that of the method's published rows.
 """
@@ -25,16 +25,16 @@ from elue.record import files as records
 from elue.record import schema
 from elue.record.files import Identity
 from elue.record.schema import Record
-from elue.scores.table import DeclaredPoint, read_points
+from elue.scores.intervals import NORMAL_QUANTILE
+from elue.scores.table import PublishedPoint, read_points
 from elue.tasks import TaskSpec, metrics
 
 PROFILE = "elue-2022"
-"""The accounting that the points were declared under."""
+"""The accounting that the points were published under."""
 UNKNOWN = (
     "FLOPs, parameters and score are as published. Median, 95th percentile, maximum and multiply-add part repeat the "
     "mean FLOPs, touched parameters the total; the interval is that of this score on as many samples."
 )
-_QUANTILE = 1.959963984540054
 
 
 def import_table(table: Path, out: Path, reference: str, published: str, split: str = "test") -> list[Path]:
@@ -48,7 +48,7 @@ def import_table(table: Path, out: Path, reference: str, published: str, split: 
         started = date.fromisoformat(published).isoformat()
     except ValueError:
         raise ElueError("bad_date", f"'{published}' is no date.", "Write YYYY-MM-DD.") from None
-    methods: dict[tuple[str, str], list[DeclaredPoint]] = defaultdict(list)
+    methods: dict[tuple[str, str], list[PublishedPoint]] = defaultdict(list)
     for point in points:
         methods[point.task, point.method].append(point)
     for task in {task for task, _ in methods}:
@@ -66,24 +66,24 @@ def published_interval(metric: str, score: float, samples: int) -> tuple[float, 
     Wilson's (1927) for shares of right answers, and taken for their mean with F1 too; Fisher's z for correlations. For
     other metrics their number tells nothing: the interval is the score alone.
     """
-    share, z = score / 100, _QUANTILE
+    share, z = score / 100, NORMAL_QUANTILE
     form = metrics.get(metric).published
     if form == "none":
         return score, score
     if form == "fisher":
         if samples <= 3 or abs(share) >= 1:
             return score, score
-        centre, spread = math.atanh(share), z / math.sqrt(samples - 3)
-        return 100 * math.tanh(centre - spread), 100 * math.tanh(centre + spread)
+        centre, reach = math.atanh(share), z / math.sqrt(samples - 3)
+        return 100 * math.tanh(centre - reach), 100 * math.tanh(centre + reach)
     share = min(max(share, 0.0), 1.0)
     scale = 1 + z**2 / samples
     centre = (share + z**2 / (2 * samples)) / scale
-    spread = z / scale * math.sqrt(share * (1 - share) / samples + z**2 / (4 * samples**2))
-    return 100 * (centre - spread), 100 * (centre + spread)
+    reach = z / scale * math.sqrt(share * (1 - share) / samples + z**2 / (4 * samples**2))
+    return 100 * (centre - reach), 100 * (centre + reach)
 
 
 def _records(
-    table: Path, points: Sequence[DeclaredPoint], split: str, started: str, context: dict[str, str]
+    table: Path, points: Sequence[PublishedPoint], split: str, started: str, context: dict[str, str]
 ) -> list[Record]:
     first = points[0]
     task = tasks.get(first.task)
@@ -104,7 +104,7 @@ def _records(
 
 
 def _record(
-    point: DeclaredPoint,
+    point: PublishedPoint,
     task: TaskSpec,
     split: str,
     size: int,
@@ -153,7 +153,7 @@ def _record(
         },
         "point": dict(identity.point),
         "seed": identity.seed,
-        "measure": "declared",
+        "measure": "published",
         "profile": {"name": shipped.name, "digest": shipped.digest},
         "status": "ok",
         "reason": "",
@@ -164,7 +164,7 @@ def _record(
         "score": {"name": task.metric, "value": point.score, "low": low, "high": high},
         "flops": {"mean": mean, "p50": mean, "p95": mean, "max": mean, "matmul_mean": mean},
         "params": {"total": total, "touched_mean": float(total)} if total is not None else None,
-        "declared": mean,
+        "claimed": mean,
         "environment": {"declared": {"table": context["table"], "reference": context["reference"]}},
         "times": {"started": started, "wall_seconds": 0.0, "cpu_seconds": None, "peak_memory_bytes": None},
         "command": context["command"],

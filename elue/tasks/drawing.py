@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+RESAMPLES = 1000
+"""Bootstrap resamples behind an interval unless another number is asked for."""
 CHUNK = 2_000_000
 """Numbers held at once while resampling."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from elue.errors import ElueError, unknown
 from elue.tasks import agreement, correlation
-from elue.tasks.drawing import counts_of, drawn
+from elue.tasks.drawing import RESAMPLES, counts_of, drawn
 from elue.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def interval(
     values: Sequence[float],
     seed: int = 0,
     confidence: float = 0.95,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval over samples (Efron 1979), in percent; the same seed gives the same interval."""
     import numpy as np

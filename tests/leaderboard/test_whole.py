@@ -91,7 +91,7 @@ def test_a_method_page_shows_controls_latency_batch_and_the_card(whole_site, who
     values = {float(data.attributes["value"]) for data in method.all("data")}
     for record in whole_records:
         if record.method.name == "elasticbert":
-            assert {record.controls.gain, record.latency.median, record.batch.realised, record.declared} <= values
+            assert {record.controls.gain, record.latency.median, record.batch.realised, record.claimed} <= values
 
 
 def test_use_of_units_is_counted_by_sample(whole_records):

@@ -195,3 +195,12 @@ def test_a_summary_is_read_and_restated_without_unpacking_the_samples() -> None:
     document["samples"]["data"] = document["samples"]["data"][:-8] + "AAAAAAA="
     with pytest.raises(ElueError, match="damaged"):
         records.loads(json.dumps(document), samples=False)
+
+
+def test_what_text_calls_declared_is_claimed_or_published(tmp_path: Path) -> None:
+    record = make_record(measure="published", claimed=12.5)
+    assert (record.measure, record.claimed) == ("published", 12.5)
+    document = json.loads(records.dumps(record))
+    assert (document["measure"], document["declared"]) == ("declared", 12.5)
+    assert "claimed" not in document
+    assert records.read(records.write(record, tmp_path)) == record

@@ -7,21 +7,21 @@ import random
 import numpy as np
 import pytest
 
-from elue.scores.intervals import Estimate, estimate, from_error, holm, p_value, shared_ranks, spread
+from elue.scores.intervals import Estimate, estimate, from_error, holm, normal_interval, p_value, shared_ranks
 
 
 def test_a_percentile_interval() -> None:
     found = estimate(3.0, np.arange(1001.0))
     assert (found.value, found.low, found.high) == (3.0, 25.0, 975.0)
     assert found.error == pytest.approx(np.arange(1001.0).std())
-    assert estimate(3.0, None) == Estimate(3.0, None, None, None) == spread(3.0, None)
+    assert estimate(3.0, None) == Estimate(3.0, None, None, None) == normal_interval(3.0, None)
 
 
 def test_a_normal_interval() -> None:
     found = from_error(1.0, 2.0)
     assert found.low == pytest.approx(1 - 3.919928, abs=1e-6)
     assert found.high == pytest.approx(1 + 3.919928, abs=1e-6)
-    assert spread(1.0, np.array([-1.0, 3.0])) == found
+    assert normal_interval(1.0, np.array([-1.0, 3.0])) == found
 
 
 @pytest.mark.parametrize(

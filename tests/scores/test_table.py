@@ -1,4 +1,4 @@
-"""Tables of declared points: reading them, every mistake in one line, and their scores."""
+"""Tables of published points: reading them, every mistake in one line, and their scores."""
 
 from __future__ import annotations
 

@@ -383,7 +383,7 @@ def test_code_that_reaches_around_torch_is_flagged_and_no_error(hello: Path, lin
 
 
 def test_audits_and_declared_flops_are_for_review(hello: Path) -> None:
-    edit(hello, flags=(Flag(code="cpu_time", detail="twice what its FLOPs explain"),), declared=1.0)
+    edit(hello, flags=(Flag(code="cpu_time", detail="twice what its FLOPs explain"),), claimed=1.0)
     verdict = validate(hello)
     assert {f.code for f in verdict.findings} == {"R603"}
     assert len(verdict.findings) == 2

@@ -45,14 +45,14 @@ def test_the_committed_records_are_made_from_the_committed_table(tmp_path: Path)
 def test_a_declared_record_says_so(path: Path) -> None:
     record = records.read(path)
     assert record.key == path.stem == records.identity(record).key
-    assert (record.measure, record.trust, record.audited) == ("declared", "self_reported", 0)
+    assert (record.measure, record.trust, record.audited) == ("published", "self_reported", 0)
     assert record.profile.name == "elue-2022"
     assert [flag.code for flag in record.flags] == ["declared"]
     assert record.environment["declared"] == {"table": "points.csv", "reference": "ElasticBERT-BASE"}
     assert record.samples is None
     assert record.score
     assert record.flops
-    assert record.declared == record.flops.mean
+    assert record.claimed == record.flops.mean
     assert record.score.low < record.score.value < record.score.high
 
 

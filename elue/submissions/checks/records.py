@@ -122,7 +122,7 @@ class TaskCurrent(EachRecord):
         if record.samples is not None and ref.size != len(record.samples.id):
             yield f"it says {ref.size:,} samples and holds {len(record.samples.id):,}", RERUN
         data = submission.task_data(record)
-        if record.measure != "declared" and data is not None and data.revision != ref.revision:
+        if record.measure != "published" and data is not None and data.revision != ref.revision:
             yield "its data are of another revision than those at hand", f"Get the published split. {RERUN}"
 
 
@@ -132,7 +132,7 @@ class Finished(EachRecord):
     code = "E206"
 
     def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
-        whole = (record.samples or record.measure == "declared", record.score, record.flops, record.params)
+        whole = (record.samples or record.measure == "published", record.score, record.flops, record.params)
         if record.status != "ok":
             yield f"its run ended as {record.status}: {record.reason[:200]}", RERUN
         elif not all(whole):

@@ -12,7 +12,7 @@ from elue.submissions import signing
 from elue.submissions.finding import Check, Finding, Submission
 
 GAP = 0.01
-"""Share by which declared and measured FLOPs may differ before it is worth a look."""
+"""Share by which claimed and measured FLOPs may differ before it is worth a look."""
 
 
 class VerificationSound(Check):
@@ -70,8 +70,8 @@ class AuditsClean(Check):
     def _wrong(self, record: Record) -> Iterator[tuple[str, str]]:
         for flag in record.flags:
             yield f"{flag.code}: {flag.detail[:200]}", "Ask the author, or re-run it"
-        if record.declared and record.flops and abs(record.declared / max(record.flops.mean, 1) - 1) > GAP:
-            what = f"that it declares {record.declared:,.0f} FLOPs a sample, and {record.flops.mean:,.0f} were measured"
+        if record.claimed and record.flops and abs(record.claimed / max(record.flops.mean, 1) - 1) > GAP:
+            what = f"that it claims {record.claimed:,.0f} FLOPs a sample, and {record.flops.mean:,.0f} were measured"
             yield what, "The measured number counts"
 
 

@@ -74,10 +74,10 @@ class SourcePresent(Check):
     code = "E401"
 
     def look(self, submission: Submission) -> Iterator[Finding]:
-        measured = {record.method.name for record in submission.records.values() if record.measure != "declared"}
-        declared = {record.method.name for record in submission.records.values()} - measured
+        measured = {record.method.name for record in submission.records.values() if record.measure != "published"}
+        published = {record.method.name for record in submission.records.values()} - measured
         for entry in submission.manifest.methods if submission.manifest else ():
-            if entry.name in declared:
+            if entry.name in published:
                 continue
             try:
                 method = find(submission.folder, entry)

@@ -61,9 +61,9 @@ def ties(scores: Iterable[float]) -> list[int]:
 
 def declared(prediction: Prediction) -> int | None:
     """The FLOPs a plugin claims for a sample. Raises Invalid for anything but a count."""
-    claim = prediction.declared
+    claim = prediction.claimed
     if claim is not None and (isinstance(claim, bool) or not isinstance(claim, int) or not 0 <= claim < 2**63):
-        raise Invalid(f"a prediction's declared FLOPs are {claim!r}, not a count")
+        raise Invalid(f"a prediction's claimed FLOPs are {claim!r}, not a count")
     return claim
 
 

@@ -102,7 +102,7 @@ def test_traced_and_observed_give_the_same_record(run: Run, tmp_path: Path) -> N
         assert one.controls is not None
         assert len(one.explained) == 5
         depths = [int(one.point["depth"]) or 1 + len(text.split()) % 3 for text in texts(24)]
-        assert one.declared == 1000 * sum(depths) / 24
+        assert one.claimed == 1000 * sum(depths) / 24
 
 
 def test_flops_and_parameters_are_the_sums_and_unions_of_steps(run: Run, tmp_path: Path) -> None:
