@@ -23,7 +23,7 @@ SCHEMA = 1
 
 Status = Literal["ok", "failed", "crashed", "timeout", "invalid", "forbidden"]
 
-Measure = Annotated[
+_Measure = Annotated[
     Literal["observed", "traced", "published"],
     BeforeValidator(lambda value: "published" if value == "declared" else value),
     PlainSerializer(lambda value: "declared" if value == "published" else value),
@@ -276,7 +276,7 @@ class Record(_Part):
     task: TaskRef
     point: dict[str, Knob]
     seed: int
-    measure: Measure
+    measure: _Measure
     audited: int = 0
     profile: ProfileRef
     status: Status
