@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Required, TypedDict, runtime_checkable
 
 API = 1
 """Version of this protocol. A method states the one it was written for in `Method.api`."""
@@ -21,6 +21,23 @@ FAMILIES: tuple[Family, ...] = ("static", "early_exit", "skimming", "moe", "casc
 Knob = bool | int | float | str
 Point = Mapping[str, Knob]
 """An operating point: one setting of a method's inference-time knobs, by name."""
+
+
+class KnobSpec(TypedDict, total=False):
+    """What a knob may be set to. `low` and `high` belong to its range, `above` and `below` don't.
+
+    `choices` are the words a "str" may be; `infinite` is true where infinity is meant, too. Points outside are refused
+    before anything runs, and a whole number is one setting of a "float" as of an "int".
+    """
+
+    type: Required[Literal["int", "float", "str", "bool"]]
+    low: float
+    high: float
+    above: float
+    below: float
+    choices: Sequence[str]
+    infinite: bool
+    help: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +165,7 @@ class DynamicModel(Protocol):
 class Method(ABC):
     """A plugin: knows how to load (and perhaps train) a dynamic model.
 
-    `name`, `family`, `title` and `paper` are plain literals in the class body: the standard reads them without
+    `name`, `family`, `title`, `paper` and `knobs` are plain literals in the class body: the standard reads them without
     running the plugin.
     """
 
@@ -157,6 +174,8 @@ class Method(ABC):
     family: ClassVar[Family]
     title: ClassVar[str] = ""
     paper: ClassVar[str] = ""
+    knobs: ClassVar[Mapping[str, KnobSpec] | None] = None
+    """The inference-time settings by name. None declares nothing: then any point is handed on as it is."""
     options: ClassVar[type[Any] | None] = None
     """A dataclass whose fields are the options `train` takes; each field's metadata has a "help" text."""
 

@@ -54,6 +54,7 @@ class Static(TrainedMethod):
     title = "Static encoder, cut at k layers"
     paper = "Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805"
     options = StaticOptions
+    knobs = {"layers": {"type": "int", "low": 1, "help": "depth of the network that answers, one of those trained"}}
 
     def settled(self, options: StaticOptions, config: EncoderConfig) -> StaticOptions:
         if max(options.depths, default=1) > config.layers:

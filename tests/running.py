@@ -29,6 +29,12 @@ class Quiet:
 
 def evaluate_plugin(folder: Path, plugin: Path | str, task: Path | str, **changes: Any) -> list[Record]:
     """The records of an evaluation on a task's test split, in the order they came."""
+    asked = evaluation(folder, plugin, task, **changes)
+    return list(evaluate.execute(asked, evaluate.plan(asked), Quiet()))
+
+
+def evaluation(folder: Path, plugin: Path | str, task: Path | str, **changes: Any) -> Evaluation:
+    """What is asked for where nothing but the changes is said."""
     given: dict[str, Any] = {
         "profile": profile.load(changes.pop("profile", "elue-1")),
         "points": (),
@@ -40,5 +46,4 @@ def evaluate_plugin(folder: Path, plugin: Path | str, task: Path | str, **change
         **changes,
     }
     data = tasks.load(tasks.get(str(task)), "test", None, given.pop("limit", None))
-    evaluation = Evaluation(method=registry.find(str(plugin)), data=data, **given)
-    return list(evaluate.execute(evaluation, evaluate.plan(evaluation), Quiet()))
+    return Evaluation(method=registry.find(str(plugin)), data=data, **given)

@@ -34,16 +34,25 @@ def show_method(
     method: str = typer.Argument(help="An installed method, or a plugin file (FILE.py or FILE.py:Class)."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
-    """Show one method and the options its training takes by --set."""
+    """Show one method, the knobs its points take by --point, and the options its training takes by --set."""
     from elue.evaluation.execute import describe
+    from elue.methods.knobs import allowed
     from elue.methods.registry import find
 
     found = find(method)
     options = describe(found)
     if as_json:
-        typer.echo(json.dumps({**_card(found), "source_digest": found.digest(), "options": options}, indent=1))
+        typer.echo(
+            json.dumps(
+                {**_card(found), "knobs": found.knobs, "source_digest": found.digest(), "options": options}, indent=1
+            )
+        )
         return
     typer.echo(f"{found.name} ({found.family}): {found.title}\n{found.paper}".strip() + "\n")
+    if found.knobs:
+        rows = [(name, allowed(spec), spec.get("help", "")) for name, spec in found.knobs.items()]
+        table(("knob", "takes", "what it does"), rows)
+        typer.echo()
     table(("option", "default", "what it does"), [(o["name"], o["default"], o["help"]) for o in options])
 
 

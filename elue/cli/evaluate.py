@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -138,7 +139,7 @@ def _parse_value(text: str) -> Knob:
         return text.lower() == "true"
     for kind in (int, float):
         try:
-            return kind(text)
+            return text if kind is float and not math.isfinite(kind(text)) else kind(text)
         except ValueError:
             continue
     return text

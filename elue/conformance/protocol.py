@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from elue.conformance.check import Failed, Skipped, Subject
+from elue.errors import ElueError
+from elue.methods.knobs import faults, settled
 from elue.protocol import API, FAMILIES, Method
 
 
@@ -37,7 +38,10 @@ def model(subject: Subject) -> None:
 
 
 def points(subject: Subject) -> str:
-    """The default sweep has at least one point; each is a setting of plain knobs, and no two are the same."""
+    """The default sweep has at least one point; each is a setting of the declared knobs, and no two are the same."""
+    declared = subject.method.knobs
+    if declared is not None and (wrong := next(faults(declared), "")):
+        raise Failed(wrong)
     if not subject.points:
         raise Failed("points returned nothing; a method without knobs returns [{}]")
     seen = set()
@@ -47,13 +51,15 @@ def points(subject: Subject) -> str:
         for knob, value in point.items():
             if not isinstance(knob, str) or not isinstance(value, bool | int | float | str):
                 raise Failed(f"knob {knob!r} is {value!r}; knobs are named by text and hold a number, text or a truth")
-            if isinstance(value, float) and not math.isfinite(value):
-                raise Failed(f"knob {knob!r} is {value}, which no record can hold")
+        try:
+            point = settled(declared, point)
+        except ElueError as error:
+            raise Failed(f"the point {dict(point)} is not as 'knobs' declares: {error}") from None
         identity = repr(sorted(point.items()))
         if identity in seen:
             raise Failed(f"the point {dict(point)} is there twice")
         seen.add(identity)
-    return f"{len(seen)} points"
+    return f"{len(seen)} points" + ("" if declared is not None else "; their knobs are not declared")
 
 
 def predictions(subject: Subject) -> None:

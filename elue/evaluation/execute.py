@@ -18,6 +18,7 @@ from elue.evaluation.passes.context import folder, open_method
 from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
 from elue.evaluation.request import Evaluation, Progress
 from elue.evaluation.share import work
+from elue.methods import knobs
 from elue.methods.registry import MethodSource
 from elue.protocol import Knob
 from elue.record import files as records
@@ -35,7 +36,7 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
     """
     digest = weights_digest(evaluation.weights) if evaluation.weights else None
     packs.check(evaluation)
-    points = evaluation.points or _default_points(evaluation)
+    points = _given_points(evaluation) if evaluation.points else _default_points(evaluation)
     base = Identity(
         method=evaluation.method.name,
         source_digest=evaluation.method.digest(),
@@ -110,6 +111,16 @@ def describe(method: MethodSource) -> list[dict[str, Any]]:
     return options
 
 
+def _given_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
+    """The points the user gave, as the method declares its knobs, each once."""
+    points: list[dict[str, Knob]] = []
+    for given in evaluation.points:
+        point = knobs.settled(evaluation.method.knobs, given)
+        if point not in points:
+            points.append(point)
+    return points
+
+
 def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
     name, task = evaluation.method.name, evaluation.data.spec.name
     try:
@@ -123,5 +134,8 @@ def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
         raise ElueError("unsupported", f"'{name}' does not serve '{task}': {answer['unsupported']}")
     if not answer["points"]:
         raise ElueError("no_points", f"'{name}' offers no operating points for '{task}'.", "Give --point k=v.")
-    points: list[dict[str, Knob]] = answer["points"]
-    return points
+    try:
+        return [knobs.settled(evaluation.method.knobs, point) for point in answer["points"]]
+    except ElueError as error:
+        message = f"Method '{name}' breaks its own declaration of knobs: {error}"
+        raise ElueError("broken_method", message, "Mend its knobs, or its points.") from None

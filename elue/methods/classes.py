@@ -17,7 +17,7 @@ _ROOT = "elue.protocol.Method"
 
 @dataclass(slots=True)
 class ClassBody:
-    """A class statement: its bases as they are written, and the literals of its body."""
+    """A class statement: its bases as they are written, and the literals of its body; `...` is what is computed."""
 
     name: str
     bases: list[str]
@@ -56,7 +56,7 @@ class Classes:
 
     def methods(self) -> list[str]:
         """The classes of the method's file that are methods and have a name of their own."""
-        named = [name for name, body in self.module.classes.items() if "name" in body.literals]
+        named = [name for name, body in self.module.classes.items() if isinstance(body.literals.get("name"), str)]
         return [name for name in named if self._is_method(self.module, name, set())]
 
     def _lineage(self, module: Module, name: str, seen: set[tuple[str, str]]) -> Iterator[ClassBody]:
@@ -132,4 +132,4 @@ def _literals(body: Sequence[ast.stmt]) -> Iterator[tuple[str, object]]:
                 try:
                     yield target.id, ast.literal_eval(value)
                 except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                    continue
+                    yield target.id, ...

@@ -9,15 +9,17 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from elue.errors import ElueError, unknown
+from elue.methods import knobs as declarations
 from elue.methods import sources
 from elue.methods.classes import Classes
+from elue.methods.knobs import Knobs
 from elue.protocol import API, FAMILIES, Family
 
 GROUP = "elue.methods"
@@ -38,6 +40,7 @@ class MethodSource:
     family: Family | Literal[""] = ""
     title: str = ""
     paper: str = ""
+    knobs: Knobs | None = field(default=None, hash=False)
     distribution: tuple[str, str] | None = None
     broken: str = ""
     root: Path | None = None
@@ -158,31 +161,40 @@ def _describe(
         return _broken(class_name, target, _syntax(error), owner)
     name, family = literals.get("name"), literals.get("family")
     own = module.partition(".")[0] if module else ""
-    reason = next(_faults(classes.module.tree, name, family, literals.get("api", API), own), "")
+    reason = next(_faults(classes.module.tree, literals, own), "")
     return MethodSource(
         name=name if isinstance(name, str) and name else class_name,
         target=target,
         file=file,
         module=module,
         family=family if family in FAMILIES else "",
-        title=str(literals.get("title", "")),
-        paper=str(literals.get("paper", "")),
+        title=_text(literals, "title"),
+        paper=_text(literals, "paper"),
+        knobs=cast("Knobs | None", literals.get("knobs")) if not reason else None,
         distribution=owner,
         broken=reason,
         root=root,
     )
 
 
-def _faults(tree: ast.Module, name: object, family: object, api: object, own: str) -> Iterator[str]:
+def _text(literals: Mapping[str, object], name: str) -> str:
+    value = literals.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _faults(tree: ast.Module, literals: Mapping[str, object], own: str) -> Iterator[str]:
     """Why a method can't work, as far as its source shows. `own` is the package it is part of."""
+    name, family, api = literals.get("name"), literals.get("family"), literals.get("api")
     if not isinstance(name, str) or not name:
         yield "its class has no literal 'name'"
     elif not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
         yield f"its name '{name}' has characters other than letters, digits, '-', '_' and '.'"
     if family not in FAMILIES:
         yield f"its family is {family!r}, not one of {', '.join(FAMILIES)}"
-    if api != API:
+    if isinstance(api, int) and api != API:
         yield f"it was written for protocol api {api}; this version has {API}"
+    if literals.get("knobs") is not None:
+        yield from declarations.faults(literals["knobs"])
     for package in _top_level_imports(tree):
         if package not in (own, *sys.stdlib_module_names) and importlib.util.find_spec(package) is None:
             yield f"it needs the package '{package}', which is not installed"

@@ -74,6 +74,14 @@ class CascadeBert(TrainedMethod):
     title = "CascadeBERT: a small complete model, then the full one"
     paper = "Li et al. 2021, CascadeBERT, https://arxiv.org/abs/2012.14682"
     options = CascadeBertOptions
+    knobs = {
+        "threshold": {
+            "type": "float",
+            "low": 0,
+            "high": 1,
+            "help": "probability above which the small model answers",
+        }
+    }
 
     def supports(self, task: TaskInfo) -> str | None:
         if task.kind == "regression":

@@ -42,6 +42,12 @@ class ElasticBert(TrainedMethod):
     title = "ElasticBERT: exits after every layer"
     paper = "Liu et al. 2022, Towards Efficient NLP, https://arxiv.org/abs/2110.07038"
     options = ElasticBertOptions
+    knobs = {
+        "rule": {"type": "str", "choices": ["entropy", "patience"], "help": "what decides when to leave"},
+        "threshold": {"type": "float", "low": 0, "infinite": True, "help": "entropy: leave below so many nats"},
+        "patience": {"type": "int", "low": 1, "help": "patience: leave after so many exits that repeat the answer"},
+        "tolerance": {"type": "float", "low": 0, "help": "patience: how near numbers are the same, in a regression"},
+    }
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> nn.Module:
         return ExitNetwork(encoder, task, options.pooling, options.gradient_equilibrium)

@@ -89,7 +89,7 @@ class SwitchNetwork(nn.Module):
 
 
 class SwitchModel(ExpertsModel):
-    """Its one knob is `capacity_factor`: the lower, the more tokens pass by the experts."""
+    """Routes by the point's capacity."""
 
     def __init__(self, network: SwitchNetwork, text: TextEncoder, task: TaskInfo) -> None:
         super().__init__(network, text, task, self.route, partial(margin_of_choices, choices=1))
@@ -117,6 +117,14 @@ class Switch(TrainedMethod):
     title = "Switch: top-1 experts with capacity"
     paper = "Fedus et al. 2022, Switch Transformers, https://arxiv.org/abs/2101.03961"
     options = SwitchOptions
+    knobs = {
+        "capacity_factor": {
+            "type": "float",
+            "low": 0,
+            "infinite": True,
+            "help": "room of an expert, in its even shares of a sample's tokens; the lower, the more pass by",
+        }
+    }
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> SwitchNetwork:
         return SwitchNetwork(encoder, task, options)

@@ -63,7 +63,7 @@ class LtpNetwork(MaskedNetwork):
 
 
 class LtpModel(PruningModel):
-    """Its one knob is `threshold_scale`, which multiplies the learned thresholds: 0 never prunes."""
+    """Prunes below the learned thresholds, times the point's scale."""
 
     def __init__(self, network: LtpNetwork, text: TextEncoder, task: TaskInfo) -> None:
         super().__init__(network, text, task, self.over)
@@ -97,6 +97,7 @@ class LearnedTokenPruning(TrainedMethod):
     title = "LTP: learned token pruning"
     paper = "Kim et al. 2022, Learned Token Pruning for Transformers, https://arxiv.org/abs/2107.00910"
     options = LtpOptions
+    knobs = {"threshold_scale": {"type": "float", "low": 0, "help": "what multiplies the thresholds; 0 never prunes"}}
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> LtpNetwork:
         return LtpNetwork(encoder, task, options)

@@ -131,6 +131,14 @@ class SkimRnn(TrainedReader):
     title = "Skim-RNN: neural speed reading"
     paper = "Seo et al. 2018, Neural Speed Reading via Skim-RNN, https://arxiv.org/abs/1711.02085"
     options = SkimRnnOptions
+    knobs = {
+        "threshold": {
+            "type": "float",
+            "low": 0,
+            "high": 1,
+            "help": "what p_skim must exceed: 1 reads all, 0 skims all",
+        }
+    }
     thresholds = THRESHOLDS
     apart = 0.07
 

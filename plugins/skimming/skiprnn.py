@@ -102,6 +102,13 @@ class SkipRnn(TrainedReader):
     title = "Skip RNN: learning to skip state updates"
     paper = "Campos et al. 2018, Skip RNN, https://arxiv.org/abs/1708.06834"
     options = SkipRnnOptions
+    knobs = {
+        "threshold": {
+            "type": "float",
+            "low": 0,
+            "help": "what p has to reach: 0 reads all, above 1 the first alone",
+        }
+    }
     thresholds = THRESHOLDS
 
     def reader(self, words: nn.Embedding, task: TaskInfo, options: SkipRnnOptions) -> SkipRnnNetwork:

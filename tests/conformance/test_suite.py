@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -64,6 +64,7 @@ class Good:
 class Sound(Method):
     name = "sound"
     family = "early_exit"
+    knobs: ClassVar[Any] = {"layers": {"type": "int", "low": 1, "high": 2}}
 
     def load(self, task: TaskInfo, weights: Path | None, seed: int) -> Any:
         return Good()
@@ -205,7 +206,10 @@ BAD: dict[str, tuple[str, Method, str]] = {
     "no points": ("points", method(points=lambda self, task, weights: []), "returned nothing"),
     "a point twice": ("points", method(points=lambda self, task, weights: [{"layers": 1}] * 2), "there twice"),
     "a knob that is a list": ("points", method(points=lambda s, t, w: [{"layers": [1]}]), "hold a number"),
-    "a knob that is NaN": ("points", method(points=lambda s, t, w: [{"layers": float("nan")}]), "no record can hold"),
+    "a knob that is NaN": ("points", method(points=lambda s, t, w: [{"layers": float("nan")}]), "layers can't be nan"),
+    "a knob not declared": ("points", method(knobs={"depth": {"type": "int"}}), "Unknown knob 'layers'"),
+    "a knob outside its range": ("points", method(knobs={"layers": {"type": "int", "high": 1}}), "layers can't be 2"),
+    "a knob of no type": ("points", method(knobs={"layers": {}}), "has no type"),
     "no label": ("predictions", predicts(lambda self, s: Prediction(2)), "not a label index"),
     "too few": ("predictions", changed(predict=lambda self, samples: []), "0 predictions for 4 samples"),
     "scores no probabilities": (

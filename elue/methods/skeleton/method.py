@@ -108,12 +108,13 @@ class Model:
 
 
 class Skeleton(Method):
-    """The plugin. These four are plain literals: they are read without running this file."""
+    """The plugin. These are plain literals: they are read without running this file."""
 
     name = "skeleton"
     family = "early_exit"
     title = "Early exit over hashed words"
     paper = ""
+    knobs = {"threshold": {"type": "float", "low": 0, "help": "probability at which an exit is sure; above 1: never"}}
 
     def supports(self, task: TaskInfo) -> str | None:
         """None, or why this method can't serve a task."""

@@ -14,6 +14,7 @@ from elue.errors import ElueError
 from elue.protocol import Method, Prediction, Sample, TaskInfo
 from elue.worker.confinement import sandbox
 from elue.worker.inside import answers
+from elue.worker.inside.points import numeric, spelled
 
 if TYPE_CHECKING:
     from elue.meter.profile import Profile
@@ -83,7 +84,7 @@ class Service:
     def points(self, weights: str | None) -> dict[str, Any]:
         """Whether the method serves this task, and its default sweep."""
         reason = self.method.supports(self.task)
-        points = [] if reason else [dict(p) for p in self.method.points(self.task, _path(weights))]
+        points = [] if reason else [spelled(p) for p in self.method.points(self.task, _path(weights))]
         return {"unsupported": reason, "points": points}
 
     def load(self, weights: str | None, seed: int) -> dict[str, Any]:
@@ -104,7 +105,7 @@ class Service:
 
     def configure_sweep(self, points: list[dict[str, Any]], seed: int) -> dict[str, Any]:
         """Set the points that `predict_sweep` is to answer; returns the parameters in force at each."""
-        self.points_swept = points
+        self.points_swept = [numeric(self.method.knobs, point) for point in points]
         return {"params_total": self._configure(points, seed)}
 
     def _configure(self, points: Sequence[dict[str, Any]], seed: int) -> list[int]:
@@ -115,7 +116,7 @@ class Service:
         torch.manual_seed(seed)
         totals, modules = [], {}
         for point in points:
-            self.model.configure(point)
+            self.model.configure(numeric(self.method.knobs, point))
             here = modules_of(self.model)
             totals.append(total_parameters(here))
             modules.update({id(module): module for module in here})
