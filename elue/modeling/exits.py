@@ -97,23 +97,3 @@ def equilibrium(hidden: Tensor, exits_from_here: int) -> tuple[Tensor, Tensor]:
         for_exit.register_hook(lambda gradient: gradient / exits_from_here)
         for_trunk.register_hook(lambda gradient: gradient * ((exits_from_here - 1) / exits_from_here))
     return for_exit, for_trunk
-
-
-def spread_thresholds(uncertainty: Tensor, count: int) -> list[float]:
-    """At most `count` thresholds, falling, whose mean exit layers lie evenly between the first and the last.
-
-    `uncertainty` (samples, layers) is each exit's on validation data; a sample leaves where it is first under the
-    threshold.
-    """
-    layers = uncertainty.shape[1]
-    values = uncertainty[:, :-1].flatten().unique()
-    values = values[torch.linspace(0, len(values) - 1, min(1000, len(values))).long()]
-    candidates = [float(f"{value:.4g}") for value in values.tolist()]
-    means = []
-    for threshold in candidates:
-        under = uncertainty[:, :-1] < threshold
-        first = torch.where(under.any(1), under.int().argmax(1) + 1, layers)
-        means.append(first.double().mean().item())
-    targets = [1 + (layers - 1) * (i + 1) / (count + 1) for i in range(count)]
-    nearest = {min(zip(means, candidates, strict=True), key=lambda one: abs(one[0] - t))[1] for t in targets}
-    return sorted(nearest, reverse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any, Literal
 
 import torch
@@ -12,13 +12,11 @@ from elue.modeling.encoder import Encoder
 from elue.modeling.heads import Head, task_loss
 from elue.modeling.method import Training
 from elue.modeling.pruning import hard_masked, soft_masked
+from elue.modeling.sweep import Tried, choose, ratio_middle, refine
 from elue.protocol import TaskInfo
 
 Stage = Literal["dense", "soft", "hard"]
 STAGES: tuple[Stage, ...] = ("dense", "soft", "hard")
-
-STEP, LEAST = 0.05, 0.15
-"""Shares of all tokens: how far points of the default sweep lie apart, and where it ends."""
 
 
 class MaskedNetwork(nn.Module):
@@ -63,23 +61,17 @@ class MaskedNetwork(nn.Module):
         return {"logits": logits, "loss": loss}
 
 
-def pruning_sweep(network: Any, training: Training, scales: Iterable[float]) -> dict[float, dict[str, Any]]:
-    """Values of `network.threshold_scale` that thin out the validation tokens in even steps, with what each scores.
+def pruning_sweep(network: Any, training: Training, largest: float) -> list[Tried]:
+    """Values of `network.threshold_scale` from 0, which keeps all tokens, to the `largest`, even in tokens kept.
 
-    They are chosen from 0 and the `scales`, which rise; 0 and 1 are always among them.
+    Those kept are noted as "kept", in percent, beside the score. 1 is always among them.
     """
-    sweep: dict[float, dict[str, Any]] = {}
-    last = 1 + STEP
-    for network.threshold_scale in (0.0, *scales):
-        outputs = training.outputs(network)
-        share = outputs["kept"].mean().item()
-        if share <= last - STEP or network.threshold_scale == 1:
-            last = share
-            sweep[network.threshold_scale] = {
-                "tokens_kept": 100 * share,
-                "score": training.quality(outputs["logits"]),
-            }
-        if share < LEAST and network.threshold_scale >= 1:
-            break
+
+    def measure(scale: float) -> Tried:
+        network.threshold_scale = scale
+        return training.tried(network, scale, "kept")
+
+    settings = sorted({0.0, 1.0, largest})
+    chosen = choose(refine(measure, settings, ratio_middle), always=settings)
     network.threshold_scale = 1.0
-    return sweep
+    return chosen

@@ -16,7 +16,8 @@ A method's file reads:
             training.fit(network, phase="hard", epochs=1)
 
         def sweep(self, network, training):
-            return along("threshold", {value: ... for value in VALUES})
+            tried = [training.tried(network.at(value), value, "read") for value in VALUES]
+            return swept("threshold", choose(tried))
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from elue.modeling.inference import batched_outputs, quality
 from elue.modeling.ladder import Rule, simulate
 from elue.modeling.options import TrainingOptions, parse_options
 from elue.modeling.saving import load, save, saved_points
+from elue.modeling.sweep import Tried, spread_out
 from elue.modeling.text import TextEncoder
 from elue.modeling.training import fit
 from elue.protocol import DynamicModel, Method, Point, TaskInfo, TrainingJob
@@ -69,6 +71,16 @@ class Training:
     def quality(self, logits: Tensor) -> float:
         """The score in percent of logits (samples, outputs) of the validation samples."""
         return quality(logits, self.job.validation, self.job.task)
+
+    def tried(self, module: nn.Module, setting: Any, cost: str) -> Tried:
+        """What a setting, in force in the module, costs and scores on validation samples (on some, of very many).
+
+        `cost` names an output of the module, (samples, ...), in shares; its mean and the score are noted in percent.
+        """
+        examples = spread_out(self.job.validation)
+        outputs = batched_outputs(module, examples, self.text)
+        score = quality(outputs["logits"], examples, self.job.task)
+        return Tried(setting, outputs[cost], {cost: 100 * outputs[cost].mean().item(), "score": score})
 
     def under(self, rule: Rule, logits: Tensor) -> tuple[float, float]:
         """The mean way out, from 1, and the score of a rule, from the logits (samples, ways, outputs) of all ways."""
@@ -129,6 +141,11 @@ class TrainedMethod(Method):
         return self.options(
             **{one.name: saved[one.name] for one in dataclasses.fields(self.options) if one.name in saved}
         )
+
+
+def swept(knob: str, chosen: Sequence[Tried]) -> Sweep:
+    """The sweep over the chosen settings of one knob, with what is noted of each."""
+    return along(knob, {one.setting: one.notes for one in chosen})
 
 
 def along(knob: str, scores: Mapping[Any, Any]) -> Sweep:

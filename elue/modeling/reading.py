@@ -7,27 +7,31 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from elue.modeling.encoder import Encoder, EncoderConfig
-from elue.modeling.method import Sweep, TrainedMethod, Training, along
+from elue.modeling.method import Sweep, TrainedMethod, Training, swept
 from elue.modeling.recurrent import (
+    TRAINED,
     ReaderModel,
     ReaderNetwork,
     ReaderOptions,
     headless,
     one_thread,
-    reading_sweep,
     word_table,
 )
+from elue.modeling.sweep import Tried, choose, middle, refine
 from elue.modeling.text import TextEncoder
 from elue.protocol import TaskInfo
 
 
 class TrainedReader(TrainedMethod):
-    """A method that reads. Its `thresholds` are what the default sweep is chosen from, at least `apart` a step."""
+    """A method that reads. Its default sweep is chosen from `thresholds`, which rise, and what lies `halfway`."""
 
     options: ClassVar[type[Any] | None] = ReaderOptions
     thresholds: ClassVar[Sequence[float]]
-    apart: ClassVar[float] = 0.05
-    """Share of all tokens that points of the default sweep lie apart, at least."""
+    """From one end, reading all, to the other."""
+
+    def halfway(self, low: float, high: float) -> float | None:
+        """A threshold between two, or None where there is none that differs."""
+        return middle(low, high)
 
     @abstractmethod
     def reader(self, words: Any, task: TaskInfo, options: Any) -> ReaderNetwork:
@@ -47,6 +51,11 @@ class TrainedReader(TrainedMethod):
             training.fit(network)
 
     def sweep(self, network: Any, training: Training) -> Sweep:
+        def measure(threshold: float) -> Tried:
+            network.threshold = threshold
+            return training.tried(network, threshold, "read")
+
         with one_thread():
-            sweep = reading_sweep(network, training.job, training.text, self.thresholds, self.apart)
-        return along("threshold", sweep)
+            tried = refine(measure, self.thresholds, self.halfway)
+        network.threshold = TRAINED
+        return swept("threshold", choose(tried, always=(self.thresholds[0], TRAINED, self.thresholds[-1])))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,11 +13,10 @@ from torch import Tensor, nn
 
 from elue.errors import ElueError, unknown
 from elue.modeling.encoder import Encoder, EncoderConfig
-from elue.modeling.inference import batched_outputs, quality
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.reader import BATCH, Batch, Ending, State, Unit, read
 from elue.modeling.text import TextEncoder
-from elue.protocol import DynamicModel, Explanation, Point, Prediction, Sample, TaskInfo, TrainingJob
+from elue.protocol import DynamicModel, Explanation, Point, Prediction, Sample, TaskInfo
 
 KINDS: dict[str, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
 TRAINED = 0.5
@@ -46,6 +44,17 @@ class Cell(nn.Module):
             raise unknown("cell", kind, KINDS)
         self.kind, self.width, self.size = kind, width, size
         self.cell = KINDS[kind](width, size)
+        self._open_gates()
+
+    def _open_gates(self) -> None:
+        """Start the gates that keep memory open, at a bias of 1, as the released code of the reading methods does.
+
+        An LSTM's forget gate, a GRU's reset and update gates; else a fresh cell forgets within a few tokens.
+        """
+        gates = {"lstm": slice(self.size, 2 * self.size), "gru": slice(2 * self.size)}.get(self.kind)
+        if gates is not None:
+            self.cell.get_parameter("bias_ih").data[gates] = 1.0
+            self.cell.get_parameter("bias_hh").data[gates] = 0.0
 
     @property
     def parts(self) -> int:
@@ -196,24 +205,3 @@ def one_thread() -> Iterator[None]:
 def headless(config: EncoderConfig) -> EncoderConfig:
     """The encoder's shape without its layers: what a reading method keeps of a backbone."""
     return replace(config, layers=0)
-
-
-def reading_sweep(
-    network: ReaderNetwork, job: TrainingJob, text: TextEncoder, thresholds: Iterable[float], apart: float
-) -> dict[float, dict[str, float]]:
-    """Thresholds that thin out what is read of the validation data by at least `apart`, a share, from one to the next.
-
-    They are chosen from `thresholds`, the first of which reads most; `TRAINED` is always among them. Each has
-    "tokens_read", the mean of what `network(batch)` calls "read", and "score", both in percent.
-    """
-    sweep: dict[float, dict[str, float]] = {}
-    last = math.inf
-    for network.threshold in thresholds:
-        outputs = batched_outputs(network, job.validation, text)
-        share = outputs["read"].mean().item()
-        if share <= last - apart or network.threshold == TRAINED:
-            last = share
-            score = quality(outputs["logits"], job.validation, job.task)
-            sweep[network.threshold] = {"tokens_read": 100 * share, "score": score}
-    network.threshold = TRAINED
-    return sweep

@@ -57,6 +57,11 @@ def confidence_rule(threshold: float) -> Rule:
     return Rule("confidence", 1, margin)
 
 
+def fixed_rule(exit: int) -> Rule:
+    """Leave at this exit, from 1, whatever it says."""
+    return Rule("fixed", exit, lambda logits: logits.new_ones(len(logits)))
+
+
 def entropy_or_patience(point: Point, task: TaskInfo) -> Rule:
     """The rule that a point names by `rule`. Raises ElueError for an unknown one, or entropy on a regression."""
     name = str(point.get("rule", ""))
@@ -68,7 +73,9 @@ def entropy_or_patience(point: Point, task: TaskInfo) -> Rule:
     if name == "patience":
         tolerance = float(value_of(point, "tolerance")) if task.kind == "regression" else None
         return patience_rule(int(value_of(point, "patience")), tolerance)
-    raise unknown("rule", name, ("entropy", "patience"), code="bad_point")
+    if name == "fixed":
+        return fixed_rule(int(value_of(point, "exit")))
+    raise unknown("rule", name, ("entropy", "patience", "fixed"), code="bad_point")
 
 
 def value_of(point: Point, knob: str) -> float | str:

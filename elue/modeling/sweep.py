@@ -28,6 +28,8 @@ WIDEST = 0.15
 """The widest gap between neighbours, a share of the range of compute, unless nothing lies inside it."""
 TRIES = 24
 """Settings that `refine` measures beyond those it is given: each is a pass over validation data."""
+PATIENCE = 10
+"""Times that halving between two settings may leave the jump in compute as it is."""
 ENOUGH = 1000
 """Validation samples that tell what a setting costs."""
 
@@ -92,26 +94,30 @@ def refine(
 ) -> list[Tried]:
     """Measure these settings, which rise, and more of them wherever compute jumps by more than `WIDEST` of its range.
 
-    `halfway` gives a setting between two neighbours, or None where they are as near as they can be. The widest jump is
-    parted first, `tries` times at most.
+    `halfway` gives a setting between two neighbours, or None where they are as near as they can be. Wide jumps are
+    parted first, `tries` times at most, but one that stays as wide makes way for others and is left after `PATIENCE`.
     """
     tried = [measure(setting) for setting in settings]
-    closed: set[tuple[float, float]] = set()
+    stalled: dict[tuple[float, float], int] = {}
     for _ in range(tries):
         compute = [one.compute for one in tried]
         widest = WIDEST * (max(compute) - min(compute))
-        jumps = sorted(((abs(compute[i] - compute[i + 1]), i) for i in range(len(tried) - 1)), reverse=True)
-        for jump, place in jumps:
-            pair = tried[place].setting, tried[place + 1].setting
-            if jump <= widest or jump == 0:
-                return tried
-            between = None if pair in closed else halfway(*pair)
-            if between is not None:
-                tried.insert(place + 1, measure(between))
-                break
-            closed.add(pair)
-        else:
-            return tried
+        urgent: list[tuple[float, int, float]] = []
+        for place, (low, high) in enumerate(pairwise(tried)):
+            jump, stalls = abs(compute[place] - compute[place + 1]), stalled.get((low.setting, high.setting), 0)
+            if jump > widest and stalls < PATIENCE:
+                between = halfway(low.setting, high.setting)
+                if between is not None:
+                    urgent.append((jump * 0.5**stalls, place, between))
+        if not urgent:
+            break
+        _, place, between = max(urgent)
+        low, new, high = tried[place], measure(between), tried[place + 1]
+        before = stalled.get((low.setting, high.setting), 0)
+        for one, other in ((low, new), (new, high)):
+            same = abs(one.compute - other.compute) > 0.9 * abs(low.compute - high.compute)
+            stalled[one.setting, other.setting] = before + 1 if same else 0
+        tried.insert(place + 1, new)
     return tried
 
 

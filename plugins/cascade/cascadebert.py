@@ -24,10 +24,11 @@ from elue.errors import ElueError
 from elue.modeling.cascade import StagedModel
 from elue.modeling.difficulty import DifficultyAware, ease_of
 from elue.modeling.encoder import Encoder, EncoderConfig, truncated
-from elue.modeling.ladder import Rule
+from elue.modeling.ladder import Rule, simulate
 from elue.modeling.method import Sweep, TrainedMethod, Training
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.rules import confidence_rule, value_of
+from elue.modeling.sweep import Tried, choose, thresholds
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
 
@@ -41,7 +42,7 @@ class CascadeBertOptions(TrainingOptions):
     difficulty_epochs: float = option(1.0, "epochs each of them is trained for", 0.0)
     margin: float = option(0.5, "margin of the difficulty-aware loss", 0.0)
     difficulty_weight: float = option(0.5, "weight of the difficulty-aware loss beside cross-entropy", 0.0)
-    thresholds: int = option(8, "thresholds in the default sweep, spread evenly over compute", 2)
+    thresholds: int = option(8, "thresholds the default sweep aims at, spread evenly over compute", 2)
 
 
 def difficulty_loss(confidence: Tensor, ease: Tensor, margin: float) -> Tensor:
@@ -120,7 +121,9 @@ class CascadeBert(TrainedMethod):
 
 def default_points(logits: Tensor, count: int) -> list[dict[str, Any]]:
     """Thresholds that send an evenly spread share of the validation samples on, from none to all."""
-    confidence = logits.softmax(-1).amax(-1).double()
-    shares = torch.linspace(0, 1, count, dtype=torch.double)[1:-1]
-    inner = [float(f"{value:.4g}") for value in confidence.quantile(shares).tolist()]
-    return [{"threshold": threshold} for threshold in sorted({0.0, *inner, 1.0})]
+    confidence = logits.softmax(-1).amax(-1)
+    both = torch.stack([logits, logits], 1)
+    ends = [0.0, 1.0]
+    settings = [*ends, *thresholds(confidence, over=True, at_most=500)]
+    tried = (Tried(setting, simulate(both, confidence_rule(setting))) for setting in settings)
+    return [{"threshold": one.setting} for one in choose(tried, count, ends)]

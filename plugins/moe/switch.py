@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from elue.errors import ElueError
-from elue.modeling.encoder import Encoder
+from elue.modeling.encoder import Encoder, unshared
 from elue.modeling.experts import (
     Assignment,
     ExpertsModel,
@@ -24,14 +25,12 @@ from elue.modeling.experts import (
     within_capacity,
 )
 from elue.modeling.heads import Head, task_loss
-from elue.modeling.method import Sweep, TrainedMethod, Training, along
+from elue.modeling.method import Sweep, TrainedMethod, Training, swept
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.routing import margin_of_choices
+from elue.modeling.sweep import Tried, choose, middle, refine
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
-
-FACTORS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
-"""Capacity factors of the default sweep."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +73,22 @@ class SwitchNetwork(nn.Module):
         upcycle(encoder, layers, options.experts, options.jitter, scale=options.experts)
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Logits of a padded batch and, given labels, the task's loss plus α Σ E Σ f_i P_i over the switch layers."""
+        """Logits of a padded batch and the share of tokens that experts ran on, (batch,).
+
+        Given labels, the task's loss plus α Σ E Σ f_i P_i over the switch layers stands in its place.
+        """
         mask = batch["mask"]
-        assign = partial(top1, factor=self.capacity_factor, shared=self.training)
+        ran = torch.zeros_like(mask, dtype=torch.float)
+
+        def assign(probabilities: Tensor, mask: Tensor) -> Assignment:
+            pairs = top1(probabilities, mask, self.capacity_factor, shared=self.training)
+            ran.view(-1).index_add_(0, pairs.row, torch.ones_like(pairs.row, dtype=torch.float))
+            return pairs
+
         hidden, routed = encode(self.encoder, self.encoder.embed(batch["ids"], batch["segments"]), mask, assign)
         logits = self.head(hidden, mask)
         if "labels" not in batch:
-            return {"logits": logits}
+            return {"logits": logits, "ran": ran.sum(1) / (mask.sum(1) * len(routed))}
         loss = task_loss(logits, batch["labels"], self.task)
         for probabilities in routed:
             real = probabilities[mask.flatten()]
@@ -127,7 +135,7 @@ class Switch(TrainedMethod):
     }
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> SwitchNetwork:
-        return SwitchNetwork(encoder, task, options)
+        return SwitchNetwork(unshared(encoder), task, options)
 
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> SwitchModel:
         return SwitchModel(network, text, task)
@@ -136,7 +144,15 @@ class Switch(TrainedMethod):
         training.fit(network, rates={"router": training.options.router_rate})
 
     def sweep(self, network: Any, training: Training) -> Sweep:
-        scores = {}
-        for network.capacity_factor in FACTORS:
-            scores[network.capacity_factor] = training.quality(training.logits(network))
-        return along("capacity_factor", scores)
+        """From no room at all to room for all of a sample's tokens in one expert."""
+
+        def measure(factor: float) -> Tried:
+            network.capacity_factor = factor
+            return training.tried(network, factor, "ran")
+
+        trained = training.options.capacity_factor
+        ends = (0.0, float(training.options.experts))
+        settings = sorted({*ends, *([trained] if ends[0] < trained < ends[1] else [])})
+        chosen = choose(refine(measure, settings, middle), always=settings)
+        network.capacity_factor = trained
+        return swept("capacity_factor", chosen)

@@ -6,6 +6,7 @@ it receives, mean over heads and queries. With s < θ_l it leaves, between the l
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,14 +17,11 @@ from torch.nn import functional as F
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder
 from elue.modeling.masked import STAGES, MaskedNetwork, pruning_sweep
-from elue.modeling.method import Sweep, TrainedMethod, Training, along
+from elue.modeling.method import Sweep, TrainedMethod, Training, swept
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.pruning import PruningModel
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
-
-SCALES = tuple(round(2 ** (step / 2), 2) for step in range(-4, 7))
-"""Threshold scales the default sweep is chosen from: 0.25 to 8, two to a doubling."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,4 +112,7 @@ class LearnedTokenPruning(TrainedMethod):
                 training.fit(network, phase=stage, epochs=epochs, rates={"thresholds": options.threshold_rate})
 
     def sweep(self, network: Any, training: Training) -> Sweep:
-        return along("threshold_scale", pruning_sweep(network, training, SCALES))
+        """From no pruning to a scale at which all tokens but the first leave where any can: importance is at most 1."""
+        lowest = min((value for value in network.thresholds.tolist() if value > 0), default=1.0)
+        largest = 2.0 ** max(1, math.ceil(math.log2(1 / lowest)) + 1)
+        return swept("threshold_scale", pruning_sweep(network, training, largest))

@@ -22,10 +22,11 @@ from elue.modeling.options import option
 from elue.modeling.reader import Batch, State, Unit, near
 from elue.modeling.reading import TrainedReader
 from elue.modeling.recurrent import Cell, ReaderNetwork, ReaderOptions
+from elue.modeling.sweep import even_odds
 from elue.protocol import TaskInfo
 
-THRESHOLDS = (1.0, *(round(1 / (1 + math.exp(-step / 2)), 4) for step in range(14, -15, -1)), 0.0)
-"""What the default sweep is chosen from: even steps of the logit, from reading all to skimming all."""
+THRESHOLDS = (0.0, 0.1, 0.5, 0.9, 1.0)
+"""What the default sweep starts from: every token is skimmed at 0, none at 1."""
 COOLEST = 0.5
 """Temperature at which the Gumbel-softmax stops to cool (section 4 of the paper)."""
 
@@ -140,7 +141,9 @@ class SkimRnn(TrainedReader):
         }
     }
     thresholds = THRESHOLDS
-    apart = 0.07
+
+    def halfway(self, low: float, high: float) -> float | None:
+        return even_odds(low, high)
 
     def reader(self, words: nn.Embedding, task: TaskInfo, options: SkimRnnOptions) -> SkimRnnNetwork:
         return SkimRnnNetwork(words, task, options)

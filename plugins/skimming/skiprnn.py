@@ -21,10 +21,11 @@ from elue.modeling.options import option
 from elue.modeling.reader import Batch, Unit, near
 from elue.modeling.reading import TrainedReader
 from elue.modeling.recurrent import ReaderNetwork, ReaderOptions
+from elue.modeling.sweep import middle
 from elue.protocol import TaskInfo
 
-THRESHOLDS = tuple(step / 20 for step in range(21))
-"""What the default sweep is chosen from."""
+THRESHOLDS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
+"""What the default sweep starts from: every token is read at 0, only the first above 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class SkipRnnNetwork(ReaderNetwork):
         """Logits, the number of updates (batch,), the share of tokens they are and, given labels, the loss."""
         inputs = self.words(batch["ids"])
         state = self.start(len(inputs))
-        p = inputs.new_ones(len(inputs))
+        p = inputs.new_full((len(inputs),), max(1.0, self.threshold))  # the first token is read at any threshold
         increment, updates = torch.zeros_like(p), torch.zeros_like(p)
         for token, real in tokens(inputs, batch["mask"]):
             u = straight_through(p, self.threshold) * real
@@ -110,6 +111,9 @@ class SkipRnn(TrainedReader):
         }
     }
     thresholds = THRESHOLDS
+
+    def halfway(self, low: float, high: float) -> float | None:
+        return middle(low, high) if high <= 1 else None
 
     def reader(self, words: nn.Embedding, task: TaskInfo, options: SkipRnnOptions) -> SkipRnnNetwork:
         return SkipRnnNetwork(words, task, options)

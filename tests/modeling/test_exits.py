@@ -8,10 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from elue.modeling.exits import ExitNetwork, entropy, equilibrium, spread_thresholds
+from elue.modeling.exits import ExitNetwork, entropy, equilibrium
 from elue.modeling.heads import task_loss
-from elue.modeling.ladder import simulate
-from elue.modeling.rules import entropy_rule
 from tests import small
 
 
@@ -75,12 +73,3 @@ def test_equilibrium_changes_neither_outputs_nor_the_heads_own_gradients():
     assert losses[0] == losses[1]
     torch.testing.assert_close(gradients[0][0], gradients[1][0])
     assert not torch.allclose(gradients[0][1], gradients[1][1])
-
-
-def test_thresholds_spread_the_mean_exit_layer_evenly():
-    torch.manual_seed(0)
-    logits = torch.randn(400, 6, 2) * torch.linspace(0.5, 6, 6)[:, None]
-    thresholds = spread_thresholds(entropy(logits), 4)
-    assert thresholds == sorted(thresholds, reverse=True)
-    means = [simulate(logits, entropy_rule(one)).double().mean().item() for one in thresholds]
-    assert means == pytest.approx([2.0, 3.0, 4.0, 5.0], abs=0.05)

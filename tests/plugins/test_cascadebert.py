@@ -16,6 +16,8 @@ from torch.nn import MarginRankingLoss
 from elue.errors import ElueError
 from elue.modeling import difficulty, method, training
 from elue.modeling.cascade import StagedModel
+from elue.modeling.ladder import simulate
+from elue.modeling.rules import confidence_rule
 from elue.modeling.saving import read_note
 from elue.plugins.cascade.cascadebert import CascadeBert, default_points, difficulty_loss
 from elue.protocol import Example
@@ -116,7 +118,20 @@ def test_thresholds_send_an_even_share_on():
     thresholds = [point["threshold"] for point in default_points(logits, 5)]
     confidence = logits.softmax(-1).amax(-1)
     shares = [(confidence <= threshold).double().mean().item() for threshold in thresholds]
-    assert shares == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=0.005)
+    assert thresholds[0] == shares[0] == 0
+    assert thresholds[-1] == shares[-1] == 1
+    assert 8 <= len(shares) <= 9
+    assert all(0.1 < high - low <= 0.15 for low, high in pairwise(shares))
+
+
+def test_thresholds_of_a_very_sure_model_do_not_collapse():
+    generator = torch.Generator().manual_seed(0)
+    margins = 8 + 4 * torch.rand(400, generator=generator)
+    logits = torch.stack([margins, torch.zeros(400)], 1)
+    thresholds = [point["threshold"] for point in default_points(logits, 8)]
+    assert thresholds[1] > 0.999
+    shares = [simulate(torch.stack([logits, logits], 1), confidence_rule(t)).double().mean() - 1 for t in thresholds]
+    assert [share.item() for share in shares] == pytest.approx([n / 7 for n in range(8)], abs=0.01)
 
 
 def test_training_notes_its_sweep_and_both_models(out: Path):

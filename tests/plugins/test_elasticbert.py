@@ -166,8 +166,9 @@ def test_entropy_is_refused_on_a_regression_and_not_in_its_sweep():
         build(small.SCORE).configure({"rule": "entropy", "threshold": 0.3})
     assert caught.value.code == "bad_point"
     points = default_points(torch.randn(30, 4, 1), small.SCORE, 8)
-    assert {point["rule"] for point in points} == {"patience"}
-    assert all(point["tolerance"] > 0 for point in points)
+    assert points[0] == {"rule": "fixed", "exit": 1}
+    assert {point["rule"] for point in points[1:]} == {"patience"}
+    assert all(point["tolerance"] > 0 for point in points[1:])
     assert ElasticBert().supports(small.SCORE) is None
 
 
@@ -200,7 +201,10 @@ def test_training_leaves_a_model_and_its_sweep(tmp_path: Path, task: TaskInfo):
     note = read_note(tmp_path)["validation"]
     assert len(note["exits"]) == 3
     assert [one["point"] for one in note["points"]] == points
-    assert [point["patience"] for point in points if point["rule"] == "patience"] == [1, 2]
+    if task is small.CLASSES:
+        assert {"rule": "entropy", "threshold": 0.0} in points
+        assert points[0] == {"rule": "entropy", "threshold": 0.7}
+    assert {noted["layers"] for noted in note["points"]} >= {1.0, 3.0}
     for point, noted in zip(points, note["points"], strict=True):
         model.configure(point)
         answers = model.predict([example.sample for example in job.validation])

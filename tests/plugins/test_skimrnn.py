@@ -126,11 +126,10 @@ def test_the_temperature_falls_with_every_training_step(monkeypatch: pytest.Monk
     assert seen == pytest.approx([max(0.5, math.exp(-0.1 * step)) for step in range(9)])
 
 
-def test_thresholds_fall_from_reading_all_to_skimming_all() -> None:
-    assert THRESHOLDS[0] == 1
-    assert THRESHOLDS[-1] == 0
+def test_thresholds_rise_from_skimming_all_to_reading_all() -> None:
+    assert (THRESHOLDS[0], THRESHOLDS[-1]) == (0, 1)
     assert 0.5 in THRESHOLDS
-    assert list(THRESHOLDS) == sorted(set(THRESHOLDS), reverse=True)
+    assert list(THRESHOLDS) == sorted(set(THRESHOLDS))
 
 
 def test_a_small_cell_that_is_not_small_is_refused() -> None:

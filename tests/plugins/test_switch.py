@@ -180,7 +180,9 @@ def test_trains_saves_loads_and_answers(task: TaskInfo, tmp_path: Path):
     method.train(wanted)
     model = method.load(task, tmp_path, seed=0)
     points = method.points(task, tmp_path)
-    assert [point["capacity_factor"] for point in points] == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0]
+    factors = [point["capacity_factor"] for point in points]
+    assert factors == sorted(set(factors))
+    assert {0.0, 1.25} < set(factors)
     model.configure({"capacity_factor": 2.0})
     samples = [example.sample for example in wanted.validation]
     answers = model.predict(samples)

@@ -1,0 +1,96 @@
+"""The default sweep of every method, trained: both ends, nothing twice, no gap that another setting would fill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from elue.modeling.sweep import WIDEST
+from elue.plugins.cascade.cascadebert import CascadeBert
+from elue.plugins.early_exit.elasticbert import ElasticBert
+from elue.plugins.moe.switch import Switch
+from elue.plugins.skimming.ltp import LearnedTokenPruning
+from elue.plugins.skimming.skimrnn import SkimRnn
+from elue.plugins.skimming.skiprnn import SkipRnn
+from elue.protocol import Point, Prediction
+from tests import small
+
+GRID = np.linspace(0, 1, 40).tolist()
+
+
+def rows(*units: str) -> Callable[[Prediction], float]:
+    """Rows that units of these names ran on for a sample."""
+    return lambda answer: sum(s.shape[0] * s.times for s in answer.trace if s.unit.startswith(units))
+
+
+def calls(unit: str) -> Callable[[Prediction], float]:
+    return lambda answer: sum(step.times for step in answer.trace if step.unit.startswith(unit))
+
+
+METHODS: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], list[Point]]] = {
+    "elasticbert": (
+        ElasticBert,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "entropy", "threshold": 0.7 * share} for share in GRID],
+    ),
+    "cascadebert": (
+        CascadeBert,
+        {"difficulty_models": "0", "epochs": "4"},
+        calls("full.ffn"),
+        [{"threshold": 1 - 0.5 * share**4} for share in GRID],
+    ),
+    "ltp": (
+        LearnedTokenPruning,
+        {"threshold": "0.05"},
+        rows("ffn"),
+        [{"threshold_scale": 200 * share**4} for share in GRID],
+    ),
+    "switch": (Switch, {"experts": "3"}, rows("expert"), [{"capacity_factor": 3 * share} for share in GRID]),
+    "skiprnn": (
+        SkipRnn,
+        {"size": "16", "cost": "0.003", "epochs": "4"},
+        calls("cell"),
+        [{"threshold": share} for share in GRID],
+    ),
+    "skimrnn": (
+        SkimRnn,
+        {"size": "16", "small": "4", "epochs": "4"},
+        calls("cell"),
+        [{"threshold": share} for share in GRID],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_default_sweep_of_a_trained_method(name: str, tmp_path: Path) -> None:
+    made, options, work, grid = METHODS[name]
+    per_token = name not in ("elasticbert", "cascadebert")
+    job = small.job(tmp_path, train=160, **options)
+    made().train(job)
+    model, points = made().load(job.task, tmp_path, 0), made().points(job.task, tmp_path)
+    samples = [example.sample for example in job.validation]
+    tokens = [len(one.ids) if per_token else 1 for one in model.text.encode_all(samples)]
+
+    def costs(point: Point) -> tuple[float, ...]:
+        model.configure(point)
+        return tuple(work(answer) / count for answer, count in zip(model.predict(samples), tokens, strict=True))
+
+    offered, possible = [costs(point) for point in points], [costs(point) for point in grid]
+    assert len(set(offered)) == len(offered) > 2
+    means, others = sorted(map(_mean, offered)), sorted(map(_mean, possible))
+    assert means[0] <= others[0]
+    assert means[-1] >= others[-1]
+    widest = WIDEST * (means[-1] - means[0])
+    for low, high in pairwise(means):
+        inside = [mean for mean in others if low + 0.01 * widest < mean < high - 0.01 * widest]
+        assert high - low <= widest * 1.001 or not inside, (name, low, high, inside)
+
+
+def _mean(costs: Sequence[float]) -> float:
+    return sum(costs) / len(costs)
