@@ -19,6 +19,10 @@ class ElueError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type[ElueError], tuple[str, str, str]]:
+        """So that it crosses from one process to another."""
+        return type(self), (self.code, self.message, self.hint)
+
 
 def unknown(what: str, value: str, allowed: Iterable[str], code: str | None = None) -> ElueError:
     """An error for a name that does not exist: names it, the nearest ones, and all that are allowed."""

@@ -5,19 +5,20 @@ Labels stay here. A worker sees texts under opaque ids in shuffled order.
 
 from __future__ import annotations
 
-import queue
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
+from elue.evaluation.events import Answered, Ended, Failed, Started
+from elue.evaluation.executor import perform
 from elue.evaluation.passes import packs
 from elue.evaluation.passes.context import folder, open_method
 from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
 from elue.evaluation.request import Evaluation, Progress
-from elue.evaluation.share import work
 from elue.methods import knobs
 from elue.methods.registry import MethodSource
 from elue.protocol import Knob
@@ -52,46 +53,29 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
     return plan_runs(base, points, evaluation.runs, evaluation.rerun)
 
 
-def execute(evaluation: Evaluation, planned: Sequence[PlannedRun], progress: Progress) -> Iterator[Record]:
+def execute(
+    evaluation: Evaluation, planned: Sequence[PlannedRun], progress: Progress, executor: Executor | None = None
+) -> Iterator[Record]:
     """Execute the due runs and yield the record of each, already written, as it comes.
 
-    Every worker loads the method once and sweeps the points it takes from the queue. A plugin that fails ends its
-    run with a status, and the next run gets a fresh worker. Raises ElueError for a user's mistake the plugin reports.
+    Every worker loads the method once and sweeps the points it takes. A plugin that fails ends its run with a status,
+    and the next run gets a fresh worker. `executor` is where shares of the runs are made, if not in threads here (see
+    `elue.evaluation.executor`); records are written here alone. Raises ElueError for a user's mistake the plugin
+    reports.
     """
-    due: queue.SimpleQueue[PlannedRun] = queue.SimpleQueue()
-    for run in planned:
-        if run.due:
-            due.put(run)
-    done: queue.SimpleQueue[Record | BaseException | None] = queue.SimpleQueue()
-    stop = threading.Event()
-    running = min(max(1, evaluation.workers), due.qsize())
-    most = -(-due.qsize() // max(1, running))
-
-    def share() -> None:
-        try:
-            work(evaluation, due, most, done.put, progress, stop)
-        except BaseException as error:
-            done.put(error)
-        finally:
-            done.put(None)
-
-    threads = [threading.Thread(target=share, daemon=True) for _ in range(running)]
-    for thread in threads:
-        thread.start()
-    try:
-        while running:
-            item = done.get()
-            if item is None:
-                running -= 1
-            elif isinstance(item, BaseException):
-                raise item
-            else:
-                records.write(item, evaluation.runs)
-                yield item
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+    with closing(perform(evaluation, [run for run in planned if run.due], executor)) as events:
+        for event in events:
+            match event:
+                case Started(run, samples):
+                    progress.run_started(run, samples)
+                case Answered(run, count):
+                    progress.sample_done(run, count)
+                case Ended(run, record):
+                    records.write(record, evaluation.runs)
+                    progress.run_ended(run, record)
+                    yield record
+                case Failed(error):
+                    raise error
 
 
 def describe(method: MethodSource) -> list[dict[str, Any]]:

@@ -66,7 +66,7 @@ class Evaluation:
 
 
 class Progress(Protocol):
-    """What an evaluation tells while it goes on, from any of its threads."""
+    """What an evaluation tells while it goes on."""
 
     def run_started(self, run: PlannedRun, samples: int) -> None:
         """A run begins, over this many samples."""

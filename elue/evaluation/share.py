@@ -1,15 +1,16 @@
-"""One thread's share of an evaluation: take due runs, put each through its passes, hand over its record."""
+"""One share of an evaluation: put due runs through their passes, and tell what happens. Plain data in and out."""
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
+from elue.evaluation.events import Event, Failed, Telling
 from elue.evaluation.passes import audit, observed, packs, table, traced
 from elue.evaluation.passes.audit import Auditor
 from elue.evaluation.passes.context import Context, start
@@ -22,40 +23,38 @@ from elue.worker.failure import WorkerFailure
 from elue.worker.session import Usage
 
 
-def work(
-    evaluation: Evaluation,
-    due: queue.SimpleQueue[PlannedRun],
-    most: int,
-    deliver: Callable[[Record], None],
-    progress: Progress,
-    stop: threading.Event,
-) -> None:
-    """Take runs until none is left, in one worker as long as it lives; at most so many together in one sweep."""
-    share = _Share(evaluation, progress, stop)
+def share(
+    request: Evaluation,
+    runs: Iterable[PlannedRun],
+    most: int = 0,
+    tell: Callable[[Event], None] | None = None,
+    stop: threading.Event | None = None,
+) -> list[Event]:
+    """Make runs, in one worker as long as it lives, and return what happened, each run's record among it.
+
+    With `tell`, events are told as they happen instead, and none is returned. `runs` may be a queue that others take
+    from, too: at most `most` are then taken for one sweep. 0 means all there are. Writes no record.
+    """
+    events: list[Event] = []
+    tell, stop, left = tell or events.append, stop or threading.Event(), iter(runs)
+    telling = Telling(tell)
+    workers = _Share(request, telling, stop)
     try:
-        while not stop.is_set() and (runs := _take(due, 1)):
-            progress.run_started(runs[0], len(evaluation.data.samples))
-            if share.sweeps():
-                runs += _take(due, most - 1)
-            for run, record in share.records(runs):
-                deliver(record)
-                progress.run_ended(run, record)
+        while not stop.is_set() and (taken := list(islice(left, 1))):
+            telling.run_started(taken[0], len(request.data.samples))
+            if workers.sweeps():
+                taken += islice(left, most - 1) if most else left
+            for run, record in workers.records(taken):
+                telling.run_ended(run, record)
+    except Exception as error:
+        tell(Failed(error))
     finally:
-        share.drop()
-
-
-def _take(due: queue.SimpleQueue[PlannedRun], most: int) -> list[PlannedRun]:
-    taken: list[PlannedRun] = []
-    while len(taken) < most:
-        try:
-            taken.append(due.get_nowait())
-        except queue.Empty:
-            break
-    return taken
+        workers.drop()
+    return events
 
 
 class _Share:
-    """The workers of one thread, and what becomes of the runs that go through them."""
+    """The workers of one share, and what becomes of the runs that go through them."""
 
     def __init__(self, evaluation: Evaluation, progress: Progress, stop: threading.Event) -> None:
         self.evaluation, self.progress, self.stop = evaluation, progress, stop

@@ -10,3 +10,7 @@ class WorkerFailure(Exception):
         super().__init__(reason)
         self.status = status
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type[WorkerFailure], tuple[str, str]]:
+        """So that it crosses from one process to another."""
+        return type(self), (self.status, self.reason)
