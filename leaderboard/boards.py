@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from elue.leaderboard.labels import distinct_labels
 from elue.leaderboard.summaries import curve_id, latest, run_page, told_parts, why_not
 from elue.leaderboard.text import Unit, digest_of, short, slug, unit_for
 from elue.protocol import FAMILIES
@@ -254,7 +255,7 @@ def _board(key: BoardKey, records: list[Record]) -> Board:
         size=first.task.size,
         metric=first.task.metric,
         profile=first.profile,
-        curves=_told_apart(curves),
+        curves=_labelled(curves),
     )
 
 
@@ -264,31 +265,15 @@ def _curve(runs: list[Run]) -> Curve:
     return Curve(runs[0].curve, method.name, method.family, method.name, 0, runs)
 
 
-def _told_apart(curves: list[Curve]) -> list[Curve]:
-    """Label curves of one method by what differs, no more of it than is needed, and number those of a family."""
-    same: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for curve in curves:
-        same[curve.method].append(told_parts(curve_of(curve.runs[0].record)))
-    needed = {method: _needed(parts) for method, parts in same.items()}
+def _labelled(curves: list[Curve]) -> list[Curve]:
+    """The curves with labels that tell them apart, numbered within their family."""
+    labels = distinct_labels([(c.method, told_parts(curve_of(c.runs[0].record))) for c in curves])
     seen: dict[str, int] = defaultdict(int)
-    told = []
-    for curve in curves:
-        own = told_parts(curve_of(curve.runs[0].record))
-        label = " · ".join([curve.method, *(f"{name} {short(own[name], 8)}" for name in needed[curve.method])])
-        told.append(Curve(curve.id, curve.method, curve.family, label, seen[curve.family], curve.runs))
+    labelled = []
+    for curve, label in zip(curves, labels, strict=True):
+        labelled.append(replace(curve, label=label, style=seen[curve.family]))
         seen[curve.family] += 1
-    return told
-
-
-def _needed(parts: list[dict[str, str]]) -> list[str]:
-    """The first names whose values, together, tell all of the mappings apart."""
-    chosen: list[str] = []
-    for name in parts[0]:
-        if len({tuple(part[n] for n in chosen) for part in parts}) == len(parts):
-            break
-        if len({part[name] for part in parts}) > 1:
-            chosen.append(name)
-    return chosen
+    return labelled
 
 
 def methods(records: Iterable[Record], manifests: Mapping[str, Mapping[str, Any]] | None = None) -> list[MethodCard]:

@@ -15,8 +15,8 @@ from pydantic import (
     StrictInt,
 )
 
-from elue.protocol import Family, Knob, Step, Trace
-from elue.record.trace import step_of
+from elue.protocol import Family, Knob, Trace
+from elue.record.trace import traces_of
 
 SCHEMA = 1
 """Version of the record's shape. A reader upgrades older records and refuses newer ones."""
@@ -216,22 +216,6 @@ class Times(_Part):
     peak_memory_bytes: int | None
 
 
-def _traces(given: Any) -> tuple[Trace, ...]:
-    """Traces from plain data. Equal steps are one object: there are few of them, and many traces that hold them."""
-    steps: dict[Step, Step] = {}
-    seen: dict[int, Step] = {}
-
-    def one(sent: Any) -> Step:
-        step = step_of(sent)
-        made = seen[id(sent)] = steps.setdefault(step, step)
-        return made
-
-    try:
-        return tuple([tuple([seen.get(id(step)) or one(step) for step in trace]) for trace in given])
-    except TypeError as error:
-        raise ValueError(f"no traces: {error}") from None
-
-
 class Samples(_Part):
     """What came out for each sample, in the task's order; one entry a sample in every column.
 
@@ -249,7 +233,7 @@ class Samples(_Part):
     matmul_flops: tuple[int, ...]
     params_touched: tuple[int, ...]
     trace_of: tuple[int, ...] = Field((), validation_alias="path", serialization_alias="path")
-    traces: Annotated[tuple[Trace, ...], PlainValidator(_traces), PlainSerializer(tuple)] = Field(
+    traces: Annotated[tuple[Trace, ...], PlainValidator(traces_of), PlainSerializer(tuple)] = Field(
         (), validation_alias="paths", serialization_alias="paths"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from typing import Any
 
-from elue.protocol import Step
+from elue.protocol import Step, Trace
 
 LONGEST_UNIT = 100
 """Characters that a unit's name may have."""
@@ -50,3 +50,22 @@ def step_text(step: Step) -> str:
 
 def _is_size(value: Any) -> bool:
     return type(value) is int and 0 <= value < LARGEST
+
+
+def traces_of(given: Any) -> tuple[Trace, ...]:
+    """Traces from plain data. Equal steps are one object: there are few of them, and many traces that hold them.
+
+    Raises ValueError for what is no list of traces.
+    """
+    steps: dict[Step, Step] = {}
+    seen: dict[int, Step] = {}
+
+    def one(sent: Any) -> Step:
+        step = step_of(sent)
+        made = seen[id(sent)] = steps.setdefault(step, step)
+        return made
+
+    try:
+        return tuple([tuple([seen.get(id(step)) or one(step) for step in trace]) for trace in given])
+    except TypeError as error:
+        raise ValueError(f"no traces: {error}") from None
