@@ -34,6 +34,7 @@ def environment() -> jinja2.Environment:
         count=lambda number: f"{number:,}",
         family=lambda name: text.titled(text.FAMILY_TITLES, name),
         metric=metrics.title,
+        metric_note=metrics.note,
         trust=lambda name: text.titled(text.TRUST_TITLES, name),
     )
     env.globals.update(

@@ -219,9 +219,10 @@ class Times(_Part):
 class Samples(_Part):
     """What came out for each sample, in the task's order; one entry a sample in every column.
 
-    `error` is 0 for a right and 1 for a wrong class, or in a regression the value minus the label, so that scores can
-    be recomputed and compared without the data. `trace_of` is the place of the sample's trace in `traces`, the distinct
-    ones there are; both are empty where the model tells no traces. Stored they are called `path` and `paths`.
+    `error` is 0 for a right and 1 for a wrong class or, where the metric needs to know more and in a regression, the
+    value minus the label, so that scores can be recomputed and compared without the data. `trace_of` is the place of
+    the sample's trace in `traces`, the distinct ones there are; both are empty where the model tells no traces. Stored
+    they are called `path` and `paths`.
     """
 
     model_config = ConfigDict(populate_by_name=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from elue.errors import ElueError, unknown
-from elue.tasks import agreement, correlation
+from elue.tasks import agreement, correlation, distance
 from elue.tasks.drawing import RESAMPLES, counts_of, drawn
 from elue.tasks.kinds import KINDS
 
@@ -36,22 +36,23 @@ class Score:
 class Metric:
     """A metric in all that the rest of the standard asks of it. Its forms give fractions, 1 for the best.
 
-    - `title` is what pages call it, `kinds` are the kinds of tasks it is for, `classes` how many classes it needs.
+    - `title` is what pages call it, `note` how its percentages are to be read.
+    - `kinds` are the kinds of tasks it is for, `classes` how many classes it needs.
     - `value` gives it for labels and answers, (samples,) both.
     - `chance` gives the score in percent of an answer that costs nothing, for so many classes: that of a uniform guess
       where classes are equally frequent, or 0 where any guess has it. No points of a curve count below it.
     - `counted` gives it for runs side by side on rows of counts, how often each sample was drawn: answers (samples,
       runs), labels (samples, 1) or, where each run tells its own, (samples, runs), counts (rows, samples); the result
       is (rows, runs). `resampled` gives it on so many resamples of its own drawing, (resamples,).
-    - `right`, for a metric that is the share of right answers, tells which are: the expectation over random ways out
-      is exact then.
+    - `right`, for a metric that is the share of right answers, tells which are, given answers and labels: the
+      expectation over random ways out is exact then.
     - `right_or_wrong` says that records tell of each answer only whether it is right, not what would have been.
     - `published` says which interval a published score has, of which only the number of samples is known.
-    - `least` is the lowest score there can be, in percent.
     """
 
     name: str
     title: str
+    note: str
     kinds: tuple[str, ...]
     value: Callable[[Array, Array], float]
     chance: Callable[[int], float]
@@ -61,7 +62,6 @@ class Metric:
     right: Callable[[Array, Array], NDArray[np.bool_]] | None = None
     right_or_wrong: bool = False
     published: Literal["wilson", "fisher", "none"] = "none"
-    least: float = 0.0
 
 
 def _uniform(classes: int) -> float:
@@ -72,10 +72,15 @@ def _nothing(classes: int) -> float:
     return 0.0
 
 
+_ERROR = (
+    "e the mean {0} and c that of the best constant answer, the {1} of the labels. The lower the error, the higher the "
+    "score: 100 is no error, 0 no better than the constant, and -100 stands for all that is worse still."
+)
 _ROWS = (
     Metric(
         name="accuracy",
         title="Accuracy",
+        note="The share of right answers.",
         kinds=("classification",),
         value=agreement.accuracy,
         chance=_uniform,
@@ -88,6 +93,7 @@ _ROWS = (
     Metric(
         name="accuracy_f1",
         title="(Accuracy + F1) / 2",
+        note="The mean of the share of right answers and of F1 of the second class.",
         kinds=("classification",),
         value=agreement.accuracy_f1,
         chance=_uniform,
@@ -100,13 +106,65 @@ _ROWS = (
     Metric(
         name="pearson_spearman",
         title="(Pearson + Spearman) / 2",
+        note="The mean of two correlations with the labels, of values and of ranks: 100 is perfect, 0 none.",
         kinds=("regression",),
         value=correlation.pearson_spearman,
         chance=_nothing,
         counted=correlation.pearson_spearman_counted,
         resampled=correlation.pearson_spearman_resampled,
         published="fisher",
-        least=-100.0,
+    ),
+    Metric(
+        name="macro_f1",
+        title="Macro F1",
+        note="The mean of F1 over the classes, each counting as much as another.",
+        kinds=("classification",),
+        value=agreement.macro_f1,
+        chance=_uniform,
+        counted=agreement.macro_f1_counted,
+        resampled=agreement.macro_f1_resampled,
+        published="wilson",
+    ),
+    Metric(
+        name="matthews",
+        title="Matthews correlation",
+        note="The correlation of answered and true classes: 100 is perfect, 0 none.",
+        kinds=("classification",),
+        value=agreement.matthews,
+        chance=_nothing,
+        counted=agreement.matthews_counted,
+        resampled=agreement.matthews_resampled,
+        published="fisher",
+    ),
+    Metric(
+        name="exact_match",
+        title="Exact match",
+        note="The share of answers that are the label itself.",
+        kinds=("classification", "regression"),
+        value=agreement.exact_match,
+        chance=_uniform,
+        counted=agreement.exact_match_counted,
+        resampled=agreement.exact_match_resampled,
+        right=KINDS["regression"].right,
+        published="wilson",
+    ),
+    Metric(
+        name="mean_squared_error",
+        title="Mean squared error, as score",
+        note=f"100 (1 - e / c), {_ERROR.format('squared error', 'mean')}",
+        kinds=("regression",),
+        value=distance.squared,
+        chance=_nothing,
+        counted=distance.squared_counted,
+    ),
+    Metric(
+        name="mean_absolute_error",
+        title="Mean absolute error, as score",
+        note=f"100 (1 - e / c), {_ERROR.format('absolute error', 'median')}",
+        kinds=("regression",),
+        value=distance.absolute,
+        chance=_nothing,
+        counted=distance.absolute_counted,
     ),
 )
 METRICS: Mapping[str, Metric] = {row.name: row for row in _ROWS}
@@ -123,6 +181,11 @@ def get(metric: str) -> Metric:
 def title(metric: str) -> str:
     """What pages call a metric; one that is not known goes by its name, spelled with spaces."""
     return METRICS[metric].title if metric in METRICS else metric.replace("_", " ").capitalize()
+
+
+def note(metric: str) -> str:
+    """How a metric's percentages are to be read; nothing of one that is not known."""
+    return METRICS[metric].note if metric in METRICS else ""
 
 
 def chance(metric: str, classes: int) -> float:

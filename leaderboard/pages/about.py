@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from elue.meter import profile
 from elue.meter.profile import COSTS
 from elue.meter.table import DECOMPOSE, FREE, UNKNOWN, operator_table
+from elue.tasks.metrics import METRICS
 
 if TYPE_CHECKING:
     from elue.leaderboard.site import Site
@@ -39,6 +40,7 @@ def contents(site: Site) -> dict[str, Any]:
     return {
         "version": version("elue"),
         "profiles": shipped,
+        "metrics": list(METRICS.values()),
         "prices": [(name, MEANINGS[name], [getattr(each.costs, name) for each in shipped]) for name in COSTS],
         "table": table,
         "rules": sorted(rules.items(), key=lambda item: (item[0] in RULES, -len(item[1]), item[0])),

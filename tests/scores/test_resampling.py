@@ -19,7 +19,12 @@ from tests.scoring import run
 def data(metric: str, samples: int, runs: int, seed: int = 0) -> tuple[np.ndarray, Answered]:
     """Labels, and answers of several runs to them; regressions have ties in labels and in some answers."""
     generator = np.random.default_rng(seed)
-    if metric == "pearson_spearman":
+    if metric in ("exact_match", "macro_f1", "matthews"):
+        labels = generator.integers(3, size=samples).astype(float)
+        others = generator.integers(3, size=(samples, runs))
+        values = np.where(generator.random((samples, runs)) < 0.6, labels[:, None], others)
+        errors = values - labels[:, None]
+    elif "regression" in metrics.get(metric).kinds:
         labels = np.round(5 * generator.random(samples), 1)
         values = labels[:, None] + generator.normal(size=(samples, runs))
         values[:, ::2] = np.round(values[:, ::2], 1)
@@ -31,14 +36,15 @@ def data(metric: str, samples: int, runs: int, seed: int = 0) -> tuple[np.ndarra
     return labels, Answered(metric, values, errors, generator.integers(1, 10**9, (samples, runs)).astype(float))
 
 
+@pytest.mark.parametrize("samples", [60, 3], ids=["many", "few, often all alike"])
 @pytest.mark.parametrize("metric", metrics.METRICS)
-def test_every_resample_is_scored_as_the_metric_scores_it(metric: str) -> None:
-    labels, runs = data(metric, 60, 4)
+def test_every_resample_is_scored_as_the_metric_scores_it(metric: str, samples: int) -> None:
+    labels, runs = data(metric, samples, 4)
     found = resample(runs, 30, seed=3)
-    counts = np.concatenate(list(draws(60, 30, 3))).astype(int)
-    assert (counts.sum(axis=1) == 60).all()
+    counts = np.concatenate(list(draws(samples, 30, 3))).astype(int)
+    assert (counts.sum(axis=1) == samples).all()
     for row, count in enumerate(counts):
-        drawn = np.repeat(np.arange(60), count)
+        drawn = np.repeat(np.arange(samples), count)
         for column in range(4):
             score = metrics.score(metric, labels[drawn].tolist(), runs.value[drawn, column].tolist())
             assert found.scores[row, column] == pytest.approx(score, abs=1e-9)

@@ -11,9 +11,10 @@ import warnings
 from collections.abc import Sequence
 
 import pytest
+from sklearn import metrics as sklearn
 
 from elue.errors import ElueError
-from elue.tasks.metrics import METRICS, Score, chance, interval, measure, score
+from elue.tasks.metrics import METRICS, Score, chance, errors, interval, measure, score
 
 
 def classes(count: int, seed: int = 0, right: float = 0.8) -> tuple[list[int], list[int]]:
@@ -56,11 +57,64 @@ def accuracy_f1(labels: Sequence[float], values: Sequence[float]) -> float:
     return (accuracy(labels, values) + f1(labels, values)) / 2
 
 
+def three_classes(count: int, seed: int = 0) -> tuple[list[int], list[int]]:
+    """Labels of classes of unlike size, and answers that mix two of them up more often than others."""
+    draw = random.Random(seed)
+    labels = draw.choices([0, 1, 2], [6, 3, 1], k=count)
+    return labels, [draw.choices([label, (label + 1) % 3, 0], [6, 3, 1])[0] for label in labels]
+
+
+def macro_f1(labels: Sequence[float], values: Sequence[float]) -> float:
+    pairs = list(zip(labels, values, strict=True))
+    scores = []
+    for one in {*labels, *values}:
+        hits = pairs.count((one, one))
+        scores.append(2 * hits / (sum(v == one for v in values) + sum(y == one for y in labels)))
+    return 100 * statistics.mean(scores)
+
+
+def matthews(labels: Sequence[float], values: Sequence[float]) -> float:
+    """The correlation of one-hot labels and answers, all their entries centred class by class."""
+    both = []
+    for side in (labels, values):
+        rows = [[float(each == one) for each in side] for one in sorted({*labels, *values})]
+        both.append([entry - statistics.mean(row) for row in rows for entry in row])
+    left, right = both
+    scale = sum(entry**2 for entry in left) * sum(entry**2 for entry in right)
+    return 100 * sum(a * b for a, b in zip(left, right, strict=True)) / scale**0.5 if scale > 1e-9 else 0.0
+
+
+def whole_numbers(count: int, seed: int = 0) -> tuple[list[float], list[float]]:
+    labels, values = numbers(count, seed)
+    return [round(label) for label in labels], [round(value) for value in values]
+
+
+def squared(labels: Sequence[float], values: Sequence[float]) -> float:
+    error = statistics.mean((v - y) ** 2 for v, y in zip(values, labels, strict=True))
+    return 100 * max(-1, 1 - error / statistics.pvariance(labels))
+
+
+def absolute(labels: Sequence[float], values: Sequence[float]) -> float:
+    error = statistics.mean(abs(v - y) for v, y in zip(values, labels, strict=True))
+    middle = statistics.median(labels)
+    return 100 * max(-1, 1 - error / statistics.mean(abs(y - middle) for y in labels))
+
+
 DEFINITIONS = {
     "accuracy": (accuracy, classes),
     "accuracy_f1": (accuracy_f1, classes),
     "pearson_spearman": (correlation, numbers),
+    "macro_f1": (macro_f1, three_classes),
+    "matthews": (matthews, three_classes),
+    "exact_match": (accuracy, whole_numbers),
+    "mean_squared_error": (squared, numbers),
+    "mean_absolute_error": (absolute, numbers),
 }
+
+
+def test_every_metric_has_a_definition_here():
+    assert set(DEFINITIONS) == set(METRICS)
+    assert all(name == metric.name and metric.title and metric.note for name, metric in METRICS.items())
 
 
 @pytest.mark.parametrize("metric", DEFINITIONS)
@@ -153,6 +207,79 @@ def test_f1_is_that_of_class_one():
     assert score("accuracy_f1", labels, values) == pytest.approx(100 * (3 / 4 + 4 / 5) / 2)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_scikit_learn_agrees(seed):
+    labels, values = three_classes(200, seed)
+    assert score("macro_f1", labels, values) == pytest.approx(100 * sklearn.f1_score(labels, values, average="macro"))
+    assert score("matthews", labels, values) == pytest.approx(100 * sklearn.matthews_corrcoef(labels, values))
+    two = classes(200, seed)
+    assert score("macro_f1", *two) == pytest.approx(100 * sklearn.f1_score(*two, average="macro"))
+    assert score("matthews", *two) == pytest.approx(100 * sklearn.matthews_corrcoef(*two))
+    for count in (200, 201):
+        labels, values = numbers(count, seed)
+        assert score("mean_squared_error", labels, values) == pytest.approx(100 * sklearn.r2_score(labels, values))
+        d2 = sklearn.d2_absolute_error_score(labels, values)
+        assert score("mean_absolute_error", labels, values) == pytest.approx(100 * d2)
+
+
+ERRORS = ("mean_squared_error", "mean_absolute_error")
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels", "values", "points"),
+    [
+        ("macro_f1", [0, 0, 0], [0, 0, 0], 100),
+        ("macro_f1", [0, 0, 0], [1, 1, 1], 0),
+        ("macro_f1", [0, 0, 1, 1], [0, 0, 0, 0], 100 * (2 / 3) / 2),
+        ("macro_f1", [5], [5], 100),
+        ("matthews", [0, 0, 0], [0, 0, 0], 0),
+        ("matthews", [0, 0, 0], [1, 1, 1], 0),
+        ("matthews", [0, 1, 2, 2], [1, 1, 1, 1], 0),
+        ("matthews", [0, 0, 1, 1], [1, 1, 0, 0], -100),
+        ("matthews", [0, 1, 2], [0, 1, 2], 100),
+        ("exact_match", [1.0, 2.0, 3.0, 4.0], [1.00001, 2.0, 3.1, 5.0], 50),
+        ("exact_match", [0, 1, 2, 3], [0, 1, 2, 2], 75),
+        ("mean_squared_error", [0.0, 1.0, 2.0], [1.0, 1.0, 1.0], 0),
+        ("mean_absolute_error", [0.0, 1.0, 5.0], [1.0, 1.0, 1.0], 0),
+        ("mean_squared_error", [1.0, 3.0], [2.0, 3.0], 50),
+        ("mean_absolute_error", [1.0, 3.0], [2.0, 3.0], 50),
+        *((each, [2.0, 2.0], [2.0, 2.0], 100) for each in ERRORS),
+        *((each, [2.0, 2.0], [2.0, 2.1], 0) for each in ERRORS),
+        *((each, [2.0], [2.0], 100) for each in ERRORS),
+        *((each, [0.0, 1.0], [1e300, -1e308], -100) for each in ERRORS),
+        *((each, [0.0, 1.0, 2.0], [0.0, 1.0, 2.0], 100) for each in ERRORS),
+    ],
+)
+def test_degenerate_answers(metric, labels, values, points):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = measure(metric, labels, values)
+    assert found.value == pytest.approx(points)
+    assert -100 <= found.low <= found.high <= 100
+
+
+def test_a_lower_error_is_a_higher_score():
+    labels, near = numbers(100)
+    far = [label + 1.5 * (value - label) for label, value in zip(labels, near, strict=True)]
+    for metric in ERRORS:
+        assert score(metric, labels, labels) == 100 > score(metric, labels, near) > score(metric, labels, far)
+
+
+def test_a_constant_beats_no_other_constant():
+    """Zero is the best that one and the same answer to all reaches, so it is what costs nothing."""
+    labels, _ = numbers(100)
+    for metric in ERRORS:
+        best = max(score(metric, labels, [constant / 50] * 100) for constant in range(250))
+        assert chance(metric, 0) == 0
+        assert -1 < best <= 1e-9
+
+
+def test_errors_are_kept_as_the_metric_needs_them():
+    assert errors("accuracy", [0, 1, 2], [0, 2, 0]) == (0, 1, 1)
+    assert errors("macro_f1", [0, 1, 2], [0, 2, 0]) == (0, 1, -2)
+    assert errors("mean_squared_error", [0.5], [0.25]) == (-0.25,)
+
+
 def test_three_classes():
     assert score("accuracy", [0, 1, 2, 2], [0, 2, 2, 1]) == 50
 
@@ -206,6 +333,12 @@ def test_metrics_import_nothing_heavy():
         ("accuracy_f1", 2, 50),
         ("pearson_spearman", 0, 0),
         ("accuracy", 0, 0),
+        ("macro_f1", 4, 25),
+        ("matthews", 4, 0),
+        ("exact_match", 4, 25),
+        ("exact_match", 0, 0),
+        ("mean_squared_error", 0, 0),
+        ("mean_absolute_error", 0, 0),
     ],
 )
 def test_a_guess(metric, classes, points):
