@@ -7,7 +7,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def worker() -> list[Diagnosis]:
         try:
             with Worker(Path(folder) / "log", standard.conditions.threads) as process:
                 found += _confinement(process.confinement)
-                speed = calibrate(process, asdict(standard))
+                speed = calibrate(process, standard)
         except WorkerFailure as failure:
             return [
                 *found,

@@ -7,10 +7,9 @@ another process, so that nothing does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from elue.conformance.check import Answer, Failed, Subject
-from elue.protocol import Prediction, Step
+from elue.protocol import Prediction
 
 
 def _backwards(subject: Subject) -> list[Answer]:
@@ -43,24 +42,8 @@ def elsewhere(name: str, subject: Subject) -> Sequence[Sequence[Answer]]:
     return found
 
 
-def to_plain(answers: Sequence[Sequence[Answer]]) -> list[list[dict[str, Any]]]:
-    """Answers as plain data, to go from one process to another."""
-    return [[_plain(answer.prediction) | {"flops": answer.flops} for answer in row] for row in answers]
-
-
-def from_plain(plain: Sequence[Sequence[dict[str, Any]]]) -> list[list[Answer]]:
-    """Answers from plain data. Raises KeyError or TypeError for anything else."""
-    return [[_answer(**entry) for entry in row] for row in plain]
-
-
-def _plain(prediction: Prediction) -> dict[str, Any]:
-    return {
-        "value": float(prediction.value),
-        "scores": [float(score) for score in prediction.scores],
-        "trace": [[step.unit, list(step.shape), step.times] for step in prediction.trace],
-    }
-
-
-def _answer(value: float, scores: list[float], trace: list[list[Any]], flops: int | None) -> Answer:
-    steps = tuple(Step(unit, tuple(shape), times) for unit, shape, times in trace)
-    return Answer(Prediction(value, tuple(scores), steps), flops)
+def to_plain(answer: Answer) -> Answer:
+    """The same answer with numbers of Python's own, to go from one process to another."""
+    told = answer.prediction
+    scores = tuple(float(score) for score in told.scores)
+    return Answer(Prediction(float(told.value), scores, tuple(told.trace)), answer.flops)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from elue.conformance.afresh import PASSES
-from elue.conformance.check import Result
+from elue.conformance.check import Answer, Result
+from elue.conformance.inside import AskAfresh, CheckOne
 from elue.conformance.suite import CHECKS
 from elue.errors import ElueError
 from elue.meter.profile import Profile
 from elue.methods.registry import MethodSource
+from elue.protocol import Sample
 from elue.tasks import TaskData
+from elue.worker import frames
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import START_SECONDS, Worker
 
@@ -44,11 +46,7 @@ def examine(examination: Examination) -> Iterator[Result]:
     or loaded fails once, and the rest is skipped. Raises ElueError where the method does not serve the task, or
     reports a mistake of the user's.
     """
-    asked: dict[str, Any] = {
-        "samples": [asdict(s) | {"id": secrets.token_hex(8)} for s in examination.data.samples],
-        "weights": _path(examination.weights),
-        "seed": examination.seed,
-    }
+    samples = tuple(replace(sample, id=secrets.token_hex(8)) for sample in examination.data.samples)
     worker: Worker | None = None
     with tempfile.TemporaryDirectory(prefix="elue-check-") as folder:
         log = Path(folder) / "log"
@@ -63,13 +61,10 @@ def examine(examination: Examination) -> Iterator[Result]:
                         yield from (Result(c.name, c.reason, "skip", "the method does not load") for c in rest)
                         return
                 try:
-                    elsewhere = _elsewhere(examination, check.name, asked, log) if check.name in PASSES else None
-                    seconds = examination.seconds
-                    answer = worker.call("check", seconds, check=check.name, elsewhere=elsewhere, **asked)
-                    outcome = answer.get("outcome")
-                    if outcome not in ("pass", "fail", "skip"):
-                        raise WorkerFailure("invalid", f"reported {outcome!r} as an outcome")
-                    yield Result(check.name, check.reason, outcome, str(answer.get("detail", "")))
+                    elsewhere = _elsewhere(examination, check.name, samples, log) if check.name in PASSES else None
+                    asked = CheckOne(check.name, samples, _path(examination.weights), examination.seed, elsewhere)
+                    found = worker.call(asked, examination.seconds)
+                    yield Result(check.name, check.reason, found.outcome, found.detail)
                 except WorkerFailure as failure:
                     yield Result(check.name, check.reason, "fail", f"{failure.status}: {failure.reason}")
                     worker.close()
@@ -79,11 +74,14 @@ def examine(examination: Examination) -> Iterator[Result]:
                 worker.close()
 
 
-def _elsewhere(examination: Examination, check: str, asked: dict[str, Any], log: Path) -> Any:
+def _elsewhere(
+    examination: Examination, check: str, samples: tuple[Sample, ...], log: Path
+) -> tuple[tuple[Answer, ...], ...]:
     """What a check compares with, from a worker of its own. Raises WorkerFailure where there is nothing to be had."""
     worker = _started(examination, log)
     try:
-        return worker.call("ask_afresh", examination.seconds, check=check, **asked).get("answers")
+        asked = AskAfresh(check, samples, _path(examination.weights), examination.seed)
+        return worker.call(asked, examination.seconds).answers
     except WorkerFailure as failure:
         raise WorkerFailure(failure.status, f"loaded anew: {failure.reason}") from None
     finally:
@@ -96,19 +94,13 @@ def _started(examination: Examination, log: Path) -> Worker:
     worker = Worker(log, examination.profile.conditions.threads, sees=sees, module=INSIDE)
     try:
         info = examination.data.spec.info()
-        worker.call(
-            "open",
-            START_SECONDS,
-            target=examination.method.address,
-            task=asdict(info),
-            profile=asdict(examination.profile),
-        )
+        worker.call(frames.Open(examination.method.address, info, examination.profile), START_SECONDS)
         weights = _path(examination.weights)
-        unsupported = worker.call("points", START_SECONDS, weights=weights)["unsupported"]
+        unsupported = worker.call(frames.Points(weights), START_SECONDS).unsupported
         if unsupported:
             message = f"'{examination.method.name}' does not serve '{info.name}': {unsupported}"
             raise ElueError("unsupported", message, "Choose another --task.")
-        worker.call("load", START_SECONDS, weights=weights, seed=examination.seed)
+        worker.call(frames.Load(weights, examination.seed), START_SECONDS)
     except BaseException:
         worker.close()
         raise

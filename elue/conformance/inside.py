@@ -2,42 +2,78 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from elue.conformance import afresh
-from elue.conformance.check import Failed, Subject
+from elue.conformance.check import Answer, Failed, Subject
 from elue.conformance.suite import run
 from elue.protocol import Sample
+from elue.worker.frames import Call
 from elue.worker.inside.answers import Invalid
 from elue.worker.inside.service import Service
 from elue.worker.inside.serving import main
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How a check ended: see `elue.conformance.Result`."""
+
+    outcome: Literal["pass", "fail", "skip"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOne(Call[Checked]):
+    """Run one conformance check; `elsewhere` is what `AskAfresh` gave in another worker."""
+
+    check: str
+    samples: tuple[Sample, ...]
+    weights: str | None
+    seed: int
+    elsewhere: tuple[tuple[Answer, ...], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a check compares with: for each of a few points an answer a sample."""
+
+    answers: tuple[tuple[Answer, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskAfresh(Call[Asked]):
+    """Ask for what a check compares with."""
+
+    check: str
+    samples: tuple[Sample, ...]
+    weights: str | None
+    seed: int
+
+
 class Examiner(Service):
     """The calls of `elue check`, beside those of an evaluation."""
 
-    def check(
-        self, check: str, samples: list[dict[str, Any]], weights: str | None, seed: int, elsewhere: list[Any] | None
-    ) -> dict[str, Any]:
-        """Run one conformance check on the loaded model; `elsewhere` is what `ask_afresh` gave in another worker."""
-        subject = self._subject(samples, weights, seed)
-        if elsewhere is not None:
-            subject.elsewhere = afresh.from_plain(elsewhere)
-        return asdict(run(check, subject))
+    def check_one(self, asked: CheckOne) -> Checked:
+        """Run one conformance check on the loaded model."""
+        subject = self._subject(asked.samples, asked.weights, asked.seed)
+        subject.elsewhere = asked.elsewhere
+        result = run(asked.check, subject)
+        return Checked(result.outcome, result.detail)
 
-    def ask_afresh(self, check: str, samples: list[dict[str, Any]], weights: str | None, seed: int) -> dict[str, Any]:
-        """What a conformance check compares with, by the loaded model that has been asked nothing yet."""
+    def ask_afresh(self, asked: AskAfresh) -> Asked:
+        """What a check compares with, by the loaded model that has been asked nothing yet."""
         try:
-            return {"answers": afresh.to_plain(afresh.ask(check, self._subject(samples, weights, seed)))}
+            answers = afresh.ask(asked.check, self._subject(asked.samples, asked.weights, asked.seed))
         except Failed as failed:
             raise Invalid(str(failed)) from None
+        return Asked(tuple(tuple(map(afresh.to_plain, row)) for row in answers))
 
-    def _subject(self, samples: list[dict[str, Any]], weights: str | None, seed: int) -> Subject:
-        inputs = tuple(Sample(**sample) for sample in samples)
+    def _subject(self, samples: Sequence[Sample], weights: str | None, seed: int) -> Subject:
         folder = None if weights is None else Path(weights)
-        return Subject(self.method, self.task, inputs, folder, seed, self.profile, self.model)
+        return Subject(self.method, self.task, tuple(samples), folder, seed, self.profile, self.model)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from elue.protocol import Knob
 from elue.record import files as records
 from elue.record.files import Identity
 from elue.record.schema import Record
+from elue.worker import frames
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import START_SECONDS, Worker
 
@@ -87,12 +89,11 @@ def describe(method: MethodSource) -> list[dict[str, Any]]:
         log = Path(folder) / "log"
         try:
             with Worker(log, sees=method.code) as worker:
-                answer = worker.call("describe", START_SECONDS, target=method.address)
+                answer = worker.call(frames.Describe(method.address), START_SECONDS)
         except WorkerFailure as failure:
             message = f"Method '{method.name}' is broken: {failure.reason}."
             raise ElueError("broken_method", message) from None
-    options: list[dict[str, Any]] = answer["options"]
-    return options
+    return [asdict(option) for option in answer.options]
 
 
 def _given_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
@@ -110,16 +111,16 @@ def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
     try:
         with evaluation.worker() as worker:
             open_method(worker, evaluation)
-            answer = worker.call("points", START_SECONDS, weights=folder(evaluation.weights))
+            answer = worker.call(frames.Points(folder(evaluation.weights)), START_SECONDS)
     except WorkerFailure as failure:
         message = f"Method '{name}' {failure.status} before its first run: {failure.reason}."
         raise ElueError("method_failed", message, f"Its log is {evaluation.log}.") from None
-    if answer["unsupported"]:
-        raise ElueError("unsupported", f"'{name}' does not serve '{task}': {answer['unsupported']}")
-    if not answer["points"]:
+    if answer.unsupported:
+        raise ElueError("unsupported", f"'{name}' does not serve '{task}': {answer.unsupported}")
+    if not answer.points:
         raise ElueError("no_points", f"'{name}' offers no operating points for '{task}'.", "Give --point k=v.")
     try:
-        return [knobs.settled(evaluation.method.knobs, point) for point in answer["points"]]
+        return [knobs.settled(evaluation.method.knobs, point) for point in answer.points]
     except ElueError as error:
         message = f"Method '{name}' breaks its own declaration of knobs: {error}"
         raise ElueError("broken_method", message, "Mend its knobs, or its points.") from None

@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from annotated_types import Ge, Lt, MaxLen
+
+Count = Annotated[int, Ge(0), Lt(2**63)]
+"""FLOPs, calls, elements, numbers of things: more would not fit the records."""
+Calls = Annotated[Mapping[Annotated[str, MaxLen(200)], Count], MaxLen(10_000)]
+"""Numbers of calls by operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +23,13 @@ class Counts:
     `unknown` counts calls without a rule, `registered` those that a formula of the plugin's own priced, by operator.
     """
 
-    flops: int = 0
-    matmul_flops: int = 0
-    params_touched: int = 0
-    bytes_read: int = 0
-    bytes_written: int = 0
-    unknown: Mapping[str, int] = field(default_factory=dict)
-    registered: Mapping[str, int] = field(default_factory=dict)
+    flops: Count = 0
+    matmul_flops: Count = 0
+    params_touched: Count = 0
+    bytes_read: Count = 0
+    bytes_written: Count = 0
+    unknown: Calls = field(default_factory=dict)
+    registered: Calls = field(default_factory=dict)
 
     def __add__(self, other: Counts) -> Counts:
         return total([self, other])

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
@@ -148,12 +147,6 @@ def parse(text: str, source: str) -> Profile:
     table = operator_table()
     digest = _digest(name, conditions, costs, reference, table.digest)
     return Profile(name, title, conditions, costs, reference, table.version, table.digest, digest)
-
-
-def from_parts(parts: Mapping[str, Any]) -> Profile:
-    """The profile that `dataclasses.asdict` took apart."""
-    kinds = {"conditions": Conditions, "costs": Costs, "reference": Reference}
-    return Profile(**{**parts, **{name: kind(**parts[name]) for name, kind in kinds.items()}})
 
 
 def _digest(name: str, conditions: Conditions, costs: Costs, reference: Reference, operators: str) -> str:

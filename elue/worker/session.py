@@ -9,19 +9,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from elue.errors import ElueError
-from elue.worker import frames as schemas
 from elue.worker import wire
 from elue.worker.confinement import watch
 from elue.worker.confinement.sandbox import MEANS, Limits
 from elue.worker.confinement.view import view
 from elue.worker.confinement.watch import Usage as Usage
+from elue.worker.decoding import Fault, decode
 from elue.worker.failure import WorkerFailure
+from elue.worker.frames import Call, Hello, Ready, Reply, Request, Trouble, answer_of, name_of
 
+Frame = TypeVar("Frame")
 START_SECONDS = 300.0
 """How long a worker may take to import its plugin, or to load its weights."""
 
@@ -75,15 +76,16 @@ class Worker:
                 start_new_session=True,
             )
         shown = [str(path.absolute()) for path in sees]
-        masks = list(view(self._home.name, shown, self._hides).masks)
+        masks = view(self._home.name, shown, self._hides).masks
+        self.confinement: dict[str, Any] = {}
         try:
-            self._send({"limits": asdict(self._limits), "sees": shown, "hides": masks, "means": list(means)})
-            self.confinement: dict[str, Any] = self._receive(START_SECONDS, "start").get("confinement", {})
+            self._send(Hello(self._limits, tuple(shown), tuple(masks), tuple(means)))
+            self.confinement.update(self._receive(Ready, START_SECONDS, "start").confinement)
         except BaseException:
             self.close()
             raise
 
-    def call(self, name: str, seconds: float, **arguments: Any) -> dict[str, Any]:
+    def call(self, asked: Call[Frame], seconds: float) -> Frame:
         """Call the worker and wait for its answer.
 
         Raises WorkerFailure when the plugin fails, hangs, dies or answers nonsense, and ElueError when the plugin
@@ -91,13 +93,14 @@ class Worker:
         """
         if wire.waiting(self._channel):
             raise WorkerFailure(*self._stray())
-        self._send({"call": name, **arguments})
-        answer = self._receive(seconds, name)
-        self._judge(answer.pop("sought", ()))
-        if "error" in answer:
-            raise _failure(answer["error"])
-        wrong = schemas.fault(name, answer)
-        if wrong:
+        name = name_of(type(asked))
+        self._send(Request(name, asked))
+        reply = self._receive(Reply, seconds, name)
+        self._judge(reply.sought)
+        if reply.error is not None:
+            raise _failure(reply.error)
+        answer = _decoded(answer_of(type(asked)), reply.answer, name)
+        if wrong := asked.fault(answer):
             raise WorkerFailure("invalid", f"sent no answer to '{name}' ({wrong})")
         return answer
 
@@ -126,15 +129,15 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, frame: Any) -> None:
         try:
-            wire.send(self._channel, message)
+            wire.send(self._channel, frame)
         except wire.Closed:
             raise WorkerFailure(*self._death()) from None
 
-    def _receive(self, seconds: float, name: str) -> dict[str, Any]:
+    def _receive(self, kind: type[Frame], seconds: float, name: str) -> Frame:
         try:
-            return wire.receive(self._channel, seconds, self._look)
+            return _decoded(kind, wire.receive(self._channel, seconds, self._look), name)
         except wire.Timeout:
             raise WorkerFailure("timeout", f"no answer to '{name}' within {seconds:g} s") from None
         except wire.Closed:
@@ -162,13 +165,13 @@ class Worker:
         if watch.size(self._home.name) > self._limits.disk:
             raise WorkerFailure("crashed", f"wrote more than {self._limits.disk / 2**20:g} MiB of files")
 
-    def _judge(self, sought: Any) -> None:
+    def _judge(self, sought: Sequence[str]) -> None:
         """Raise WorkerFailure where a plugin asked for a file that exists and is not its to see.
 
         Libraries look for files that need not be there, and read the system's: neither says anything.
         """
-        for path in sought if isinstance(sought, list) else ():
-            if not isinstance(path, str) or "\0" in path or path.startswith(_ANYONES):
+        for path in sought:
+            if "\0" in path or path.startswith(_ANYONES):
                 continue
             hidden = any(path == each or path.startswith(f"{each}/") for each in self._hides)
             if hidden or Path(path).is_file():
@@ -191,14 +194,18 @@ class Worker:
         return "crashed", f"the worker ended with exit code {code}"
 
 
-def _failure(error: Any) -> Exception:
-    """The exception an error frame stands for."""
-    fields = error if isinstance(error, dict) else {}
-    status, message = fields.get("status"), str(fields.get("message"))[:1000]
-    if status == "user":
-        return ElueError(str(fields.get("code"))[:100], message, str(fields.get("hint", ""))[:1000])
-    known = ("failed", "invalid", "forbidden")
-    return WorkerFailure(status, message) if status in known else WorkerFailure("invalid", "sent an unknown error")
+def _decoded(kind: type[Frame], sent: Any, name: str) -> Frame:
+    try:
+        return decode(kind, sent)
+    except Fault as fault:
+        raise WorkerFailure("invalid", f"sent no answer to '{name}' ({fault})") from None
+
+
+def _failure(trouble: Trouble) -> Exception:
+    """The exception that trouble stands for."""
+    if trouble.status == "user":
+        return ElueError(trouble.code, trouble.message, trouble.hint)
+    return WorkerFailure(trouble.status, trouble.message)
 
 
 def _signal(number: int) -> str:

@@ -10,8 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from elue.worker.decoding import plain
+
 LIMIT = 64 * 2**20
 """Largest frame in bytes that either side accepts."""
+MOST = {"lists and objects": (b"[{", 2**20), "names": (b":", 2**20), "values": (b",", 2**23)}
+"""What a frame may hold at most, by the signs it is counted by: read, each takes many times its bytes."""
 
 _HEADER = struct.Struct(">I")
 _LOOK = 0.5
@@ -29,9 +33,12 @@ class Closed(WireError):
     """The other side is gone."""
 
 
-def send(channel: socket.socket, message: dict[str, Any]) -> None:
-    """Send one frame. Raises ValueError for NaN or infinity, Closed if the other side is gone."""
-    body = json.dumps(message, allow_nan=False).encode()
+def send(channel: socket.socket, message: Any) -> None:
+    """Send one frame: a dataclass, or what JSON knows; it may hold dataclasses.
+
+    Raises ValueError for NaN or infinity, Closed if the other side is gone.
+    """
+    body = json.dumps(message, allow_nan=False, default=plain).encode()
     if len(body) > LIMIT:
         raise ValueError(f"frame of {len(body)} bytes exceeds {LIMIT}")
     try:
@@ -45,13 +52,16 @@ def receive(
 ) -> dict[str, Any]:
     """Receive one frame, waiting at most `seconds` for all of it; `meanwhile` is called twice a second of waiting.
 
-    Raises Timeout, Closed, or WireError for an oversized frame or one that is not a strict JSON object.
+    Raises Timeout, Closed, or WireError for a frame that holds too much, or that is not a strict JSON object.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     (length,) = _HEADER.unpack(_exactly(channel, _HEADER.size, deadline, meanwhile))
     if length > LIMIT:
         raise WireError(f"a frame of {length} bytes, more than the {LIMIT} allowed")
     body = _exactly(channel, length, deadline, meanwhile)
+    for what, (signs, most) in MOST.items():
+        if sum(body.count(sign) for sign in signs) > most:
+            raise WireError(f"a frame of more than {most} {what}")
     try:
         message = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -76,7 +86,9 @@ def drain(channel: socket.socket, seconds: float) -> None:
         return
 
 
-def _exactly(channel: socket.socket, size: int, deadline: float | None, meanwhile: Callable[[], None] | None) -> bytes:
+def _exactly(
+    channel: socket.socket, size: int, deadline: float | None, meanwhile: Callable[[], None] | None
+) -> bytearray:
     chunks = bytearray()
     looked = time.monotonic()
     while len(chunks) < size:
@@ -97,7 +109,7 @@ def _exactly(channel: socket.socket, size: int, deadline: float | None, meanwhil
         if not chunk:
             raise Closed("the channel was closed")
         chunks += chunk
-    return bytes(chunks)
+    return chunks
 
 
 def _refuse_constant(name: str) -> float:

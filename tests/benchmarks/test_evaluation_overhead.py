@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from elue.meter import profile
 from elue.protocol import Sample, TaskInfo
+from elue.worker import frames
 from elue.worker.inside.plugin import load_method
 from elue.worker.session import Worker
 
@@ -56,20 +56,19 @@ def test_measured_evaluation_costs_at_most_a_quarter_more(tmp_path: Path, one_th
     task = TaskInfo("bench", "classification", ("no", "yes"))
     bare = load_method(f"{file}:Full").load(task, None, 0)
     samples = [Sample(f"{i:016x}", " ".join(["word"] * 32)) for i in range(ROUNDS)]
-    frames = [[asdict(sample)] for sample in samples]
     ratios = []
     with Worker(tmp_path / "log", sees=[file]) as worker:
-        worker.call("open", 300, target=f"{file}:Full", task=asdict(task), profile=asdict(profile.load("elue-1")))
-        worker.call("load", 300, weights=None, seed=0)
-        worker.call("configure", 60, point={}, seed=0)
-        for number, (sample, frame) in enumerate(zip(samples, frames, strict=True)):
+        worker.call(frames.Open(f"{file}:Full", task, profile.load("elue-1")), 300)
+        worker.call(frames.Load(None, 0), 300)
+        worker.call(frames.Configure(({},), 0), 60)
+        for number, sample in enumerate(samples):
             taken = {}
             for side in ("bare", "measured") if number % 2 else ("measured", "bare"):
                 start = time.perf_counter()
                 if side == "bare":
                     bare.predict([sample])
                 else:
-                    worker.call("predict", 60, samples=frame)
+                    worker.call(frames.Predict((sample,)), 60)
                 taken[side] = time.perf_counter() - start
             ratios.append(taken["measured"] / taken["bare"])
     ratio = statistics.median(ratios[ROUNDS // 10 :])

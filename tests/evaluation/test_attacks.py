@@ -22,6 +22,8 @@ from elue.meter import profile
 from elue.methods import registry
 from elue.record.schema import Record
 from elue.worker import wire
+from elue.worker.decoding import plain
+from elue.worker.frames import Request
 from tests.conftest import WritePlugin, WriteTask
 from tests.evaluation.test_execute import Watcher
 
@@ -56,7 +58,7 @@ def test_no_frame_holds_a_label_an_id_or_a_path_of_the_task(
     write_task: WriteTask, write_plugin: WritePlugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All that is sent to the worker is kept, and the worker looks through all that lives in it."""
-    sent: list[dict[str, Any]] = []
+    sent: list[Any] = []
     send = wire.send
     monkeypatch.setattr(wire, "send", lambda channel, message: (sent.append(message), send(channel, message))[1])
     predict = """
@@ -89,8 +91,8 @@ def test_no_frame_holds_a_label_an_id_or_a_path_of_the_task(
     assert [sample.id for sample in evaluation.data.samples] == ["my-id-0", "my-id-1", "my-id-2"]
     (record,) = evaluate.execute(evaluation, evaluate.plan(evaluation), Watcher())
     assert record.status == "ok", record.reason
-    frames = json.dumps(sent)
-    assert sum(message.get("call") == "predict" for message in sent) >= 3
+    frames = json.dumps(sent, default=plain)
+    assert sum(isinstance(message, Request) and message.call == "predict" for message in sent) >= 3
     assert not [needle for needle in ("0.618273", "test.tsv", "my-id") if needle in frames]
 
 
@@ -134,7 +136,7 @@ def test_answering_twice_is_invalid(run: Evaluate, write_plugin: WritePlugin) ->
         import os, stat, struct, threading, time
         there = [fd for fd in range(3, 99) if os.path.exists(f"/proc/self/fd/{fd}")]
         handle = next(fd for fd in there if stat.S_ISSOCK(os.fstat(fd).st_mode))
-        body = b'{"predictions": []}'
+        body = b'{"answer": {}}'
         def later():
             time.sleep(0.2)
             os.write(handle, struct.pack(">I", len(body)) + body)
@@ -156,9 +158,11 @@ def test_an_answer_for_another_sample_is_invalid(run: Evaluate, write_plugin: Wr
         if not hasattr(self, "first"):
             self.first = samples[0].id
             return [Prediction(0)]
-        row = {"id": self.first, "value": 1, "scores": [], "trace": [], "declared": None}
-        answer = {"predictions": [row], "flops": 1, "matmul_flops": 1, "params_touched": 0, "unknown": {}}
-        body = json.dumps({**answer, "registered": {}, "steps": [], "paths": []}).encode()
+        answers = {"values": [1], "traces": [0], "claimed": [None], "ties": []}
+        took = dict.fromkeys(("flops", "matmul_flops", "params_touched", "bytes_read", "bytes_written"), 1)
+        took |= {"unknown": {}, "registered": {}}
+        answer = {"ids": [self.first], "answers": answers, "took": took, "calls": 1}
+        body = json.dumps({"answer": answer | {"news": {"steps": [], "traces": [[]]}}}).encode()
         there = [fd for fd in range(3, 99) if os.path.exists(f"/proc/self/fd/{fd}")]
         handle = next(fd for fd in there if stat.S_ISSOCK(os.fstat(fd).st_mode))
         os.write(handle, struct.pack(">I", len(body)) + body)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -76,11 +75,6 @@ def test_tokens_of_the_reference() -> None:
     assert reference.tokens("words it's") == 2 + 2 + 3
     assert reference.tokens("a", "b") == 3 + 2
     assert reference.tokens("a " * 50) == 10
-
-
-def test_a_profile_survives_being_taken_apart() -> None:
-    loaded = profile.load("elue-1-batch")
-    assert profile.from_parts(asdict(loaded)) == loaded
 
 
 def test_profile_from_a_file(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ import contextlib
 import sqlite3
 import textwrap
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from elue.meter import profile
-from elue.protocol import TaskInfo
+from elue.protocol import Sample, TaskInfo
+from elue.worker import frames
 from elue.worker.confinement import seccomp
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import Worker
@@ -121,20 +121,20 @@ DEADLY: dict[str, tuple[str, str, str]] = {
     "forks in C": ("C.fork()", "forbidden", "made a system call that a worker may not make"),
     "sends a gigabyte": ("tell(1 << 30, b'')", "invalid", "a frame of 1073741824 bytes, more than"),
     "sends NaN": (
-        "reply(predictions=[row(samples[0].id, float('nan'))], flops=0, matmul_flops=0, params_touched=0, unknown={})",
+        "reply(samples, value=float('nan'))",
         "invalid",
         "NaN is not a number",
     ),
     "sends infinity": (
-        "reply(predictions=[row(samples[0].id, '1e999')], flops=0, matmul_flops=0, params_touched=0, unknown={})",
+        "reply(samples, value='1e999')",
         "invalid",
         "finite",
     ),
     "sends a frame that is no object": ("tell(5, b'[1,2]')", "invalid", "not a JSON"),
     "sends a number beyond all": (
-        "reply(predictions=[row(samples[0].id)], flops=2**80, matmul_flops=0, params_touched=0, unknown={})",
+        "reply(samples, flops=2**80)",
         "invalid",
-        "flops",
+        "took.flops: a number of more than 64 bits",
     ),
     "allocates without end": (
         "kept = []\nwhile True: kept.append(bytearray(256 << 20))",
@@ -176,14 +176,15 @@ def tell(length, body):
     os.write(channel(), struct.pack(">I", length) + body)
 
 
-def reply(**answer):
-    body = json.dumps(answer).replace('"1e999"', "1e999").encode()
+def reply(samples, value=0, flops=0):
+    answers = {{"values": [value], "traces": [0], "claimed": [None], "ties": []}}
+    took = dict.fromkeys(("flops", "matmul_flops", "params_touched", "bytes_read", "bytes_written"), 0)
+    took |= {{"flops": flops, "unknown": {{}}, "registered": {{}}}}
+    news = {{"steps": [], "traces": [[]]}}
+    answer = {{"ids": [samples[0].id], "answers": answers, "took": took, "calls": 0, "news": news}}
+    body = json.dumps({{"answer": answer}}).replace('"1e999"', "1e999").encode()
     tell(len(body), body)
     os._exit(0)
-
-
-def row(id, value=0):
-    return {{"id": id, "value": value, "scores": [], "trace": [], "declared": None}}
 
 
 class Model:
@@ -235,23 +236,22 @@ class Attacked:
             hides = [self.folder / "tasks", self.folder / "runs"]
             limits = sandbox_limits()
             self._worker = Worker(self.folder / "logs" / "log", limits=limits, sees=[self.plugin], hides=hides)
-            task = asdict(TaskInfo("mine", "classification", ("a", "b")))
+            task = TaskInfo("mine", "classification", ("a", "b"))
             target = f"{self.plugin}:Attacker"
-            self._worker.call("open", 300.0, target=target, task=task, profile=asdict(profile.load("elue-1")))
-            self._worker.call("load", 300.0, weights=None, seed=0)
+            self._worker.call(frames.Open(target, task, profile.load("elue-1")), 300.0)
+            self._worker.call(frames.Load(None, 0), 300.0)
         return self._worker
 
-    def predict(self, name: str, seconds: float = 20.0) -> dict[str, Any]:
+    def predict(self, name: str, seconds: float = 20.0) -> frames.Predicted:
         worker, number = self.worker(), self.names.index(name) + 1 if name else 0
-        worker.call("configure", 20.0, point={"does": number}, seed=0)
-        sample = {"id": "ab12", "text": "a text", "pair": None}
-        return worker.call("predict", seconds, samples=[sample])
+        worker.call(frames.Configure(({"does": number},), 0), 20.0)
+        return worker.call(frames.Predict((Sample("ab12", "a text"),)), seconds)
 
     def mend(self) -> None:
         """Put back what an attack replaced, so that the next one can be told apart."""
         worker = self.worker()
         with contextlib.suppress(WorkerFailure):
-            worker.call("configure", 20.0, point={"does": -1}, seed=0)
+            worker.call(frames.Configure(({"does": -1},), 0), 20.0)
 
     def close(self) -> None:
         if self._worker is not None:
@@ -300,7 +300,7 @@ def test_after_attacks_nothing_is_harmed(attacked: Attacked) -> None:
     assert (attacked.folder / "runs" / RECORD).read_text() == '{"a": "record"}'
     with sqlite3.connect(attacked.folder / DATABASE) as connection:
         assert connection.execute("SELECT key FROM runs").fetchall() == [("kept",)]
-    assert attacked.predict("")["flops"] == 2 * 8 * 8 * 8
+    assert attacked.predict("").took.flops == 2 * 8 * 8 * 8
 
 
 @pytest.mark.parametrize("name", DEADLY)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from elue.meter import profile
-from elue.protocol import TaskInfo
+from elue.protocol import Sample, TaskInfo
+from elue.worker import frames
 from elue.worker.session import Worker
 from tests.conftest import WritePlugin
 
@@ -39,14 +39,13 @@ def test_cpu_seconds_of_all_threads_and_the_peak_of_memory(tmp_path: Path, write
     task = TaskInfo("usage", "classification", ("no", "yes"))
     plugin = write_plugin(predict=PREDICT, before=BEFORE)
     with Worker(tmp_path / "log", sees=[plugin]) as worker:
-        target, parts = f"{plugin}:Toy", asdict(profile.load("elue-1"))
-        worker.call("open", 300, target=target, task=asdict(task), profile=parts)
-        worker.call("load", 300, weights=None, seed=0)
-        worker.call("configure", 60, point={}, seed=0)
+        worker.call(frames.Open(f"{plugin}:Toy", task, profile.load("elue-1")), 300)
+        worker.call(frames.Load(None, 0), 300)
+        worker.call(frames.Configure(({},), 0), 60)
 
         def spent(does: str) -> tuple[float, int]:
             before = worker.usage()
-            worker.call("predict", 60, samples=[{"id": "x", "text": does, "pair": None}])
+            worker.call(frames.Predict((Sample("x", does),)), 60)
             after = worker.usage()
             assert None not in (before.cpu_seconds, after.cpu_seconds, before.peak_memory, after.peak_memory)
             return after.cpu_seconds - before.cpu_seconds, after.peak_memory - before.peak_memory  # type: ignore[operator]

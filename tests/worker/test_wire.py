@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -59,3 +61,39 @@ def test_a_closed_end_is_told_apart(ends: tuple[socket.socket, socket.socket]) -
     ends[0].close()
     with pytest.raises(wire.Closed):
         wire.receive(ends[1], 5)
+
+
+GREEDY = {
+    "empty lists": ("[],", "lists and objects"),
+    "empty objects": ("{},", "lists and objects"),
+    "objects in objects": ('{"a":{"b":1}},', "lists and objects"),
+    "small floats": ("1.5,", None),
+    "short texts": ('"\u00e9\u00e9",', None),
+}
+
+
+@pytest.mark.parametrize("name", GREEDY)
+def test_a_frame_takes_little_more_than_its_bytes(name: str) -> None:
+    """16 MiB of small things that a plugin sends, read in a process of its own: what it takes beyond what it had."""
+    part, refused = GREEDY[name]
+    code = f"""
+import resource, socket, struct, threading
+from elue.worker import wire
+from elue.worker.decoding import Fault, decode
+from elue.worker.frames import Reply, Swept
+part = {part!r}
+body = ('{{"answer": {{"points": [' + part * (16 * 2**20 // len(part.encode())) + '0]}}}}').encode()
+here, there = socket.socketpair()
+threading.Thread(target=there.sendall, args=(struct.pack(">I", len(body)) + body,), daemon=True).start()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+said = ""
+try:
+    decode(Swept, decode(Reply, wire.receive(here)).answer)
+except (wire.WireError, Fault) as error:
+    said = str(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, said, sep="|")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    mebibytes, _, said = done.stdout.strip().partition("|")
+    assert (refused or "ids: not there") in said
+    assert int(mebibytes) < 400

@@ -22,6 +22,7 @@ from elue.evaluation.recording import Found, Measured
 from elue.evaluation.request import Evaluation
 from elue.meter.counts import Counts
 from elue.record.schema import Flag
+from elue.worker.frames import Configure
 from elue.worker.session import Worker
 
 
@@ -47,8 +48,7 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
     answers, ties = measured.answers, measured.ties
     started = context.of_share(Auditor).started()
     worker, machine = started.worker, started.found
-    point, seed = dict(run.identity.point), evaluation.seed
-    worker.call("configure", evaluation.sample_seconds, point=point, seed=seed)
+    worker.call(Configure((run.identity.point,), evaluation.seed), evaluation.sample_seconds)
     known = KnownTraces()
     first, spent = _ask(context, worker, places, known)
     second, more = _ask(context, worker, places, known)

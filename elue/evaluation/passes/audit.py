@@ -15,10 +15,11 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from elue.evaluation.passes import checks, effort
+from elue.evaluation.passes import effort
 from elue.evaluation.passes.context import Context, Started, start
 from elue.evaluation.passes.observed import Observation, observe
 from elue.evaluation.passes.traces import KnownTraces
+from elue.evaluation.passes.values import close
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Ties
 from elue.evaluation.request import Evaluation
@@ -26,6 +27,7 @@ from elue.protocol import Step, Trace
 from elue.record.schema import Flag
 from elue.record.trace import step_text
 from elue.worker.failure import WorkerFailure
+from elue.worker.frames import Configure
 from elue.worker.session import Worker
 
 ENOUGH = 12
@@ -125,7 +127,7 @@ def check(
         else:
             matched.append(told)
         value = answers.values[place]
-        if not checks.close(value, alone.value):
+        if not close(value, alone.value):
             if not {value, alone.value} <= alone.ties & ties.get(place, frozenset()):
                 reason = f"answered {value:g} in a batch and {alone.value:g} alone"
                 raise WorkerFailure("invalid", f"{_name(evaluation, place)}: {reason}")
@@ -148,7 +150,7 @@ def _observe(context: Context, run: PlannedRun, worker: Worker) -> Iterator[Alon
     evaluation, known = context.evaluation, KnownTraces()
     seconds, size, info = evaluation.sample_seconds, len(evaluation.data.samples), evaluation.data.spec.info()
     wanted = size if evaluation.audit is None else min(evaluation.audit, size)
-    worker.call("configure", seconds, point=dict(run.identity.point), seed=evaluation.seed)
+    worker.call(Configure((run.identity.point,), evaluation.seed), seconds)
     for place in random.Random(secrets.randbits(128)).sample(range(size), wanted):
         context.go_on()
         observation = observe(worker, context.veiled(place), seconds, info, known)

@@ -7,18 +7,19 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from elue.evaluation.passes import checks
 from elue.evaluation.passes.traces import KnownTraces
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.request import Evaluation, Progress
 from elue.protocol import Sample
+from elue.worker import frames
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import START_SECONDS, Worker
 
+Answer = TypeVar("Answer")
 FIRST, MOST = 8, 1024
 """Samples in the first batch, and at most in any."""
 SECONDS = 10.0
@@ -58,8 +59,8 @@ def start(evaluation: Evaluation, first: Errand | None = None, between: Errand |
         if between:
             found = between(worker, evaluation)
         weights = folder(evaluation.weights)
-        answer = worker.call("load", START_SECONDS, weights=weights, seed=evaluation.seed)
-        return Started(worker, environment, frozenset(map(str, answer["offers"])), found)
+        answer = worker.call(frames.Load(weights, evaluation.seed), START_SECONDS)
+        return Started(worker, environment, frozenset(answer.offers), found)
     except BaseException:
         worker.close()
         raise
@@ -67,15 +68,8 @@ def start(evaluation: Evaluation, first: Errand | None = None, between: Errand |
 
 def open_method(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
     """Import the plugin in the worker; returns the environment it runs in."""
-    answer = worker.call(
-        "open",
-        START_SECONDS,
-        target=evaluation.method.address,
-        task=asdict(evaluation.data.spec.info()),
-        profile=asdict(evaluation.profile),
-    )
-    environment: dict[str, Any] = answer["environment"]
-    return environment
+    opening = frames.Open(evaluation.method.address, evaluation.data.spec.info(), evaluation.profile)
+    return dict(worker.call(opening, START_SECONDS).environment)
 
 
 def folder(weights: Path | None) -> str | None:
@@ -128,23 +122,12 @@ class Context:
             raise WorkerFailure("invalid", "offers no traces that can be priced; use --measure observed")
         return self.evaluation.measure != "observed" and self.offers("rehearse")
 
-    def configure(self, run: PlannedRun) -> int:
-        """Set the operating point of a run; returns the parameters in force there."""
+    def configure(self, *runs: PlannedRun) -> tuple[int, ...]:
+        """Set the operating point of a run, or those of many for one pass; returns the parameters in force at each."""
         seconds, seed = self.evaluation.sample_seconds, self.evaluation.seed
         self.traces = KnownTraces(self.traces.rehearsed)
-        answer = self.worker.call("configure", seconds, point=dict(run.identity.point), seed=seed)
-        return checks.count(answer, "params_total")
-
-    def configure_sweep(self, runs: Sequence[PlannedRun]) -> list[int]:
-        """Set the operating points of many runs for one pass; returns the parameters in force at each."""
-        seconds, seed = self.evaluation.sample_seconds, self.evaluation.seed
-        self.traces = KnownTraces(self.traces.rehearsed)
-        points = [dict(run.identity.point) for run in runs]
-        answer = self.worker.call("configure_sweep", seconds * len(points), points=points, seed=seed)
-        totals = answer.get("params_total")
-        if not isinstance(totals, list) or len(totals) != len(runs):
-            raise WorkerFailure("invalid", f"reported {totals!r} where counts of parameters belong")
-        return [checks.count({"params_total": total}, "params_total") for total in totals]
+        points = tuple(run.identity.point for run in runs)
+        return self.worker.call(frames.Configure(points, seed), seconds * len(points)).params_total
 
     def order(self) -> list[int]:
         """Places of all samples, shuffled, so that where a sample stands tells nothing."""
@@ -162,23 +145,23 @@ class Context:
         if self.stop.is_set():
             raise WorkerFailure("crashed", "the evaluation was stopped")
 
-    def batches(self, call: str, places: Sequence[int]) -> Iterator[tuple[Sequence[int], dict[str, Any]]]:
+    def batches(
+        self, call: Callable[[tuple[Sample, ...]], frames.Call[Answer]], places: Sequence[int]
+    ) -> Iterator[tuple[Sequence[int], Answer]]:
         """Put these samples to the worker many at a time; yields the places of a batch and the worker's answer.
 
         Batches begin small and grow while they take seconds only, so that the deadline of each stays near what it
-        needs. Raises WorkerFailure unless the answer is for these very samples.
+        needs.
         """
         limit, size, begin, pace = self.evaluation.sample_seconds, FIRST, 0, None
         while begin < len(places):
             self.go_on()
             batch = places[begin : begin + size]
-            samples = [self.veiled(place) for place in batch]
+            samples = tuple(self.veiled(place) for place in batch)
             seconds = limit * len(batch) if pace is None else limit + 20 * pace * len(batch)
             clock = time.monotonic()
-            answer = self.worker.call(call, seconds, samples=[asdict(sample) for sample in samples])
+            answer = self.worker.call(call(samples), seconds)
             pace = (time.monotonic() - clock) / len(batch)
-            if answer.get("ids") != [sample.id for sample in samples]:
-                raise WorkerFailure("invalid", "answered missing, repeated or unknown ids")
             yield batch, answer
             begin += len(batch)
             size = max(1, min(MOST, 16 * size, int(SECONDS / max(pace, 1e-6))))

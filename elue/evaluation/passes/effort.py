@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from elue.evaluation.passes import checks
 from elue.evaluation.request import Evaluation
+from elue.meter.profile import Profile
 from elue.record.schema import Flag
+from elue.worker.frames import Calibrate, Exercised
 from elue.worker.session import START_SECONDS, Worker
 
 FACTOR = 2.5
@@ -17,7 +17,6 @@ CALLS = 40
 """Calls of operators that a sample may take besides, to be read, cut into tokens, decided on and answered."""
 SLACK = 0.25
 """Seconds a run may take besides: clocks tick, libraries set themselves up."""
-_ROUNDS = {"calls": 150, "arithmetic": 20, "weights": 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +51,39 @@ class Calibration:
         return self.call * calls + self.flop * work.flops + self.param * work.params
 
 
-def calibrate(worker: Worker, profile: dict[str, Any]) -> Calibration | None:
-    """Run three static sizes in a worker that has no plugin yet, under a profile (as a dict).
+def calibrate(worker: Worker, profile: Profile) -> Calibration | None:
+    """Run three static sizes in a worker that has no plugin yet, under a profile.
 
     None where the system shows no CPU times.
 
     The first is nearly all calls, the second nearly all arithmetic, the third nearly all reading of weights; each gives
     the price of its own, after what the prices before it explain.
     """
-    spent: dict[str, tuple[float, dict[str, int]]] = {}
-    for size, rounds in _ROUNDS.items():
-        worker.call("calibrate", START_SECONDS, size=size, rounds=2, profile=profile)
+    spent: list[tuple[float, Exercised]] = []
+    for exercise in (
+        Calibrate("calls", 150, profile),
+        Calibrate("arithmetic", 20, profile),
+        Calibrate("weights", 10, profile),
+    ):
+        worker.call(replace(exercise, rounds=2), START_SECONDS)
         before = worker.usage().cpu_seconds
-        answer = worker.call("calibrate", START_SECONDS, size=size, rounds=rounds, profile=profile)
+        answer = worker.call(exercise, START_SECONDS)
         after = worker.usage().cpu_seconds
         if before is None or after is None:
             return None
-        spent[size] = after - before, {name: checks.count(answer, name) for name in ("calls", "flops", "params")}
-    seconds, counts = spent["calls"]
-    call = seconds / counts["calls"]
-    seconds, counts = spent["arithmetic"]
-    flop = max(0.0, seconds - call * counts["calls"]) / counts["flops"]
-    seconds, counts = spent["weights"]
-    param = max(0.0, seconds - call * counts["calls"] - flop * counts["flops"]) / counts["params"]
+        spent.append((after - before, answer))
+    (seconds, counts), arithmetic, weights = spent
+    call = seconds / counts.calls
+    seconds, counts = arithmetic
+    flop = max(0.0, seconds - call * counts.calls) / counts.flops
+    seconds, counts = weights
+    param = max(0.0, seconds - call * counts.calls - flop * counts.flops) / counts.params
     return Calibration(call, flop, param)
 
 
 def errand(worker: Worker, evaluation: Evaluation) -> Calibration | None:
     """Calibrate where the compute audits are to be made."""
-    return calibrate(worker, asdict(evaluation.profile)) if evaluation.repeat else None
+    return calibrate(worker, evaluation.profile) if evaluation.repeat else None
 
 
 def unexplained(seconds: float, work: Work, calibration: Calibration) -> Flag | None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import random
-from typing import Any
-
-from pydantic import ValidationError
+from dataclasses import asdict
 
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Found, Measured
 from elue.record.schema import Explained
-from elue.worker.failure import WorkerFailure
+from elue.worker.frames import Explain
 
 
 def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
@@ -20,18 +18,7 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
     samples, wanted = context.evaluation.data.samples, context.evaluation.explain
     drawn = random.Random(context.evaluation.seed).sample(range(len(samples)), min(wanted, len(samples)))
     found: dict[int, Explained] = {}
-    for places, answer in context.batches("explain", drawn):
-        sent = answer.get("explained")
-        if not isinstance(sent, list) or len(sent) != len(places):
-            raise WorkerFailure("invalid", "sent no explanations")
-        for place, one in zip(places, sent, strict=True):
-            found[place] = _explained(samples[place].id, one)
+    for places, answer in context.batches(Explain, drawn):
+        for place, one in zip(places, answer.explained, strict=True):
+            found[place] = Explained(id=samples[place].id, **asdict(one))
     return Found({"explained": tuple(found[place] for place in sorted(found))})
-
-
-def _explained(sample: str, sent: Any) -> Explained:
-    try:
-        return Explained.model_validate({**sent, "id": sample})
-    except (ValidationError, TypeError) as error:
-        where = error.errors()[0]["loc"] if isinstance(error, ValidationError) else type(sent).__name__
-        raise WorkerFailure("invalid", f"sent an explanation that is none ({where})") from None

@@ -10,20 +10,20 @@ and answer that every sample really gave; else the pass is made anew.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from elue.evaluation.passes import checks
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.traced import Column
+from elue.evaluation.passes.values import close
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Found, Measured, Ties
 from elue.protocol import Trace
 from elue.record.schema import Control, Controls, Flag
 from elue.scores import controls
+from elue.worker import frames
 from elue.worker.failure import WorkerFailure
 
 PROBES = 16
@@ -55,11 +55,8 @@ class Climb:
     size: int
     columns: list[Column] = field(default_factory=list)
 
-    def take(self, places: Sequence[int], answer: Mapping[str, Any]) -> None:
+    def take(self, places: Sequence[int], sent: Sequence[frames.Columns]) -> None:
         """Put in what a worker sent of the samples at these places. Raises WorkerFailure for nonsense."""
-        sent = answer.get("ways")
-        if not isinstance(sent, list) or not sent:
-            raise WorkerFailure("invalid", "sent no ways out")
         self.columns = self.columns or [Column.empty(self.size) for _ in sent]
         if len(sent) != len(self.columns):
             reason = f"has {len(self.columns)} ways out for one sample and {len(sent)} for another"
@@ -121,9 +118,9 @@ def _asked(context: Context, places: Sequence[int]) -> Ways:
     """Ask the ladder at the current point about these samples, and price its traces."""
     rank = {place: number for number, place in enumerate(places)}
     climb = Climb(context, len(places))
-    for batch, answer in context.batches("ladder", [place for place in context.order() if place in rank]):
-        context.traces.learn(answer)
-        climb.take([rank[place] for place in batch], answer)
+    for batch, answer in context.batches(frames.Ladder, [place for place in context.order() if place in rank]):
+        context.traces.learn(answer.news)
+        climb.take([rank[place] for place in batch], answer.ways)
     return climb.ways()
 
 
@@ -169,7 +166,7 @@ def _unchanged(last: Ways, places: Sequence[int], asked: Ways) -> bool:
 
 def _differ(last: Ways, way: int, place: int, value: float) -> bool:
     known = last.values[way][place]
-    return not checks.close(known, value) and not {known, value} <= last.ties[way].get(place, frozenset())
+    return not close(known, value) and not {known, value} <= last.ties[way].get(place, frozenset())
 
 
 def _taken(ways: Ways, answers: Answers, ties: Ties) -> tuple[list[int] | None, str]:
@@ -183,7 +180,7 @@ def _taken(ways: Ways, answers: Answers, ties: Ties) -> tuple[list[int] | None, 
             continue
         taken.append(way)
         tied = ways.ties[way].get(place, frozenset()) | ties.get(place, frozenset())
-        if not checks.close(ways.values[way][place], value) and value not in tied:
+        if not close(ways.values[way][place], value) and value not in tied:
             other += 1
     size = len(answers.trace_of)
     if lost or not size:

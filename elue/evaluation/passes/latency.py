@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import random
-from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elue.evaluation.passes import checks, traced
+from elue.evaluation.passes import traced, values
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Found, Measured
 from elue.record.schema import Flag, Latency
+from elue.worker import frames
 
 WARM_UP = 5
 """Samples that are run before any is timed."""
@@ -39,19 +39,12 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
     for number, index in enumerate([*chosen[:WARM_UP], *chosen]):
         context.go_on()
         sample = context.veiled(index)
-        answer = context.worker.call(
-            "latency",
-            2 * ROUNDS * evaluation.sample_seconds,
-            sample=asdict(sample),
-            rounds=ROUNDS,
-            tokens=evaluation.profile.reference.tokens(sample.text, sample.pair),
-            model_first=number % 2 == 0,
-        )
-        (prediction,) = checks.predictions(answer, [sample.id])
-        taken, reference = (checks.seconds(answer, name, ROUNDS) for name in ("seconds", "reference"))
+        tokens = evaluation.profile.reference.tokens(sample.text, sample.pair)
+        asked = frames.Latency(sample, ROUNDS, tokens, model_first=number % 2 == 0)
+        answer = context.worker.call(asked, 2 * ROUNDS * evaluation.sample_seconds)
         if number >= min(WARM_UP, len(chosen)):
-            ratios.append(min(taken) / min(reference))
-            if traced.differs(checks.value(prediction.get("value"), info), measured.answers, measured.ties, index):
+            ratios.append(min(answer.seconds) / min(answer.reference))
+            if traced.differs(values.checked(answer.values[0], info), measured.answers, measured.ties, index):
                 differ.append(evaluation.data.samples[index].id)
     found = summarize(np.array(ratios), evaluation.profile.reference.name, machine(context))
     return Found({"latency": found}, _flags(differ, len(chosen)))

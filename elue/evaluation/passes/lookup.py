@@ -10,9 +10,9 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from elue.evaluation.passes import checks
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.observed import observe
+from elue.evaluation.passes.values import close
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Found, Measured, Ties
 from elue.record.schema import Flag
@@ -45,5 +45,5 @@ def _ask(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tup
         sample = replace(sample, text=f" {sample.text.replace(' ', '  ', 1)} ")
         now, was = observe(context.worker, sample, seconds, info, context.traces), answers.values[place]
         tied = {was, now.value} <= ties.get(place, frozenset())
-        changed += not checks.close(was, now.value) and not tied
+        changed += not close(was, now.value) and not tied
     return len(places), changed

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from elue.evaluation.passes import checks
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.traced import mean_declared
 from elue.evaluation.passes.traces import KnownTraces, distinct
+from elue.evaluation.passes.values import checked
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers
 from elue.meter.counts import Counts
 from elue.protocol import Sample, TaskInfo
+from elue.worker.frames import Predict
 from elue.worker.session import Worker
 
 
@@ -29,16 +30,16 @@ class Observation:
 
 def observe(worker: Worker, sample: Sample, seconds: float, info: TaskInfo, known: KnownTraces) -> Observation:
     """Run one sample. Raises WorkerFailure for an answer that is none."""
-    answer = worker.call("predict", seconds, samples=[asdict(sample)])
-    known.learn(answer)
-    (prediction,) = checks.predictions(answer, [sample.id])
+    answer = worker.call(Predict((sample,)), seconds)
+    known.learn(answer.news)
+    columns = answer.answers
     return Observation(
-        value=checks.value(prediction.get("value"), info),
-        ties=frozenset(classes for _, tied in checks.ties([[0, prediction.get("ties")]], 1) for classes in tied),
-        trace=known.number(prediction.get("path")),
-        declared=checks.claim(prediction.get("declared")),
-        counts=checks.counts(answer),
-        calls=checks.count(answer, "calls"),
+        value=checked(columns.values[0], info),
+        ties=frozenset(tied for _, classes in columns.ties for tied in classes),
+        trace=known.number(columns.traces[0]),
+        declared=columns.claimed[0],
+        counts=answer.took,
+        calls=answer.calls,
     )
 
 
@@ -48,7 +49,7 @@ def measure(context: Context, run: PlannedRun) -> tuple[Answers, dict[int, froze
     Returns the measurements, and for samples whose best classes are tied which these are.
     """
     seconds, info = context.evaluation.sample_seconds, context.evaluation.data.spec.info()
-    total = context.configure(run)
+    (total,) = context.configure(run)
     found: dict[int, Observation] = {}
     for place in context.order():
         context.go_on()

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import cycle, islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from elue.errors import ElueError
-from elue.evaluation.passes import checks, traced
+from elue.evaluation.passes import traced
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.latency import machine
+from elue.evaluation.passes.values import checked
 from elue.evaluation.plan import PlannedRun, weights_digest
 from elue.evaluation.recording import Found, Measured
 from elue.evaluation.request import Evaluation
@@ -26,8 +26,10 @@ from elue.methods import registry
 from elue.protocol import Sample
 from elue.record.point import point_text
 from elue.record.schema import Batch, Flag
+from elue.worker import frames
 from elue.worker.session import START_SECONDS, Worker
 
+Answer = TypeVar("Answer")
 STATIC = "static"
 """The method whose full model throughput is compared with."""
 STRETCH = 4
@@ -57,8 +59,7 @@ def prepare(worker: Worker, evaluation: Evaluation) -> dict[str, Any] | None:
     if evaluation.against is None:
         return None
     static, weights = registry.find(STATIC), str(evaluation.against.resolve())
-    answer = worker.call("against", START_SECONDS, target=static.address, weights=weights, seed=evaluation.seed)
-    return dict(answer["point"])
+    return dict(worker.call(frames.Against(static.address, weights, evaluation.seed), START_SECONDS).point)
 
 
 def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
@@ -69,22 +70,24 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
     evaluation = context.evaluation
     context.configure(run)
     assert evaluation.against is not None
-    stretches = list(_stretches(context))
+    stretches, info = list(_stretches(context)), evaluation.data.spec.info()
     flops = static_flops = 0
     differ: list[str] = []
     unknown: set[str] = set()
     for places in stretches:
-        answer, predicted = _pack(context, places, metered=True)
-        flops += checks.count(answer, "flops")
-        static_flops += checks.count(answer, "static_flops")
-        unknown.update(checks.calls(answer, "unknown"))
-        for place, value in zip(places, predicted, strict=True):
+        counted = _call(context, frames.CountPacks(_veiled(context, places)), len(places))
+        flops += counted.flops
+        static_flops += counted.static_flops
+        unknown.update(counted.unknown)
+        for place, answered in zip(places, counted.values, strict=True):
+            value = checked(answered, info)
             if traced.differs(value, measured.answers, measured.ties, place):
                 differ.append(evaluation.data.samples[place].id)
     pairs = []
     for number, places in enumerate(islice(cycle(stretches), max(PAIRS, len(stretches)))):
-        answer, _ = _pack(context, places, model_first=number % 2 == 0)
-        pairs.append([checks.seconds(answer, name, 1)[0] for name in ("seconds", "static_seconds")])
+        asked = frames.TimePacks(_veiled(context, places), model_first=number % 2 == 0)
+        timed = _call(context, asked, len(places))
+        pairs.append([timed.seconds[0], timed.reference[0]])
     size = len(evaluation.data.samples)
     throughput, low, high = ratio(pairs)
     point = point_text(context.started.found)
@@ -140,19 +143,11 @@ def _stretches(context: Context) -> Iterator[list[int]]:
         yield places
 
 
-def _pack(
-    context: Context, places: list[int], metered: bool = False, model_first: bool = True
-) -> tuple[dict[str, object], list[float]]:
-    """Have a stretch answered by both models; the worker's answer and the values of its predictions."""
+def _veiled(context: Context, places: list[int]) -> tuple[Sample, ...]:
+    return tuple(context.veiled(place) for place in places)
+
+
+def _call(context: Context, asked: frames.Call[Answer], samples: int) -> Answer:
+    """Have a stretch of so many samples answered by both models."""
     context.go_on()
-    veiled: list[Sample] = [context.veiled(place) for place in places]
-    answer = context.worker.call(
-        "pack",
-        2 * len(veiled) * context.evaluation.sample_seconds,
-        samples=[asdict(sample) for sample in veiled],
-        metered=metered,
-        model_first=model_first,
-    )
-    info = context.evaluation.data.spec.info()
-    rows = checks.predictions(answer, [sample.id for sample in veiled])
-    return answer, [checks.value(row.get("value"), info) for row in rows]
+    return context.worker.call(asked, 2 * samples * context.evaluation.sample_seconds)

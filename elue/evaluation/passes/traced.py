@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import numpy as np
 
-from elue.evaluation.passes import checks
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.traces import KnownTraces, distinct
+from elue.evaluation.passes.values import checked, close
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Ties
-from elue.protocol import TaskInfo
-from elue.worker.failure import WorkerFailure
+from elue.protocol import Sample, TaskInfo
+from elue.worker.frames import Call, Columns, PredictMany, PredictSweep, Survey, Swept
+
+Climbing = Callable[[Sequence[int], Sequence[Columns]], None]
+"""Takes the places of some samples and what every way out answers them."""
 
 
 def differs(value: float, answers: Answers, ties: Ties, place: int) -> bool:
     """Whether a sample was answered otherwise than before, but for float noise and between tied classes."""
     before = answers.values[place]
-    return not checks.close(value, before) and not {value, before} <= ties.get(place, frozenset())
+    return not close(value, before) and not {value, before} <= ties.get(place, frozenset())
 
 
 @dataclass(slots=True)
@@ -38,43 +41,34 @@ class Column:
         """A column for that many samples."""
         return cls([0.0] * size, [0] * size, {}, [None] * size)
 
-    def fill(self, places: Sequence[int], sent: Any, known: KnownTraces, info: TaskInfo) -> None:
+    def fill(self, places: Sequence[int], sent: Columns, known: KnownTraces, info: TaskInfo) -> None:
         """Put in what a worker sent for the samples at these places. Raises WorkerFailure for nonsense."""
-        if not isinstance(sent, dict):
-            raise WorkerFailure("invalid", "sent no columns of predictions")
-        for place, value in zip(places, checks.column(sent, "values", len(places)), strict=True):
-            self.values[place] = checks.value(value, info)
-        for place, trace in zip(places, checks.column(sent, "paths", len(places)), strict=True):
+        for place, value, trace, claimed in zip(places, sent.values, sent.traces, sent.claimed, strict=True):
+            self.values[place] = checked(value, info)
             self.traces[place] = known.number(trace)
-        for place, declared in zip(places, checks.column(sent, "declared", len(places)), strict=True):
-            self.declared[place] = checks.claim(declared)
-        for within, classes in checks.ties(sent.get("ties"), len(places)):
+            self.declared[place] = claimed
+        for within, classes in sent.ties:
             self.ties[places[within]] = classes
 
 
-def measure(
-    context: Context, runs: Sequence[PlannedRun], climb: Callable[[Sequence[int], dict[str, Any]], None] | None = None
-) -> list[tuple[Answers, Ties]]:
+def measure(context: Context, runs: Sequence[PlannedRun], climb: Climbing | None = None) -> list[tuple[Answers, Ties]]:
     """Answer all samples at the points of these runs: one pass, over several points where the model sweeps.
 
-    With `climb`, the pass over several points is a survey, and `climb` gets the places and the answer of every batch.
+    With `climb`, the pass over several points is a survey, and `climb` gets the places and the ways out of every batch.
     """
-    if len(runs) == 1:
-        call, totals = "predict_many", [context.configure(runs[0])]
-    else:
-        call, totals = "survey" if climb else "predict_sweep", context.configure_sweep(runs)
+    totals = context.configure(*runs)
+    call: Callable[[tuple[Sample, ...]], Call[Swept]] = PredictMany
+    if len(runs) > 1:
+        call = partial(Survey if climb else PredictSweep, points=len(runs))
     evaluation, known = context.evaluation, context.traces
     info, order = evaluation.data.spec.info(), context.order()
     columns = [Column.empty(len(order)) for _ in runs]
     for places, answer in context.batches(call, order):
-        known.learn(answer)
-        sent = answer.get("points")
-        if not isinstance(sent, list) or len(sent) != len(runs):
-            raise WorkerFailure("invalid", "sent no predictions")
-        for column, part in zip(columns, sent, strict=True):
+        known.learn(answer.news)
+        for column, part in zip(columns, answer.points, strict=True):
             column.fill(places, part, known, info)
         if climb:
-            climb(places, answer)
+            climb(places, answer.ways)
         context.progress.sample_done(runs[0], len(places))
     known.price(context.worker, evaluation.sample_seconds, (trace for column in columns for trace in column.traces))
     return [priced(column, known, total) for column, total in zip(columns, totals, strict=True)]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from elue.evaluation.passes import checks
 from elue.meter.counts import Counts
 from elue.protocol import Step, Trace
 from elue.worker.failure import WorkerFailure
+from elue.worker.frames import News, PriceTraces
 from elue.worker.session import Worker
 
 CHUNK = 200
@@ -28,21 +27,18 @@ class KnownTraces:
     traces: list[Trace] = field(default_factory=list)
     prices: dict[int, Counts] = field(default_factory=dict)
 
-    def learn(self, answer: Mapping[str, Any]) -> None:
-        """Take over the steps and traces that came with an answer. Raises WorkerFailure for nonsense."""
-        steps, traces = answer.get("steps"), answer.get("paths")
-        if not isinstance(steps, list) or not isinstance(traces, list):
-            raise WorkerFailure("invalid", "sent no traces")
-        self.steps += map(checks.step, steps)
+    def learn(self, news: News) -> None:
+        """Take over the steps and traces that came with an answer. Raises WorkerFailure for steps never told."""
+        self.steps += news.steps
         known = len(self.steps)
-        for trace in traces:
-            if not isinstance(trace, list) or not all(type(step) is int and 0 <= step < known for step in trace):
+        for trace in news.traces:
+            if not all(step < known for step in trace):
                 raise WorkerFailure("invalid", "sent a trace of unknown steps")
             self.traces.append(tuple(self.steps[step] for step in trace))
 
-    def number(self, sent: Any) -> int:
+    def number(self, sent: int) -> int:
         """A trace's number. Raises WorkerFailure for one that was never told."""
-        if type(sent) is not int or not 0 <= sent < len(self.traces):
+        if sent >= len(self.traces):
             raise WorkerFailure("invalid", f"sent the unknown trace {sent!r}")
         return sent
 
@@ -52,12 +48,9 @@ class KnownTraces:
         for start in range(0, len(due), CHUNK):
             chunk = due[start : start + CHUNK]
             new = {step[:2] for number in chunk for step in self.traces[number]} - self.rehearsed.keys()
-            answer = worker.call("price", seconds * (1 + len(new)), paths=chunk)
-            prices, rehearsed = answer.get("prices"), answer.get("rehearsed")
-            if not isinstance(prices, list) or len(prices) != len(chunk) or not isinstance(rehearsed, list):
-                raise WorkerFailure("invalid", "sent no prices")
-            self.prices.update(zip(chunk, map(checks.counts, prices), strict=True))
-            for unit, shape, flops in map(checks.rehearsed, rehearsed):
+            answer = worker.call(PriceTraces(tuple(chunk)), seconds * (1 + len(new)))
+            self.prices.update(zip(chunk, answer.prices, strict=True))
+            for unit, shape, flops in answer.rehearsed:
                 self.rehearsed[unit, shape] = flops
 
 

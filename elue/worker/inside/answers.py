@@ -10,6 +10,7 @@ from typing import Any
 from elue.protocol import Explanation, Prediction, Step, TaskInfo, Trace
 from elue.record.trace import LONGEST, fault
 from elue.tasks.kinds import KINDS
+from elue.worker.frames import Columns, News
 
 TIE = 1e-4
 """Classes whose scores differ by no more than this are tied: float noise may turn one into the other."""
@@ -67,6 +68,18 @@ def declared(prediction: Prediction) -> int | None:
     return claim
 
 
+def columns(answered: Any, count: int, task: TaskInfo, traces: TraceNumbers, call: str = "predict") -> Columns:
+    """What a plugin answered so many samples, its traces numbered. Raises Invalid for anything that is no answer."""
+    rows = predictions(answered, count, call)
+    tied = ((place, ties(prediction.scores)) for place, prediction in enumerate(rows))
+    return Columns(
+        values=tuple(number(prediction.value, task) for prediction in rows),
+        traces=tuple(traces.number(prediction.trace) for prediction in rows),
+        claimed=tuple(map(declared, rows)),
+        ties=tuple((place, frozenset(classes)) for place, classes in tied if classes),
+    )
+
+
 class TraceNumbers:
     """Numbers distinct steps and distinct traces in the order they come, and tells each to the parent once.
 
@@ -96,11 +109,11 @@ class TraceNumbers:
             self._seen[raw] = found
         return found
 
-    def news(self) -> dict[str, Any]:
-        """Steps and traces numbered since this was last asked, as frame data."""
+    def news(self) -> News:
+        """Steps and traces numbered since this was last asked."""
         steps, traces = self._told
         self._told = len(self.steps), len(self.traces)
-        return {"steps": self.steps[steps:], "paths": self.traces[traces:]}
+        return News(tuple(self.steps[steps:]), tuple(self.traces[traces:]))
 
     def steps_of(self, number: int) -> Trace:
         """The steps of a trace, by its number."""
@@ -126,17 +139,17 @@ def _merged(trace: Trace) -> list[Step]:
     return merged
 
 
-def explanation(explained: Any) -> dict[str, Any]:
-    """An explanation as frame data. Raises Invalid for anything else."""
+def explanation(explained: Any) -> Explanation:
+    """An explanation of plain numbers and texts. Raises Invalid for anything else."""
     if not isinstance(explained, Explanation):
         raise Invalid(f"explain returned {type(explained).__name__} where an Explanation belongs")
     try:
-        return {
-            "tokens": [str(token) for token in explained.tokens],
-            "kept": [[int(place) for place in layer] for layer in explained.kept],
-            "exits": [[float(score) for score in scores] for scores in explained.exits],
-            "experts": {str(k): [int(expert) for expert in experts] for k, experts in explained.experts.items()},
-            "stage": None if explained.stage is None else int(explained.stage),
-        }
+        return Explanation(
+            tokens=tuple(str(token) for token in explained.tokens),
+            kept=tuple(tuple(int(place) for place in layer) for layer in explained.kept),
+            exits=tuple(tuple(float(score) for score in scores) for scores in explained.exits),
+            experts={str(k): tuple(int(expert) for expert in experts) for k, experts in explained.experts.items()},
+            stage=None if explained.stage is None else int(explained.stage),
+        )
     except (TypeError, ValueError, AttributeError) as error:
         raise Invalid(f"explain returned an Explanation that is none: {error}") from None

@@ -13,9 +13,10 @@ from torch import nn
 
 from elue.meter import Meter
 from elue.meter.profile import Profile
+from elue.worker.frames import Exercised
 
 
-def exercise(size: str, rounds: int, profile: Profile) -> dict[str, int]:
+def exercise(size: str, rounds: int, profile: Profile) -> Exercised:
     """Run a size ("calls", "arithmetic", "weights") so often; calls of operators, FLOPs and parameters read in all."""
     model, sample = _model(size)
     calls = flops = params = 0
@@ -26,7 +27,7 @@ def exercise(size: str, rounds: int, profile: Profile) -> dict[str, int]:
             calls += meter.calls
             flops += meter.flops
             params += meter.params_touched
-    return {"calls": calls, "flops": flops, "params": params}
+    return Exercised(calls, flops, params)
 
 
 @lru_cache(maxsize=1)

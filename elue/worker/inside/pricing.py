@@ -48,10 +48,10 @@ class Pricer:
             reads.add(price.reads)
         return replace(total(parts), params_touched=self._union(frozenset(reads)))
 
-    def news(self) -> list[tuple[str, tuple[int, ...], int]]:
+    def news(self) -> tuple[tuple[str, tuple[int, ...], int], ...]:
         """Unit, shape and FLOPs of the steps rehearsed since this was last asked."""
         news, self._news = self._news, []
-        return news
+        return tuple(news)
 
     def _rehearsed(self, model: Any, modules: Sequence[Module], unit: str, shape: tuple[int, ...]) -> StepPrice:
         with Meter(self._profile, traffic=True, modules=modules) as meter:

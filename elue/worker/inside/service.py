@@ -8,12 +8,14 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from elue.errors import ElueError
-from elue.protocol import Method, Prediction, Sample, TaskInfo
+from elue.protocol import Method, Point, Sample, TaskInfo
+from elue.worker import frames
 from elue.worker.confinement import sandbox
 from elue.worker.inside import answers
+from elue.worker.inside.answers import TraceNumbers
 from elue.worker.inside.points import numeric, spelled
 
 if TYPE_CHECKING:
@@ -22,12 +24,9 @@ if TYPE_CHECKING:
     from elue.worker.inside.seal import Seal
     from elue.worker.inside.timing import ReferenceEncoder
 
-OFFERS = ("rehearse", "predict_sweep", "ladder", "survey", "explain")
-"""Members of a model that it may lack: see `elue.protocol.DynamicModel`."""
-
 
 class Service:
-    """The calls a parent can make. Each takes the frame's fields and returns the answer's fields."""
+    """The calls a parent can make (see `elue.worker.frames`), each a function of the call's name."""
 
     def __init__(self, confinement: dict[str, Any]) -> None:
         self.confinement = confinement
@@ -35,23 +34,23 @@ class Service:
         self.method: Method
         self.model: Any
         self.modules: list[Any]
-        self.points_swept: list[dict[str, Any]]
-        self.traces: answers.TraceNumbers
+        self.points_set: tuple[Point, ...]
+        self.traces: TraceNumbers
         self.pricer: Pricer
         self.task: TaskInfo
         self.profile: Profile
         self.encoder: ReferenceEncoder | None = None
         self.static: Any = None
 
-    def describe(self, target: str) -> dict[str, Any]:
+    def describe(self, asked: frames.Describe) -> frames.Described:
         """Import the plugin and name its training options, each with default and help."""
         from elue.worker.inside.plugin import load_method
 
-        options = load_method(target).options
+        options = load_method(asked.target).options
         fields = dataclasses.fields(options) if options else ()
-        return {"options": [_option(field) for field in fields]}
+        return frames.Described(tuple(map(_option, fields)))
 
-    def open(self, target: str, task: dict[str, Any], profile: dict[str, Any]) -> dict[str, Any]:
+    def open(self, asked: frames.Open) -> frames.Opened:
         """Import the plugin and set the measurement's conditions."""
         import torch
 
@@ -59,18 +58,16 @@ class Service:
         import elue.meter.meter
         import elue.worker.inside.parameters
         import elue.worker.inside.pricing
-        from elue.meter.profile import from_parts
         from elue.worker.inside.plugin import load_method
         from elue.worker.inside.seal import Seal, guard_the_meter
 
-        self.profile = from_parts(profile)
+        self.profile, self.task = asked.profile, asked.task
         torch.set_num_threads(self.profile.conditions.threads)
         guard_the_meter(sandbox.violations.append)
         self.seal = Seal()
-        self.task = TaskInfo(**{**task, "labels": tuple(task["labels"])})
-        self.method = load_method(target)
-        return {
-            "environment": {
+        self.method = load_method(asked.target)
+        return frames.Opened(
+            {
                 "python": platform.python_version(),
                 "torch": torch.__version__,
                 "transformers": metadata.version("transformers"),
@@ -79,156 +76,126 @@ class Service:
                 "processor": _processor(),
                 "sandbox": self.confinement,
             }
-        }
+        )
 
-    def points(self, weights: str | None) -> dict[str, Any]:
+    def points(self, asked: frames.Points) -> frames.Offered:
         """Whether the method serves this task, and its default sweep."""
         reason = self.method.supports(self.task)
-        points = [] if reason else [spelled(p) for p in self.method.points(self.task, _path(weights))]
-        return {"unsupported": reason, "points": points}
+        points = [] if reason else [spelled(point) for point in self.method.points(self.task, _path(asked.weights))]
+        return frames.Offered(reason, tuple(points))
 
-    def load(self, weights: str | None, seed: int) -> dict[str, Any]:
+    def load(self, asked: frames.Load) -> frames.Loaded:
         """Load the model; from here on it may start no process and touch no network. Says what more it offers."""
         import torch
 
         from elue.worker.inside.pricing import Pricer
 
-        torch.manual_seed(seed)
-        self.model = self.method.load(self.task, _path(weights), seed)
+        torch.manual_seed(asked.seed)
+        self.model = self.method.load(self.task, _path(asked.weights), asked.seed)
         self.pricer = Pricer(self.profile)
         sandbox.forbid_processes_and_network(filtered=self.confinement["processes"] == "seccomp")
-        return {"offers": [name for name in OFFERS if callable(getattr(self.model, name, None))]}
+        return frames.Loaded(
+            tuple(name for name in get_args(frames.Offer) if callable(getattr(self.model, name, None)))
+        )
 
-    def configure(self, point: dict[str, Any], seed: int) -> dict[str, Any]:
-        """Set the operating point; returns the parameters in force there. Traces are numbered anew."""
-        return {"params_total": self._configure([point], seed)[0]}
-
-    def configure_sweep(self, points: list[dict[str, Any]], seed: int) -> dict[str, Any]:
-        """Set the points that `predict_sweep` is to answer; returns the parameters in force at each."""
-        self.points_swept = [numeric(self.method.knobs, point) for point in points]
-        return {"params_total": self._configure(points, seed)}
-
-    def _configure(self, points: Sequence[dict[str, Any]], seed: int) -> list[int]:
+    def configure(self, asked: frames.Configure) -> frames.Configured:
+        """Set the operating points, in turn; says the parameters in force at each. Traces are numbered anew."""
         import torch
 
         from elue.worker.inside.parameters import modules_of, total_parameters
 
-        torch.manual_seed(seed)
+        torch.manual_seed(asked.seed)
         totals, modules = [], {}
-        for point in points:
+        for point in asked.points:
             self.model.configure(numeric(self.method.knobs, point))
             here = modules_of(self.model)
             totals.append(total_parameters(here))
             modules.update({id(module): module for module in here})
-        self.modules = list(modules.values())
-        self.traces = answers.TraceNumbers()
-        return totals
+        self.points_set, self.modules, self.traces = asked.points, list(modules.values()), TraceNumbers()
+        return frames.Configured(tuple(totals))
 
-    def predict(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    def predict(self, asked: frames.Predict) -> frames.Predicted:
         """Answer samples under the Meter; the count covers all of them together."""
         from elue.meter import Meter
 
-        inputs = [Sample(**sample) for sample in samples]
+        inputs = list(asked.samples)
         with Meter(profile=self.profile, modules=self.modules, traffic=True) as meter:
             answered = self.model.predict(inputs)
-        rows = [
-            {
-                "id": sample.id,
-                "value": answers.number(prediction.value, self.task),
-                "scores": prediction.scores,
-                "ties": answers.ties(prediction.scores),
-                "declared": answers.declared(prediction),
-                "path": self.traces.number(prediction.trace),
-            }
-            for sample, prediction in zip(inputs, answers.predictions(answered, len(inputs)), strict=True)
-        ]
-        return {
-            "predictions": rows,
-            **dataclasses.asdict(meter.counts),
-            "calls": meter.calls,
-            **self.traces.news(),
-        }
+        columns = answers.columns(answered, len(inputs), self.task, self.traces)
+        return frames.Predicted(_ids(inputs), columns, meter.counts, meter.calls, self.traces.news())
 
-    def predict_many(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    def predict_many(self, asked: frames.PredictMany) -> frames.Swept:
         """Answer samples together, unmetered: values, and traces to be priced."""
-        inputs = [Sample(**sample) for sample in samples]
-        columns = self._columns(self.model.predict(inputs), len(inputs), "predict")
-        return {"ids": [sample.id for sample in inputs], "points": [columns], **self.traces.news()}
+        columns = self._traced(self.model.predict(list(asked.samples)), len(asked.samples), "predict")
+        return frames.Swept(_ids(asked.samples), (columns,), (), self.traces.news())
 
-    def predict_sweep(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
-        """The same at all points of `configure_sweep`, from one pass."""
-        inputs = [Sample(**sample) for sample in samples]
-        columns = self._swept(self.model.predict_sweep(inputs, self.points_swept), len(inputs), "predict_sweep")
-        return {"ids": [sample.id for sample in inputs], "points": columns, **self.traces.news()}
+    def predict_sweep(self, asked: frames.PredictSweep) -> frames.Swept:
+        """The same at all points that were set, from one pass."""
+        answered = self.model.predict_sweep(list(asked.samples), self._points())
+        columns = self._swept(answered, len(asked.samples), "predict_sweep")
+        return frames.Swept(_ids(asked.samples), columns, (), self.traces.news())
 
-    def survey(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    def survey(self, asked: frames.Survey) -> frames.Swept:
         """The same, and what every way out would answer at the first of the points."""
-        inputs = [Sample(**sample) for sample in samples]
-        swept, ladder = answers.sequence(self.model.survey(inputs, self.points_swept), 2, "survey", "parts, not {}")
-        columns, ways = self._swept(swept, len(inputs), "survey"), self._climbed(ladder, len(inputs), "survey")
-        return {"ids": [sample.id for sample in inputs], "points": columns, "ways": ways, **self.traces.news()}
+        answered, size = self.model.survey(list(asked.samples), self._points()), len(asked.samples)
+        swept, ladder = answers.sequence(answered, 2, "survey", "parts, not {}")
+        columns, ways = self._swept(swept, size, "survey"), self._climbed(ladder, size, "survey")
+        return frames.Swept(_ids(asked.samples), columns, ways, self.traces.news())
 
-    def ladder(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    def ladder(self, asked: frames.Ladder) -> frames.Swept:
         """For each sample what every way out would answer, the values and traces in columns by way out."""
-        inputs = [Sample(**sample) for sample in samples]
-        ways = self._climbed(self.model.ladder(inputs), len(inputs), "ladder")
-        return {"ids": [sample.id for sample in inputs], "ways": ways, **self.traces.news()}
+        ways = self._climbed(self.model.ladder(list(asked.samples)), len(asked.samples), "ladder")
+        return frames.Swept(_ids(asked.samples), (), ways, self.traces.news())
 
-    def price(self, paths: list[int]) -> dict[str, Any]:
+    def price_traces(self, asked: frames.PriceTraces) -> frames.Priced:
         """Price traces by their numbers."""
-        chosen = map(self.traces.steps_of, paths)
-        prices = [dataclasses.asdict(self.pricer.price(self.model, self.modules, trace)) for trace in chosen]
-        return {"prices": prices, "rehearsed": self.pricer.news()}
+        traces = map(self.traces.steps_of, asked.traces)
+        prices = tuple(self.pricer.price(self.model, self.modules, trace) for trace in traces)
+        return frames.Priced(prices, self.pricer.news())
 
-    def explain(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    def explain(self, asked: frames.Explain) -> frames.Told:
         """What the model does with samples at the current point."""
-        inputs = [Sample(**sample) for sample in samples]
-        explained = answers.sequence(self.model.explain(inputs), len(inputs), "explain", "explanations for {} samples")
-        return {"ids": [sample.id for sample in inputs], "explained": [answers.explanation(one) for one in explained]}
+        explained, size = self.model.explain(list(asked.samples)), len(asked.samples)
+        rows = answers.sequence(explained, size, "explain", "explanations for {} samples")
+        return frames.Told(_ids(asked.samples), tuple(map(answers.explanation, rows)))
 
-    def against(self, target: str, weights: str, seed: int) -> dict[str, Any]:
+    def against(self, asked: frames.Against) -> frames.Compared:
         """Load the static model to compare with, at the last of its points: full depth. Comes before `load`."""
         from elue.worker.inside.plugin import load_method
 
-        method = load_method(target)
+        method, weights = load_method(asked.target), Path(asked.weights)
         if reason := method.supports(self.task):
             raise ElueError("unsupported", f"'{method.name}' does not serve '{self.task.name}': {reason}")
-        point = dict(method.points(self.task, Path(weights))[-1])
-        self.static = method.load(self.task, Path(weights), seed)
+        point = dict(method.points(self.task, weights)[-1])
+        self.static = method.load(self.task, weights, asked.seed)
         self.static.configure(point)
-        return {"method": method.name, "point": point}
+        return frames.Compared(point)
 
-    def pack(self, samples: list[dict[str, Any]], metered: bool, model_first: bool) -> dict[str, Any]:
-        """Answer samples together, in packs of the profile, by the model and by the static one: counted or timed."""
+    def count_packs(self, asked: frames.CountPacks) -> frames.Counted:
+        """Answer samples together, in packs of the profile, by the model and by the static one, under the Meter."""
         from elue.meter import Meter
+        from elue.worker.inside.timing import in_packs
+
+        found, flops = [], []
+        unknown: dict[str, int] = {}
+        for model in (self.model, self.static):
+            side = in_packs(model, self.profile.conditions)
+            with Meter(profile=self.profile, modules=self.modules, track=False) as meter:
+                found.append(self._values(side(list(asked.samples)), len(asked.samples)))
+            flops.append(meter.flops)
+            unknown |= meter.unknown
+        return frames.Counted(_ids(asked.samples), found[0], flops[0], flops[1], unknown)
+
+    def time_packs(self, asked: frames.TimePacks) -> frames.Timed:
+        """The same, timed, without a Meter."""
         from elue.worker.inside.timing import in_packs, in_turn
 
-        inputs, conditions = [Sample(**sample) for sample in samples], self.profile.conditions
-        sides = [in_packs(model, conditions) for model in (self.model, self.static)]
-        if metered:
-            found, flops = [], []
-            unknown: dict[str, int] = {}
-            for side in sides:
-                with Meter(profile=self.profile, modules=self.modules, track=False) as meter:
-                    found.append(self._rows(side(inputs), inputs))
-                flops.append(meter.flops)
-                unknown |= meter.unknown
-            return {"predictions": found[0], "flops": flops[0], "static_flops": flops[1], "unknown": unknown}
-        one, other, predictions = in_turn(lambda: sides[0](inputs), lambda: sides[1](inputs), 1, model_first)
-        return {"predictions": self._rows(predictions, inputs), "seconds": one, "static_seconds": other}
+        inputs = list(asked.samples)
+        mine, static = (in_packs(model, self.profile.conditions) for model in (self.model, self.static))
+        one, other, answered = in_turn(lambda: mine(inputs), lambda: static(inputs), 1, asked.model_first)
+        return frames.Timed(_ids(inputs), self._values(answered, len(inputs)), tuple(one), tuple(other))
 
-    def calibrate(self, size: str, rounds: int, profile: dict[str, Any]) -> dict[str, Any]:
-        """Run a static model of known cost, before any plugin is here."""
-        import torch
-
-        from elue.meter.profile import from_parts
-        from elue.worker.inside.calibration import exercise
-
-        conditions = from_parts(profile)
-        torch.set_num_threads(conditions.conditions.threads)
-        return dict(exercise(size, rounds, conditions))
-
-    def latency(self, sample: dict[str, Any], rounds: int, tokens: int, model_first: bool) -> dict[str, Any]:
+    def latency(self, asked: frames.Latency) -> frames.Timed:
         """Seconds of a sample and of the reference encoder, in turn, without a Meter."""
         import torch
 
@@ -236,47 +203,56 @@ class Service:
 
         if self.encoder is None:
             self.encoder = ReferenceEncoder(self.profile.reference)
-        encoder, inputs = self.encoder, [Sample(**sample)]
+        encoder, inputs = self.encoder, [asked.sample]
         torch.set_num_threads(self.profile.conditions.threads)
-        predict, run = lambda: self.model.predict(inputs), lambda: encoder.run(tokens)
-        seconds, reference, predictions = in_turn(predict, run, rounds, model_first)
-        return {"predictions": self._rows(predictions, inputs), "seconds": seconds, "reference": reference}
+        predict, run = lambda: self.model.predict(inputs), lambda: encoder.run(asked.tokens)
+        seconds, reference, answered = in_turn(predict, run, asked.rounds, asked.model_first)
+        return frames.Timed(_ids(inputs), self._values(answered, 1), tuple(seconds), tuple(reference))
 
-    def _rows(self, answered: Any, samples: Sequence[Sample]) -> list[dict[str, Any]]:
-        """Ids and values of predictions, one for each sample."""
-        rows = zip(samples, answers.predictions(answered, len(samples)), strict=True)
-        return [{"id": sample.id, "value": answers.number(row.value, self.task)} for sample, row in rows]
+    def calibrate(self, asked: frames.Calibrate) -> frames.Exercised:
+        """Run a static model of known cost, before any plugin is here."""
+        import torch
 
-    def _swept(self, answered: Any, count: int, call: str) -> list[dict[str, Any]]:
-        """What each point answers so many samples, as frame data."""
-        points = answers.sequence(answered, len(self.points_swept), call, "sequences for {} points")
-        return [self._columns(one, count, call) for one in points]
+        from elue.worker.inside.calibration import exercise
 
-    def _climbed(self, answered: Any, count: int, call: str) -> list[dict[str, Any]]:
-        """What each way out answers so many samples, as frame data."""
+        torch.set_num_threads(asked.profile.conditions.threads)
+        return exercise(asked.size, asked.rounds, asked.profile)
+
+    def _points(self) -> list[dict[str, Any]]:
+        """The points that were set, for the plugin to have."""
+        return [numeric(self.method.knobs, point) for point in self.points_set]
+
+    def _values(self, answered: Any, count: int) -> tuple[float, ...]:
+        """The values of predictions, one for each of so many samples."""
+        return tuple(answers.number(row.value, self.task) for row in answers.predictions(answered, count))
+
+    def _swept(self, answered: Any, count: int, call: str) -> tuple[frames.Columns, ...]:
+        """What each point answers so many samples."""
+        points = answers.sequence(answered, len(self.points_set), call, "sequences for {} points")
+        return tuple(self._traced(one, count, call) for one in points)
+
+    def _climbed(self, answered: Any, count: int, call: str) -> tuple[frames.Columns, ...]:
+        """What each way out answers so many samples."""
         rows = answers.sequence(answered, count, call, "sequences for {} samples")
         ways = [answers.sequence(row, len(rows[0]), call, "ways out where there were {}") for row in rows]
-        return [self._columns(column, count, call) for column in zip(*ways, strict=True)]
+        return tuple(self._traced(column, count, call) for column in zip(*ways, strict=True))
 
-    def _columns(self, answered: Any, count: int, call: str) -> dict[str, Any]:
-        """Many predictions as frame data. Raises Invalid for one without a trace."""
-        rows: Sequence[Prediction] = answers.predictions(answered, count, call)
-        numbers = [self.traces.number(prediction.trace) for prediction in rows]
-        if not all(self.traces.traces[number] for number in numbers):
+    def _traced(self, answered: Any, count: int, call: str) -> frames.Columns:
+        """Many predictions. Raises Invalid for one without a trace."""
+        columns = answers.columns(answered, count, self.task, self.traces, call)
+        if not all(self.traces.traces[trace] for trace in columns.traces):
             raise answers.Invalid(f"{call} returned a Prediction without a trace")
-        ties = ((place, answers.ties(prediction.scores)) for place, prediction in enumerate(rows))
-        return {
-            "values": [answers.number(prediction.value, self.task) for prediction in rows],
-            "paths": numbers,
-            "ties": [[place, tied] for place, tied in ties if tied],
-            "declared": [answers.declared(prediction) for prediction in rows],
-        }
+        return columns
 
 
-def _option(field: dataclasses.Field[Any]) -> dict[str, Any]:
+def _ids(samples: Sequence[Sample]) -> tuple[str, ...]:
+    return tuple(sample.id for sample in samples)
+
+
+def _option(field: dataclasses.Field[Any]) -> frames.Option:
     default = field.default if field.default is not dataclasses.MISSING else None
-    plain = isinstance(default, bool | int | float | str)
-    return {"name": field.name, "default": default if plain else repr(default), "help": field.metadata.get("help", "")}
+    plain = default if isinstance(default, bool | int | float | str) else repr(default)
+    return frames.Option(field.name, plain, field.metadata.get("help", ""))
 
 
 def _path(folder: str | None) -> Path | None:

@@ -12,50 +12,68 @@ import os
 import socket
 import sys
 import traceback
-from typing import Any
+from functools import cache
+from typing import Any, Literal, get_type_hints
 
 from elue.errors import ElueError
 from elue.worker import wire
 from elue.worker.confinement import sandbox
+from elue.worker.decoding import decode
+from elue.worker.frames import Call, Hello, Ready, Reply, Request, Trouble
 from elue.worker.inside.answers import Invalid
 from elue.worker.inside.service import Service
 
+_MESSAGE = 500
+"""Letters of what goes wrong that are told."""
+
 
 def serve(channel: socket.socket, service: Service) -> None:
-    """Answer frames until the parent closes the channel."""
+    """Answer calls until the parent closes the channel."""
     while True:
         try:
-            request = wire.receive(channel)
+            request = decode(Request, wire.receive(channel))
         except wire.Closed:
             return
-        call = request.pop("call")
         sandbox.violations.clear()
         sandbox.sought.clear()
+        reply = _answered(service, request)
         try:
-            answer = getattr(service, call)(**request)
-        except BaseException as error:  # a plugin may raise anything, SystemExit included
-            answer = {"error": _describe(error)}
-        broken = service.seal.broken() if service.seal else ""
-        if broken:
-            sandbox.violations.append(f"change the code that measures it ({broken})")
-        if sandbox.violations:
-            answer = {"error": {"status": "forbidden", "message": f"tried to {sandbox.violations[0]}"}}
-        if sandbox.sought:
-            answer["sought"] = list(dict.fromkeys(sandbox.sought))
-        try:
-            wire.send(channel, answer)
+            wire.send(channel, reply)
         except (TypeError, ValueError) as error:
-            wire.send(channel, {"error": {"status": "invalid", "message": f"unsendable answer: {error}"}})
+            wire.send(channel, Reply(error=Trouble("invalid", f"unsendable answer: {error}"[:_MESSAGE])))
 
 
-def _describe(error: BaseException) -> dict[str, Any]:
+def _answered(service: Service, request: Request) -> Reply:
+    """What the service's function named by a call gives for it."""
+    answer = trouble = None
+    try:
+        function = getattr(service, request.call)
+        answer = function(decode(_asked(function.__func__), request.asked))
+    except BaseException as error:  # a plugin may raise anything, SystemExit included
+        trouble = _trouble(error)
+    broken = service.seal.broken() if service.seal else ""
+    if broken:
+        sandbox.violations.append(f"change the code that measures it ({broken})")
+    if sandbox.violations:
+        trouble = Trouble("forbidden", f"tried to {sandbox.violations[0]}"[:_MESSAGE])
+    return Reply(None if trouble else answer, trouble, tuple(dict.fromkeys(sandbox.sought)))
+
+
+@cache
+def _asked(function: Any) -> type[Call[Any]]:
+    """The class of the calls that a service's function answers."""
+    kind: type[Call[Any]] = get_type_hints(function)["asked"]
+    return kind
+
+
+def _trouble(error: BaseException) -> Trouble:
     if isinstance(error, ElueError):
-        return {"status": "user", "code": error.code, "message": error.message, "hint": error.hint}
+        return Trouble("user", error.message[:_MESSAGE], error.code[:_MESSAGE], error.hint[:_MESSAGE])
     traceback.print_exception(error)
-    status = "invalid" if isinstance(error, Invalid) else "failed"
+    status: Literal["invalid", "failed"] = "invalid" if isinstance(error, Invalid) else "failed"
     text = str(error).strip().splitlines()
     message = text[0] if status == "invalid" else f"{type(error).__name__}: {text[0] if text else ''}"
-    return {"status": status, "message": message[:500]}
+    return Trouble(status, message[:_MESSAGE])
 
 
 def main(service: type[Service] = Service) -> None:
@@ -63,9 +81,7 @@ def main(service: type[Service] = Service) -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(channel.fileno(), False)
     faulthandler.enable()
-    hello = json.loads(sys.argv[2]) if len(sys.argv) > 2 else wire.receive(channel)
-    confinement = sandbox.confine(
-        sandbox.Limits(**hello["limits"]), hello["sees"], hello["hides"], hello["means"], channel.fileno()
-    )
-    wire.send(channel, {"confinement": confinement})
+    hello = decode(Hello, json.loads(sys.argv[2]) if len(sys.argv) > 2 else wire.receive(channel))
+    confinement = sandbox.confine(hello.limits, hello.sees, hello.hides, hello.means, channel.fileno())
+    wire.send(channel, Ready(confinement))
     serve(channel, service(confinement))

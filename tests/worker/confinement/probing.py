@@ -13,6 +13,7 @@ import pytest
 
 from elue.worker.confinement import bubblewrap, landlock, sandbox, seccomp
 from elue.worker.confinement.sandbox import Limits
+from elue.worker.frames import Describe
 from elue.worker.session import Worker
 
 HELPERS = '''\
@@ -81,6 +82,6 @@ def probe(folder: Path, code: str, way: str, limits: Limits | None = None, **nam
     sees = (plugin, *named.pop("sees", ()))
     with Worker(folder / "log", limits=limits, means=WAYS[way], sees=sees, **named) as worker:
         assert worker.confinement["files"] == way
-        answer = worker.call("describe", 30.0, target=f"{plugin}:Probe")
-    found: dict[str, Any] = json.loads(answer["options"][0]["default"])
+        answer = worker.call(Describe(f"{plugin}:Probe"), 30.0)
+    found: dict[str, Any] = json.loads(str(answer.options[0].default))
     return found

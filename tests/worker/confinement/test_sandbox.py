@@ -16,6 +16,7 @@ import pytest
 from elue.worker.confinement import sandbox
 from elue.worker.confinement.sandbox import Limits
 from elue.worker.failure import WorkerFailure
+from elue.worker.frames import Describe
 from elue.worker.session import Worker
 from tests.worker.confinement.probing import WAYS, probe, ways
 
@@ -316,7 +317,7 @@ def test_a_path_that_leads_out_is_no_plugin(tmp_path: Path, secret: Path) -> Non
             if worker.confinement["files"] == "hook":
                 pytest.skip("nothing here keeps files away")
             with pytest.raises(WorkerFailure, match=r"FileNotFoundError|PermissionError|tried to read"):
-                worker.call("describe", 30.0, target=target)
+                worker.call(Describe(target), 30.0)
 
 
 def test_hidden_folders_stay_hidden_below_seen_ones(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""Every call that a parent can make of its worker, and every answer, as the dataclass that crosses between them.
+
+A call's class names the worker's function that answers it (`PredictMany`: `predict_many`) and its answer's class.
+Either end builds these and decodes into them (see `elue.worker.decoding`): a plugin that has taken its worker over can
+send anything. `fault` of a call says where an answer, though of the right shape, is not one to this very call.
+"""
+
+from elue.worker.frames.answering import (
+    Columns,
+    Explain,
+    Ladder,
+    News,
+    Predict,
+    Predicted,
+    PredictMany,
+    PredictSweep,
+    Priced,
+    PriceTraces,
+    Survey,
+    Swept,
+    Told,
+)
+from elue.worker.frames.envelope import Hello, Ready, Reply, Request, Trouble
+from elue.worker.frames.loading import (
+    Against,
+    Calibrate,
+    Compared,
+    Configure,
+    Configured,
+    Describe,
+    Described,
+    Exercised,
+    Load,
+    Loaded,
+    Offered,
+    Open,
+    Opened,
+    Option,
+    Points,
+)
+from elue.worker.frames.timing import Counted, CountPacks, Latency, Timed, TimePacks
+from elue.worker.frames.words import Call, Offer, Step, answer_of, name_of
+
+__all__ = [
+    "Against",
+    "Calibrate",
+    "Call",
+    "Columns",
+    "Compared",
+    "Configure",
+    "Configured",
+    "CountPacks",
+    "Counted",
+    "Describe",
+    "Described",
+    "Exercised",
+    "Explain",
+    "Hello",
+    "Ladder",
+    "Latency",
+    "Load",
+    "Loaded",
+    "News",
+    "Offer",
+    "Offered",
+    "Open",
+    "Opened",
+    "Option",
+    "Points",
+    "Predict",
+    "PredictMany",
+    "PredictSweep",
+    "Predicted",
+    "PriceTraces",
+    "Priced",
+    "Ready",
+    "Reply",
+    "Request",
+    "Step",
+    "Survey",
+    "Swept",
+    "TimePacks",
+    "Timed",
+    "Told",
+    "Trouble",
+    "answer_of",
+    "name_of",
+]

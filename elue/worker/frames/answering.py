@@ -1,0 +1,166 @@
+"""Calls that have samples answered and counted, or their traces priced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import MaxLen
+
+from elue.meter.counts import Count, Counts
+from elue.protocol import Explanation, Sample
+from elue.record.trace import LONGEST
+from elue.worker.frames.words import Call, Shape, Short, Step, Unit, others, sized
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Steps and traces that were not told before; a trace is the numbers of its steps."""
+
+    steps: tuple[Step, ...]
+    traces: tuple[Annotated[tuple[Count, ...], MaxLen(LONGEST)], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What samples are answered, an entry a sample: value, number of the trace, claimed FLOPs.
+
+    `ties` has the samples whose best classes are tied: where each stands, and these classes.
+    """
+
+    values: tuple[float, ...]
+    traces: tuple[Count, ...]
+    claimed: tuple[Count | None, ...]
+    ties: tuple[tuple[Count, frozenset[Count]], ...]
+
+    def fault(self, size: int) -> str:
+        """Why these are not the answers to so many samples."""
+        for name in ("values", "traces", "claimed"):
+            if wrong := sized(name, getattr(self, name), size, "samples"):
+                return wrong
+        return "" if all(place < size for place, _ in self.ties) else "a tie of no sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """Answers to samples, and what all of them together took under the Meter."""
+
+    ids: tuple[Short, ...]
+    answers: Columns
+    took: Counts
+    calls: Count
+    news: News
+
+
+@dataclass(frozen=True, slots=True)
+class Predict(Call[Predicted]):
+    """Answer samples under the Meter."""
+
+    samples: tuple[Sample, ...]
+
+    def fault(self, answer: Predicted) -> str:
+        """There is an answer to each sample."""
+        return others(answer.ids, self.samples) or answer.answers.fault(len(self.samples))
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What samples are answered at every point, and where they are asked for by every way out."""
+
+    ids: tuple[Short, ...]
+    points: tuple[Columns, ...]
+    ways: tuple[Columns, ...]
+    news: News
+
+
+@dataclass(frozen=True, slots=True)
+class PredictMany(Call[Swept]):
+    """Answer samples together, unmetered, with traces to be priced."""
+
+    samples: tuple[Sample, ...]
+
+    def fault(self, answer: Swept) -> str:
+        """There is an answer to each sample."""
+        return _swept(answer, self.samples, 1, False)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictSweep(Call[Swept]):
+    """The same at all of so many points that were configured, from one pass."""
+
+    samples: tuple[Sample, ...]
+    points: Count
+
+    def fault(self, answer: Swept) -> str:
+        """There is an answer to each sample at each point."""
+        return _swept(answer, self.samples, self.points, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey(Call[Swept]):
+    """The same, and what every way out would answer at the first of the points."""
+
+    samples: tuple[Sample, ...]
+    points: Count
+
+    def fault(self, answer: Swept) -> str:
+        """There is an answer to each sample at each point and by each way out."""
+        return _swept(answer, self.samples, self.points, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder(Call[Swept]):
+    """What every way out would answer samples at the point."""
+
+    samples: tuple[Sample, ...]
+
+    def fault(self, answer: Swept) -> str:
+        """There is an answer to each sample by each way out."""
+        return _swept(answer, self.samples, 0, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """What traces take, and the FLOPs of units and shapes that were run for the first time to tell."""
+
+    prices: tuple[Counts, ...]
+    rehearsed: tuple[tuple[Unit, Shape, Count], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTraces(Call[Priced]):
+    """Price traces by their numbers."""
+
+    traces: tuple[Count, ...]
+
+    def fault(self, answer: Priced) -> str:
+        """There is a price a trace."""
+        return sized("prices", answer.prices, len(self.traces), "traces")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the model did with samples."""
+
+    ids: tuple[Short, ...]
+    explained: tuple[Explanation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explain(Call[Told]):
+    """Ask what the model does with samples at the point."""
+
+    samples: tuple[Sample, ...]
+
+    def fault(self, answer: Told) -> str:
+        """There is an explanation a sample."""
+        return others(answer.ids, self.samples) or sized("explained", answer.explained, len(self.samples), "samples")
+
+
+def _swept(answer: Swept, samples: Sequence[Sample], points: int, ways: bool) -> str:
+    if wrong := others(answer.ids, samples) or sized("points", answer.points, points, "points"):
+        return wrong
+    if bool(answer.ways) != ways:
+        return f"ways: {len(answer.ways)}, where {'at least one belongs' if ways else 'none was asked for'}"
+    return next((wrong for each in (*answer.points, *answer.ways) if (wrong := each.fault(len(samples)))), "")

@@ -1,0 +1,136 @@
+"""Calls that load the plugin and set its operating points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import MaxLen
+
+from elue.meter.counts import Count
+from elue.meter.profile import Profile
+from elue.protocol import Knob, TaskInfo
+from elue.worker.frames.words import Call, Confinement, Offer, Point, Short, Text, sized
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of a method's training."""
+
+    name: Short
+    default: Knob
+    help: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The training options of a method."""
+
+    options: Annotated[tuple[Option, ...], MaxLen(1000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Describe(Call[Described]):
+    """Import the plugin and name its training options."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exercised:
+    """What was counted: calls of operators, FLOPs, parameters read."""
+
+    calls: Count
+    flops: Count
+    params: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrate(Call[Exercised]):
+    """Run a static model of known cost so often, before any plugin is here."""
+
+    size: Literal["calls", "arithmetic", "weights"]
+    rounds: Count
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the worker runs on, for the record."""
+
+    environment: Mapping[str, Text | Confinement]
+
+
+@dataclass(frozen=True, slots=True)
+class Open(Call[Opened]):
+    """Import the plugin and set the measurement's conditions."""
+
+    target: str
+    task: TaskInfo
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The default sweep, or why the method does not serve the task."""
+
+    unsupported: Text | None
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Points(Call[Offered]):
+    """Ask whether the method serves the task, and for its default sweep."""
+
+    weights: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The operating point of the static model to compare with."""
+
+    point: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Against(Call[Compared]):
+    """Load the static model to compare with, at its full depth. Comes before `Load`."""
+
+    target: str
+    weights: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the model can do beyond what it must."""
+
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Load(Call[Loaded]):
+    """Load the model."""
+
+    weights: str | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """Parameters in force at each point that was set."""
+
+    params_total: tuple[Count, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Configure(Call[Configured]):
+    """Set operating points: one, or those that a sweep is to answer. Traces are numbered anew."""
+
+    points: tuple[Point, ...]
+    seed: int
+
+    def fault(self, answer: Configured) -> str:
+        """There is one total a point."""
+        return sized("params_total", answer.params_total, len(self.points), "points")
