@@ -47,10 +47,11 @@ class ElasticBert(TrainedMethod):
     paper = "Liu et al. 2022, Towards Efficient NLP, https://arxiv.org/abs/2110.07038"
     options = ElasticBertOptions
     knobs = {
-        "rule": {"type": "str", "choices": ["entropy", "patience"], "help": "what decides when to leave"},
+        "rule": {"type": "str", "choices": ["entropy", "patience", "fixed"], "help": "what decides when to leave"},
         "threshold": {"type": "float", "low": 0, "infinite": True, "help": "entropy: leave below so many nats"},
         "patience": {"type": "int", "low": 1, "help": "patience: leave after so many exits that repeat the answer"},
         "tolerance": {"type": "float", "low": 0, "help": "patience: how near numbers are the same, in a regression"},
+        "exit": {"type": "int", "low": 1, "help": "fixed: the exit to leave at, from 1"},
     }
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> nn.Module:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from elue.methods.knobs import settled
 from elue.modeling.sweep import WIDEST
 from elue.plugins.cascade.cascadebert import CascadeBert
 from elue.plugins.early_exit.elasticbert import ElasticBert
@@ -82,6 +83,7 @@ def test_the_default_sweep_of_a_trained_method(name: str, tmp_path: Path) -> Non
         return tuple(work(answer) / count for answer, count in zip(model.predict(samples), tokens, strict=True))
 
     offered, possible = [costs(point) for point in points], [costs(point) for point in grid]
+    assert all(settled(made.knobs, point) == point for point in points)
     assert len(set(offered)) == len(offered) > 2
     means, others = sorted(map(_mean, offered)), sorted(map(_mean, possible))
     assert means[0] <= others[0]
@@ -90,6 +92,20 @@ def test_the_default_sweep_of_a_trained_method(name: str, tmp_path: Path) -> Non
     for low, high in pairwise(means):
         inside = [mean for mean in others if low + 0.01 * widest < mean < high - 0.01 * widest]
         assert high - low <= widest * 1.001 or not inside, (name, low, high, inside)
+
+
+def test_the_sweep_of_exits_on_a_regression_starts_at_the_first(tmp_path: Path) -> None:
+    job = small.job(tmp_path, small.SCORE, tiny_layers="6")
+    ElasticBert().train(job)
+    model, points = ElasticBert().load(job.task, tmp_path, 0), ElasticBert().points(job.task, tmp_path)
+    means = []
+    for point in points:
+        assert settled(ElasticBert.knobs, point) == point
+        model.configure(point)
+        answers = model.predict([example.sample for example in job.validation])
+        means.append(_mean([calls("ffn")(answer) for answer in answers]))
+    assert means == sorted(means)
+    assert (means[0], means[-1]) == (1, 6)
 
 
 def _mean(costs: Sequence[float]) -> float:
