@@ -165,8 +165,8 @@ class DynamicModel(Protocol):
 class Method(ABC):
     """A plugin: knows how to load (and perhaps train) a dynamic model.
 
-    `name`, `family`, `title`, `paper` and `knobs` are plain literals in the class body: the standard reads them without
-    running the plugin.
+    `name`, `family`, `title`, `paper`, `summary` and `knobs` are plain literals in the class body: the standard reads
+    them without running the plugin.
     """
 
     api: ClassVar[int] = API
@@ -174,6 +174,8 @@ class Method(ABC):
     family: ClassVar[Family]
     title: ClassVar[str] = ""
     paper: ClassVar[str] = ""
+    summary: ClassVar[str] = ""
+    """Three sentences for the site: what it does, what decides, where it saves."""
     knobs: ClassVar[Mapping[str, KnobSpec] | None] = None
     """The inference-time settings by name. None declares nothing: then any point is handed on as it is."""
     options: ClassVar[type[Any] | None] = None

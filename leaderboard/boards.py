@@ -11,6 +11,7 @@ from typing import Any
 from elue.leaderboard.labels import distinct_labels
 from elue.leaderboard.summaries import curve_id, latest, run_page, told_parts, why_not
 from elue.leaderboard.text import Unit, digest_of, short, slug, unit_for
+from elue.methods.registry import installed
 from elue.protocol import FAMILIES
 from elue.record.board import BoardKey, board_of, curve_of, is_ranked
 from elue.record.point import point_words
@@ -204,6 +205,7 @@ class MethodCard:
     family: str
     title: str
     paper: str
+    summary: str
     records: Sequence[Record] = field(repr=False)
     manifest: Mapping[str, Any] = field(default_factory=dict)
 
@@ -277,15 +279,19 @@ def _labelled(curves: list[Curve]) -> list[Curve]:
 
 
 def methods(records: Iterable[Record], manifests: Mapping[str, Mapping[str, Any]] | None = None) -> list[MethodCard]:
-    """All methods, by family and name, each with the manifest of its submission if there is one."""
+    """All methods, by family and name, each with the manifest of its submission if there is one.
+
+    What a method does stands in its records; for those from before it did, the installed method of that name says it.
+    """
     found: dict[str, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda record: record.key):
         found[record.method.name].append(record)
+    here = {method.name: method.summary for method in installed()}
     cards = []
     for name, group in found.items():
         method = latest(group).method
-        manifest = (manifests or {}).get(name, {})
-        cards.append(MethodCard(name, method.family, method.title or name, method.paper, group, manifest))
+        manifest, said = (manifests or {}).get(name, {}), method.summary or here.get(name, "")
+        cards.append(MethodCard(name, method.family, method.title or name, method.paper, said, group, manifest))
     return sorted(cards, key=lambda card: (_rank(card.family), card.family, card.name))
 
 

@@ -53,6 +53,10 @@ class Static(TrainedMethod):
     family = "static"
     title = "Static encoder, cut at k layers"
     paper = "Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805"
+    summary = (
+        "The encoder is cut after a number of layers and gets a head of its own there. Every sample takes the same "
+        "way through it. Its depths make the reference curve that all scores are taken against."
+    )
     options = StaticOptions
     knobs = {"layers": {"type": "int", "low": 1, "help": "depth of the network that answers, one of those trained"}}
 

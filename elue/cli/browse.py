@@ -48,7 +48,8 @@ def show_method(
             )
         )
         return
-    typer.echo(f"{found.name} ({found.family}): {found.title}\n{found.paper}".strip() + "\n")
+    said = [f"{found.name} ({found.family}): {found.title}", found.paper, found.summary]
+    typer.echo("\n".join(line for line in said if line) + "\n")
     if found.knobs:
         rows = [(name, allowed(spec), spec.get("help", "")) for name, spec in found.knobs.items()]
         table(("knob", "takes", "what it does"), rows)
@@ -57,7 +58,7 @@ def show_method(
 
 
 def _card(method: MethodSource) -> dict[str, Any]:
-    fields = ("name", "family", "title", "paper", "distribution", "broken")
+    fields = ("name", "family", "title", "paper", "summary", "distribution", "broken")
     return {field: getattr(method, field) for field in fields}
 
 

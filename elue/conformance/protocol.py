@@ -11,13 +11,13 @@ from elue.protocol import API, FAMILIES, Method
 
 
 def names(subject: Subject) -> str:
-    """Name, family, title and paper are text, and the protocol is the one of this version."""
+    """Name, family, title, paper and summary are text, and the protocol is the one of this version."""
     method = subject.method
     if not isinstance(method, Method):
         raise Failed(f"{type(method).__name__} is no subclass of elue.protocol.Method")
     if method.api != API:
         raise Failed(f"api is {method.api!r}; this version has {API}")
-    for field in ("name", "family", "title", "paper"):
+    for field in ("name", "family", "title", "paper", "summary"):
         if not isinstance(getattr(method, field, None), str):
             raise Failed(f"{field} is {getattr(method, field, None)!r}, not text")
     if not method.name or not all(c.isalnum() or c in "-_." for c in method.name) or method.name.startswith("."):

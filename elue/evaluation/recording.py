@@ -106,6 +106,7 @@ def make_record(
             "family": method.family,
             "title": method.title,
             "paper": method.paper,
+            "summary": method.summary,
             "source_digest": identity.source_digest,
             "distribution": _distribution(method),
         },

@@ -40,6 +40,7 @@ class MethodSource:
     family: Family | Literal[""] = ""
     title: str = ""
     paper: str = ""
+    summary: str = ""
     knobs: Knobs | None = field(default=None, hash=False)
     distribution: tuple[str, str] | None = None
     broken: str = ""
@@ -170,6 +171,7 @@ def _describe(
         family=family if family in FAMILIES else "",
         title=_text(literals, "title"),
         paper=_text(literals, "paper"),
+        summary=_text(literals, "summary"),
         knobs=cast("Knobs | None", literals.get("knobs")) if not reason else None,
         distribution=owner,
         broken=reason,

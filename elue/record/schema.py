@@ -48,6 +48,7 @@ class MethodRef(_Part):
     family: Family
     title: str
     paper: str
+    summary: str = ""
     source_digest: str
     distribution: Distribution | None
 

@@ -13,7 +13,6 @@ from elue.leaderboard.boards import Board, Curve, MethodCard, Run, Task
 from elue.leaderboard.charts import data as chartdata
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.charts import specs as charts
-from elue.leaderboard.descriptions import DESCRIPTIONS
 from elue.leaderboard.details import Detail, Spend
 from elue.leaderboard.manifests import retraction_of_all
 from elue.leaderboard.pages import provenance
@@ -103,7 +102,7 @@ def contents(site: Site, method: MethodCard) -> dict[str, Any]:
         "method": method,
         "card": _card(method),
         "retracted": retraction_of_all(method.manifest),
-        "description": method.manifest.get("description") or DESCRIPTIONS.get(method.name, ""),
+        "description": method.manifest.get("description") or method.summary,
         "options": _options(method),
         "entries": _entries(site, method),
         "unranked": [run for task in site.tasks for run in task.unranked if run.record.method.name == method.name],

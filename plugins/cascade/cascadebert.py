@@ -74,6 +74,10 @@ class CascadeBert(TrainedMethod):
     family = "cascade"
     title = "CascadeBERT: a small complete model, then the full one"
     paper = "Li et al. 2021, CascadeBERT, https://arxiv.org/abs/2012.14682"
+    summary = (
+        "A shallow and a full model stand one behind the other, both complete. The second runs only when the first is "
+        "not confident enough. Training with a margin by difficulty keeps that confidence honest."
+    )
     options = CascadeBertOptions
     knobs = {
         "threshold": {

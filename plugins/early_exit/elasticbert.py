@@ -45,6 +45,10 @@ class ElasticBert(TrainedMethod):
     family = "early_exit"
     title = "ElasticBERT: exits after every layer"
     paper = "Liu et al. 2022, Towards Efficient NLP, https://arxiv.org/abs/2110.07038"
+    summary = (
+        "A classifier stands after every layer, and all are trained together. A sample leaves at the first one that "
+        "is sure enough, by the entropy of its answer or because several in a row agree. Easy inputs use few layers."
+    )
     options = ElasticBertOptions
     knobs = {
         "rule": {"type": "str", "choices": ["entropy", "patience", "fixed"], "help": "what decides when to leave"},

@@ -124,6 +124,10 @@ class Switch(TrainedMethod):
     family = "moe"
     title = "Switch: top-1 experts with capacity"
     paper = "Fedus et al. 2022, Switch Transformers, https://arxiv.org/abs/2101.03961"
+    summary = (
+        "Feed-forward layers are replaced by several experts, and a router sends each token to one of them. A sample "
+        "touches only the experts its tokens chose. Capacity limits how many tokens an expert takes."
+    )
     options = SwitchOptions
     knobs = {
         "capacity_factor": {

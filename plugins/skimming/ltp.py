@@ -94,6 +94,11 @@ class LearnedTokenPruning(TrainedMethod):
     family = "skimming"
     title = "LTP: learned token pruning"
     paper = "Kim et al. 2022, Learned Token Pruning for Transformers, https://arxiv.org/abs/2107.00910"
+    summary = (
+        "After each layer's attention a token is dropped for good when the attention it received is below that "
+        "layer's learned threshold. Thresholds are learned with soft masks and then made hard. Long inputs with "
+        "little evidence lose most tokens."
+    )
     options = LtpOptions
     knobs = {"threshold_scale": {"type": "float", "low": 0, "help": "what multiplies the thresholds; 0 never prunes"}}
 

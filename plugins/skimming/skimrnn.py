@@ -131,6 +131,11 @@ class SkimRnn(TrainedReader):
     family = "skimming"
     title = "Skim-RNN: neural speed reading"
     paper = "Seo et al. 2018, Neural Speed Reading via Skim-RNN, https://arxiv.org/abs/1711.02085"
+    summary = (
+        "A large cell reads the words that matter, and a small one skims the rest, updating a part of the state "
+        "alone. Which of the two takes a word is decided from the word and the state so far. Skimmed words cost a "
+        "fraction."
+    )
     options = SkimRnnOptions
     knobs = {
         "threshold": {

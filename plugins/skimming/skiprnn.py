@@ -102,6 +102,10 @@ class SkipRnn(TrainedReader):
     family = "skimming"
     title = "Skip RNN: learning to skip state updates"
     paper = "Campos et al. 2018, Skip RNN, https://arxiv.org/abs/1708.06834"
+    summary = (
+        "A gate beside the recurrent cell says how soon its state is to be updated again. Until then words are passed "
+        "over without any computation. The budget term of its training sets how many are read."
+    )
     options = SkipRnnOptions
     knobs = {
         "threshold": {

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from elue.leaderboard import boards, summaries
+from elue.methods import registry
 from tests.leaderboard.samples import curve, failed, store, summary
 
 
@@ -124,3 +125,10 @@ def test_methods_come_by_family_and_tell_what_their_latest_run_says():
     cards = boards.methods([*store(), summary(**later)])
     assert [card.name for card in cards] == ["static", "elasticbert", "ltp", "switch", "cascadebert"]
     assert cards[1].title == "New title"
+
+
+def test_a_method_is_described_by_its_records_and_those_from_before_by_the_installed_one():
+    told = summary(method={"summary": "It leaves early."})
+    assert boards.methods([told])[0].summary == "It leaves early."
+    assert boards.methods([summary()])[0].summary == registry.find("elasticbert").summary
+    assert boards.methods([summary(method={"name": "nobody-s"})])[0].summary == ""

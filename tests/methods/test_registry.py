@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -169,3 +170,10 @@ def test_a_class_without_a_name_of_its_own_is_no_method_of_a_file(tmp_path: Path
     file.write_text("from elue.plugins.static import Static\nclass Mine(Static):\n    pass\n")
     with pytest.raises(ElueError, match="no subclass of Method with a name"):
         registry.find(str(file))
+
+
+def test_every_baseline_says_in_three_sentences_what_it_does() -> None:
+    own = [m for m in registry.installed() if m.target.startswith("elue.plugins.")]
+    assert len(own) >= 7
+    for method in own:
+        assert len(re.findall(r"[.](?= |$)", method.summary)) == 3, method.name

@@ -183,6 +183,13 @@ def test_a_failed_write_leaves_the_old_record_and_no_rest(tmp_path: Path, monkey
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_what_a_method_says_of_itself_is_left_out_where_it_says_nothing() -> None:
+    record = make_record()
+    assert "summary" not in records.summary(record)["method"]
+    told = record.model_copy(update={"method": record.method.model_copy(update={"summary": "It guesses."})})
+    assert records.loads(records.dumps(told)).method.summary == "It guesses."
+
+
 def test_a_summary_is_read_and_restated_without_unpacking_the_samples() -> None:
     record = make_record()
     text = records.dumps(record)

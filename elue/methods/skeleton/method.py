@@ -114,6 +114,7 @@ class Skeleton(Method):
     family = "early_exit"
     title = "Early exit over hashed words"
     paper = ""
+    summary = ""  # three sentences for the site
     knobs = {"threshold": {"type": "float", "low": 0, "help": "probability at which an exit is sure; above 1: never"}}
 
     def supports(self, task: TaskInfo) -> str | None:
