@@ -47,7 +47,11 @@ class StaticModel(WholeModel):
 
 
 class Static(TrainedMethod):
-    """Cut, fine-tune, repeat: no decision is made at inference time."""
+    """Cut, fine-tune, repeat: no decision is made at inference time.
+
+    Differences from BERT's own fine-tuning: the head pools by mean unless told, and has a tanh layer of its own that
+    starts at random at every depth, the deepest too, where BERT's starts from its pre-trained pooler.
+    """
 
     name = "static"
     family = "static"

@@ -27,10 +27,17 @@ CHUNK = 256
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderOptions(TrainingOptions):
-    """Options of all reading methods. Of the backbone they take the tokenizer and the word table."""
+    """Options of all reading methods. Of the backbone they take the tokenizer and the word table.
+
+    All but the table is made from scratch, hence rate and epochs of their own, tuned on validation data.
+    """
 
     TINY: ClassVar[dict[str, Any]] = {**TrainingOptions.TINY, "epochs": 8.0, "learning_rate": 5e-3, "size": 64}
 
+    UNUSED: ClassVar[tuple[str, ...]] = ("pooling", "tiny_layers", "tiny_heads", "tiny_dropout")
+
+    epochs: float = option(5.0, "passes over the training data", 0.0)
+    learning_rate: float = option(1e-3, "peak learning rate of AdamW, decaying linearly to 0", 0.0)
     cell: str = option("lstm", "kind of the recurrent cell", choices=tuple(KINDS))
     size: int = option(256, "size of the recurrent state", 1)
 

@@ -1,9 +1,9 @@
 """CascadeBERT: ask a small complete model first, and the full one only when the small one is unsure.
 
 Li et al., "CascadeBERT: Accelerating Inference of Pre-trained Language Models via Calibrated Complete Models
-Cascade", Findings of EMNLP 2021, arXiv 2012.14682. Both models are fine-tuned with cross-entropy plus a
-difficulty-aware regularisation that makes confidence comparable between samples: of each pair in a batch the
-easier one should be the more confident one.
+Cascade", Findings of EMNLP 2021, arXiv 2012.14682. Both models are fine-tuned with cross-entropy, plus a
+difficulty-aware regularisation of the small one that makes confidence comparable between samples: of a pair in a
+batch the easier one should be the more confident one.
 
 Difficulty is, as there, how many of K models of different seeds get a training sample right. To afford it on two
 cores the K models have the shallow depth, and each is trained on one random half of the data and judges the
@@ -46,13 +46,17 @@ class CascadeBertOptions(TrainingOptions):
 
 
 def difficulty_loss(confidence: Tensor, ease: Tensor, margin: float) -> Tensor:
-    """Margin ranking over all ordered pairs of a batch: mean of max(0, -g(i,j)(c_i - c_j) + margin).
+    """Margin ranking: mean of max(0, margin - (c_i - c_j)) over samples i, each against one harder j drawn at random.
 
-    `confidence` (batch,) is the highest probability, `ease` (batch,) how many models got the sample right;
-    g is 1 where i is easier than j, -1 where it is harder and 0 where they are equal.
+    `confidence` (batch,) is the highest probability, `ease` (batch,) how many models got the sample right. Samples
+    with none harder in the batch don't count; 0 where all are alike.
     """
-    g = (ease[:, None] - ease[None, :]).sign()
-    return torch.relu(margin - g * (confidence[:, None] - confidence[None, :])).mean()
+    harder = (ease[:, None] > ease[None, :]).to(confidence.dtype)
+    easier = harder.any(1)
+    if not easier.any():
+        return confidence.new_zeros(())
+    drawn = torch.multinomial(harder[easier], 1).squeeze(-1)
+    return torch.relu(margin - (confidence[easier] - confidence[drawn])).mean()
 
 
 def cascade_of(encoder: Encoder, task: TaskInfo, options: CascadeBertOptions) -> nn.ModuleDict:
@@ -68,7 +72,13 @@ def surely(point: Point, task: TaskInfo) -> Rule:
 
 
 class CascadeBert(TrainedMethod):
-    """Two complete models, calibrated by difficulty, and one confidence threshold."""
+    """Two complete models, calibrated by difficulty, and one confidence threshold.
+
+    As in the released code the ranking takes each easy sample of a batch against one hard one drawn at random, and only
+    the small model, whose confidence decides, is told. Difficulty is graded, so that of each pair the one that fewer
+    models get right is the hard one; the code knows easy and hard alone. Other differences: the models are trained
+    apart, not on the sum of their losses; a sample is sent on for real, where the code runs both models for all.
+    """
 
     name = "cascadebert"
     family = "cascade"
@@ -112,7 +122,7 @@ class CascadeBert(TrainedMethod):
             models, layers, epochs = options.difficulty_models, options.shallow_layers, options.difficulty_epochs
             columns = {"ease": ease_of(training, models, layers, epochs)}
         training.fit(network["shallow"], phase="shallow", columns=columns)
-        training.fit(network["full"], phase="full", columns=columns)
+        training.fit(network["full"], phase="full")
 
     def sweep(self, network: Any, training: Training) -> Sweep:
         shallow, full = training.logits(network["shallow"]), training.logits(network["full"])

@@ -39,7 +39,14 @@ class ElasticBertOptions(TrainingOptions):
 
 
 class ElasticBert(TrainedMethod):
-    """Exits at every layer, joint training, entropy or patience."""
+    """Exits at every layer, joint training, entropy or patience.
+
+    What the paper names so is a model pre-trained with exits; this is its fine-tuning, exits under gradient equilibrium
+    on any encoder, and has no multi-exit pre-training unless the backbone is the released ElasticBERT, whose encoder
+    loads. Other differences from the release: exits pool by mean unless told, and start at random where those of the
+    release start from pre-trained poolers; their rate may differ from the encoder's; a sample that has left costs
+    nothing further.
+    """
 
     name = "elasticbert"
     family = "early_exit"

@@ -118,6 +118,10 @@ class Switch(TrainedMethod):
 
     Tokens compete for room: with one capacity for a batch, as in training, a sample's answer and its compute would
     depend on the samples beside it. So at evaluation every sample has its own capacity, and its factor is the knob.
+
+    Other differences from the paper: the backbone is fine-tuned, not pre-trained with experts, which start as copies
+    (sparse upcycling) and not at random with a smaller scale; there is no expert dropout; an encoder alone, not T5.
+    Layers that share weights (ALBERT) are set apart.
     """
 
     name = "switch"

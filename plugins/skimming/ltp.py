@@ -84,10 +84,18 @@ class LtpModel(PruningModel):
 class LearnedTokenPruning(TrainedMethod):
     """Fine-tune; learn weights and thresholds with soft masks and a price on them; fine-tune with hard masks.
 
-    Choices where the paper differs or leaves room: the first token always stays; importance counts the tokens that
-    remain; in the soft stage a token's mask weighs it as a key of attention and in pooling, so that the limit T → 0 is
-    the hard stage (the paper scales the token's output, which the norms of the next layer undo). The paper trains one
-    model for each λ; scaling the thresholds of one model, to get a curve from the same weights, is our extension.
+    Differences from the paper and its code:
+    - Normalisation: importance is the mean over the queries that remain. The code sums over those but divides by the
+      padded length, so that there a threshold means more in a short text than in a long one.
+    - The soft mask weighs a token as a key of attention and in pooling, so that the limit T → 0 is the hard stage; the
+      code scales the token's output, which the norms of the next layer undo. It multiplies down the layers.
+    - Regulariser: λ Σ_l mean(mask), the mean over a sample's own tokens, padding left out.
+    - Rates: thresholds have one of their own, 1e-4 by default; the encoder's is the same in all stages, and rises and
+      decays anew in each.
+    - θ starts at threshold · l / L with l from 1; the code counts from 0, so that its first layer starts at 0. A layer
+      with θ at or below 0 prunes nothing; the code clips at 1e-5.
+    - The first token always stays. Pooling is by mean over what stays, unless told.
+    - The paper trains one model for each λ; scaling the thresholds of one model is our extension.
     """
 
     name = "ltp"

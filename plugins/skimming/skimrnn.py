@@ -124,7 +124,8 @@ class SkimRnnNetwork(ReaderNetwork):
 class SkimRnn(TrainedReader):
     """Trained end to end with relaxed choices and a price on reading, as in the paper; so is the threshold as a knob.
 
-    Choice where the paper leaves room: the cell's memory is skimmed as its output is.
+    Choices where the paper leaves room: the cell's memory is skimmed as its output is; forget gates start with a bias
+    of 1; words are embedded by the backbone's table, scaled, and the table is trained on.
     """
 
     name = "skimrnn"

@@ -3,7 +3,8 @@
 Campos et al., "Skip RNN: Learning to Skip State Updates in Recurrent Neural Networks", ICLR 2018. With update
 probability p, u_t = 1 where p_t >= 0.5: the cell takes in token t. Where u_t = 0 the state is copied. With
 Δp = σ(W s + b) of the state after an update, p_{t+1} = Δp after an update and p_t + min(Δp, 1 - p_t) after a skip
-(eq. 2-6). p_1 = 1, so the first token is always read.
+(eq. 2-6). p_1 = 1, so the first token is always read. As in the released code the start state is learned, an LSTM's
+forget gate starts with a bias of 1, as b does, and s is an LSTM's memory rather than its output.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from elue.modeling.gates import gated, straight_through, tokens
 from elue.modeling.heads import task_loss
 from elue.modeling.options import option
-from elue.modeling.reader import Batch, Unit, near
+from elue.modeling.reader import Batch, State, Unit, near
 from elue.modeling.reading import TrainedReader
 from elue.modeling.recurrent import ReaderNetwork, ReaderOptions
 from elue.modeling.sweep import middle
@@ -42,12 +43,17 @@ class SkipRnnNetwork(ReaderNetwork):
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: SkipRnnOptions) -> None:
         super().__init__(words, task, options)
         self.cost = options.cost
+        self.initial = nn.Parameter(torch.zeros(self.cell.parts, options.size))
         self.policy = nn.Linear(options.size, 1)
         nn.init.constant_(self.policy.bias, options.bias)
 
-    def increment(self, output: Tensor) -> Tensor:
-        """Δp (batch,) of outputs of the cell (batch, size)."""
-        return self.policy(output).sigmoid().squeeze(-1)
+    def start(self, count: int) -> State:
+        """The state before the first token, which is learned."""
+        return tuple(part.expand(count, -1) for part in self.initial)
+
+    def increment(self, memory: Tensor) -> Tensor:
+        """Δp (batch,) of the cell's memory (batch, size): the last part of its state."""
+        return self.policy(memory).sigmoid().squeeze(-1)
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Logits, the number of updates (batch,), the share of tokens they are and, given labels, the loss."""
@@ -59,7 +65,7 @@ class SkipRnnNetwork(ReaderNetwork):
             u = straight_through(p, self.threshold) * real
             state = gated(u, self.cell(token, *state), state)
             updates = updates + u
-            [increment] = gated(u, [self.increment(state[0]).unsqueeze(-1)], [increment.unsqueeze(-1)])
+            [increment] = gated(u, [self.increment(state[-1]).unsqueeze(-1)], [increment.unsqueeze(-1)])
             increment = increment.squeeze(-1)
             p = u * increment + (1 - u) * (p + torch.minimum(increment, 1 - p))
         logits = self.head(self.final(state))
@@ -68,9 +74,9 @@ class SkipRnnNetwork(ReaderNetwork):
             outputs["loss"] = task_loss(logits, batch["labels"], self.task) + self.cost * updates.mean()
         return outputs
 
-    def wait(self, output: Tensor) -> Tensor:
-        """For outputs of the cell (batch, size) how many tokens on p reaches the threshold, not rounded up."""
-        return self.threshold / self.increment(output)
+    def wait(self, memory: Tensor) -> Tensor:
+        """For memories of the cell (batch, size) how many tokens on p reaches the threshold, not rounded up."""
+        return self.threshold / self.increment(memory)
 
     def units(self) -> dict[str, Unit]:
         """Cell and head, and "policy": the wait after an update."""
@@ -79,7 +85,7 @@ class SkipRnnNetwork(ReaderNetwork):
     def step(self, batch: Batch) -> None:
         """Update the state and jump to the next token that is to be read; what lies between is never looked at."""
         batch.update("cell")
-        waits = batch.ask("policy", batch.state[0])
+        waits = batch.ask("policy", batch.state[-1])
         batch.move([jump(wait, self.threshold) for wait in waits])
         rows = zip(batch.readings, waits, strict=True)
         batch.doubt(n for n, (one, wait) in enumerate(rows) if 0.5 < wait < len(one.ids) and near(wait, round(wait)))
@@ -96,6 +102,9 @@ class SkipRnn(TrainedReader):
     Thresholds other than 0.5 are our extension, to get a curve from one set of weights: the paper trains one model for
     each λ. While tokens are skipped the state, and so Δp, stays what it is, so that the number of tokens to skip is
     known at once and they are never looked at.
+
+    Differences from the paper and its code: words are embedded by the backbone's table, scaled, and the table is
+    trained on; one layer of cells; at inference p is not summed step by step, but the wait told by a division.
     """
 
     name = "skiprnn"

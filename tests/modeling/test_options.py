@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pytest
 
 from elue.errors import ElueError
 from elue.modeling.options import TrainingOptions, option, parse_options
+from elue.modeling.recurrent import ReaderOptions
 from elue.protocol import TaskInfo, TrainingJob
+from tests import small
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,3 +65,11 @@ def test_a_wrong_value_is_named_with_what_is_allowed(given: dict, words: list[st
 def test_an_unknown_option_gets_a_suggestion():
     with pytest.raises(ElueError, match=r"Unknown option 'epoch'.*'epochs'"):
         parse(epoch="3")
+
+
+def test_readers_are_trained_from_scratch_at_a_rate_for_that(tmp_path: Path) -> None:
+    job = replace(small.job(tmp_path), options={})
+    real = parse_options(ReaderOptions, replace(job, backbone="some/encoder"))
+    assert (real.learning_rate, real.epochs, real.size) == (1e-3, 5, 256)
+    tiny = parse_options(ReaderOptions, job)
+    assert (tiny.learning_rate, tiny.epochs, tiny.size) == (5e-3, 8, 64)

@@ -56,7 +56,7 @@ def plain(network: SkipRnnNetwork, ids: Sequence[int], threshold: float) -> tupl
         if place == 0 or p >= threshold:
             state = network.cell(network.words(torch.tensor([token])), *state)
             places.append(place)
-            delta = torch.sigmoid(state[0][0] @ network.policy.weight[0] + network.policy.bias[0]).item()
+            delta = torch.sigmoid(state[-1][0] @ network.policy.weight[0] + network.policy.bias[0]).item()
             p = delta
         else:
             p += min(delta, 1 - p)
@@ -113,7 +113,8 @@ def test_threshold_0_is_the_plain_lstm() -> None:
     lstm = nn.LSTM(8, 12, batch_first=True)
     lstm.load_state_dict({f"{name}_l0": tensor for name, tensor in model.network.cell.cell.state_dict().items()})
     for sample, answer in zip(SAMPLES, model.predict(SAMPLES), strict=True):
-        output, _ = lstm(model.network.words(torch.tensor([model.text.encode(sample).ids])))
+        first = tuple(part[None] for part in model.network.start(1))
+        output, _ = lstm(model.network.words(torch.tensor([model.text.encode(sample).ids])), first)
         assert answer.scores == pytest.approx(model.network.answers(output[:, -1])[0].tolist(), abs=1e-5)
 
 
