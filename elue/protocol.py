@@ -7,7 +7,7 @@ that passes between the two sides.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Required, TypedDict, runtime_checkable
@@ -119,12 +119,17 @@ class Example:
     label: float
 
 
+Measure = Callable[[Sequence[float], Sequence[float]], float]
+"""A task's metric: the score in percent, higher for better, of labels and of answers to the same samples."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
     """Everything a method needs to train: labelled data, a backbone, and where the weights go.
 
     `backbone` is "tiny", a folder, or a hub id; `options` are the method's own, as the user set them.
-    Training that finds checkpoints of the same job under `out` goes on from them.
+    Training that finds checkpoints of the same job under `out` goes on from them. `measure` is the task's metric, for
+    what is chosen on validation data.
     """
 
     task: TaskInfo
@@ -135,6 +140,7 @@ class TrainingJob:
     seed: int = 0
     device: str = "cpu"
     options: Mapping[str, Knob] = field(default_factory=dict)
+    measure: Measure | None = None
 
 
 @runtime_checkable

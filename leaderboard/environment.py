@@ -12,6 +12,7 @@ from elue.leaderboard import manifests, samplefiles, summaries, text
 from elue.leaderboard.charts import axes
 from elue.leaderboard.charts import data as chartdata
 from elue.tasks import metrics
+from elue.tasks.kinds import KINDS
 
 
 @cache
@@ -41,6 +42,7 @@ def environment() -> jinja2.Environment:
         axes=axes,
         dash_style=chartdata.dash_style,
         family_style=chartdata.family_style,
+        kinds=KINDS,
         link=text.web_address,
         is_published=summaries.is_published,
         record_path=samplefiles.record_path,

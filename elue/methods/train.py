@@ -59,6 +59,7 @@ def train(training: Training) -> None:
     job = {
         "target": training.method.address,
         "task": asdict(training.task.info()),
+        "metric": training.task.metric,
         "train": rows,
         "validation": validation,
         "backbone": _backbone(training.backbone),

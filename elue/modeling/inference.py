@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from elue.modeling.text import TextEncoder, pad_batch
-from elue.protocol import Example, TaskInfo
+from elue.protocol import Example, Measure, TaskInfo
 
 
 def batched_outputs(
@@ -38,10 +38,22 @@ def batched_logits(module: nn.Module, examples: Sequence[Example], text: TextEnc
     return batched_outputs(module, examples, text, batch_size)["logits"]
 
 
-def quality(logits: Tensor, examples: Sequence[Example], task: TaskInfo) -> float:
-    """Accuracy, or for a regression Pearson's correlation, of logits (examples, outputs), in percent."""
+def quality(logits: Tensor, examples: Sequence[Example], task: TaskInfo, measure: Measure | None = None) -> float:
+    """The score of logits (examples, outputs) in percent by the task's metric, `TrainingJob.measure`.
+
+    Without one, as where a job was made by hand, it is accuracy, or for a regression Pearson's correlation.
+    """
+    if measure is not None:
+        return measure([example.label for example in examples], answers(logits, task))
     labels = torch.tensor([example.label for example in examples])
     if task.kind == "classification":
         return 100 * (logits.argmax(-1) == labels).double().mean().item()
     pair = torch.stack([logits.squeeze(-1).double(), labels.double()])
     return 100 * torch.corrcoef(pair)[0, 1].item()
+
+
+def answers(logits: Tensor, task: TaskInfo) -> list[float]:
+    """What logits (examples, outputs) answer: the likeliest class, or the number, mapped back to the task's range."""
+    if task.kind == "classification":
+        return logits.argmax(-1).tolist()
+    return (task.low + (task.high - task.low) * logits.squeeze(-1).double()).tolist()

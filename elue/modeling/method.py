@@ -70,7 +70,7 @@ class Training:
 
     def quality(self, logits: Tensor) -> float:
         """The score in percent of logits (samples, outputs) of the validation samples."""
-        return quality(logits, self.job.validation, self.job.task)
+        return quality(logits, self.job.validation, self.job.task, self.job.measure)
 
     def tried(self, module: nn.Module, setting: Any, cost: str) -> Tried:
         """What a setting, in force in the module, costs and scores on validation samples (on some, of very many).
@@ -79,7 +79,7 @@ class Training:
         """
         examples = spread_out(self.job.validation)
         outputs = batched_outputs(module, examples, self.text)
-        score = quality(outputs["logits"], examples, self.job.task)
+        score = quality(outputs["logits"], examples, self.job.task, self.job.measure)
         return Tried(setting, outputs[cost], {cost: 100 * outputs[cost].mean().item(), "score": score})
 
     def under(self, rule: Rule, logits: Tensor) -> tuple[float, float]:

@@ -37,6 +37,20 @@ def test_quality_is_accuracy_or_pearsons_correlation():
     assert quality(numbers, labelled(1, 5, 1), small.SCORE) == pytest.approx(-18.8982, abs=1e-3)
 
 
+def test_quality_is_the_metric_of_the_job_where_it_brings_one():
+    """The metric sees labels and answers as the task has them: classes, and numbers in the task's own range."""
+    seen = []
+
+    def measure(labels, values):
+        seen.append((list(labels), list(values)))
+        return 42.0
+
+    logits = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    assert quality(logits, labelled(1, 1), small.CLASSES, measure) == 42.0
+    assert quality(torch.tensor([[0.0], [0.25], [1.0]]), labelled(1, 2.5, 5), small.SCORE, measure) == 42.0
+    assert seen == [([1, 1], [1, 0]), ([1, 2.5, 5], [1.0, 2.0, 5.0])]
+
+
 def test_batches_and_single_samples_agree_in_the_order_given():
     examples = small.examples(30)
     text = TextEncoder(learn_wordpiece([example.sample.text for example in examples], 50), 40)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 from elue import disk
 from elue.errors import ElueError
 from elue.protocol import Example, Method, Sample, TaskInfo, TrainingJob
+from elue.tasks import metrics
 from elue.worker.confinement.kernel import die_with_parent
 from elue.worker.inside.plugin import load_method
 
@@ -37,6 +39,7 @@ def main(job_file: Path) -> None:
             seed=document["seed"],
             device=document["device"],
             options=document["options"],
+            measure=partial(metrics.score, document["metric"]),
         )
     )
 

@@ -1,4 +1,4 @@
-"""The child that trains: it ends with its parent."""
+"""The child that trains: what it is told, and that it ends with its parent."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.commanding import Words, start
+from tests.conftest import WriteTask
 
 SLEEPER = """
 import os, time
@@ -30,6 +31,34 @@ class Sleeper(Method):
         (job.out.parent / "pid").write_text(str(os.getpid()))
         time.sleep(600)
 """
+
+
+SCORER = """
+from elue.protocol import Method
+
+
+class Scorer(Method):
+    name = "scorer"
+    family = "static"
+
+    def load(self, task, weights, seed):
+        raise NotImplementedError
+
+    def train(self, job):
+        labels = [example.label for example in job.validation]
+        (job.out.parent / "score").write_text(repr(job.measure(labels, [0] * len(labels))))
+"""
+
+
+def test_a_job_brings_the_task_s_metric(tmp_path: Path, write_task: WriteTask) -> None:
+    """One answer to all of two classes of the same size: F1 is 2/3 for one of them and 0 for the other."""
+    plugin = tmp_path / "scorer.py"
+    plugin.write_text(SCORER)
+    task = write_task()
+    task.write_text(task.read_text().replace('"accuracy"', '"macro_f1"'))
+    words: Words = ["train", plugin, "--task", task, "--out", tmp_path / "w"]
+    start(words, tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).wait()
+    assert float((tmp_path / "score").read_text()) == pytest.approx(100 / 3)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
