@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from elue.errors import ElueError
 from elue.protocol import Knob
@@ -41,11 +41,19 @@ class MethodEntry(_Part):
     """A method of the submission. `source` is `plugin/FILE.py:Class`, or `module:Class` of a package.
 
     Modules of a package lie under `plugin/` by their dotted names; those that come with ELUE are not copied.
+    `superseded` says of such a one why its records stay although the code has moved on since.
     """
 
     name: Name
     version: Line
     source: Annotated[str, Field(pattern=r"^[\w./-]+:\w+$", max_length=300)]
+    superseded: Line | None = None
+
+    @model_validator(mode="after")
+    def _ours(self) -> MethodEntry:
+        if self.superseded and not self.source.startswith("elue.plugins."):
+            raise ValueError("only a method that comes with ELUE is superseded; code of your own lies under plugin/")
+        return self
 
 
 class WeightsEntry(_Part):

@@ -407,6 +407,27 @@ def test_code_that_changed_after_a_verification_is_no_error(hello: Path) -> None
     assert [f.code for f in verdict.findings] == ["R402"]
 
 
+def test_only_a_method_of_elue_is_superseded(hello: Path) -> None:
+    manifest = hello / manifests.FILE
+    lines = manifest.read_text().splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("source = "))
+    manifest.write_text("\n".join([*lines[: at + 1], 'superseded = "newer code"', *lines[at + 1 :]]) + "\n")
+    errors = validate(hello).errors
+    assert any("only a method that comes with ELUE is superseded" in str(finding) for finding in errors)
+
+
+def test_records_of_superseded_code_are_for_review(tmp_path: Path) -> None:
+    copied = tmp_path / "baselines"
+    shutil.copytree(Path(__file__).parents[2] / "submissions" / "baselines", copied)
+    verdict = validate(copied)
+    assert not verdict.errors
+    assert "R402" in {finding.code for finding in verdict.findings}
+    manifest = copied / manifests.FILE
+    kept = [line for line in manifest.read_text().splitlines() if not line.startswith("superseded")]
+    manifest.write_text("\n".join(kept) + "\n")
+    assert {finding.code for finding in validate(copied).errors} == {"E402"}
+
+
 @pytest.fixture
 def repository(hello: Path) -> Path:
     root = hello.parent.parent

@@ -93,7 +93,7 @@ class SourcePresent(Check):
 
 
 class SourceMeasured(Check):
-    """The source here is that which the records were made with."""
+    """The source here is that which the records were made with, or the manifest says why it is not."""
 
     code = "E402"
 
@@ -110,7 +110,10 @@ class SourceMeasured(Check):
                 if record.method.name == entry.name and record.method.source_digest != here
             ]
             fresh = [path for path in stale if trust.get(path.stem, "self_reported") == "self_reported"]
-            if fresh:
+            if stale and entry.superseded:
+                what = f"{len(stale)} records of '{entry.name}' were made by earlier code of ELUE: {entry.superseded}"
+                yield Finding("R402", stale[0].as_posix(), what, "Rank them until the method is measured anew")
+            elif fresh:
                 what = f"{len(fresh)} records of '{entry.name}' were made by other code than is here"
                 mend = "Measure it anew with this code under this version of ELUE, and pack it again"
                 yield self.found(fresh[0], what, mend)
