@@ -101,7 +101,7 @@ def test_ways_out_that_cost_otherwise_at_another_point_are_asked_for(
         "    def configure(self, point):\n        self.fewer = point['fewer']\n"
     )
     plugin, task = toys.write(tmp_path, toys.LADDER, changed=changed), write_task(SIZE, texts=texts())
-    points = tuple({"depth": 1, "fewer": fewer} for fewer in (0, 1, 0))
+    points = tuple({"depth": 1, "fewer": fewer, "visit": visit} for visit, fewer in enumerate((0, 1, 0)))
     found = controls(evaluate_plugin(tmp_path, plugin, task, points=points))
     assert asked[0] == SIZE
     assert asked.count(SIZE) == 3
