@@ -34,8 +34,6 @@ class ReaderOptions(TrainingOptions):
 
     TINY: ClassVar[dict[str, Any]] = {**TrainingOptions.TINY, "epochs": 8.0, "learning_rate": 5e-3, "size": 64}
 
-    UNUSED: ClassVar[tuple[str, ...]] = ("pooling", "tiny_layers", "tiny_heads", "tiny_dropout")
-
     epochs: float = option(5.0, "passes over the training data", 0.0)
     learning_rate: float = option(1e-3, "peak learning rate of AdamW, decaying linearly to 0", 0.0)
     cell: str = option("lstm", "kind of the recurrent cell", choices=tuple(KINDS))
