@@ -6,10 +6,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.ladder import LadderModel, Rule, Way
+from elue.modeling.ladder import LadderModel, Rule, Way, simulate
 from elue.modeling.ragged import Pack
+from elue.modeling.rules import confidence_rule
 from elue.modeling.running import run_encoder
+from elue.modeling.sweep import Tried, choose, thresholds
 from elue.modeling.text import TextEncoder
 from elue.modeling.tracing import encoder_units, head_unit
 from elue.protocol import Explanation, Point, Sample, TaskInfo
@@ -41,3 +46,13 @@ class StagedModel(LadderModel):
 
     def explanation(self, sample: Sample, exits: tuple[tuple[float, ...], ...], last: int) -> Explanation:
         return Explanation(self.text.tokens(sample), exits=exits, stage=last)
+
+
+def confidence_points(logits: Tensor, count: int) -> list[dict[str, Any]]:
+    """Thresholds that send an evenly spread share of the validation samples on, from none to all."""
+    confidence = logits.softmax(-1).amax(-1)
+    both = torch.stack([logits, logits], 1)
+    ends = [0.0, 1.0]
+    settings = [*ends, *thresholds(confidence, over=True, at_most=500)]
+    tried = (Tried(setting, simulate(both, confidence_rule(setting))) for setting in settings)
+    return [{"threshold": one.setting} for one in choose(tried, count, ends)]

@@ -12,6 +12,7 @@ Where a gate is 0 the state is copied, as it is where the text has ended; at inf
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from torch import Tensor
@@ -27,6 +28,13 @@ def gated(gate: Tensor, new: Sequence[Tensor], old: Sequence[Tensor]) -> tuple[T
     """`new` where the gate (batch,) is 1, `old` where it is 0, and between them their weighted sum, part by part."""
     share = gate.unsqueeze(-1)
     return tuple(share * one + (1 - share) * other for one, other in zip(new, old, strict=True))
+
+
+def logit(p: float) -> float:
+    """The logit of a probability: minus infinity of 0 and less, infinity of 1 and more."""
+    if not 0 < p < 1:
+        return math.inf if p > 0 else -math.inf
+    return math.log(p / (1 - p))
 
 
 def straight_through(p: Tensor, threshold: float = 0.5) -> Tensor:

@@ -8,12 +8,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from elue.errors import ElueError
 from elue.modeling.encoder import Encoder
 from elue.modeling.heads import Head, task_loss
 from elue.modeling.method import Training
-from elue.modeling.pruning import hard_masked, soft_masked
+from elue.modeling.pruning import PruningModel, hard_masked, soft_masked
 from elue.modeling.sweep import Tried, choose, ratio_middle, refine
-from elue.protocol import TaskInfo
+from elue.modeling.text import TextEncoder
+from elue.protocol import Point, TaskInfo
 
 Stage = Literal["dense", "soft", "hard"]
 STAGES: tuple[Stage, ...] = ("dense", "soft", "hard")
@@ -59,6 +61,27 @@ class MaskedNetwork(nn.Module):
         if self.stage == "soft":
             loss = loss + self.sparsity * kept.mean(0).sum()
         return {"logits": logits, "loss": loss}
+
+
+class ScaledPruning(PruningModel):
+    """Prunes below the `thresholds` of a network, times the point's `threshold_scale`."""
+
+    def __init__(self, network: Any, text: TextEncoder, task: TaskInfo) -> None:
+        super().__init__(network, text, task, self.over)
+        self.configure({})
+
+    def configure(self, point: Point) -> None:
+        scale = float(point.get("threshold_scale", 1.0))
+        if not scale >= 0:
+            raise ElueError("bad_point", f"threshold_scale can't be {scale}.", "Give a number of 0 or more.")
+        self.network.threshold_scale = scale
+        self.thresholds: list[float] = (scale * self.network.thresholds).tolist()
+        self.pruning_layers = self.network.pruning_layers()
+
+    def over(self, layer: int, importance: Tensor) -> Tensor:
+        """s - θ_l, times the point's scale, as a share of it."""
+        threshold = self.thresholds[layer]
+        return (importance - threshold) / (threshold or 1.0)
 
 
 def pruning_sweep(network: Any, training: Training, largest: float) -> list[Tried]:

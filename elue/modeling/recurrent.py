@@ -83,6 +83,23 @@ class Cell(nn.Module):
         return Unit(self, (self.width, *[self.size] * self.parts))
 
 
+class PartialCell(Cell):
+    """A cell that updates the first `part` of the `size` dimensions of a state, from a token and all of the output."""
+
+    def __init__(self, kind: str, width: int, size: int, part: int) -> None:
+        super().__init__(kind, width + size - part, part)
+
+    def update(self, inputs: Tensor, *state: Tensor) -> State:
+        """The part of the next state, (batch, part)."""
+        some = self.size
+        return self(torch.cat([inputs, state[0][:, some:]], 1), *(one[:, :some] for one in state))
+
+    def whole(self, inputs: Tensor, *state: Tensor) -> State:
+        """The next state, (batch, size): the part updated and the rest copied."""
+        updated = zip(self.update(inputs, *state), state, strict=True)
+        return tuple(torch.cat([new, old[:, self.size :]], 1) for new, old in updated)
+
+
 def word_table(encoder: Encoder) -> nn.Embedding:
     """A copy of an encoder's word embeddings, scaled to variance 1, which recurrent cells start well from."""
     table = nn.Embedding(encoder.config.vocabulary, encoder.config.embedding)

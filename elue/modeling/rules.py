@@ -78,6 +78,11 @@ def entropy_or_patience(point: Point, task: TaskInfo) -> Rule:
     raise unknown("rule", name, ("entropy", "patience", "fixed"), code="bad_point")
 
 
+def by_confidence(point: Point, task: TaskInfo) -> Rule:
+    """Leave when the highest probability is above the point's `threshold`."""
+    return confidence_rule(float(value_of(point, "threshold")))
+
+
 def value_of(point: Point, knob: str) -> float | str:
     """What a point sets a knob to. Raises ElueError where it does not."""
     if knob not in point:

@@ -21,16 +21,14 @@ import torch
 from torch import Tensor, nn
 
 from elue.errors import ElueError
-from elue.modeling.cascade import StagedModel
+from elue.modeling.cascade import StagedModel, confidence_points
 from elue.modeling.difficulty import DifficultyAware, ease_of
 from elue.modeling.encoder import Encoder, EncoderConfig, truncated
-from elue.modeling.ladder import Rule, simulate
 from elue.modeling.method import Sweep, TrainedMethod, Training
 from elue.modeling.options import TrainingOptions, option
-from elue.modeling.rules import confidence_rule, value_of
-from elue.modeling.sweep import Tried, choose, thresholds
+from elue.modeling.rules import by_confidence
 from elue.modeling.text import TextEncoder
-from elue.protocol import Point, TaskInfo
+from elue.protocol import TaskInfo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +64,6 @@ def cascade_of(encoder: Encoder, task: TaskInfo, options: CascadeBertOptions) ->
     return nn.ModuleDict({"shallow": made(truncated(encoder, options.shallow_layers)), "full": made(encoder)})
 
 
-def surely(point: Point, task: TaskInfo) -> Rule:
-    """Keep the small model's answer if its highest probability is above the threshold."""
-    return confidence_rule(float(value_of(point, "threshold")))
-
-
 class CascadeBert(TrainedMethod):
     """Two complete models, calibrated by difficulty, and one confidence threshold.
 
@@ -90,12 +83,7 @@ class CascadeBert(TrainedMethod):
     )
     options = CascadeBertOptions
     knobs = {
-        "threshold": {
-            "type": "float",
-            "low": 0,
-            "high": 1,
-            "help": "probability above which the small model answers",
-        }
+        "threshold": {"type": "float", "low": 0, "high": 1, "help": "probability above which the small model answers"}
     }
 
     def supports(self, task: TaskInfo) -> str | None:
@@ -114,7 +102,7 @@ class CascadeBert(TrainedMethod):
         return cascade_of(encoder, task, options)
 
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> StagedModel:
-        return StagedModel(network, dict(network.items()), text, task, surely)
+        return StagedModel(network, dict(network.items()), text, task, by_confidence)
 
     def learn(self, network: Any, training: Training) -> None:
         options, columns = training.options, {}
@@ -126,18 +114,8 @@ class CascadeBert(TrainedMethod):
 
     def sweep(self, network: Any, training: Training) -> Sweep:
         shallow, full = training.logits(network["shallow"]), training.logits(network["full"])
-        points, scores = default_points(shallow, training.options.thresholds), []
+        points, scores = confidence_points(shallow, training.options.thresholds), []
         for point in points:
-            way, score = training.under(surely(point, training.job.task), torch.stack([shallow, full], 1))
+            way, score = training.under(by_confidence(point, training.job.task), torch.stack([shallow, full], 1))
             scores.append({"point": point, "sent_on": way - 1, "score": score})
         return points, {"shallow": training.quality(shallow), "full": training.quality(full), "points": scores}
-
-
-def default_points(logits: Tensor, count: int) -> list[dict[str, Any]]:
-    """Thresholds that send an evenly spread share of the validation samples on, from none to all."""
-    confidence = logits.softmax(-1).amax(-1)
-    both = torch.stack([logits, logits], 1)
-    ends = [0.0, 1.0]
-    settings = [*ends, *thresholds(confidence, over=True, at_most=500)]
-    tried = (Tried(setting, simulate(both, confidence_rule(setting))) for setting in settings)
-    return [{"threshold": one.setting} for one in choose(tried, count, ends)]

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, unshared
@@ -19,16 +18,12 @@ from elue.modeling.experts import (
     Assignment,
     ExpertsModel,
     capacity,
-    encode,
-    load_balancing_loss,
-    upcycle,
     within_capacity,
 )
-from elue.modeling.heads import Head, task_loss
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.routing import margin_of_choices
-from elue.modeling.sweep import Tried, choose, middle, refine
+from elue.modeling.sparse import ExpertsNetwork, capacity_sweep
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
 
@@ -57,7 +52,7 @@ def top1(probabilities: Tensor, mask: Tensor, factor: float, shared: bool) -> As
     return Assignment(row, expert.index_select(0, row), gate.index_select(0, row))
 
 
-class SwitchNetwork(nn.Module):
+class SwitchNetwork(ExpertsNetwork):
     """An encoder in which every so many feed-forwards are experts, and a head.
 
     Experts start as copies with outputs times E. A router near its start gives p ≈ 1/E, so the upcycled network
@@ -65,52 +60,27 @@ class SwitchNetwork(nn.Module):
     """
 
     def __init__(self, encoder: Encoder, task: TaskInfo, options: SwitchOptions) -> None:
-        super().__init__()
-        self.task, self.options = task, options
-        self.encoder, self.head = encoder, Head(encoder.config, task, options.pooling)
-        self.capacity_factor = options.capacity_factor
-        layers = range(options.every - 1, encoder.config.layers, options.every)
-        upcycle(encoder, layers, options.experts, options.jitter, scale=options.experts)
+        layers, experts = range(options.every - 1, encoder.config.layers, options.every), options.experts
+        settings = {"jitter": options.jitter, "scale": experts, "balance": options.balance}
+        super().__init__(encoder, task, options.pooling, layers, experts=experts, **settings)
+        self.capacity_factor = self.trained_factor = options.capacity_factor
 
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Logits of a padded batch and the share of tokens that experts ran on, (batch,).
-
-        Given labels, the task's loss plus α Σ E Σ f_i P_i over the switch layers stands in its place.
-        """
-        mask = batch["mask"]
-        ran = torch.zeros_like(mask, dtype=torch.float)
-
-        def assign(probabilities: Tensor, mask: Tensor) -> Assignment:
-            pairs = top1(probabilities, mask, self.capacity_factor, shared=self.training)
-            ran.view(-1).index_add_(0, pairs.row, torch.ones_like(pairs.row, dtype=torch.float))
-            return pairs
-
-        hidden, routed = encode(self.encoder, self.encoder.embed(batch["ids"], batch["segments"]), mask, assign)
-        logits = self.head(hidden, mask)
-        if "labels" not in batch:
-            return {"logits": logits, "ran": ran.sum(1) / (mask.sum(1) * len(routed))}
-        loss = task_loss(logits, batch["labels"], self.task)
-        for probabilities in routed:
-            real = probabilities[mask.flatten()]
-            loss = loss + self.options.balance * load_balancing_loss(real, real.argmax(-1))
-        return {"logits": logits, "loss": loss}
+    def assign(self, probabilities: Tensor, mask: Tensor) -> Assignment:
+        """Top-1, with one capacity for a batch in training, and else one for each sample."""
+        return top1(probabilities, mask, self.capacity_factor, shared=self.training)
 
 
 class SwitchModel(ExpertsModel):
     """Routes by the point's capacity."""
 
     def __init__(self, network: SwitchNetwork, text: TextEncoder, task: TaskInfo) -> None:
-        super().__init__(network, text, task, self.route, partial(margin_of_choices, choices=1))
+        super().__init__(network, text, task, network.assign, partial(margin_of_choices, choices=1))
 
     def configure(self, point: Point) -> None:
-        factor = float(point.get("capacity_factor", self.network.options.capacity_factor))
+        factor = float(point.get("capacity_factor", self.network.trained_factor))
         if not factor >= 0:
             raise ElueError("bad_point", f"capacity_factor can't be {factor}.", "Give a number of 0 or more.")
         self.network.capacity_factor = factor
-
-    def route(self, probabilities: Tensor, mask: Tensor) -> Assignment:
-        """Top-1 at the point's capacity, every sample on its own."""
-        return top1(probabilities, mask, self.network.capacity_factor, shared=False)
 
 
 class Switch(TrainedMethod):
@@ -152,15 +122,4 @@ class Switch(TrainedMethod):
         training.fit(network, rates={"router": training.options.router_rate})
 
     def sweep(self, network: Any, training: Training) -> Sweep:
-        """From no room at all to room for all of a sample's tokens in one expert."""
-
-        def measure(factor: float) -> Tried:
-            network.capacity_factor = factor
-            return training.tried(network, factor, "ran")
-
-        trained = training.options.capacity_factor
-        ends = (0.0, float(training.options.experts))
-        settings = sorted({*ends, *([trained] if ends[0] < trained < ends[1] else [])})
-        chosen = choose(refine(measure, settings, middle), always=settings)
-        network.capacity_factor = trained
-        return swept("capacity_factor", chosen)
+        return swept("capacity_factor", capacity_sweep(network, training))

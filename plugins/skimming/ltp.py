@@ -14,14 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elue.errors import ElueError
 from elue.modeling.encoder import Encoder
-from elue.modeling.masked import STAGES, MaskedNetwork, pruning_sweep
+from elue.modeling.masked import STAGES, MaskedNetwork, ScaledPruning, pruning_sweep
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
 from elue.modeling.options import TrainingOptions, option
-from elue.modeling.pruning import PruningModel
 from elue.modeling.text import TextEncoder
-from elue.protocol import Point, TaskInfo
+from elue.protocol import TaskInfo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,27 +58,6 @@ class LtpNetwork(MaskedNetwork):
         return [layer for layer, value in enumerate((self.threshold_scale * self.thresholds).tolist()) if value > 0]
 
 
-class LtpModel(PruningModel):
-    """Prunes below the learned thresholds, times the point's scale."""
-
-    def __init__(self, network: LtpNetwork, text: TextEncoder, task: TaskInfo) -> None:
-        super().__init__(network, text, task, self.over)
-        self.configure({})
-
-    def configure(self, point: Point) -> None:
-        scale = float(point.get("threshold_scale", 1.0))
-        if not scale >= 0:
-            raise ElueError("bad_point", f"threshold_scale can't be {scale}.", "Give a number of 0 or more.")
-        self.network.threshold_scale = scale
-        self.thresholds: list[float] = (scale * self.network.thresholds).tolist()
-        self.pruning_layers = self.network.pruning_layers()
-
-    def over(self, layer: int, importance: Tensor) -> Tensor:
-        """s - θ_l, times the point's scale, as a share of it."""
-        threshold = self.thresholds[layer]
-        return (importance - threshold) / (threshold or 1.0)
-
-
 class LearnedTokenPruning(TrainedMethod):
     """Fine-tune; learn weights and thresholds with soft masks and a price on them; fine-tune with hard masks.
 
@@ -113,8 +90,8 @@ class LearnedTokenPruning(TrainedMethod):
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> LtpNetwork:
         return LtpNetwork(encoder, task, options)
 
-    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> LtpModel:
-        return LtpModel(network, text, task)
+    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> ScaledPruning:
+        return ScaledPruning(network, text, task)
 
     def learn(self, network: Any, training: Training) -> None:
         options = training.options

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from elue.errors import ElueError
-from elue.modeling.gates import gated, tokens
+from elue.modeling.gates import gated, logit, tokens
 from elue.modeling.heads import task_loss
 from elue.modeling.options import option
-from elue.modeling.reader import Batch, State, Unit, near
+from elue.modeling.reader import Batch, Unit, near
 from elue.modeling.reading import TrainedReader
-from elue.modeling.recurrent import Cell, ReaderNetwork, ReaderOptions
+from elue.modeling.recurrent import PartialCell, ReaderNetwork, ReaderOptions
 from elue.modeling.sweep import even_odds
 from elue.protocol import TaskInfo
 
@@ -54,20 +54,9 @@ class SkimRnnNetwork(ReaderNetwork):
             message = f"Option 'small' can't be {options.small}: it must be below the size {size} of the state."
             raise ElueError("bad_option", message, "Set it as small=VALUE.")
         self.options = options
-        self.small = Cell(options.cell, width + size - options.small, options.small)
+        self.small = PartialCell(options.cell, width, size, options.small)
         self.policy = nn.Linear(width + size, 2)
         self.register_buffer("drawn", torch.zeros((), dtype=torch.long))
-
-    def skim(self, inputs: Tensor, *state: Tensor) -> State:
-        """The first d' dimensions of the next state, (batch, d'), from the token and all of the last output."""
-        some = self.small.size
-        return self.small(torch.cat([inputs, state[0][:, some:]], 1), *(part[:, :some] for part in state))
-
-    def bar(self) -> float:
-        """What the logit of p_skim has to exceed."""
-        if not 0 < self.threshold < 1:
-            return -math.inf if self.threshold == 0 else math.inf
-        return math.log(self.threshold / (1 - self.threshold))
 
     def logits(self, inputs: Tensor, output: Tensor) -> Tensor:
         """α (batch, 2) of tokens (batch, width) and the last output (batch, size): read, skim."""
@@ -84,12 +73,8 @@ class SkimRnnNetwork(ReaderNetwork):
             if self.training:
                 full = nn.functional.gumbel_softmax(scores, tau=temperature)[:, 0]
             else:
-                full = (scores[:, 1] - scores[:, 0] <= self.bar()).to(token.dtype)
-            some = self.small.size
-            skimmed = [
-                torch.cat([new, old[:, some:]], 1) for new, old in zip(self.skim(token, *state), state, strict=True)
-            ]
-            state = gated(real, gated(full, self.cell(token, *state), skimmed), state)
+                full = (scores[:, 1] - scores[:, 0] <= logit(self.threshold)).to(token.dtype)
+            state = gated(real, gated(full, self.cell(token, *state), self.small.whole(token, *state)), state)
             read = read + full * real
             price = price - scores.log_softmax(-1)[:, 1] * real
         if self.training:
@@ -104,7 +89,7 @@ class SkimRnnNetwork(ReaderNetwork):
         """Cell and head, "skim": the small cell, and "policy": the logit of p_skim."""
         widths = self.cell.unit().widths
         policy = Unit(self.leaning, widths[:2], listed=True)
-        return {**super().units(), "skim": Unit(self.skim, widths), "policy": policy}
+        return {**super().units(), "skim": Unit(self.small.update, widths), "policy": policy}
 
     def leaning(self, inputs: Tensor, output: Tensor) -> Tensor:
         """The logit of p_skim, (batch,): above 0 a skim is likelier."""
@@ -113,7 +98,7 @@ class SkimRnnNetwork(ReaderNetwork):
 
     def step(self, batch: Batch) -> None:
         """Decide, then read the current token in full or skim it, and go on to the next."""
-        leanings, bar = batch.ask("policy", batch.inputs, batch.state[0]), self.bar()
+        leanings, bar = batch.ask("policy", batch.inputs, batch.state[0]), logit(self.threshold)
         skims = [row for row, leaning in enumerate(leanings) if leaning > bar]
         batch.update("cell", sorted(set(range(len(batch))) - set(skims)))
         batch.update("skim", skims)
@@ -139,12 +124,7 @@ class SkimRnn(TrainedReader):
     )
     options = SkimRnnOptions
     knobs = {
-        "threshold": {
-            "type": "float",
-            "low": 0,
-            "high": 1,
-            "help": "what p_skim must exceed: 1 reads all, 0 skims all",
-        }
+        "threshold": {"type": "float", "low": 0, "high": 1, "help": "what p_skim must exceed: 1 reads all, 0 skims all"}
     }
     thresholds = THRESHOLDS
 

@@ -117,11 +117,7 @@ class SkipRnn(TrainedReader):
     )
     options = SkipRnnOptions
     knobs = {
-        "threshold": {
-            "type": "float",
-            "low": 0,
-            "help": "what p has to reach: 0 reads all, above 1 the first alone",
-        }
+        "threshold": {"type": "float", "low": 0, "help": "what p has to reach: 0 reads all, above 1 the first alone"}
     }
     thresholds = THRESHOLDS
 

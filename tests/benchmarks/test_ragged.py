@@ -25,11 +25,12 @@ from elue.modeling.cascade import StagedModel
 from elue.modeling.encoder import Encoder, EncoderConfig, truncated
 from elue.modeling.exits import ExitModel, ExitNetwork
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.rules import entropy_or_patience
+from elue.modeling.masked import ScaledPruning
+from elue.modeling.rules import by_confidence, entropy_or_patience
 from elue.modeling.text import Encoded, pad_batch
-from elue.plugins.cascade.cascadebert import CascadeBertOptions, cascade_of, surely
+from elue.plugins.cascade.cascadebert import CascadeBertOptions, cascade_of
 from elue.plugins.moe.switch import SwitchModel, SwitchNetwork, SwitchOptions
-from elue.plugins.skimming.ltp import LtpModel, LtpNetwork, LtpOptions
+from elue.plugins.skimming.ltp import LtpNetwork, LtpOptions
 from elue.plugins.static import StaticModel
 from elue.protocol import Point, Prediction, Sample, TaskInfo
 from tests.benchmarks.timing import ratios
@@ -171,12 +172,12 @@ def ltp(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
     network = parted(LtpNetwork(encoder(), TASK, LtpOptions()))
     middle = statistics.median(int(sample.text) for sample in samples)
     scales = [0.05 * 2 ** (step / 16) / middle / 0.01 for step in range(128)]
-    return LtpModel(network, TEXT, TASK), [{"threshold_scale": scale} for scale in scales]
+    return ScaledPruning(network, TEXT, TASK), [{"threshold_scale": scale} for scale in scales]
 
 
 def cascade(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
     network = parted(cascade_of(encoder(), TASK, CascadeBertOptions(shallow_layers=2)))
-    model = StagedModel(network, dict(network.items()), TEXT, TASK, surely)
+    model = StagedModel(network, dict(network.items()), TEXT, TASK, by_confidence)
     return model, [{"threshold": 1 / (1 + math.exp(-value / 40))} for value in range(600)]
 
 

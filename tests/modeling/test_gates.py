@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 
-from elue.modeling.gates import gated, gumbel, reinforce, straight_through, tokens
+from elue.modeling.gates import gated, gumbel, logit, reinforce, straight_through, tokens
 
 
 def test_a_gate_chooses_copies_and_mixes() -> None:
@@ -57,3 +60,8 @@ def test_tokens_come_one_by_one_with_their_mask() -> None:
     steps = list(tokens(inputs, mask))
     assert [token.tolist() for token, _ in steps][1] == [[2.0, 3.0], [8.0, 9.0]]
     assert [real.tolist() for _, real in steps] == [[1.0, 1.0], [1.0, 0.0], [1.0, 0.0]]
+
+
+def test_logits_reach_from_minus_infinity_to_infinity():
+    assert [logit(p) for p in (0, 0.5, 1)] == [-math.inf, 0, math.inf]
+    assert logit(0.2) == pytest.approx(math.log(0.25))

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.heads import task_loss
-from elue.plugins.skimming.ltp import LearnedTokenPruning, LtpModel, LtpNetwork, LtpOptions
+from elue.modeling.masked import ScaledPruning
+from elue.plugins.skimming.ltp import LearnedTokenPruning, LtpNetwork, LtpOptions
 from elue.protocol import Example, Sample, TaskInfo, TrainingJob
 from tests import small
 
@@ -50,7 +51,7 @@ def test_a_sample_alone_and_pruned_equals_the_sample_masked_in_a_batch(task: Tas
     together = network(batch)
     assert together["kept"][1, -1] < 0.9
     expected = together["logits"] if task is SCORE else together["logits"].softmax(-1)
-    model = LtpModel(network, None, task)  # type: ignore[arg-type]
+    model = ScaledPruning(network, None, task)  # type: ignore[arg-type]
     for row, mask in enumerate(batch["mask"]):
         found = torch.tensor(small.alone(model, batch["ids"][row, mask]).scores)
         torch.testing.assert_close(found, expected[row], atol=1e-5, rtol=0)
@@ -59,7 +60,7 @@ def test_a_sample_alone_and_pruned_equals_the_sample_masked_in_a_batch(task: Tas
 @torch.no_grad()
 def test_scale_0_is_the_unpruned_encoder():
     network, ids = build(threshold=0.06), padded([30])["ids"]
-    model = LtpModel(network, None, TASK)  # type: ignore[arg-type]
+    model = ScaledPruning(network, None, TASK)  # type: ignore[arg-type]
     model.configure({"threshold_scale": 0.0})
     done = small.alone(model, ids)
     expected = network.head(network.encoder(ids)[-1])[0].softmax(-1).tolist()
@@ -72,7 +73,7 @@ def test_higher_scales_execute_fewer_rows():
     network, ids, rows, total = build(threshold=0.04), padded([30])["ids"], [], []
     for layer in network.encoder.layers:
         layer.feed_forward.inner.register_forward_pre_hook(lambda _, args: rows.append(args[0].shape[0]))
-    model = LtpModel(network, None, TASK)  # type: ignore[arg-type]
+    model = ScaledPruning(network, None, TASK)  # type: ignore[arg-type]
     for scale in (0.0, 0.5, 1.0, 2.0, 100.0):
         rows.clear()
         model.configure({"threshold_scale": scale})
@@ -158,4 +159,4 @@ def test_trains_saves_loads_and_answers(task: TaskInfo, tmp_path: Path):
 
 def test_a_negative_scale_is_refused():
     with pytest.raises(ElueError, match="threshold_scale"):
-        LtpModel(build(), None, TASK).configure({"threshold_scale": -0.5})  # type: ignore[arg-type]
+        ScaledPruning(build(), None, TASK).configure({"threshold_scale": -0.5})  # type: ignore[arg-type]

@@ -17,11 +17,12 @@ from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.cascade import StagedModel
 from elue.modeling.exits import ExitModel, ExitNetwork
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.rules import entropy_or_patience
+from elue.modeling.masked import ScaledPruning
+from elue.modeling.rules import by_confidence, entropy_or_patience
 from elue.modeling.text import TextEncoder
-from elue.plugins.cascade.cascadebert import CascadeBertOptions, cascade_of, surely
+from elue.plugins.cascade.cascadebert import CascadeBertOptions, cascade_of
 from elue.plugins.moe.switch import SwitchModel, SwitchNetwork, SwitchOptions
-from elue.plugins.skimming.ltp import LtpModel, LtpNetwork, LtpOptions
+from elue.plugins.skimming.ltp import LtpNetwork, LtpOptions
 from elue.plugins.static import StaticModel, networks_of
 from elue.protocol import Point, Prediction, Sample, TaskInfo
 from tests import small
@@ -69,7 +70,7 @@ def ltp(task: TaskInfo) -> tuple[Any, list[Point]]:
     network = LtpNetwork(small.encoder(), task, LtpOptions(threshold=0.05))
     with torch.no_grad():
         network.thresholds[1] = -0.1
-    model = LtpModel(network.eval().requires_grad_(False), TEXT, task)
+    model = ScaledPruning(network.eval().requires_grad_(False), TEXT, task)
     return model, [{"threshold_scale": scale} for scale in (0.0, 0.5, 1.0, 3.0, 100.0)]
 
 
@@ -80,7 +81,7 @@ def switch(task: TaskInfo) -> tuple[Any, list[Point]]:
 
 def cascadebert(task: TaskInfo) -> tuple[Any, list[Point]]:
     cascade = stirred(cascade_of(small.encoder(), task, CascadeBertOptions(shallow_layers=1)))
-    model = StagedModel(cascade, dict(cascade.items()), TEXT, task, surely)
+    model = StagedModel(cascade, dict(cascade.items()), TEXT, task, by_confidence)
     return model, [{"threshold": value} for value in (0.0, 0.5, 0.7, 0.99, 1.0)]
 
 
