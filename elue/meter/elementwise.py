@@ -52,10 +52,19 @@ def likelihood(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[i
 
 
 def scatter_reduction(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """One an element added into the result: (self, dim, index, source)."""
-    source = argument(args, kwargs, 3, "src", kwargs.get("source"))
-    index = args[2]
-    return 0, costs.reduction * (index.numel() if index.dim() == source.dim() > 1 else source.numel())
+    """(self, dim, index, source or value): one an element of the index; a mean divides each element of the result."""
+    averaged = argument(args, kwargs, 4, "reduce") == "mean"
+    parts = 2 if result.is_complex() else 1
+    index = argument(args, kwargs, 2, "index")
+    return 0, costs.reduction * parts * index.numel() + costs.pointwise * elements(result) * averaged
+
+
+def index_reduction(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """(self, dim, index, source): one an element of the source, one more to scale it; a mean divides the result."""
+    size = elements(argument(args, kwargs, 3, "source"))
+    scaled = kwargs.get("alpha", 1) != 1
+    averaged = argument(args, kwargs, 4, "reduce") == "mean"
+    return 0, (costs.reduction + costs.pointwise * scaled) * size + costs.pointwise * elements(result) * averaged
 
 
 def index_put(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -94,6 +103,7 @@ FORMULAS: dict[str, Formula] = {
     "loss": loss,
     "likelihood": likelihood,
     "scatter_reduction": scatter_reduction,
+    "index_reduction": index_reduction,
     "index_put": index_put,
     "put": put,
     "embedding_bag": embedding_bag,

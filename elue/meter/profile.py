@@ -6,14 +6,14 @@ import hashlib
 import json
 import re
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError, unknown
-from elue.meter.table import operator_table
+from elue.meter.table import earlier_tables, operator_table
 
 COSTS = ("multiply_add", "pointwise", "reduction", "softmax", "layer_norm", "rms_norm", "batch_norm")
 """What a cost table prices: a multiply-add, an output element (pointwise), an input element (the others)."""
@@ -117,6 +117,20 @@ def load(name_or_path: str | Path) -> Profile:
 def _shipped(name: str) -> Profile:
     file = resources.files("elue.meter.profiles").joinpath(f"{name}.toml")
     return parse(file.read_text("utf-8"), f"{name}.toml")
+
+
+def shipped_as(name: str, digest: str) -> Profile | None:
+    """The profile that ships under this name, if it has this digest now or had it under an earlier operator table."""
+    if name not in _names():
+        return None
+    now = _shipped(name)
+    if now.digest == digest:
+        return now
+    for version, operators in earlier_tables().items():
+        then = _digest(name, now.conditions, now.costs, now.reference, operators)
+        if then == digest:
+            return replace(now, operators=version, operators_digest=operators, digest=then)
+    return None
 
 
 def parse(text: str, source: str) -> Profile:

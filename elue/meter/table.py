@@ -40,3 +40,10 @@ def operator_table() -> OperatorTable:
         rules={operator: rule for rule, operators in content["rules"].items() for operator in operators},
         digest=hashlib.sha256(canonical.encode()).hexdigest(),
     )
+
+
+@cache
+def earlier_tables() -> dict[int, str]:
+    """Digests of the tables that earlier versions shipped, by version: their records stay, on boards of their own."""
+    content = json.loads(resources.files("elue.meter").joinpath("earlier.json").read_text("utf-8"))
+    return {int(version): digest for version, digest in content.items()}

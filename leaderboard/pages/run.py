@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -14,6 +14,7 @@ from elue.leaderboard.pages.provenance import flat
 from elue.leaderboard.summaries import training_of
 from elue.leaderboard.text import canonical, clean
 from elue.meter import profile
+from elue.meter.table import operator_table
 from elue.record import files as records
 from elue.record.schema import ProfileRef
 
@@ -31,6 +32,7 @@ def contents(site: Site, task: Task, board: Board | None, run: Run) -> dict[str,
         "detail": site.details.get(run.key),
         "sure": site.score_of(board).likely.get(run.key) if board else None,
         "profile": shipped(record.profile),
+        "operators": operator_table().version,
         "sections": Markup("").join(
             _section(heading, canonical(content))
             for heading, content in (
@@ -66,15 +68,6 @@ def _lines(summary: Mapping[str, Any]) -> str:
 _encoded = json.JSONEncoder(sort_keys=True).encode
 
 
-@cache
-def shipped_by(name: str, digest: str) -> profile.Profile | None:
-    """The profile of this name, if this version ships it under the same digest."""
-    if name not in profile.names():
-        return None
-    found = profile.load(name)
-    return found if found.digest == digest else None
-
-
 def shipped(reference: ProfileRef) -> profile.Profile | None:
-    """The profile a run names, if this version ships it under the same digest."""
-    return shipped_by(reference.name, reference.digest)
+    """The profile a run names, if ELUE ships it under the same digest, or did under an earlier operator table."""
+    return profile.shipped_as(reference.name, reference.digest)

@@ -98,6 +98,8 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], Count]] = {
     "vector norm": (torch.linalg.vector_norm, (t(N, K),), (0, N * K)),
     "scatter_add": (torch.scatter_add, (t(N), 0, longs(0, 0, 1, 2), t(4)), (0, 4)),
     "scatter_reduce": (torch.scatter_reduce, (t(N), 0, longs(0, 0, 1, 2), t(4), "amax"), (0, 4)),
+    "scatter that adds": (lambda: t(7).scatter_(0, longs(0, 0, 1, 2), t(4), reduce="add"), (), (0, 7 + 4 + 4)),
+    "scatter that multiplies": (lambda: torch.ones(7).scatter_(0, longs(0, 0), 2.0, reduce="multiply"), (), (0, 2)),
     "index_add": (torch.index_add, (t(N, K), 0, longs(0, 2), t(2, K)), (0, 2 * K)),
     "index_put accumulating": (torch.index_put, (t(N, K), (longs(0, 2),), t(2, K), True), (0, 2 * K)),
     "index_put overwriting": (torch.index_put, (t(N, K), (longs(0, 2),), t(2, K)), (0, 0)),

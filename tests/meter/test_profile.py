@@ -10,6 +10,7 @@ import pytest
 
 from elue.errors import ElueError
 from elue.meter import profile
+from elue.meter.table import earlier_tables, operator_table
 
 TEXT = """
 name = "mine"
@@ -37,6 +38,12 @@ intermediate = 16
 positions = 10
 letters = 4
 """
+FIRST = {
+    "elue-1": "5921209378019506749b35ecff3bb0c2b8d9d41f0d770be9b5aac5ee044d1cf3",
+    "elue-1-batch": "1578fe394c17e9f3faf8bdd552e0ee4804e6191d90721233b3261b5ac364def7",
+    "elue-2022": "5a4fdd7983d983f03b18744baf194a0ae9b6d15c63709e0fe455a2892d6d9167",
+}
+"""Digests under the first operator table."""
 
 
 def test_shipped_profiles_have_the_costs_of_their_standards() -> None:
@@ -114,3 +121,21 @@ def test_unknown_name_gets_a_guess(tmp_path: Path) -> None:
 def test_loading_imports_no_torch() -> None:
     code = "import sys; from elue.meter import profile; profile.load('elue-1'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", profile.names())
+def test_a_profile_is_known_under_every_table_it_had(name: str) -> None:
+    """By the digests that committed records carry, which no later version may forget."""
+    now = profile.load(name)
+    assert profile.shipped_as(name, now.digest) == now
+    then = profile.shipped_as(name, FIRST[name])
+    assert then is not None
+    assert (then.operators, then.digest, then.costs) == (1, FIRST[name], now.costs)
+    assert profile.shipped_as(name, "0" * 64) is None
+    assert profile.shipped_as("mine", now.digest) is None
+
+
+def test_every_earlier_table_is_remembered() -> None:
+    now = operator_table()
+    assert list(earlier_tables()) == list(range(1, now.version))
+    assert len({now.digest, *earlier_tables().values()}) == now.version

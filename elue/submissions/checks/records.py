@@ -1,14 +1,15 @@
-"""E20x: each record on its own: readable, under its key, current, whole, and of a run that counts."""
+"""E20x, R208: each record on its own: readable, under its key, current, whole, and of a run that counts."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 from elue import tasks
 from elue.errors import ElueError
 from elue.meter import profile
+from elue.meter.table import operator_table
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
@@ -57,7 +58,7 @@ class KeyRecomputes(EachRecord):
 
 
 class ProfileCurrent(EachRecord):
-    """It was measured under a profile of this version, to the last price."""
+    """It was measured under a profile that ships with ELUE, to the last price, or under an earlier operator table."""
 
     code = "E203"
 
@@ -65,8 +66,25 @@ class ProfileCurrent(EachRecord):
         if record.profile.name not in profile.names():
             known = ", ".join(profile.names())
             yield f"its profile '{record.profile.name[:80]}' does not come with ELUE", f"Measure under one of {known}"
-        elif record.profile.digest != profile.load(record.profile.name).digest:
+        elif profile.shipped_as(record.profile.name, record.profile.digest) is None:
             yield f"its profile '{record.profile.name}' has changed since", f"Boards have one digest. {RERUN}"
+
+
+class TableCurrent(Check):
+    """Its operators were priced by the table of this version; those of an earlier one have boards of their own."""
+
+    code = "R208"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        now, earlier = operator_table().version, defaultdict(list)
+        for path, record in submission.records.items():
+            then = profile.shipped_as(record.profile.name, record.profile.digest)
+            if then is not None and then.operators != now:
+                earlier[then.operators].append(path)
+        for version, paths in sorted(earlier.items()):
+            records_were = "1 record was" if len(paths) == 1 else f"{len(paths):,} records were"
+            what = f"{records_were} priced by operator table {version}, which is {now} now"
+            yield self.found(paths[0], what, "They rank among themselves until they are measured anew")
 
 
 class SamplesWhole(EachRecord):
@@ -159,4 +177,13 @@ class OperatorsPriced(EachRecord):
             yield what, f'Write division = "open" in {manifests.FILE}'
 
 
-CHECKS = (Readable, KeyRecomputes, ProfileCurrent, SamplesWhole, TaskCurrent, Finished, OperatorsPriced)
+CHECKS = (
+    Readable,
+    KeyRecomputes,
+    ProfileCurrent,
+    SamplesWhole,
+    TaskCurrent,
+    Finished,
+    OperatorsPriced,
+    TableCurrent,
+)
