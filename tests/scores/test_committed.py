@@ -1,0 +1,57 @@
+"""The committed submissions score under `elue-1` and `elue-2022` as they always did, to the digit."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elue.record import files as records
+from elue.record.board import BoardKey, board_of, is_ranked
+from elue.record.schema import Record
+from elue.scores.ranking import rank_board
+
+SUBMISSIONS = Path(__file__).parents[2] / "submissions"
+EXPECTED = Path(__file__).parent / "expected"
+
+
+def committed_scores(submission: str) -> dict[str, Any]:
+    """Both scores of every curve with interval and error, by profile, then by method, seed and number of points."""
+    boards: dict[BoardKey, list[Record]] = defaultdict(list)
+    for path in records.files(SUBMISSIONS / submission / "records"):
+        record = records.read(path)
+        if is_ranked(record):
+            boards[board_of(record)].append(record)
+    scores: dict[str, Any] = {}
+    for own in boards.values():
+        board = rank_board(own)
+        scores[f"{board.task} {board.profile}"] = {
+            "range": [board.low, board.high, board.floor],
+            "curves": {
+                f"{curve.method} seed {curve.seed}, {curve.points} points": {
+                    name: {key: number for key, number in asdict(estimate).items() if number is not None}
+                    for name, estimate in (("elue_1", curve.elue_1), ("elue_2022", curve.elue_2022))
+                    if estimate
+                }
+                for curve in board.curves
+            },
+        }
+    return scores
+
+
+@pytest.mark.parametrize("submission", ["baselines", "elue-2022"])
+def test_committed_submissions_score_as_they_did(submission: str) -> None:
+    expected = json.loads((EXPECTED / f"{submission}.json").read_text("utf-8"))
+    scores = committed_scores(submission)
+    assert scores.keys() == expected.keys()
+    for board, own in expected.items():
+        assert scores[board]["range"] == pytest.approx(own["range"], rel=1e-12)
+        assert scores[board]["curves"].keys() == own["curves"].keys()
+        for curve, numbers in own["curves"].items():
+            assert scores[board]["curves"][curve].keys() == numbers.keys()
+            for name, values in numbers.items():
+                assert scores[board]["curves"][curve][name] == pytest.approx(values, rel=1e-9, abs=1e-9), (curve, name)
