@@ -25,7 +25,7 @@ def count_model(
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
     """Count the FLOPs of one forward of a transformers model."""
-    from elue.meter.count import count_model
+    from elue.meter.described import count_model
 
     counted = count_model(model, tokens, profile, by_module=by_module)
     if as_json:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from elue.meter.counting import count
     from elue.meter.meter import Meter
     from elue.meter.plan import register_formula
+    from elue.meter.report import ModuleReport, Report
 
-__all__ = ["Meter", "register_formula"]
+__all__ = ["Meter", "ModuleReport", "Report", "count", "register_formula"]
+
+_HOMES = {
+    "Meter": "meter",
+    "ModuleReport": "report",
+    "Report": "report",
+    "count": "counting",
+    "register_formula": "plan",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Meter":
-        from elue.meter.meter import Meter
-
-        return Meter
-    if name == "register_formula":
-        from elue.meter.plan import register_formula
-
-        return register_formula
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -56,6 +56,10 @@ class Attribution:
         own[1] += products
         own[2] += rest
 
+    def modules(self) -> list[Module]:
+        """The modules that ran, in order of their first call."""
+        return [module for module in self._own if module is not None]
+
     def tree(self, model: Module) -> ModuleCount:
         """The counts of a model as a tree of its modules. A module with two names counts under the first."""
         return self._tree("", model, set())

@@ -20,6 +20,8 @@ from elue.meter.intercept import Observer, observers, seeing, set_observers
 from elue.meter.parameters import Interval, Touched
 from elue.meter.plan import Plan
 from elue.meter.profile import Profile
+from elue.meter.report import Report, macs, totals
+from elue.meter.reporting import outermost, report
 from elue.meter.threads import follow_threads, work_elsewhere, worked_elsewhere
 from elue.meter.traffic import Traffic
 
@@ -174,6 +176,40 @@ class Meter:
     def by_module(self, model: Module) -> ModuleCount:
         """FLOPs by module of the model, as a tree. Raises ElueError unless `attribute` was asked for."""
         return self._asked(self._attribution, "attribute").tree(model)
+
+    def report(self, model: Module | None = None) -> Report:
+        """All that was counted, as plain data to print, keep and pickle.
+
+        A Meter that attributes tells the modules of `model`, else of those it was opened with, else of all that ran.
+        """
+        given = [model] if model is not None else list(self._modules)
+        if self._attribution is not None and not given:
+            given = outermost(self._attribution.modules())
+        followed = self._attribution is not None
+        trees = [(root, self.by_module(root) if followed else None) for root in given]
+        return report(
+            self.profile,
+            self.counts,
+            trees,
+            calls=self.calls,
+            complete=self.complete,
+            ops=self.ops,
+            track=self._track,
+            traffic=self._traffic is not None,
+        )
+
+    def table(self, depth: int | None = 2, model: Module | None = None) -> str:
+        """The report as a table, modules down to `depth`. Raises ElueError unless `attribute` was asked for."""
+        self._asked(self._attribution, "attribute")
+        return self.report(model).table(depth)
+
+    def to_json(self) -> str:
+        """The report as JSON."""
+        return self.report().to_json()
+
+    def __repr__(self) -> str:
+        added = macs(self.matmul_flops, self._costs.multiply_add)
+        return f"<Meter {self.profile.name}: {totals(self.flops, added, self.complete, self.unknown)}>"
 
     @staticmethod
     def _asked(measured: _Measured | None, name: str) -> _Measured:

@@ -10,7 +10,7 @@ from transformers import BertConfig
 
 from elue.errors import ElueError
 from elue.meter import profile
-from elue.meter.count import count_model
+from elue.meter.described import count_model
 
 
 @pytest.fixture
