@@ -10,7 +10,7 @@ from typing import Any
 
 from elue.leaderboard.labels import distinct_labels
 from elue.leaderboard.summaries import curve_id, latest, run_page, told_parts, why_not
-from elue.leaderboard.text import Unit, digest_of, short, slug, unit_for
+from elue.leaderboard.text import DisplayUnit, digest_of, short, slug, unit_for
 from elue.methods.registry import installed
 from elue.protocol import FAMILIES
 from elue.record.board import BoardKey, board_of, curve_of, is_ranked
@@ -20,7 +20,7 @@ from elue.scores.pareto import front
 
 
 @dataclass(frozen=True)
-class Run:
+class ShownRun:
     """One record without its samples, with what the pages need of it. `on_front` refers to the run's own board."""
 
     record: Record
@@ -76,7 +76,7 @@ class Run:
         return self.quality.value
 
 
-def merit(run: Run) -> tuple[float, float, str]:
+def merit(run: ShownRun) -> tuple[float, float, str]:
     """Orders runs: the best score first, of equal scores the cheapest."""
     return -run.score, run.cost, run.key
 
@@ -90,12 +90,12 @@ class Curve:
     family: str
     label: str
     style: int
-    runs: Sequence[Run]
+    runs: Sequence[ShownRun]
 
     @cached_property
-    def strands(self) -> dict[str, list[Run]]:
+    def strands(self) -> dict[str, list[ShownRun]]:
         """The points that differ in numbers alone: a sweep of a threshold and one of a patience are two lines."""
-        lines: dict[str, list[Run]] = defaultdict(list)
+        lines: dict[str, list[ShownRun]] = defaultdict(list)
         for run in self.runs:
             knobs = {
                 name: None if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -132,13 +132,13 @@ class Board:
         return self.key.limit
 
     @cached_property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[ShownRun]:
         """All ranked runs, the best score first, of equal scores the cheapest."""
         runs = [run for curve in self.curves for run in curve.runs]
         return sorted(runs, key=merit)
 
     @cached_property
-    def unit(self) -> Unit:
+    def unit(self) -> DisplayUnit:
         """The unit all costs of the board are written in."""
         return unit_for(run.cost for run in self.runs)
 
@@ -160,7 +160,7 @@ class Board:
         """The label of each curve, by its id."""
         return {curve.id: curve.label for curve in self.curves}
 
-    def runs_of(self, curves: Sequence[Curve]) -> list[Run]:
+    def runs_of(self, curves: Sequence[Curve]) -> list[ShownRun]:
         """The runs, in the board's order, that lie on one of the curves."""
         wanted = {curve.id for curve in curves}
         return [run for run in self.runs if run.curve in wanted]
@@ -174,7 +174,7 @@ class Board:
         return next(curve for curve in self.curves if curve.id == curve_id)
 
     @cached_property
-    def front(self) -> list[Run]:
+    def front(self) -> list[ShownRun]:
         """The runs on the front, by rising cost."""
         return sorted((r for r in self.runs if r.on_front), key=lambda run: (run.cost, run.key))
 
@@ -188,7 +188,7 @@ class Task:
     kind: str
     metric: str
     boards: Sequence[Board]
-    unranked: Sequence[Run]
+    unranked: Sequence[ShownRun]
     records: Sequence[Record] = field(repr=False)
 
     @property
@@ -232,7 +232,7 @@ def _task(name: str, records: list[Record], retracted: Callable[[Record], str]) 
     for record in records:
         reason = retracted(record)
         if reason or not is_ranked(record):
-            unranked.append(Run(record, curve_id(curve_of(record)), retracted=reason))
+            unranked.append(ShownRun(record, curve_id(curve_of(record)), retracted=reason))
         else:
             groups[board_of(record)].append(record)
     boards = [_board(key, group) for key, group in groups.items()]
@@ -243,9 +243,9 @@ def _task(name: str, records: list[Record], retracted: Callable[[Record], str]) 
 
 
 def _board(key: BoardKey, records: list[Record]) -> Board:
-    runs = [Run(record, curve_id(curve_of(record))) for record in records]
+    runs = [ShownRun(record, curve_id(curve_of(record))) for record in records]
     chosen = set(front([(run.cost, run.score) for run in runs]))
-    groups: dict[str, list[Run]] = defaultdict(list)
+    groups: dict[str, list[ShownRun]] = defaultdict(list)
     for i, run in enumerate(runs):
         groups[run.curve].append(replace(run, on_front=i in chosen))
     curves = [_curve(runs) for runs in groups.values()]
@@ -261,7 +261,7 @@ def _board(key: BoardKey, records: list[Record]) -> Board:
     )
 
 
-def _curve(runs: list[Run]) -> Curve:
+def _curve(runs: list[ShownRun]) -> Curve:
     runs.sort(key=lambda run: (run.cost, run.score, run.key))
     method = runs[0].record.method
     return Curve(runs[0].curve, method.name, method.family, method.name, 0, runs)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from elue import tasks
-from elue.leaderboard.boards import Board, Run, merit
+from elue.leaderboard.boards import Board, ShownRun, merit
 from elue.leaderboard.charts.data import family_style
 from elue.leaderboard.publish import File
 from elue.leaderboard.text import clean, score_text
@@ -71,7 +71,7 @@ def parts_of(record: Record, text: str) -> Parts:
     return _written(content), text
 
 
-def run_files(run: Run, parts: Parts, replicates: Sequence[float] = ()) -> Iterator[File]:
+def run_files(run: ShownRun, parts: Parts, replicates: Sequence[float] = ()) -> Iterator[File]:
     """A run's samples for the pages' scripts, and its record.
 
     `replicates` are the run's scores on the resamples that all runs of the board share.
@@ -82,7 +82,7 @@ def run_files(run: Run, parts: Parts, replicates: Sequence[float] = ()) -> Itera
     yield record_path(run), record
 
 
-def record_path(run: Run) -> str:
+def record_path(run: ShownRun) -> str:
     """Where a run's whole record lies."""
     return f"data/records/{run.anchor}.json"
 

@@ -22,7 +22,7 @@ _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K"), (1.0, ""))
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class DisplayUnit:
     """A unit shared by a column, so that its numbers line up and can be compared by eye."""
 
     size: float
@@ -34,11 +34,11 @@ class Unit:
         return f"{value / self.size:,.{self.decimals}f}"
 
 
-def unit_for(values: Iterable[float]) -> Unit:
+def unit_for(values: Iterable[float]) -> DisplayUnit:
     """The unit in which the largest of the values is at least 5, and below 5,000 if it can be."""
     largest = max(values, default=0.0)
     size, prefix = next(((s, p) for s, p in _UNITS if s <= largest / 5), _UNITS[-1])
-    return Unit(size, prefix, (1 if largest / size >= 1000 else 2) if prefix else 0)
+    return DisplayUnit(size, prefix, (1 if largest / size >= 1000 else 2) if prefix else 0)
 
 
 def with_unit(value: float, what: str) -> str:

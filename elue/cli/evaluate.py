@@ -160,7 +160,9 @@ def brief(record: Record) -> dict[str, Any]:
         "n": record.task.size,
         **{name: told[name] for name in ("profile", "score", "flops", "params")},
         "division": record.division,
-        **{name: told[name] for name in ("measure", "audited", "declared", "controls", "traffic", "latency", "batch")},
+        **{name: told[name] for name in ("measure", "audited")},
+        "claimed": record.claimed,
+        **{name: told[name] for name in ("controls", "traffic", "latency", "batch")},
         **{name: told[name] for name in ("times", "complete", "unknown", "flags", "status", "reason")},
     }
 

@@ -10,7 +10,7 @@ from elue.record.schema import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class RunStarted:
     """A run begins, over this many samples."""
 
     run: PlannedRun
@@ -18,7 +18,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class SamplesAnswered:
     """So many more samples of a run are answered."""
 
     run: PlannedRun
@@ -26,7 +26,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RunEnded:
     """A run has its record, which nobody has written yet."""
 
     run: PlannedRun
@@ -34,13 +34,13 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class ShareFailed:
     """The share could not go on: a mistake of the user's, or of ours."""
 
     error: Exception
 
 
-Event = Started | Answered | Ended | Failed
+Event = RunStarted | SamplesAnswered | RunEnded | ShareFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class Telling:
 
     def run_started(self, run: PlannedRun, samples: int) -> None:
         """A run begins."""
-        self.tell(Started(run, samples))
+        self.tell(RunStarted(run, samples))
 
     def sample_done(self, run: PlannedRun, count: int = 1) -> None:
         """More samples of a run are answered."""
-        self.tell(Answered(run, count))
+        self.tell(SamplesAnswered(run, count))
 
     def run_ended(self, run: PlannedRun, record: Record) -> None:
         """A run has its record."""
-        self.tell(Ended(run, record))
+        self.tell(RunEnded(run, record))

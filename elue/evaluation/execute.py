@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
-from elue.evaluation.events import Answered, Ended, Failed, Started
+from elue.evaluation.events import RunEnded, RunStarted, SamplesAnswered, ShareFailed
 from elue.evaluation.executor import perform
 from elue.evaluation.passes import packs
 from elue.evaluation.passes.context import folder, open_method
@@ -68,15 +68,15 @@ def execute(
     with closing(perform(evaluation, [run for run in planned if run.due], executor)) as events:
         for event in events:
             match event:
-                case Started(run, samples):
+                case RunStarted(run, samples):
                     progress.run_started(run, samples)
-                case Answered(run, count):
+                case SamplesAnswered(run, count):
                     progress.sample_done(run, count)
-                case Ended(run, record):
+                case RunEnded(run, record):
                     records.write(record, evaluation.runs)
                     progress.run_ended(run, record)
                     yield record
-                case Failed(error):
+                case ShareFailed(error):
                     raise error
 
 

@@ -35,7 +35,7 @@ class Answers:
     params_total: int
     trace_of: tuple[int, ...] = ()
     traces: tuple[Trace, ...] = ()
-    declared: float | None = None
+    claimed: float | None = None
     units: Mapping[str, float] = field(default_factory=dict)
     audited: int = 0
 
@@ -60,7 +60,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PassResult:
     """What a further pass found: its part of the record, by name, and flags.
 
     A name in `elue.record.schema.PARTS` is that field of the record; any other goes into its `measurements`.
@@ -69,8 +69,8 @@ class Found:
     parts: Mapping[str, Any] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
 
-    def __add__(self, other: Found) -> Found:
-        return Found({**self.parts, **other.parts}, self.flags + other.flags)
+    def __add__(self, other: PassResult) -> PassResult:
+        return PassResult({**self.parts, **other.parts}, self.flags + other.flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Outcome:
     environment: dict[str, Any]
     times: Times
     measure: Literal["observed", "traced"]
-    found: Found = field(default_factory=Found)
+    result: PassResult = field(default_factory=PassResult)
 
 
 def make_record(
@@ -95,7 +95,7 @@ def make_record(
     outcome: Outcome,
 ) -> Record:
     """The record of a run that has ended, well or badly."""
-    answers, found = outcome.answers, outcome.found
+    answers, result = outcome.answers, outcome.result
     took = answers.total if answers else Counts()
     unknown = dict(sorted(took.unknown.items()))
     document = {
@@ -131,20 +131,20 @@ def make_record(
         "complete": outcome.status == "ok" and not unknown,
         "unknown": unknown,
         "registered": dict(sorted(took.registered.items())),
-        "flags": found.flags,
+        "flags": result.flags,
         "trust": "self_reported",
         "score": _score(data, answers) if answers else None,
         "flops": _flops(answers) if answers else None,
         "params": _params(answers) if answers else None,
-        "declared": answers.declared if answers else None,
+        "claimed": answers.claimed if answers else None,
         "units": dict(sorted(answers.units.items())) if answers else {},
         "traffic": _traffic(took, len(answers.values)) if answers else None,
-        "measurements": {name: part for name, part in sorted(found.parts.items()) if name not in schema.PARTS},
+        "measurements": {name: part for name, part in sorted(result.parts.items()) if name not in schema.PARTS},
         "environment": outcome.environment,
         "times": outcome.times,
         "command": command(identity, profile),
         "samples": _samples(data, answers) if answers else None,
-        **{name: part for name, part in found.parts.items() if name in schema.PARTS},
+        **{name: part for name, part in result.parts.items() if name in schema.PARTS},
     }
     return Record.model_validate(document)
 

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from elue.evaluation.events import Event, Failed, Telling
+from elue.evaluation.events import Event, ShareFailed, Telling
 from elue.evaluation.passes import audit, observed, packs, table, traced
 from elue.evaluation.passes.audit import Auditor
 from elue.evaluation.passes.context import Context, start
-from elue.evaluation.passes.ladder import Climb, Ladders
+from elue.evaluation.passes.ladder import Ladders, WaysGatherer
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Answers, Found, Measured, Outcome, Ties, make_record
+from elue.evaluation.recording import Answers, Measured, Outcome, PassResult, Ties, make_record
 from elue.evaluation.request import Evaluation, Measure, Progress
 from elue.record.schema import Flag, Record, Times
 from elue.worker.failure import WorkerFailure
@@ -47,7 +47,7 @@ def share(
             for run, record in workers.records(taken):
                 telling.run_ended(run, record)
     except Exception as error:
-        tell(Failed(error))
+        tell(ShareFailed(error))
     finally:
         workers.drop()
     return events
@@ -119,29 +119,29 @@ class _Share:
         """The main pass over runs, traced or observed."""
         context = self.ready()
         clock, before = time.monotonic(), context.worker.usage()
-        found: list[tuple[Answers, Ties]]
+        answered: list[tuple[Answers, Ties]]
         if self.traced:
             self.auditor.begin(context, runs)
-            climb = Climb(context, len(self.evaluation.data.samples)) if self.surveys(runs) else None
-            found = [*traced.measure(context, runs, climb.take if climb else None)]
-            if climb:
-                context.of_worker(Ladders).last = climb.ways()
+            gatherer = WaysGatherer(context, len(self.evaluation.data.samples)) if self.surveys(runs) else None
+            answered = [*traced.measure(context, runs, gatherer.take if gatherer else None)]
+            if gatherer:
+                context.of_worker(Ladders).last = gatherer.ways()
             self.auditor.settle()
         else:
-            found = [observed.measure(context, run) for run in runs]
+            answered = [observed.measure(context, run) for run in runs]
         wall, cpu = time.monotonic() - clock, _cpu(before, context.worker.usage())
         part = None if cpu is None else cpu / len(runs)
-        return [Measured(*each, wall / len(runs), part) for each in found]
+        return [Measured(*each, wall / len(runs), part) for each in answered]
 
     def record(self, run: PlannedRun, measured: Measured | None, flags: tuple[Flag, ...]) -> Record:
         """The record of one run; `measured` is what a pass over several gave for it."""
         started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
-        status, reason, answers, found = "ok", "", None, Found()
+        status, reason, answers, result = "ok", "", None, PassResult()
         wall, memory = measured.wall if measured else 0.0, None
         try:
             if measured is None:
                 measured = self.measure([run])[0]
-            answers, found = self.examine(run, measured, flags)
+            answers, result = self.examine(run, measured, flags)
         except WorkerFailure as failure:
             status, reason = failure.status, f"{failure.reason} (log: logs/{self.evaluation.log.name})"
         if self.context is not None:
@@ -155,23 +155,23 @@ class _Share:
             peak_memory_bytes=memory,
         )
         measure: Measure = "traced" if self.traced else "observed"
-        outcome = Outcome(status, reason, answers, self.environment, times, measure, found)
+        outcome = Outcome(status, reason, answers, self.environment, times, measure, result)
         asked = self.evaluation
         return make_record(asked.method, asked.data, asked.profile, asked.weights, run.identity, outcome)
 
-    def examine(self, run: PlannedRun, measured: Measured, flags: tuple[Flag, ...]) -> tuple[Answers, Found]:
+    def examine(self, run: PlannedRun, measured: Measured, flags: tuple[Flag, ...]) -> tuple[Answers, PassResult]:
         """Audit a measured run, then make the further passes over it: each adds its part to what was found."""
-        context, answers, found = self.ready(), measured.answers, Found(flags=flags)
+        context, answers, result = self.ready(), measured.answers, PassResult(flags=flags)
         if self.traced:
             audited, more = audit.check(context, self.auditor, run, answers, measured.ties)
-            answers, found = replace(answers, audited=audited), found + Found(flags=more)
+            answers, result = replace(answers, audited=audited), result + PassResult(flags=more)
         for row in [row for row in table.PASSES if row.wanted(context, measured)]:
             try:
-                found += row.measure(self.ready(), run, measured)
+                result += row.measure(self.ready(), run, measured)
             except WorkerFailure as failure:
-                found += Found(flags=(Flag(code=row.name, detail=f"{failure.status}: {failure.reason}"),))
+                result += PassResult(flags=(Flag(code=row.name, detail=f"{failure.status}: {failure.reason}"),))
                 self.drop()
-        return answers, found
+        return answers, result
 
     def drop(self) -> None:
         """End the workers; fresh ones start when they are next wanted."""

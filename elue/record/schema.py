@@ -131,7 +131,7 @@ class Latency(_Part):
     machine: str
 
 
-class Batch(_Part):
+class Packs(_Part):
     """What a batched profile measured: packs of at most `token_budget` tokens on `threads` threads.
 
     `throughput` is samples a second over those of the static full model on the same samples in the same process;
@@ -280,7 +280,7 @@ class Record(_Part):
     traffic: Traffic | None = None
     controls: Controls | None = None
     latency: Latency | None = None
-    batch: Batch | None = None
+    batch: Packs | None = None
     measurements: Annotated[dict[Name, Measurement], Field(max_length=50)] = Field(default_factory=dict)
     environment: dict[str, Any]
     times: Times

@@ -122,7 +122,7 @@ class Submission:
             return None
 
 
-class Check:
+class SubmissionCheck:
     """One thing that is looked at. A subclass has its code, and yields a finding for everything wrong."""
 
     code: ClassVar[str]

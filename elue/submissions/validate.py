@@ -7,9 +7,9 @@ from pathlib import Path
 
 from elue.errors import ElueError
 from elue.submissions.checks import files, history, manifest, numbers, records, review, source
-from elue.submissions.finding import Check, Finding, Submission
+from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
-CHECKS: tuple[type[Check], ...] = (
+CHECKS: tuple[type[SubmissionCheck], ...] = (
     *files.CHECKS,
     *manifest.CHECKS,
     *records.CHECKS,

@@ -87,7 +87,7 @@ CONTRASTS = ("but in the end {evidence}", "but after a while {evidence}", "but l
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DiagnosticText:
     """A generated text with its label (1 positive) and difficulty (0 plain, 1 negation, 2 contrast)."""
 
     text: str
@@ -95,16 +95,16 @@ class Row:
     difficulty: int
 
 
-def generate(split: str) -> tuple[Row, ...]:
+def generate(split: str) -> tuple[DiagnosticText, ...]:
     """The rows of a split. The same on every machine; labels are balanced; no text occurs twice, in any split."""
     return _splits()[split]
 
 
 @cache
-def _splits() -> dict[str, tuple[Row, ...]]:
+def _splits() -> dict[str, tuple[DiagnosticText, ...]]:
     # Only `random()` of random.Random is promised never to change between Python versions.
     draw = random.Random(SEED).random
-    rows: dict[str, Row] = {}
+    rows: dict[str, DiagnosticText] = {}
     while len(rows) < sum(SIZES.values()):
         row = _row(label=len(rows) % 2, draw=draw)
         rows.setdefault(row.text, row)
@@ -112,7 +112,7 @@ def _splits() -> dict[str, tuple[Row, ...]]:
     return {split: tuple(next(remaining) for _ in range(size)) for split, size in SIZES.items()}
 
 
-def _row(label: int, draw: Callable[[], float]) -> Row:
+def _row(label: int, draw: Callable[[], float]) -> DiagnosticText:
     difficulty = _third(draw())
     topic = int(draw() * len(TOPICS))
     parts = [_pick(OPENINGS[topic], draw), *_evidence(topic, label, difficulty, draw)]
@@ -125,7 +125,7 @@ def _row(label: int, draw: Callable[[], float]) -> Row:
         filler[int(draw() * len(parts))].append(sentence)
         words += len(sentence.split())
     sentences = [sentence for part, more in zip(parts, filler, strict=True) for sentence in (part, *more)]
-    return Row(" ".join(f"{s[0].upper()}{s[1:]}." for s in sentences), label, difficulty)
+    return DiagnosticText(" ".join(f"{s[0].upper()}{s[1:]}." for s in sentences), label, difficulty)
 
 
 def _evidence(topic: int, label: int, difficulty: int, draw: Callable[[], float]) -> list[str]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from elue.leaderboard.boards import Board, Curve, Run, merit
+from elue.leaderboard.boards import Board, Curve, ShownRun, merit
 from elue.leaderboard.charts import axes
 from elue.leaderboard.text import FAMILY_TITLES, TRUST_TITLES, clean, score_text, slug, titled, with_unit
 from elue.protocol import FAMILIES
@@ -79,7 +79,7 @@ def rows(board: Board, own: Sequence[str] = (), likely: Mapping[str, float] | No
     return sorted(found, key=lambda row: not row["faded"])
 
 
-def _shown(board: Board, own: Sequence[str]) -> Iterator[tuple[Curve, str, Run]]:
+def _shown(board: Board, own: Sequence[str]) -> Iterator[tuple[Curve, str, ShownRun]]:
     """The runs to draw, each with its curve and the line it lies on."""
     wanted = set(own)
     for curve in board.curves:
@@ -91,7 +91,7 @@ def _shown(board: Board, own: Sequence[str]) -> Iterator[tuple[Curve, str, Run]]
         yield from ((curves[run.curve], run.anchor, run) for run in board.front if run.curve not in wanted)
 
 
-def _place(run: Run, least: float) -> dict[str, Any]:
+def _place(run: ShownRun, least: float) -> dict[str, Any]:
     """Where a run is on every axis it has a reading for, and on the two that rank."""
     at = {axis.id: list(found) for axis in axes.COSTS if (found := axis.read(run.record))}
     at |= {axis.id: list(found) for axis in axes.QUALITIES if (found := axis.read(run.record))}
@@ -100,7 +100,7 @@ def _place(run: Run, least: float) -> dict[str, Any]:
     return {"x": x[0], "left": x[1], "right": x[2], "y": y[0], "low": y[1], "high": y[2], "at": at}
 
 
-def _words(run: Run) -> dict[str, Any]:
+def _words(run: ShownRun) -> dict[str, Any]:
     score = run.quality
     return {
         "kind": clean(titled(FAMILY_TITLES, run.record.method.family)),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MethodRow:
     """A method under one profile. `tasks` are those it covers, of `of` that the profile has.
 
     `best`, `flops` and `touched` are means over tasks: of each task that of the best runs of its curves. A `published`
@@ -47,7 +47,7 @@ class Row:
     published: bool
 
 
-def rows(site: Site) -> list[Row]:
+def rows(site: Site) -> list[MethodRow]:
     """Ranked rows first, then by tasks covered and score; within a profile, that with the most runs first."""
     groups: dict[str, list[Board]] = defaultdict(list)
     for task in site.tasks:
@@ -62,12 +62,12 @@ def rows(site: Site) -> list[Row]:
     return sorted(found, key=lambda row: (-size[row.profile.digest], row.profile.digest, *_order(row)))
 
 
-def _order(row: Row) -> tuple[Any, ...]:
+def _order(row: MethodRow) -> tuple[Any, ...]:
     score = -row.score.value if row.score else math.inf
     return row.rank or math.inf, -len(row.tasks), score, -row.best, row.method
 
 
-def _profile(site: Site, boards: Sequence[Board]) -> list[Row]:
+def _profile(site: Site, boards: Sequence[Board]) -> list[MethodRow]:
     known = [scores for board in boards if (scores := site.score_of(board).scores)]
     scored = {score.method: score for score in overall.overall(known)}
     ranks = [score.rank for score in scored.values()]
@@ -88,14 +88,14 @@ def _row(
     title: str,
     score: OverallScore | None,
     ranks: Sequence[int | None],
-) -> Row:
+) -> MethodRow:
     runs = [run for curves in own for curve in curves for run in curve.runs]
     best = [[min(curve.runs, key=merit) for curve in curves] for curves in own]
     touched = [[params.touched_mean for run in of_task if (params := run.record.params)] for of_task in best]
     largest = max(runs, key=lambda run: run.record.params.total if run.record.params else -1)
     first = runs[0].record.method
     tasks = {run.record.task.name: None for run in runs}
-    return Row(
+    return MethodRow(
         method=first.name,
         family=first.family,
         title=title,

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from elue.leaderboard.boards import Board, Curve, MethodCard, Run, Task
+from elue.leaderboard.boards import Board, Curve, MethodCard, ShownRun, Task
 from elue.leaderboard.charts import data as chartdata
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.charts import specs as charts
@@ -48,16 +48,16 @@ class Entry:
     task: Task
     board: Board
     curves: Sequence[Curve]
-    runs: Sequence[Run]
+    runs: Sequence[ShownRun]
     figure: dict[str, Any]
     details: dict[str, Detail]
 
-    def having(self, part: str) -> list[Run]:
+    def having(self, part: str) -> list[ShownRun]:
         """The runs that have this part of a record."""
         return [run for run in self.runs if getattr(run.record, part) is not None]
 
     @property
-    def detailed(self) -> list[Run]:
+    def detailed(self) -> list[ShownRun]:
         """The runs whose samples are known."""
         return [run for run in self.runs if run.key in self.details]
 
@@ -80,7 +80,7 @@ class Entry:
         return any(run.record.units for run in self.traced)
 
     @property
-    def traced(self) -> list[Run]:
+    def traced(self) -> list[ShownRun]:
         """The runs that tell traces, at most five, spread from the cheapest to the dearest."""
         runs = [run for run in self.detailed if self.details[run.key].spend]
         if len(runs) <= 5:

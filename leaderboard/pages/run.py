@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from elue.leaderboard.boards import Board, Run, Task
+from elue.leaderboard.boards import Board, ShownRun, Task
 from elue.leaderboard.pages.provenance import flat
 from elue.leaderboard.summaries import training_of
 from elue.leaderboard.text import canonical, clean
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from elue.leaderboard.site import Site
 
 
-def contents(site: Site, task: Task, board: Board | None, run: Run) -> dict[str, Any]:
+def contents(site: Site, task: Task, board: Board | None, run: ShownRun) -> dict[str, Any]:
     """What the template needs."""
     record = run.record
     return {

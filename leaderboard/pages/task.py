@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from elue.leaderboard import details, downloads, samplefiles, scoring
-from elue.leaderboard.boards import Board, Run, Task
+from elue.leaderboard.boards import Board, ShownRun, Task
 from elue.leaderboard.charts import data as chartdata
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.charts import specs as charts
@@ -108,7 +108,7 @@ def _explorer(site: Site, task: Task) -> Iterator[File]:
 
 
 def _runs(site: Site, task: Task) -> Iterator[File]:
-    placed: list[tuple[Board | None, Run]] = [(board, run) for board in task.boards for run in board.runs]
+    placed: list[tuple[Board | None, ShownRun]] = [(board, run) for board in task.boards for run in board.runs]
     for board, run in [*placed, *((None, run) for run in task.unranked)]:
         yield page(site, run.page, "run.html", **runpage.contents(site, task, board, run))
 

@@ -14,7 +14,7 @@ import pytest
 
 from elue import tasks
 from elue.errors import ElueError
-from elue.evaluation.events import Answered, Ended, Failed, Started
+from elue.evaluation.events import RunEnded, RunStarted, SamplesAnswered, ShareFailed
 from elue.evaluation.execute import execute, plan
 from elue.evaluation.executor import perform
 from elue.evaluation.request import Evaluation
@@ -82,7 +82,7 @@ def test_what_goes_in_and_comes_out_crosses_as_bytes(
     assert pickle.loads(pickle.dumps((request, planned))) == (request, planned)
     events = share(request, planned)
     assert pickle.loads(pickle.dumps(events)) == events
-    assert [type(event) for event in events] == [Started, *[Answered] * 4, Ended] * 2
+    assert [type(event) for event in events] == [RunStarted, *[SamplesAnswered] * 4, RunEnded] * 2
     assert not list(records.files(request.runs))
 
 
@@ -114,7 +114,7 @@ def test_a_mistake_on_an_executor_is_raised_here_after_the_records_before_it(
         next(made)
     assert len(list(records.files(request.runs))) == 1
     events = share(request, plan(request))
-    assert isinstance(events[-1], Failed)
+    assert isinstance(events[-1], ShareFailed)
 
 
 def test_nothing_due_starts_nothing(tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask) -> None:
@@ -126,7 +126,7 @@ def test_who_stops_listening_ends_the_shares(tmp_path: Path, write_plugin: Write
     plugin = write_plugin(predict="import time; time.sleep(0.2); return [Prediction(0)]")
     request = evaluation(tmp_path, plugin, write_task(100), [{"k": k} for k in range(4)], workers=2)
     events = perform(request, plan(request))
-    assert isinstance(next(events), Started)
+    assert isinstance(next(events), RunStarted)
     begin = time.monotonic()
     events.close()
     assert time.monotonic() - begin < 15

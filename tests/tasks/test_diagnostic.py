@@ -20,7 +20,7 @@ REVISIONS = {
 }
 
 
-def everything() -> list[diagnostic.Row]:
+def everything() -> list[diagnostic.DiagnosticText]:
     return [row for split in tasks.SPLITS for row in diagnostic.generate(split)]
 
 

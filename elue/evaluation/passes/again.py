@@ -18,7 +18,7 @@ from elue.evaluation.passes.observed import Observation, observe
 from elue.evaluation.passes.traced import differs
 from elue.evaluation.passes.traces import KnownTraces
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Found, Measured
+from elue.evaluation.recording import Measured, PassResult
 from elue.evaluation.request import Evaluation
 from elue.meter.counts import Counts
 from elue.record.schema import Flag
@@ -42,32 +42,32 @@ class Repeats:
         return list(islice(self._places, self._most))
 
 
-def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
+def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
     """All findings about a run. Raises WorkerFailure where the model fails at being asked again."""
     evaluation, places = context.evaluation, context.of_share(Repeats).next()
     answers, ties = measured.answers, measured.ties
     started = context.of_share(Auditor).started()
-    worker, machine = started.worker, started.found
+    worker, machine = started.worker, started.beforehand
     worker.call(Configure((run.identity.point,), evaluation.seed), evaluation.sample_seconds)
     known = KnownTraces()
     first, spent = _ask(context, worker, places, known)
     second, more = _ask(context, worker, places, known)
-    changed = {place: differs(one.value, answers, ties, place) for place, one in first.items()}
+    changed = {place: differs(asked.value, answers, ties, place) for place, asked in first.items()}
     counted = {place: (answers.values[place], answers.counts[place]) for place in places}
-    found = [_differing(context, "order_differs", "another order in a fresh process", counted, first, changed)]
-    before = {place: (one.value, one.counts) for place, one in first.items()}
-    changed = {place: one.value != first[place].value for place, one in second.items()}
-    found.append(_differing(context, "repeat_differs", "a second time", before, second, changed))
+    flags = [_differing(context, "order_differs", "another order in a fresh process", counted, first, changed)]
+    before = {place: (asked.value, asked.counts) for place, asked in first.items()}
+    changed = {place: asked.value != first[place].value for place, asked in second.items()}
+    flags.append(_differing(context, "repeat_differs", "a second time", before, second, changed))
     if machine is not None and spent is not None and more is not None:
-        work = sum((_work(one) for each in (first, second) for one in each.values()), Work())
+        work = sum((_work(asked) for turn in (first, second) for asked in turn.values()), Work())
         hidden = effort.unexplained(spent + more, work, machine)
         if hidden is None and measured.cpu is not None and not context.traced:
             size = len(answers.values)
-            calls = round(sum(one.calls for one in first.values()) / len(first) * size)
+            calls = round(sum(asked.calls for asked in first.values()) / len(first) * size)
             whole = Work(size, calls, answers.total.flops, answers.total.params_touched)
             hidden = effort.unexplained(measured.cpu, whole, machine)
-        found.append(hidden)
-    return Found(flags=tuple(flag for flag in found if flag is not None))
+        flags.append(hidden)
+    return PassResult(flags=tuple(flag for flag in flags if flag is not None))
 
 
 def _ask(
@@ -81,8 +81,8 @@ def _ask(
         context.go_on()
         if number == 1:
             before = worker.usage().cpu_seconds
-        one = observe(worker, context.veiled(place), seconds, info, known)
-        asked.setdefault(place, one)
+        observation = observe(worker, context.anonymised(place), seconds, info, known)
+        asked.setdefault(place, observation)
     after = worker.usage().cpu_seconds
     return asked, None if before is None or after is None else after - before
 
@@ -96,15 +96,15 @@ def _differing(
     changed: Mapping[int, bool],
 ) -> Flag | None:
     """A flag where samples are answered otherwise than before, or cost otherwise."""
-    dearer = {place: _dearer(before[place][1], one.counts) for place, one in now.items()}
+    dearer = {place: _dearer(before[place][1], observation.counts) for place, observation in now.items()}
     places = [place for place in now if changed[place] or dearer[place]]
     if not places:
         return None
-    (value, counts), one = before[places[0]], now[places[0]]
+    (value, counts), observation = before[places[0]], now[places[0]]
     detail = (
         f"asked {how}, {sum(changed.values())} of {len(now)} samples are answered otherwise and {sum(dearer.values())} "
         f"cost otherwise; the first, '{context.evaluation.data.samples[places[0]].id}': {value:g} at "
-        f"{counts.flops:,} FLOPs, then {one.value:g} at {one.counts.flops:,}"
+        f"{counts.flops:,} FLOPs, then {observation.value:g} at {observation.counts.flops:,}"
     )
     return Flag(code=code, detail=detail)
 
@@ -113,5 +113,5 @@ def _dearer(before: Counts, now: Counts) -> bool:
     return (now.flops, now.matmul_flops) != (before.flops, before.matmul_flops)
 
 
-def _work(one: Observation) -> Work:
-    return Work(1, one.calls, one.counts.flops, one.counts.params_touched)
+def _work(observation: Observation) -> Work:
+    return Work(1, observation.calls, observation.counts.flops, observation.counts.params_touched)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from elue.evaluation.passes import effort
-from elue.evaluation.passes.context import Context, Started, start
+from elue.evaluation.passes.context import Context, StartedWorker, start
 from elue.evaluation.passes.observed import Observation, observe
 from elue.evaluation.passes.traces import KnownTraces
 from elue.evaluation.passes.values import close
@@ -35,7 +35,7 @@ ENOUGH = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
+class SampleAlone:
     """A sample that ran alone: its place, what was observed, and its trace."""
 
     place: int
@@ -52,16 +52,16 @@ class Auditor:
     def __init__(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
         self._pool = ThreadPoolExecutor(1, "audit")
-        self._started: Future[Started] | None = None
-        self._ahead: dict[str, Future[list[Alone]]] = {}
+        self._started: Future[StartedWorker] | None = None
+        self._ahead: dict[str, Future[list[SampleAlone]]] = {}
 
-    def prepare(self) -> Future[Started]:
+    def prepare(self) -> Future[StartedWorker]:
         """Begin to start it, unless it is there."""
         if self._started is None:
             self._started = self._pool.submit(start, self._evaluation, effort.errand)
         return self._started
 
-    def started(self) -> Started:
+    def started(self) -> StartedWorker:
         """The worker. Raises WorkerFailure when it does not come up."""
         return self.prepare().result()
 
@@ -75,7 +75,7 @@ class Auditor:
         """Wait until all that was begun is done, well or badly."""
         wait(self._ahead.values())
 
-    def observed(self, context: Context, run: PlannedRun) -> Iterable[Alone]:
+    def observed(self, context: Context, run: PlannedRun) -> Iterable[SampleAlone]:
         """Samples of a run, alone: those observed already, else as they come. Raises WorkerFailure."""
         ahead = self._ahead.pop(run.identity.key, None)
         return ahead.result() if ahead else _observe(context, run, self.started().worker)
@@ -117,11 +117,11 @@ def check(
     mismatches: list[Mismatch] = []
     turned: list[int] = []
     audited = 0
-    for one in auditor.observed(context, run):
+    for sample in auditor.observed(context, run):
         audited += 1
-        place, alone = one.place, one.observation
+        place, alone = sample.place, sample.observation
         told = answers.traces[answers.trace_of[place]]
-        _compare_traces(_name(evaluation, place), told, one.trace)
+        _compare_traces(_name(evaluation, place), told, sample.trace)
         if mismatch := _compare_counts(place, answers, alone, told):
             mismatches.append(mismatch)
         else:
@@ -142,19 +142,19 @@ def check(
     return audited, (Flag(code="ties", detail=detail),) if turned else ()
 
 
-def _gathered(context: Context, run: PlannedRun, started: Future[Started]) -> list[Alone]:
+def _gathered(context: Context, run: PlannedRun, started: Future[StartedWorker]) -> list[SampleAlone]:
     return list(_observe(context, run, started.result().worker))
 
 
-def _observe(context: Context, run: PlannedRun, worker: Worker) -> Iterator[Alone]:
+def _observe(context: Context, run: PlannedRun, worker: Worker) -> Iterator[SampleAlone]:
     evaluation, known = context.evaluation, KnownTraces()
     seconds, size, info = evaluation.sample_seconds, len(evaluation.data.samples), evaluation.data.spec.info()
     wanted = size if evaluation.audit is None else min(evaluation.audit, size)
     worker.call(Configure((run.identity.point,), evaluation.seed), seconds)
     for place in random.Random(secrets.randbits(128)).sample(range(size), wanted):
         context.go_on()
-        observation = observe(worker, context.veiled(place), seconds, info, known)
-        yield Alone(place, observation, known.traces[observation.trace])
+        observation = observe(worker, context.anonymised(place), seconds, info, known)
+        yield SampleAlone(place, observation, known.traces[observation.trace])
 
 
 def _name(evaluation: Evaluation, place: int) -> str:

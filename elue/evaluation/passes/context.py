@@ -30,23 +30,23 @@ Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class StartedWorker:
     """A worker with the method loaded: the environment it runs in, and which optional members the model has.
 
-    `found` is what was found out in it before the method was loaded.
+    `beforehand` is what was found out in it before the method was loaded.
     """
 
     worker: Worker
     environment: dict[str, Any]
     offers: frozenset[str]
-    found: Any = None
+    beforehand: Any = None
 
 
 Errand = Callable[[Worker, Evaluation], Any]
 """Something to be done in a worker while it starts."""
 
 
-def start(evaluation: Evaluation, first: Errand | None = None, between: Errand | None = None) -> Started:
+def start(evaluation: Evaluation, first: Errand | None = None, between: Errand | None = None) -> StartedWorker:
     """Start a worker and load the method in it. Raises WorkerFailure when it does not come up.
 
     `first` is done before the plugin is imported, `between` after that and before the method is loaded: until then
@@ -54,13 +54,13 @@ def start(evaluation: Evaluation, first: Errand | None = None, between: Errand |
     """
     worker = evaluation.worker()
     try:
-        found = first(worker, evaluation) if first else None
+        beforehand = first(worker, evaluation) if first else None
         environment = open_method(worker, evaluation)
         if between:
-            found = between(worker, evaluation)
+            beforehand = between(worker, evaluation)
         weights = folder(evaluation.weights)
         answer = worker.call(frames.Load(weights, evaluation.seed), START_SECONDS)
-        return Started(worker, environment, frozenset(answer.offers), found)
+        return StartedWorker(worker, environment, frozenset(answer.offers), beforehand)
     except BaseException:
         worker.close()
         raise
@@ -85,7 +85,7 @@ class Context:
     """
 
     evaluation: Evaluation
-    started: Started
+    started: StartedWorker
     progress: Progress
     stop: threading.Event
     traces: KnownTraces = field(default_factory=KnownTraces)
@@ -135,7 +135,7 @@ class Context:
         random.Random(self.evaluation.seed).shuffle(order)
         return order
 
-    def veiled(self, place: int) -> Sample:
+    def anonymised(self, place: int) -> Sample:
         """The sample at a place, under a new opaque id."""
         sample = self.evaluation.data.samples[place]
         return Sample(secrets.token_hex(8), sample.text, sample.pair)
@@ -157,7 +157,7 @@ class Context:
         while begin < len(places):
             self.go_on()
             batch = places[begin : begin + size]
-            samples = tuple(self.veiled(place) for place in batch)
+            samples = tuple(self.anonymised(place) for place in batch)
             seconds = limit * len(batch) if pace is None else limit + 20 * pace * len(batch)
             clock = time.monotonic()
             answer = self.worker.call(call(samples), seconds)

@@ -7,18 +7,18 @@ from dataclasses import asdict
 
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Found, Measured
+from elue.evaluation.recording import Measured, PassResult
 from elue.record.schema import Explained
 from elue.worker.frames import Explain
 
 
-def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
+def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
     """Ask the model, at the run's point, about a seeded spread of samples; explanations in the task's order."""
     context.configure(run)
     samples, wanted = context.evaluation.data.samples, context.evaluation.explain
     drawn = random.Random(context.evaluation.seed).sample(range(len(samples)), min(wanted, len(samples)))
-    found: dict[int, Explained] = {}
+    explained: dict[int, Explained] = {}
     for places, answer in context.batches(Explain, drawn):
-        for place, one in zip(places, answer.explained, strict=True):
-            found[place] = Explained(id=samples[place].id, **asdict(one))
-    return Found({"explained": tuple(found[place] for place in sorted(found))})
+        for place, explanation in zip(places, answer.explained, strict=True):
+            explained[place] = Explained(id=samples[place].id, **asdict(explanation))
+    return PassResult({"explained": tuple(explained[place] for place in sorted(explained))})

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from elue.evaluation.passes.context import Context
-from elue.evaluation.passes.traced import Column
+from elue.evaluation.passes.traced import AnswersByPlace
 from elue.evaluation.passes.values import close
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Answers, Found, Measured, Ties
+from elue.evaluation.recording import Answers, Measured, PassResult, Ties
 from elue.protocol import Trace
 from elue.record.schema import Control, Controls, Flag
 from elue.scores import controls
@@ -31,7 +31,7 @@ PROBES = 16
 
 
 @dataclass(slots=True)
-class Ways:
+class WaysOut:
     """Values, traces and prices (FLOPs) of the ways out, one entry a way; each has one entry a sample."""
 
     values: list[list[float]]
@@ -44,32 +44,32 @@ class Ways:
 class Ladders:
     """The last full pass over the ladder in this worker, if there was one."""
 
-    last: Ways | None = None
+    last: WaysOut | None = None
 
 
 @dataclass(slots=True)
-class Climb:
+class WaysGatherer:
     """Gathers the ways out of so many samples, batch by batch."""
 
     context: Context
     size: int
-    columns: list[Column] = field(default_factory=list)
+    columns: list[AnswersByPlace] = field(default_factory=list)
 
     def take(self, places: Sequence[int], sent: Sequence[frames.Columns]) -> None:
         """Put in what a worker sent of the samples at these places. Raises WorkerFailure for nonsense."""
-        self.columns = self.columns or [Column.empty(self.size) for _ in sent]
+        self.columns = self.columns or [AnswersByPlace.empty(self.size) for _ in sent]
         if len(sent) != len(self.columns):
             reason = f"has {len(self.columns)} ways out for one sample and {len(sent)} for another"
             raise WorkerFailure("invalid", reason)
         for column, part in zip(self.columns, sent, strict=True):
             column.fill(places, part, self.context.traces, self.context.evaluation.data.spec.info())
 
-    def ways(self) -> Ways:
+    def ways(self) -> WaysOut:
         """What was gathered, priced."""
         known, columns = self.context.traces, self.columns
         seconds = self.context.evaluation.sample_seconds
         known.price(self.context.worker, seconds, (trace for column in columns for trace in column.traces))
-        return Ways(
+        return WaysOut(
             values=[column.values for column in columns],
             traces=[[known.traces[trace] for trace in column.traces] for column in columns],
             flops=[[known.prices[trace].flops for trace in column.traces] for column in columns],
@@ -82,7 +82,7 @@ def wanted(context: Context, measured: Measured) -> bool:
     return bool(measured.answers.trace_of) and context.offers("rehearse") and context.offers("ladder")
 
 
-def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
+def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
     """The controls of a run; instead a flag where the ladder and the run disagree."""
     context.configure(run)
     ladders, answers, ties = context.of_worker(Ladders), measured.answers, measured.ties
@@ -92,7 +92,7 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
         ways = ladders.last = _asked(context, range(len(answers.values)))
         taken, problem = _taken(ways, answers, ties)
     if ways is None or taken is None:
-        return Found(flags=(Flag(code="ladder", detail=problem),))
+        return PassResult(flags=(Flag(code="ladder", detail=problem),))
     data = context.evaluation.data
     values, took = np.array(ways.values, dtype=np.float64).T, np.array(taken)
     values[np.arange(len(took)), took] = answers.values
@@ -111,20 +111,20 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
         gain_low=gain.low,
         gain_high=gain.high,
     )
-    return Found({"controls": made})
+    return PassResult({"controls": made})
 
 
-def _asked(context: Context, places: Sequence[int]) -> Ways:
+def _asked(context: Context, places: Sequence[int]) -> WaysOut:
     """Ask the ladder at the current point about these samples, and price its traces."""
     rank = {place: number for number, place in enumerate(places)}
-    climb = Climb(context, len(places))
+    gatherer = WaysGatherer(context, len(places))
     for batch, answer in context.batches(frames.Ladder, [place for place in context.order() if place in rank]):
         context.traces.learn(answer.news)
-        climb.take([rank[place] for place in batch], answer.ways)
-    return climb.ways()
+        gatherer.take([rank[place] for place in batch], answer.ways)
+    return gatherer.ways()
 
 
-def _carried(context: Context, last: Ways | None) -> Ways | None:
+def _carried(context: Context, last: WaysOut | None) -> WaysOut | None:
     """The ladder at this point by what it was at another one; None where it has to be asked anew."""
     if last is None:
         return None
@@ -141,7 +141,7 @@ def _carried(context: Context, last: Ways | None) -> Ways | None:
     asked = _asked(context, firsts)
     if len(asked.values) != len(last.values):
         return None
-    carried = Ways(last.values, [], [], last.ties)
+    carried = WaysOut(last.values, [], [], last.ties)
     for way, values in enumerate(asked.values):
         if any(_differ(last, way, place, value) for place, value in zip(firsts, values, strict=True)):
             return None
@@ -155,7 +155,7 @@ def _carried(context: Context, last: Ways | None) -> Ways | None:
     return carried
 
 
-def _unchanged(last: Ways, places: Sequence[int], asked: Ways) -> bool:
+def _unchanged(last: WaysOut, places: Sequence[int], asked: WaysOut) -> bool:
     """Whether these samples' ways out, asked at another point, have the traces and answers they had."""
     return len(asked.values) == len(last.values) and all(
         traces[number] == known[place] and not _differ(last, way, place, values[number])
@@ -164,12 +164,12 @@ def _unchanged(last: Ways, places: Sequence[int], asked: Ways) -> bool:
     )
 
 
-def _differ(last: Ways, way: int, place: int, value: float) -> bool:
+def _differ(last: WaysOut, way: int, place: int, value: float) -> bool:
     known = last.values[way][place]
     return not close(known, value) and not {known, value} <= last.ties[way].get(place, frozenset())
 
 
-def _taken(ways: Ways, answers: Answers, ties: Ties) -> tuple[list[int] | None, str]:
+def _taken(ways: WaysOut, answers: Answers, ties: Ties) -> tuple[list[int] | None, str]:
     """The way out every sample took, by its trace; None, and what is wrong, where the ladder does not have it."""
     taken, lost, other = [], 0, 0
     for place, number in enumerate(answers.trace_of):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from elue.evaluation.passes import traced, values
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Found, Measured
+from elue.evaluation.recording import Measured, PassResult
 from elue.record.schema import Flag, Latency
 from elue.worker import frames
 
@@ -25,7 +25,7 @@ ROUNDS = 2
 _RESAMPLES = 2000
 
 
-def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
+def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
     """Time as many samples as were asked for (all, if there are fewer), drawn by the seed, at the run's point.
 
     An answer that differs from the counted one, but between tied classes, is a finding.
@@ -38,7 +38,7 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
     ratios, differ = [], []
     for number, index in enumerate([*chosen[:WARM_UP], *chosen]):
         context.go_on()
-        sample = context.veiled(index)
+        sample = context.anonymised(index)
         tokens = evaluation.profile.reference.tokens(sample.text, sample.pair)
         asked = frames.Latency(sample, ROUNDS, tokens, model_first=number % 2 == 0)
         answer = context.worker.call(asked, 2 * ROUNDS * evaluation.sample_seconds)
@@ -46,8 +46,8 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
             ratios.append(min(answer.seconds) / min(answer.reference))
             if traced.differs(values.checked(answer.values[0], info), measured.answers, measured.ties, index):
                 differ.append(evaluation.data.samples[index].id)
-    found = summarize(np.array(ratios), evaluation.profile.reference.name, machine(context))
-    return Found({"latency": found}, _flags(differ, len(chosen)))
+    latency = summarize(np.array(ratios), evaluation.profile.reference.name, machine(context))
+    return PassResult({"latency": latency}, _flags(differ, len(chosen)))
 
 
 def summarize(ratios: NDArray[np.float64], reference: str, machine: str) -> Latency:

@@ -14,14 +14,14 @@ from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.observed import observe
 from elue.evaluation.passes.values import close
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Answers, Found, Measured, Ties
+from elue.evaluation.recording import Answers, Measured, PassResult, Ties
 from elue.record.schema import Flag
 
 SAMPLES = 16
 """How many samples are asked with other blanks: of a table of two balanced classes all 16 pass once in 65,000 times."""
 
 
-def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
+def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
     """Ask samples again with other blanks, at the run's point. Raises WorkerFailure where it does not answer."""
     answers, flags = measured.answers, []
     if not answers.total.flops and len(set(answers.values)) > 1:
@@ -30,7 +30,7 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
     if changed > asked // 8:
         detail = f"{changed} of {asked} answers change when only blanks in the text do: it may look texts up."
         flags.append(Flag(code="looks_up", detail=detail))
-    return Found(flags=tuple(flags))
+    return PassResult(flags=tuple(flags))
 
 
 def _ask(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tuple[int, int]:
@@ -41,7 +41,7 @@ def _ask(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tup
     context.configure(run)
     for place in places:
         context.go_on()
-        sample = context.veiled(place)
+        sample = context.anonymised(place)
         sample = replace(sample, text=f" {sample.text.replace(' ', '  ', 1)} ")
         now, was = observe(context.worker, sample, seconds, info, context.traces), answers.values[place]
         tied = {was, now.value} <= ties.get(place, frozenset())

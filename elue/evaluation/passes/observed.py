@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from elue.evaluation.passes.context import Context
-from elue.evaluation.passes.traced import mean_declared
+from elue.evaluation.passes.traced import mean_claimed
 from elue.evaluation.passes.traces import KnownTraces, distinct
 from elue.evaluation.passes.values import checked
 from elue.evaluation.plan import PlannedRun
@@ -23,7 +23,7 @@ class Observation:
     value: float
     ties: frozenset[int]
     trace: int
-    declared: int | None
+    claimed: int | None
     counts: Counts
     calls: int
 
@@ -37,7 +37,7 @@ def observe(worker: Worker, sample: Sample, seconds: float, info: TaskInfo, know
         value=checked(columns.values[0], info),
         ties=frozenset(tied for _, classes in columns.ties for tied in classes),
         trace=known.number(columns.traces[0]),
-        declared=columns.claimed[0],
+        claimed=columns.claimed[0],
         counts=answer.took,
         calls=answer.calls,
     )
@@ -50,20 +50,20 @@ def measure(context: Context, run: PlannedRun) -> tuple[Answers, dict[int, froze
     """
     seconds, info = context.evaluation.sample_seconds, context.evaluation.data.spec.info()
     (total,) = context.configure(run)
-    found: dict[int, Observation] = {}
+    observed: dict[int, Observation] = {}
     for place in context.order():
         context.go_on()
-        found[place] = observe(context.worker, context.veiled(place), seconds, info, context.traces)
+        observed[place] = observe(context.worker, context.anonymised(place), seconds, info, context.traces)
         context.progress.sample_done(run)
-    rows = [found[place] for place in range(len(found))]
-    trace_of, traces = distinct(context.traces, [one.trace for one in rows])
+    rows = [observed[place] for place in range(len(observed))]
+    trace_of, traces = distinct(context.traces, [observation.trace for observation in rows])
     answers = Answers(
-        values=tuple(one.value for one in rows),
-        counts=tuple(one.counts for one in rows),
+        values=tuple(observation.value for observation in rows),
+        counts=tuple(observation.counts for observation in rows),
         params_total=total,
         trace_of=trace_of,
         traces=traces,
-        declared=mean_declared([one.declared for one in rows]),
+        claimed=mean_claimed([observation.claimed for observation in rows]),
         audited=len(rows),
     )
-    return answers, {place: one.ties for place, one in enumerate(rows) if one.ties}
+    return answers, {place: observation.ties for place, observation in enumerate(rows) if observation.ties}

@@ -20,12 +20,12 @@ from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.latency import machine
 from elue.evaluation.passes.values import checked
 from elue.evaluation.plan import PlannedRun, weights_digest
-from elue.evaluation.recording import Found, Measured
+from elue.evaluation.recording import Measured, PassResult
 from elue.evaluation.request import Evaluation
 from elue.methods import registry
 from elue.protocol import Sample
 from elue.record.point import point_text
-from elue.record.schema import Batch, Flag
+from elue.record.schema import Flag, Packs
 from elue.worker import frames
 from elue.worker.session import START_SECONDS, Worker
 
@@ -62,7 +62,7 @@ def prepare(worker: Worker, evaluation: Evaluation) -> dict[str, Any] | None:
     return dict(worker.call(frames.Against(static.address, weights, evaluation.seed), START_SECONDS).point)
 
 
-def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
+def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
     """Count and time all samples in packs at the run's point.
 
     An answer that differs from the counted one, but between tied classes, is a finding.
@@ -75,7 +75,7 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
     differ: list[str] = []
     unknown: set[str] = set()
     for places in stretches:
-        counted = _call(context, frames.CountPacks(_veiled(context, places)), len(places))
+        counted = _call(context, frames.CountPacks(_anonymised(context, places)), len(places))
         flops += counted.flops
         static_flops += counted.static_flops
         unknown.update(counted.unknown)
@@ -85,14 +85,14 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
                 differ.append(evaluation.data.samples[place].id)
     pairs = []
     for number, places in enumerate(islice(cycle(stretches), max(PAIRS, len(stretches)))):
-        asked = frames.TimePacks(_veiled(context, places), model_first=number % 2 == 0)
+        asked = frames.TimePacks(_anonymised(context, places), model_first=number % 2 == 0)
         timed = _call(context, asked, len(places))
         pairs.append([timed.seconds[0], timed.reference[0]])
     size = len(evaluation.data.samples)
     throughput, low, high = ratio(pairs)
-    point = point_text(context.started.found)
+    point = point_text(context.started.beforehand)
     speedup = static_flops / flops if flops else 0.0
-    found = Batch(
+    packs = Packs(
         token_budget=evaluation.profile.conditions.tokens,
         threads=evaluation.profile.conditions.threads,
         reference=f"{STATIC} {point} of weights {weights_digest(evaluation.against)[:12]}",
@@ -110,7 +110,7 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> Found:
         flags.append(Flag(code="company_differs", detail=f"{detail} '{differ[0]}'"))
     if unknown:
         flags.append(Flag(code="packs_incomplete", detail=f"in packs, no rule for {', '.join(sorted(unknown))}"))
-    return Found({"batch": found}, tuple(flags))
+    return PassResult({"batch": packs}, tuple(flags))
 
 
 def ratio(pairs: list[list[float]]) -> tuple[float, float, float]:
@@ -143,8 +143,8 @@ def _stretches(context: Context) -> Iterator[list[int]]:
         yield places
 
 
-def _veiled(context: Context, places: list[int]) -> tuple[Sample, ...]:
-    return tuple(context.veiled(place) for place in places)
+def _anonymised(context: Context, places: list[int]) -> tuple[Sample, ...]:
+    return tuple(context.anonymised(place) for place in places)
 
 
 def _call(context: Context, asked: frames.Call[Answer], samples: int) -> Answer:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from elue.evaluation.passes import again, explained, ladder, latency, lookup, packs
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Found, Measured
+from elue.evaluation.recording import Measured, PassResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Pass:
     """
 
     name: str
-    measure: Callable[[Context, PlannedRun, Measured], Found]
+    measure: Callable[[Context, PlannedRun, Measured], PassResult]
     wanted: Callable[[Context, Measured], bool]
 
 

@@ -17,7 +17,7 @@ from elue.evaluation.recording import Answers, Ties
 from elue.protocol import Sample, TaskInfo
 from elue.worker.frames import Call, Columns, PredictMany, PredictSweep, Survey, Swept
 
-Climbing = Callable[[Sequence[int], Sequence[Columns]], None]
+TakeWays = Callable[[Sequence[int], Sequence[Columns]], None]
 """Takes the places of some samples and what every way out answers them."""
 
 
@@ -28,16 +28,16 @@ def differs(value: float, answers: Answers, ties: Ties, place: int) -> bool:
 
 
 @dataclass(slots=True)
-class Column:
+class AnswersByPlace:
     """What one run's samples answered, by place: value, trace number, tied classes, claimed FLOPs."""
 
     values: list[float]
     traces: list[int]
     ties: dict[int, frozenset[int]] = field(default_factory=dict)
-    declared: list[int | None] = field(default_factory=list)
+    claimed: list[int | None] = field(default_factory=list)
 
     @classmethod
-    def empty(cls, size: int) -> Column:
+    def empty(cls, size: int) -> AnswersByPlace:
         """A column for that many samples."""
         return cls([0.0] * size, [0] * size, {}, [None] * size)
 
@@ -46,35 +46,37 @@ class Column:
         for place, value, trace, claimed in zip(places, sent.values, sent.traces, sent.claimed, strict=True):
             self.values[place] = checked(value, info)
             self.traces[place] = known.number(trace)
-            self.declared[place] = claimed
+            self.claimed[place] = claimed
         for within, classes in sent.ties:
             self.ties[places[within]] = classes
 
 
-def measure(context: Context, runs: Sequence[PlannedRun], climb: Climbing | None = None) -> list[tuple[Answers, Ties]]:
+def measure(
+    context: Context, runs: Sequence[PlannedRun], take_ways: TakeWays | None = None
+) -> list[tuple[Answers, Ties]]:
     """Answer all samples at the points of these runs: one pass, over several points where the model sweeps.
 
-    With `climb`, the pass over several points is a survey, and `climb` gets the places and the ways out of every batch.
+    With `take_ways`, the pass over several points is a survey, and every batch hands it its places and ways out.
     """
     totals = context.configure(*runs)
     call: Callable[[tuple[Sample, ...]], Call[Swept]] = PredictMany
     if len(runs) > 1:
-        call = partial(Survey if climb else PredictSweep, points=len(runs))
+        call = partial(Survey if take_ways else PredictSweep, points=len(runs))
     evaluation, known = context.evaluation, context.traces
     info, order = evaluation.data.spec.info(), context.order()
-    columns = [Column.empty(len(order)) for _ in runs]
+    columns = [AnswersByPlace.empty(len(order)) for _ in runs]
     for places, answer in context.batches(call, order):
         known.learn(answer.news)
         for column, part in zip(columns, answer.points, strict=True):
             column.fill(places, part, known, info)
-        if climb:
-            climb(places, answer.ways)
+        if take_ways:
+            take_ways(places, answer.ways)
         context.progress.sample_done(runs[0], len(places))
     known.price(context.worker, evaluation.sample_seconds, (trace for column in columns for trace in column.traces))
     return [priced(column, known, total) for column, total in zip(columns, totals, strict=True)]
 
 
-def priced(column: Column, known: KnownTraces, total: int) -> tuple[Answers, Ties]:
+def priced(column: AnswersByPlace, known: KnownTraces, total: int) -> tuple[Answers, Ties]:
     """The measurements of a run from the prices of its samples' traces, and its ties."""
     trace_of, traces = distinct(known, column.traces)
     answers = Answers(
@@ -83,7 +85,7 @@ def priced(column: Column, known: KnownTraces, total: int) -> tuple[Answers, Tie
         params_total=total,
         trace_of=trace_of,
         traces=traces,
-        declared=mean_declared(column.declared),
+        claimed=mean_claimed(column.claimed),
         units=units_of(column.traces, known),
     )
     return answers, column.ties
@@ -98,7 +100,7 @@ def units_of(taken: Sequence[int], known: KnownTraces) -> dict[str, float]:
     return {unit: flops / len(taken) for unit, flops in spent.items()}
 
 
-def mean_declared(claims: Sequence[int | None]) -> float | None:
+def mean_claimed(claims: Sequence[int | None]) -> float | None:
     """The mean FLOPs a sample that the method claims; None unless it does so for every sample."""
     claimed = [claim for claim in claims if claim is not None]
     return float(np.mean(claimed)) if len(claimed) == len(claims) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 
-from elue.submissions.finding import LARGEST_RECORD, Check, Finding, Submission
+from elue.submissions.finding import LARGEST_RECORD, Finding, Submission, SubmissionCheck
 
 LARGEST_FILE = 2**20
 LARGEST_FOLDER = 2**26
@@ -14,7 +14,7 @@ SUFFIXES = (".py", ".toml", ".json", ".md", ".txt", ".csv")
 NAMES = ("LICENSE", "LICENCE")
 
 
-class PlainFiles(Check):
+class PlainFiles(SubmissionCheck):
     """No links, devices or pipes: nothing points out of the folder."""
 
     code = "E301"
@@ -29,7 +29,7 @@ class PlainFiles(Check):
                 yield self.found(path, "it is no plain file", "Take it out")
 
 
-class KnownKinds(Check):
+class KnownKinds(SubmissionCheck):
     """Source, manifest, records and notes; no binaries, archives or data. Names that every system can hold."""
 
     code = "E302"
@@ -48,7 +48,7 @@ class KnownKinds(Check):
                 yield self.found(path, "its name holds characters that not every system can", "Rename it")
 
 
-class Bounded(Check):
+class Bounded(SubmissionCheck):
     """No file, and not the whole, is larger than a submission needs to be."""
 
     code = "E303"

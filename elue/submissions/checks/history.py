@@ -12,7 +12,7 @@ from elue.record import files as records
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
 from elue.submissions import signing
-from elue.submissions.finding import Check, Finding, Submission
+from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
 
 class Base:
@@ -53,7 +53,7 @@ class Base:
             return 0
 
 
-class AgainstBase(Check):
+class AgainstBase(SubmissionCheck):
     """A check that needs the base revision; without one it has nothing to say."""
 
     def look(self, submission: Submission) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from elue.submissions import manifest as manifests
-from elue.submissions.finding import Check, Finding, Submission
+from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
 SPLITS = ("validation", "train", "nothing")
 DIVISIONS = ("closed", "open")
@@ -15,7 +15,7 @@ HERE = "this repository"
 UNPUBLISHED = "not published"
 
 
-class ManifestSound(Check):
+class ManifestSound(SubmissionCheck):
     """There is a manifest, it is TOML, and every field is there and of its kind."""
 
     code = "E101"
@@ -32,7 +32,7 @@ class ManifestSound(Check):
                 yield self.found(path, f"{where}: {what}" if where else what, mend.rstrip("."))
 
 
-class NothingToFillIn(Check):
+class NothingToFillIn(SubmissionCheck):
     """No placeholder is left."""
 
     code = "E102"
@@ -49,7 +49,7 @@ class NothingToFillIn(Check):
                 yield self.found(path, what, "Give their size in bytes; `elue submit --weights DIR` measures it")
 
 
-class SlugIsFolder(Check):
+class SlugIsFolder(SubmissionCheck):
     """The slug is the folder's name."""
 
     code = "E103"
@@ -61,7 +61,7 @@ class SlugIsFolder(Check):
             yield self.found(path, f"slug is '{manifest.slug}', the folder '{name}'", "Give both the same name")
 
 
-class WordsAllowed(Check):
+class WordsAllowed(SubmissionCheck):
     """Fields with few allowed words hold one of them."""
 
     code = "E104"
@@ -77,7 +77,7 @@ class WordsAllowed(Check):
                 yield self.found(path, f"{name} is '{value}'{why}", f"Write one of {', '.join(allowed)}")
 
 
-class AddressesOpen(Check):
+class AddressesOpen(SubmissionCheck):
     """Code and weights have a web address, without a user name or password in it, or say that they have none."""
 
     code = "E105"
@@ -103,7 +103,7 @@ class AddressesOpen(Check):
                 yield self.found(submission.folder / manifests.FILE, what, mend)
 
 
-class WeightsPublished(Check):
+class WeightsPublished(SubmissionCheck):
     """Weights that nobody can get are never verified by another."""
 
     code = "R108"
@@ -115,7 +115,7 @@ class WeightsPublished(Check):
                 yield self.found(path, f"{what} are not published", "Only who has them can run it again")
 
 
-class MethodsMatch(Check):
+class MethodsMatch(SubmissionCheck):
     """Every record is of a method of the manifest, every method has a record, and none is listed twice."""
 
     code = "E106"
@@ -141,7 +141,7 @@ class MethodsMatch(Check):
                 yield self.found(path, what, "Name a method, or one of its points, that is here")
 
 
-class WeightsMatch(Check):
+class WeightsMatch(SubmissionCheck):
     """The weights the manifest names are those the records were made with, one set a curve."""
 
     code = "E107"

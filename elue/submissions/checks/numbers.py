@@ -13,7 +13,7 @@ from elue.errors import ElueError
 from elue.protocol import Trace
 from elue.record.schema import Record, Samples
 from elue.submissions.checks.records import RERUN, EachRecord
-from elue.submissions.finding import Check, Finding, Submission
+from elue.submissions.finding import Finding, Submission, SubmissionCheck
 from elue.tasks import metrics
 from elue.tasks.kinds import KINDS
 
@@ -107,7 +107,7 @@ class TotalsAreSums(EachRecord):
             yield what, "Let modules() name every network, and measure again"
 
 
-class TracesAddUp(Check):
+class TracesAddUp(SubmissionCheck):
     """There is one price for each step: the same trace costs the same, and all sums agree with one price list.
 
     The list itself is not in the records. That it exists is what can be held against them: every trace is an equation

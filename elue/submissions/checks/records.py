@@ -13,12 +13,12 @@ from elue.meter.table import operator_table
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
-from elue.submissions.finding import Check, Finding, Submission
+from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
 RERUN = "Re-run with --rerun missing"
 
 
-class EachRecord(Check):
+class EachRecord(SubmissionCheck):
     """A check that looks at one record after the other."""
 
     def look(self, submission: Submission) -> Iterator[Finding]:
@@ -31,7 +31,7 @@ class EachRecord(Check):
         raise NotImplementedError
 
 
-class Readable(Check):
+class Readable(SubmissionCheck):
     """Every record is one, of a schema this version knows; there is at least one."""
 
     code = "E201"
@@ -70,7 +70,7 @@ class ProfileCurrent(EachRecord):
             yield f"its profile '{record.profile.name}' has changed since", f"Boards have one digest. {RERUN}"
 
 
-class TableCurrent(Check):
+class TableCurrent(SubmissionCheck):
     """Its operators were priced by the table of this version; those of an earlier one have boards of their own."""
 
     code = "R208"

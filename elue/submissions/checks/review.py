@@ -9,13 +9,13 @@ from pathlib import Path
 from elue.errors import ElueError
 from elue.record.schema import Record
 from elue.submissions import signing
-from elue.submissions.finding import Check, Finding, Submission
+from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
 GAP = 0.01
 """Share by which claimed and measured FLOPs may differ before it is worth a look."""
 
 
-class VerificationSound(Check):
+class VerificationSound(SubmissionCheck):
     """The verification record, if there is one, is whole."""
 
     code = "E601"
@@ -29,7 +29,7 @@ class VerificationSound(Check):
             yield self.found(path, what, error.hint.rstrip("."))
 
 
-class VerificationHolds(Check):
+class VerificationHolds(SubmissionCheck):
     """What was signed is still what lies here, and held."""
 
     code = "R602"
@@ -53,7 +53,7 @@ class VerificationHolds(Check):
                 yield self.found(path, f"run {run.key[:12]} did not come out again: {run.finding}", "See its sign-off")
 
 
-class AuditsClean(Check):
+class AuditsClean(SubmissionCheck):
     """Flags that audits put on runs, and FLOPs that their author believes to be others; the same of many runs once."""
 
     code = "R603"

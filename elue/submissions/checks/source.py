@@ -10,7 +10,7 @@ from elue.errors import ElueError
 from elue.methods import registry
 from elue.submissions import manifest as manifests
 from elue.submissions import signing
-from elue.submissions.finding import Check, Finding, Submission
+from elue.submissions.finding import Finding, Submission, SubmissionCheck
 from elue.submissions.manifest import MethodEntry
 
 PLUGIN = "plugin"
@@ -68,7 +68,7 @@ TEXT = 5000
 """Characters in one string, likewise."""
 
 
-class SourcePresent(Check):
+class SourcePresent(SubmissionCheck):
     """Each method's source can be found, and is a method of that name. Published numbers come without any."""
 
     code = "E401"
@@ -92,7 +92,7 @@ class SourcePresent(Check):
                 yield self.found(submission.folder / manifests.FILE, what, "Give both the same name")
 
 
-class SourceMeasured(Check):
+class SourceMeasured(SubmissionCheck):
     """The source here is that which the records were made with, or the manifest says why it is not."""
 
     code = "E402"
@@ -129,7 +129,7 @@ def _trust(folder: Path) -> dict[str, signing.Trust]:
         return {}
 
 
-class ReachesAround(Check):
+class ReachesAround(SubmissionCheck):
     """A reviewer should see imports and calls that reach around torch, and tables that could hold answers."""
 
     code = "R401"

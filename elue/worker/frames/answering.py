@@ -11,7 +11,7 @@ from annotated_types import MaxLen
 from elue.meter.counts import Count, Counts
 from elue.protocol import Explanation, Sample
 from elue.record.trace import LONGEST
-from elue.worker.frames.words import Call, Shape, Short, Step, Unit, others, sized
+from elue.worker.frames.words import Call, Shape, Short, Step, UnitName, others, sized
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Priced:
     """What traces take, and the FLOPs of units and shapes that were run for the first time to tell."""
 
     prices: tuple[Counts, ...]
-    rehearsed: tuple[tuple[Unit, Shape, Count], ...]
+    rehearsed: tuple[tuple[UnitName, Shape, Count], ...]
 
 
 @dataclass(frozen=True, slots=True)

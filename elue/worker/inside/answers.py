@@ -60,7 +60,7 @@ def ties(scores: Iterable[float]) -> list[int]:
     return tied if len(tied) > 1 else []
 
 
-def declared(prediction: Prediction) -> int | None:
+def claimed(prediction: Prediction) -> int | None:
     """The FLOPs a plugin claims for a sample. Raises Invalid for anything but a count."""
     claim = prediction.claimed
     if claim is not None and (isinstance(claim, bool) or not isinstance(claim, int) or not 0 <= claim < 2**63):
@@ -75,7 +75,7 @@ def columns(answered: Any, count: int, task: TaskInfo, traces: TraceNumbers, cal
     return Columns(
         values=tuple(number(prediction.value, task) for prediction in rows),
         traces=tuple(traces.number(prediction.trace) for prediction in rows),
-        claimed=tuple(map(declared, rows)),
+        claimed=tuple(map(claimed, rows)),
         ties=tuple((place, frozenset(classes)) for place, classes in tied if classes),
     )
 

@@ -21,7 +21,7 @@ MODULE = '''
 """How far the work of samples lies apart, and whether the model answers one of them a second time."""
 
 from elue.evaluation.passes.observed import observe
-from elue.evaluation.recording import Found
+from elue.evaluation.recording import PassResult
 from elue.record.schema import Flag
 
 
@@ -29,9 +29,9 @@ def measure(context, run, measured):
     flops = [counts.flops for counts in measured.answers.counts]
     context.configure(run)
     info = context.evaluation.data.spec.info()
-    again = observe(context.worker, context.veiled(0), 60.0, info, context.traces)
+    again = observe(context.worker, context.anonymised(0), 60.0, info, context.traces)
     parts = {"flops_spread": max(flops) - min(flops), "flops_again": [flops[0], again.counts.flops]}
-    return Found(parts, (Flag(code="looked", detail="twice"),))
+    return PassResult(parts, (Flag(code="looked", detail="twice"),))
 '''
 """What a maintainer writes: one file of the two."""
 
