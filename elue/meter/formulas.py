@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from elue.meter import attention, convolution, elementwise, matmul, normalization, numeric, recurrent
+from elue.meter import (
+    attention,
+    attention_backward,
+    backward,
+    convolution,
+    elementwise,
+    losses,
+    matmul,
+    normalization,
+    numeric,
+    optimisers,
+    recurrent,
+)
 from elue.meter.arguments import Formula
 
 FORMULAS: dict[str, Formula] = {
@@ -13,4 +25,8 @@ FORMULAS: dict[str, Formula] = {
     **attention.FORMULAS,
     **recurrent.FORMULAS,
     **numeric.FORMULAS,
+    **backward.FORMULAS,
+    **attention_backward.FORMULAS,
+    **losses.FORMULAS,
+    **optimisers.FORMULAS,
 }

@@ -1,0 +1,42 @@
+"""Gradients of attention, priced as the plain formula's whatever kernel runs them: nothing is computed again."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from elue.meter.arguments import Args, Formula, Kwargs
+from elue.meter.profile import Costs
+
+
+def attention_backward(rate: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Gradients of softmax(scale * Q K^T) V from (gradient, query, key, value, ...), kept scores P.
+
+    Twice the forward's products: P^T G, G V^T, and with dS = softmax's gradient, dS K and dS^T Q. For every score one
+    for dropout if there was any, four for the softmax, one for the scale; a given mask takes no gradient of its own
+    work. Where heads share keys and values, their gradients are summed. `rate` is the position of the dropout rate.
+    """
+    gradient, query, key, value = args[:4]
+    if gradient.is_nested:
+        sizes = [(g.size(0) * g.size(1), k.size(1)) for g, k in zip(gradient.unbind(), key.unbind(), strict=True)]
+        scores = sum(queries * keys for queries, keys in sizes)
+        key, value = key.unbind()[0], value.unbind()[0]
+        shared = 0
+    else:
+        rows = gradient.numel() // max(gradient.size(-1), 1)
+        scores = rows * key.size(-2)
+        repeated = rows // max(gradient.size(-2), 1) * key.size(-2)
+        shared = sum(repeated * side.size(-1) for side in (key, value) if side.numel() < repeated * side.size(-1))
+    dropped = args[rate] > 0
+    products = 2 * costs.multiply_add * scores * (key.size(-1) + value.size(-1))
+    per_score = costs.pointwise * (4 + dropped) + costs.reduction
+    return products, scores * per_score + costs.reduction * shared
+
+
+FORMULAS: dict[str, Formula] = {
+    "attention_backward_cpu": partial(attention_backward, 7),
+    "attention_backward_efficient": partial(attention_backward, 9),
+    "attention_backward_flash": partial(attention_backward, 10),
+    "attention_backward_overrideable": partial(attention_backward, 12),
+    "attention_backward_cudnn": partial(attention_backward, 13),
+}
