@@ -16,7 +16,7 @@ def attention_backward(rate: int, costs: Costs, args: Args, kwargs: Kwargs, resu
     for dropout if there was any, four for the softmax, one for the scale; a given mask takes no gradient of its own
     work. Where heads share keys and values, their gradients are summed. `rate` is the position of the dropout rate.
     """
-    gradient, query, key, value = args[:4]
+    gradient, _, key, value = args[:4]
     if gradient.is_nested:
         sizes = [(g.size(0) * g.size(1), k.size(1)) for g, k in zip(gradient.unbind(), key.unbind(), strict=True)]
         scores = sum(queries * keys for queries, keys in sizes)

@@ -29,8 +29,7 @@ def _affine(costs: Costs, size: int, weight: bool, bias: bool) -> int:
 
 
 def _centred(costs: Costs, size: int, scaled: bool) -> int:
-    """r (h - mean h - x mean h x), with h = g w of a scaled norm, x the normalised input: product, two means, a product,
-    two differences, a product."""
+    """r (h - mean h - x mean h x), h = g w in a scaled norm: product, two means, product, two differences, product."""
     return size * (costs.pointwise * (5 + scaled) + 2 * costs.reduction)
 
 

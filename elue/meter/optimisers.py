@@ -28,7 +28,7 @@ def _per_element(costs: Costs, args: Args, kwargs: Kwargs, parts: int) -> tuple[
 
 
 def adam(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """Kingma & Ba 2015, algorithm 1: two for the first moment, three for the second, three for its root, two to step."""
+    """Kingma & Ba 2015, algorithm 1: two and three for the moments, three for the second's root, two to step."""
     return _per_element(costs, args, kwargs, 10 + bool(kwargs.get("amsgrad")))
 
 

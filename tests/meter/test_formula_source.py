@@ -38,7 +38,8 @@ def test_the_formulas_are_those_of_the_tables_version() -> None:
 
 def test_every_formula_is_covered_and_the_costs_are_not() -> None:
     families = {"attention", "convolution", "elementwise", "matmul", "normalization", "numeric", "recurrent"}
-    assert families | {"arguments", "formulas", "plan", "table"} == set(formula_source.modules())
+    training = {"attention_backward", "backward", "losses", "optimisers"}
+    assert families | training | {"arguments", "formulas", "plan", "table"} == set(formula_source.modules())
 
 
 @pytest.mark.parametrize(
