@@ -179,6 +179,15 @@ def test_modules_fit_one_sitting() -> None:
     assert not long
 
 
+METHODS = {name: path for name, path in MODULES.items() if name.startswith("elue.plugins.") and name not in PACKAGES}
+
+
+@pytest.mark.parametrize("module", METHODS)
+def test_a_method_shows_its_rule_loss_and_knobs_alone(module: str) -> None:
+    """What more than one method needs is the kit's: a file that is longer than this has plumbing in it."""
+    assert 40 <= len(METHODS[module].read_text("utf-8").splitlines()) <= 120
+
+
 PARENT = "elue.api, elue.cli, elue.evaluation.execute, elue.methods.train, elue.record.store, elue.leaderboard"
 
 

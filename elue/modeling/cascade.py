@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 
+from elue.errors import ElueError
+from elue.modeling.encoder import EncoderConfig
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.ladder import LadderModel, Rule, Way, simulate
+from elue.modeling.ladder import LadderModel, Rule, Way
+from elue.modeling.method import Sweep, TrainedMethod, Training
+from elue.modeling.options import TrainingOptions, option
 from elue.modeling.ragged import Pack
-from elue.modeling.rules import confidence_rule
+from elue.modeling.rules import by_confidence, confidence_points
 from elue.modeling.running import run_encoder
-from elue.modeling.sweep import Tried, choose, thresholds
 from elue.modeling.text import TextEncoder
 from elue.modeling.tracing import encoder_units, head_unit
 from elue.protocol import Explanation, Point, Sample, TaskInfo
@@ -48,11 +51,43 @@ class StagedModel(LadderModel):
         return Explanation(self.text.tokens(sample), exits=exits, stage=last)
 
 
-def confidence_points(logits: Tensor, count: int) -> list[dict[str, Any]]:
-    """Thresholds that send an evenly spread share of the validation samples on, from none to all."""
-    confidence = logits.softmax(-1).amax(-1)
-    both = torch.stack([logits, logits], 1)
-    ends = [0.0, 1.0]
-    settings = [*ends, *thresholds(confidence, over=True, at_most=500)]
-    tried = (Tried(setting, simulate(both, confidence_rule(setting))) for setting in settings)
-    return [{"threshold": one.setting} for one in choose(tried, count, ends)]
+@dataclass(frozen=True, kw_only=True)
+class CascadeOptions(TrainingOptions):
+    """Options of cascades of a small model and the full one."""
+
+    shallow_layers: int = option(0, "depth of the small model; 0 is a third of the backbone", 0)
+    thresholds: int = option(8, "thresholds the default sweep aims at, spread evenly over compute", 2)
+
+
+class TrainedCascade(TrainedMethod):
+    """A cascade whose network is `{"shallow": …, "full": …}`: the small model answers what it is confident of."""
+
+    options: ClassVar[type[Any] | None] = CascadeOptions
+
+    def supports(self, task: TaskInfo) -> str | None:
+        if task.kind == "regression":
+            return "its confidence is a class probability, and a regression has none"
+        return None
+
+    def settled(self, options: Any, config: EncoderConfig) -> Any:
+        options = replace(options, shallow_layers=options.shallow_layers or max(1, config.layers // 3))
+        if options.shallow_layers >= config.layers:
+            message = f"shallow_layers {options.shallow_layers} is no cascade: the backbone has {config.layers} layers."
+            raise ElueError("bad_option", message, f"Give less than {config.layers}.")
+        return options
+
+    def rule(self, point: Point, task: TaskInfo) -> Rule:
+        """When the small model's answer stands: its highest probability is above the `threshold`."""
+        return by_confidence(point, task)
+
+    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> StagedModel:
+        return StagedModel(network, dict(network.items()), text, task, self.rule)
+
+    def sweep(self, network: Any, training: Training) -> Sweep:
+        shallow, full = training.logits(network["shallow"]), training.logits(network["full"])
+        chosen, scores = confidence_points(shallow, training.options.thresholds), []
+        points = [{"threshold": tried.setting} for tried in chosen]
+        for point in points:
+            way, score = training.under(self.rule(point, training.job.task), torch.stack([shallow, full], 1))
+            scores.append({"point": point, "sent_on": way - 1, "score": score})
+        return points, {"shallow": training.quality(shallow), "full": training.quality(full), "points": scores}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from elue.modeling.encoder import Encoder
 from elue.modeling.heads import Head, task_loss
 from elue.modeling.ladder import LadderModel, Rule, Way
+from elue.modeling.method import Sweep, TrainedMethod, Training
 from elue.modeling.ragged import Pack
 from elue.modeling.running import run_layer
 from elue.modeling.text import TextEncoder
@@ -69,6 +71,29 @@ class ExitModel(LadderModel):
         if number == 1:
             pack = pack.with_rows(self.units.run("embed", pack))
         return run_layer(self.units, pack, number)
+
+
+class TrainedExits(TrainedMethod):
+    """A method whose network is an `ExitNetwork`: it says the rule of a point, and which points are worth measuring."""
+
+    @abstractmethod
+    def rule(self, point: Point, task: TaskInfo) -> Rule:
+        """When a sample leaves at a point. Raises ElueError for one that names no rule of this method's."""
+
+    @abstractmethod
+    def default_points(self, logits: Tensor, task: TaskInfo, options: Any) -> list[Point]:
+        """A sweep from leaving at exit 1 to never leaving, by validation logits (samples, exits, outputs)."""
+
+    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> ExitModel:
+        return ExitModel(network, text, task, self.rule)
+
+    def sweep(self, network: Any, training: Training) -> Sweep:
+        task, logits = training.job.task, training.logits(network)
+        points, scores = self.default_points(logits, task, training.options), []
+        for point in points:
+            layers, score = training.under(self.rule(point, task), logits)
+            scores.append({"point": point, "layers": layers, "score": score})
+        return points, {"exits": [training.quality(exit) for exit in logits.unbind(1)], "points": scores}
 
 
 def exit_losses(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:

@@ -1,4 +1,4 @@
-"""Hard decisions that can be learned: straight-through and Gumbel estimators, REINFORCE, and gated states.
+"""Decisions between tokens that can be learned: policies, straight-through estimators, and gated states.
 
 In training a reading method goes through a padded batch token by token, its decisions as gates on the state:
 
@@ -15,8 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from torch import Tensor
-from torch.nn import functional as F
+import torch
+from torch import Tensor, nn
 
 
 def tokens(inputs: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -43,17 +43,13 @@ def straight_through(p: Tensor, threshold: float = 0.5) -> Tensor:
     return hard + p - p.detach()
 
 
-def gumbel(logits: Tensor, temperature: float) -> Tensor:
-    """A one-hot draw from softmax(logits) over the last dimension; backwards its soft relaxation (arXiv 1611.01144)."""
-    return F.gumbel_softmax(logits, tau=temperature, hard=True)
+class Policy(nn.Linear):
+    """Logits of what may be done, (batch, choices), from what is known: tensors (batch, width), side by side."""
 
+    def forward(self, *known: Tensor) -> Tensor:
+        return super().forward(torch.cat(known, 1))
 
-def reinforce(log_probability: Tensor, reward: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor]:
-    """Losses of a policy and of its learned baseline (Williams 1992).
-
-    `log_probability` is that of all decisions taken for a sample, `reward` what they earned, `baseline` what was
-    expected, each (batch,). The policy's is -mean((reward - baseline) log p), its advantage taken as a constant;
-    the baseline's is the mean squared error against the reward.
-    """
-    advantage = (reward - baseline).detach()
-    return -(advantage * log_probability).mean(), F.mse_loss(baseline, reward.detach())
+    def leaning(self, *known: Tensor) -> Tensor:
+        """The logit of the second of two choices, (batch,): above 0 it is the likelier."""
+        logits = self(*known)
+        return logits[:, 1] - logits[:, 0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -26,16 +25,14 @@ class TrainedReader(TrainedMethod):
     """A method that reads. Its default sweep is chosen from `thresholds`, which rise, and what lies `halfway`."""
 
     options: ClassVar[type[Any] | None] = ReaderOptions
+    reader: ClassVar[type[ReaderNetwork]]
+    """The network's class; it is made of a word table, the task and the options."""
     thresholds: ClassVar[Sequence[float]]
     """From one end, reading all, to the other."""
 
     def halfway(self, low: float, high: float) -> float | None:
         """A threshold between two, or None where there is none that differs."""
         return middle(low, high)
-
-    @abstractmethod
-    def reader(self, words: Any, task: TaskInfo, options: Any) -> ReaderNetwork:
-        """The network on a word table."""
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> ReaderNetwork:
         return self.reader(word_table(encoder), task, options)

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from elue.errors import ElueError, unknown
 from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.modeling.gates import gated, tokens
+from elue.modeling.heads import task_loss
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.reader import BATCH, Batch, Ending, State, Unit, read
 from elue.modeling.text import TextEncoder
@@ -110,9 +112,10 @@ def word_table(encoder: Encoder) -> nn.Embedding:
 
 
 class ReaderNetwork(nn.Module):
-    """Word table, cell and head. As it stands it reads every token; a method overrides `step`, and adds `units`.
+    """Word table, cell and head. As it stands it reads every token, for nothing.
 
-    `threshold` is for the method's decisions.
+    A method overrides `learnable`, which training goes through, and `step`, the same on its way through one text, and
+    adds `units`. `threshold` is for its decisions.
     """
 
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: ReaderOptions) -> None:
@@ -122,6 +125,24 @@ class ReaderNetwork(nn.Module):
         self.cell = Cell(options.cell, words.embedding_dim, options.size)
         self.head = nn.Linear(options.size, task.outputs)
         self.threshold = TRAINED
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Logits, the share of tokens read (batch,) and, given labels, the loss: the task's and what reading costs."""
+        state, read, cost = self.learnable(self.words(batch["ids"]), batch["mask"])
+        outputs = {"logits": self.head(self.final(state)), "read": read / batch["mask"].sum(1)}
+        if "labels" in batch:
+            outputs["loss"] = task_loss(outputs["logits"], batch["labels"], self.task) + cost
+        return outputs
+
+    def learnable(self, inputs: Tensor, mask: Tensor) -> tuple[State, Tensor, Tensor]:
+        """Go through padded texts (batch, tokens, width), whose mask is (batch, tokens), in a way to learn from.
+
+        The final state, how many tokens were read (batch,), and what reading costs in the loss, a scalar.
+        """
+        state = self.start(len(inputs))
+        for token, real in tokens(inputs, mask):
+            state = gated(real, self.cell(token, *state), state)
+        return state, mask.sum(1), inputs.new_zeros(())
 
     def answers(self, final: Tensor) -> Tensor:
         """Class probabilities, or the number in the task's range, (batch, outputs), of final outputs (batch, size)."""

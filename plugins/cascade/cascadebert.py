@@ -13,34 +13,29 @@ of the shallow model. The paper's small model is pretrained at its depth; here i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from elue.errors import ElueError
-from elue.modeling.cascade import StagedModel, confidence_points
+from elue.modeling.cascade import CascadeOptions, TrainedCascade
 from elue.modeling.difficulty import DifficultyAware, ease_of
-from elue.modeling.encoder import Encoder, EncoderConfig, truncated
-from elue.modeling.method import Sweep, TrainedMethod, Training
-from elue.modeling.options import TrainingOptions, option
-from elue.modeling.rules import by_confidence
-from elue.modeling.text import TextEncoder
+from elue.modeling.encoder import Encoder, truncated
+from elue.modeling.method import Training
+from elue.modeling.options import option
 from elue.protocol import TaskInfo
 
 
 @dataclass(frozen=True, kw_only=True)
-class CascadeBertOptions(TrainingOptions):
-    TINY: ClassVar[dict[str, Any]] = {**TrainingOptions.TINY, "difficulty_models": 2, "difficulty_epochs": 2.0}
+class CascadeBertOptions(CascadeOptions):
+    TINY: ClassVar[dict[str, Any]] = {**CascadeOptions.TINY, "difficulty_models": 2, "difficulty_epochs": 2.0}
 
-    shallow_layers: int = option(0, "depth of the small model; 0 is a third of the backbone", 0)
     difficulty_models: int = option(5, "models whose mistakes say how hard a sample is; 0 leaves that out", 0)
     difficulty_epochs: float = option(1.0, "epochs each of them is trained for", 0.0)
     margin: float = option(0.5, "margin of the difficulty-aware loss", 0.0)
     difficulty_weight: float = option(0.5, "weight of the difficulty-aware loss beside cross-entropy", 0.0)
-    thresholds: int = option(8, "thresholds the default sweep aims at, spread evenly over compute", 2)
 
 
 def difficulty_loss(confidence: Tensor, ease: Tensor, margin: float) -> Tensor:
@@ -64,7 +59,7 @@ def cascade_of(encoder: Encoder, task: TaskInfo, options: CascadeBertOptions) ->
     return nn.ModuleDict({"shallow": made(truncated(encoder, options.shallow_layers)), "full": made(encoder)})
 
 
-class CascadeBert(TrainedMethod):
+class CascadeBert(TrainedCascade):
     """Two complete models, calibrated by difficulty, and one confidence threshold.
 
     As in the released code the ranking takes each easy sample of a batch against one hard one drawn at random, and only
@@ -86,23 +81,8 @@ class CascadeBert(TrainedMethod):
         "threshold": {"type": "float", "low": 0, "high": 1, "help": "probability above which the small model answers"}
     }
 
-    def supports(self, task: TaskInfo) -> str | None:
-        if task.kind == "regression":
-            return "its confidence is a class probability, and a regression has none"
-        return None
-
-    def settled(self, options: CascadeBertOptions, config: EncoderConfig) -> CascadeBertOptions:
-        options = replace(options, shallow_layers=options.shallow_layers or max(1, config.layers // 3))
-        if options.shallow_layers >= config.layers:
-            message = f"shallow_layers {options.shallow_layers} is no cascade: the backbone has {config.layers} layers."
-            raise ElueError("bad_option", message, f"Give less than {config.layers}.")
-        return options
-
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> nn.ModuleDict:
         return cascade_of(encoder, task, options)
-
-    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> StagedModel:
-        return StagedModel(network, dict(network.items()), text, task, by_confidence)
 
     def learn(self, network: Any, training: Training) -> None:
         options, columns = training.options, {}
@@ -111,11 +91,3 @@ class CascadeBert(TrainedMethod):
             columns = {"ease": ease_of(training, models, layers, epochs)}
         training.fit(network["shallow"], phase="shallow", columns=columns)
         training.fit(network["full"], phase="full")
-
-    def sweep(self, network: Any, training: Training) -> Sweep:
-        shallow, full = training.logits(network["shallow"]), training.logits(network["full"])
-        points, scores = confidence_points(shallow, training.options.thresholds), []
-        for point in points:
-            way, score = training.under(by_confidence(point, training.job.task), torch.stack([shallow, full], 1))
-            scores.append({"point": point, "sent_on": way - 1, "score": score})
-        return points, {"shallow": training.quality(shallow), "full": training.quality(full), "points": scores}

@@ -13,21 +13,23 @@ Fine-tuning as there: the sum of all exits' losses, under gradient equilibrium. 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
-from elue.modeling import sweep
 from elue.modeling.encoder import Encoder
-from elue.modeling.exits import ExitModel, ExitNetwork, entropy
-from elue.modeling.ladder import Rule, simulate
-from elue.modeling.method import Sweep, TrainedMethod, Training
+from elue.modeling.exits import ExitNetwork, TrainedExits
+from elue.modeling.ladder import Rule
+from elue.modeling.method import Training
 from elue.modeling.options import TrainingOptions, option
-from elue.modeling.rules import entropy_or_patience
-from elue.modeling.sweep import Tried, choose
-from elue.modeling.text import TextEncoder
+from elue.modeling.rules import (
+    entropy_or_patience,
+    entropy_points,
+    numeric_patience_points,
+    patience_points,
+    without_repeats,
+)
 from elue.protocol import Point, TaskInfo
 
 
@@ -38,7 +40,7 @@ class ElasticBertOptions(TrainingOptions):
     thresholds: int = option(8, "entropy thresholds the default sweep aims at, spread evenly over compute", 2)
 
 
-class ElasticBert(TrainedMethod):
+class ElasticBert(TrainedExits):
     """Exits at every layer, joint training, entropy or patience.
 
     What the paper names so is a model pre-trained with exits; this is its fine-tuning, exits under gradient equilibrium
@@ -68,51 +70,16 @@ class ElasticBert(TrainedMethod):
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> nn.Module:
         return ExitNetwork(encoder, task, options.pooling, options.gradient_equilibrium)
 
-    def rule(self, point: Point, task: TaskInfo) -> Rule:
-        """When a sample leaves at a point."""
-        return entropy_or_patience(point, task)
-
-    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> ExitModel:
-        return ExitModel(network, text, task, self.rule)
-
     def learn(self, network: Any, training: Training) -> None:
         rate = training.options.head_learning_rate
         training.fit(network, rates={} if rate is None else {"^exits": rate})
 
-    def sweep(self, network: Any, training: Training) -> Sweep:
-        task, logits = training.job.task, training.logits(network)
-        points, scores = default_points(logits, task, training.options.thresholds), []
-        for point in points:
-            layers, score = training.under(self.rule(point, task), logits)
-            scores.append({"point": point, "layers": layers, "score": score})
-        return points, {"exits": [training.quality(one) for one in logits.unbind(1)], "points": scores}
+    def rule(self, point: Point, task: TaskInfo) -> Rule:
+        return entropy_or_patience(point, task)
 
-
-def default_points(logits: Tensor, task: TaskInfo, thresholds: int) -> list[dict[str, Any]]:
-    """A sweep from leaving at exit 1 to never leaving, from validation logits: by entropy, and every patience.
-
-    Of patiences those that do as another point does are left out. A regression has patience alone, its tolerance the
-    median difference between one exit and the next, or another where that closes a gap.
-    """
-
-    def tried(point: dict[str, Any]) -> Tried:
-        return Tried(point, simulate(logits, entropy_or_patience(point, task)))
-
-    layers = range(1, logits.shape[1])
-    if task.kind == "regression":
-        apart = logits.squeeze(-1).diff(dim=1).abs()
-        tolerances = [float(f"{apart.quantile(share).item():.3g}") for share in (0.5, 0.1, 0.3, 0.7, 0.9)]
-        points = [
-            {"rule": "patience", "patience": t, "tolerance": tolerance} for tolerance in tolerances for t in layers
-        ]
-        always = [{"rule": "fixed", "exit": 1}, *points[: len(layers)]]
-        return [one.setting for one in choose(map(tried, [*always, *points[len(layers) :]]), 2, always)]
-    nats = entropy(logits)
-    ends = [0.0, math.floor(10 * math.log(task.outputs) + 1) / 10]  # entropy is at most the logarithm
-    values = [*ends, *sweep.thresholds(nats[:, :-1].flatten(), over=False, at_most=500)]
-    every = [{"rule": "entropy", "threshold": value} for value in values]
-    chosen = choose(map(tried, every), thresholds, every[:2])
-    for one in map(tried, [{"rule": "patience", "patience": t} for t in layers]):
-        if not any(one.alike(other) for other in chosen):
-            chosen.append(one)
-    return [one.setting for one in chosen]
+    def default_points(self, logits: Tensor, task: TaskInfo, options: Any) -> list[Point]:
+        """By entropy, and every patience but those that do as another point does; a regression has patience alone."""
+        if task.kind == "regression":
+            return [tried.setting for tried in numeric_patience_points(logits)]
+        by_entropy = entropy_points(logits, options.thresholds)
+        return [tried.setting for tried in without_repeats([*by_entropy, *patience_points(logits)])]

@@ -6,36 +6,16 @@ An expert takes at most its capacity of tokens; those that overflow pass by the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from torch import Tensor
 
-from elue.errors import ElueError
-from elue.modeling.encoder import Encoder, unshared
-from elue.modeling.experts import (
-    Assignment,
-    ExpertsModel,
-    capacity,
-    within_capacity,
-)
+from elue.modeling.encoder import Encoder
+from elue.modeling.experts import Assignment, capacity, within_capacity
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
-from elue.modeling.options import TrainingOptions, option
-from elue.modeling.routing import margin_of_choices
-from elue.modeling.sparse import ExpertsNetwork, capacity_sweep
+from elue.modeling.sparse import CapacityModel, ExpertsNetwork, ExpertsOptions, capacity_sweep
 from elue.modeling.text import TextEncoder
-from elue.protocol import Point, TaskInfo
-
-
-@dataclass(frozen=True, kw_only=True)
-class SwitchOptions(TrainingOptions):
-    experts: int = option(4, "experts in each switch layer", 1)
-    every: int = option(2, "every how many layers a feed-forward becomes experts", 1)
-    capacity_factor: float = option(1.25, "capacity factor in training, over a batch's tokens", 0.0)
-    balance: float = option(0.01, "weight of the load-balancing loss", 0.0)
-    jitter: float = option(0.01, "in training router inputs are multiplied by 1 plus or minus up to this", 0.0)
-    router_rate: float = option(1e-3, "learning rate of the routers", 0.0)
+from elue.protocol import TaskInfo
 
 
 def top1(probabilities: Tensor, mask: Tensor, factor: float, shared: bool) -> Assignment:
@@ -53,34 +33,18 @@ def top1(probabilities: Tensor, mask: Tensor, factor: float, shared: bool) -> As
 
 
 class SwitchNetwork(ExpertsNetwork):
-    """An encoder in which every so many feed-forwards are experts, and a head.
+    """Experts start with outputs times E.
 
-    Experts start as copies with outputs times E. A router near its start gives p ≈ 1/E, so the upcycled network
-    starts as the one it was made from, although y = p · E(x) as defined.
+    A router near its start gives p ≈ 1/E, so the upcycled network starts as the one it was made from, although
+    y = p · E(x) as defined.
     """
 
-    def __init__(self, encoder: Encoder, task: TaskInfo, options: SwitchOptions) -> None:
-        layers, experts = range(options.every - 1, encoder.config.layers, options.every), options.experts
-        settings = {"jitter": options.jitter, "scale": experts, "balance": options.balance}
-        super().__init__(encoder, task, options.pooling, layers, experts=experts, **settings)
-        self.capacity_factor = self.trained_factor = options.capacity_factor
+    def __init__(self, encoder: Encoder, task: TaskInfo, options: ExpertsOptions) -> None:
+        super().__init__(encoder, task, options, scale=options.experts)
 
     def assign(self, probabilities: Tensor, mask: Tensor) -> Assignment:
         """Top-1, with one capacity for a batch in training, and else one for each sample."""
         return top1(probabilities, mask, self.capacity_factor, shared=self.training)
-
-
-class SwitchModel(ExpertsModel):
-    """Routes by the point's capacity."""
-
-    def __init__(self, network: SwitchNetwork, text: TextEncoder, task: TaskInfo) -> None:
-        super().__init__(network, text, task, network.assign, partial(margin_of_choices, choices=1))
-
-    def configure(self, point: Point) -> None:
-        factor = float(point.get("capacity_factor", self.network.trained_factor))
-        if not factor >= 0:
-            raise ElueError("bad_point", f"capacity_factor can't be {factor}.", "Give a number of 0 or more.")
-        self.network.capacity_factor = factor
 
 
 class Switch(TrainedMethod):
@@ -102,7 +66,7 @@ class Switch(TrainedMethod):
         "Feed-forward layers are replaced by several experts, and a router sends each token to one of them. A sample "
         "touches only the experts its tokens chose. Capacity limits how many tokens an expert takes."
     )
-    options = SwitchOptions
+    options = ExpertsOptions
     knobs = {
         "capacity_factor": {
             "type": "float",
@@ -113,10 +77,10 @@ class Switch(TrainedMethod):
     }
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> SwitchNetwork:
-        return SwitchNetwork(unshared(encoder), task, options)
+        return SwitchNetwork(encoder, task, options)
 
-    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> SwitchModel:
-        return SwitchModel(network, text, task)
+    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> CapacityModel:
+        return CapacityModel(network, text, task, choices=1)
 
     def learn(self, network: Any, training: Training) -> None:
         training.fit(network, rates={"router": training.options.router_rate})

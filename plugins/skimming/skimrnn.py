@@ -16,17 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from elue.errors import ElueError
-from elue.modeling.gates import gated, logit, tokens
-from elue.modeling.heads import task_loss
+from elue.modeling.gates import Policy, gated, logit, tokens
 from elue.modeling.options import option
-from elue.modeling.reader import Batch, Unit, near
+from elue.modeling.reader import Batch, State, Unit, near
 from elue.modeling.reading import TrainedReader
 from elue.modeling.recurrent import PartialCell, ReaderNetwork, ReaderOptions
 from elue.modeling.sweep import even_odds
 from elue.protocol import TaskInfo
 
-THRESHOLDS = (0.0, 0.1, 0.5, 0.9, 1.0)
-"""What the default sweep starts from: every token is skimmed at 0, none at 1."""
 COOLEST = 0.5
 """Temperature at which the Gumbel-softmax stops to cool (section 4 of the paper)."""
 
@@ -55,21 +52,16 @@ class SkimRnnNetwork(ReaderNetwork):
             raise ElueError("bad_option", message, "Set it as small=VALUE.")
         self.options = options
         self.small = PartialCell(options.cell, width, size, options.small)
-        self.policy = nn.Linear(width + size, 2)
+        self.policy = Policy(width + size, 2)  # to read, to skim
         self.register_buffer("drawn", torch.zeros((), dtype=torch.long))
 
-    def logits(self, inputs: Tensor, output: Tensor) -> Tensor:
-        """α (batch, 2) of tokens (batch, width) and the last output (batch, size): read, skim."""
-        return self.policy(torch.cat([inputs, output], 1))
-
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Logits, the share of tokens that are read in full (batch,) and, given labels, the loss."""
-        inputs, lengths = self.words(batch["ids"]), batch["mask"].sum(1)
+    def learnable(self, inputs: Tensor, mask: Tensor) -> tuple[State, Tensor, Tensor]:
+        """All tokens in turn, the choice drawn by Gumbel-softmax; one that is likely read costs γ times -log p_skim."""
         state = self.start(len(inputs))
         read, price = torch.zeros_like(inputs[:, 0, 0]), torch.zeros_like(inputs[:, 0, 0])
         temperature = max(COOLEST, math.exp(-self.options.cooling * int(self.drawn)))
-        for token, real in tokens(inputs, batch["mask"]):
-            scores = self.logits(token, state[0])
+        for token, real in tokens(inputs, mask):
+            scores = self.policy(token, state[0])
             if self.training:
                 full = nn.functional.gumbel_softmax(scores, tau=temperature)[:, 0]
             else:
@@ -79,22 +71,13 @@ class SkimRnnNetwork(ReaderNetwork):
             price = price - scores.log_softmax(-1)[:, 1] * real
         if self.training:
             self.drawn += 1
-        outputs = {"logits": self.head(self.final(state)), "read": read / lengths}
-        if "labels" in batch:
-            loss = task_loss(outputs["logits"], batch["labels"], self.task)
-            outputs["loss"] = loss + self.options.skim_weight * (price / lengths).mean()
-        return outputs
+        return state, read, self.options.skim_weight * (price / mask.sum(1)).mean()
 
     def units(self) -> dict[str, Unit]:
         """Cell and head, "skim": the small cell, and "policy": the logit of p_skim."""
         widths = self.cell.unit().widths
-        policy = Unit(self.leaning, widths[:2], listed=True)
+        policy = Unit(self.policy.leaning, widths[:2], listed=True)
         return {**super().units(), "skim": Unit(self.small.update, widths), "policy": policy}
-
-    def leaning(self, inputs: Tensor, output: Tensor) -> Tensor:
-        """The logit of p_skim, (batch,): above 0 a skim is likelier."""
-        scores = self.logits(inputs, output)
-        return scores[:, 1] - scores[:, 0]
 
     def step(self, batch: Batch) -> None:
         """Decide, then read the current token in full or skim it, and go on to the next."""
@@ -126,10 +109,8 @@ class SkimRnn(TrainedReader):
     knobs = {
         "threshold": {"type": "float", "low": 0, "high": 1, "help": "what p_skim must exceed: 1 reads all, 0 skims all"}
     }
-    thresholds = THRESHOLDS
+    reader = SkimRnnNetwork
+    thresholds = (0.0, 0.1, 0.5, 0.9, 1.0)
 
     def halfway(self, low: float, high: float) -> float | None:
         return even_odds(low, high)
-
-    def reader(self, words: nn.Embedding, task: TaskInfo, options: SkimRnnOptions) -> SkimRnnNetwork:
-        return SkimRnnNetwork(words, task, options)

@@ -17,16 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from elue.modeling.gates import gated, straight_through, tokens
-from elue.modeling.heads import task_loss
 from elue.modeling.options import option
 from elue.modeling.reader import Batch, State, Unit, near
 from elue.modeling.reading import TrainedReader
 from elue.modeling.recurrent import ReaderNetwork, ReaderOptions
 from elue.modeling.sweep import middle
 from elue.protocol import TaskInfo
-
-THRESHOLDS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
-"""What the default sweep starts from: every token is read at 0, only the first above 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,24 +51,18 @@ class SkipRnnNetwork(ReaderNetwork):
         """Δp (batch,) of the cell's memory (batch, size): the last part of its state."""
         return self.policy(memory).sigmoid().squeeze(-1)
 
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Logits, the number of updates (batch,), the share of tokens they are and, given labels, the loss."""
-        inputs = self.words(batch["ids"])
+    def learnable(self, inputs: Tensor, mask: Tensor) -> tuple[State, Tensor, Tensor]:
+        """All tokens in turn, with straight-through gates; an update costs λ."""
         state = self.start(len(inputs))
         p = inputs.new_full((len(inputs),), max(1.0, self.threshold))  # the first token is read at any threshold
         increment, updates = torch.zeros_like(p), torch.zeros_like(p)
-        for token, real in tokens(inputs, batch["mask"]):
+        for token, real in tokens(inputs, mask):
             u = straight_through(p, self.threshold) * real
             state = gated(u, self.cell(token, *state), state)
             updates = updates + u
-            [increment] = gated(u, [self.increment(state[-1]).unsqueeze(-1)], [increment.unsqueeze(-1)])
-            increment = increment.squeeze(-1)
+            increment = u * self.increment(state[-1]) + (1 - u) * increment
             p = u * increment + (1 - u) * (p + torch.minimum(increment, 1 - p))
-        logits = self.head(self.final(state))
-        outputs = {"logits": logits, "updates": updates, "read": updates / batch["mask"].sum(1)}
-        if "labels" in batch:
-            outputs["loss"] = task_loss(logits, batch["labels"], self.task) + self.cost * updates.mean()
-        return outputs
+        return state, updates, self.cost * updates.mean()
 
     def wait(self, memory: Tensor) -> Tensor:
         """For memories of the cell (batch, size) how many tokens on p reaches the threshold, not rounded up."""
@@ -119,10 +109,8 @@ class SkipRnn(TrainedReader):
     knobs = {
         "threshold": {"type": "float", "low": 0, "help": "what p has to reach: 0 reads all, above 1 the first alone"}
     }
-    thresholds = THRESHOLDS
+    reader = SkipRnnNetwork
+    thresholds = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 
     def halfway(self, low: float, high: float) -> float | None:
         return middle(low, high) if high <= 1 else None
-
-    def reader(self, words: nn.Embedding, task: TaskInfo, options: SkipRnnOptions) -> SkipRnnNetwork:
-        return SkipRnnNetwork(words, task, options)

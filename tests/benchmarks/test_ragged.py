@@ -27,9 +27,10 @@ from elue.modeling.exits import ExitModel, ExitNetwork
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.masked import ScaledPruning
 from elue.modeling.rules import by_confidence, entropy_or_patience
+from elue.modeling.sparse import CapacityModel, ExpertsOptions
 from elue.modeling.text import Encoded, pad_batch
 from elue.plugins.cascade.cascadebert import CascadeBertOptions, cascade_of
-from elue.plugins.moe.switch import SwitchModel, SwitchNetwork, SwitchOptions
+from elue.plugins.moe.switch import SwitchNetwork
 from elue.plugins.skimming.ltp import LtpNetwork, LtpOptions
 from elue.plugins.static import StaticModel
 from elue.protocol import Point, Prediction, Sample, TaskInfo
@@ -193,7 +194,8 @@ def test_saved_flops_are_saved_time(samples: list[Sample], make: Callable[..., t
 
 
 def test_experts_keep_up_with_a_dense_model_of_the_same_flops(samples: list[Sample]):
-    model = SwitchModel(parted(SwitchNetwork(truncated(encoder(), 6), TASK, SwitchOptions())), TEXT, TASK)
+    network = parted(SwitchNetwork(truncated(encoder(), 6), TASK, ExpertsOptions()))
+    model = CapacityModel(network, TEXT, TASK, choices=1)
     model.configure({"capacity_factor": 4.0})
     reference = static()
     gain = flops(reference, reference.predict(samples)) / flops(model, model.predict(samples))

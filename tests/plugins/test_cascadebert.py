@@ -15,9 +15,9 @@ from torch.nn import MarginRankingLoss
 
 from elue.errors import ElueError
 from elue.modeling import difficulty, method, training
-from elue.modeling.cascade import StagedModel, confidence_points
+from elue.modeling.cascade import StagedModel
 from elue.modeling.ladder import simulate
-from elue.modeling.rules import confidence_rule
+from elue.modeling.rules import confidence_points, confidence_rule
 from elue.modeling.saving import read_note
 from elue.plugins.cascade.cascadebert import CascadeBert, difficulty_loss
 from elue.protocol import Example
@@ -129,7 +129,7 @@ def test_the_shallow_model_has_a_third_of_the_layers_unless_told(model: StagedMo
 def test_thresholds_send_an_even_share_on():
     torch.manual_seed(0)
     logits = torch.randn(1000, 3) * 2
-    thresholds = [point["threshold"] for point in confidence_points(logits, 5)]
+    thresholds = [tried.setting for tried in confidence_points(logits, 5)]
     confidence = logits.softmax(-1).amax(-1)
     shares = [(confidence <= threshold).double().mean().item() for threshold in thresholds]
     assert thresholds[0] == shares[0] == 0
@@ -142,7 +142,7 @@ def test_thresholds_of_a_very_sure_model_do_not_collapse():
     generator = torch.Generator().manual_seed(0)
     margins = 8 + 4 * torch.rand(400, generator=generator)
     logits = torch.stack([margins, torch.zeros(400)], 1)
-    thresholds = [point["threshold"] for point in confidence_points(logits, 8)]
+    thresholds = [tried.setting for tried in confidence_points(logits, 8)]
     assert thresholds[1] > 0.999
     shares = [simulate(torch.stack([logits, logits], 1), confidence_rule(t)).double().mean() - 1 for t in thresholds]
     assert [share.item() for share in shares] == pytest.approx([n / 7 for n in range(8)], abs=0.01)

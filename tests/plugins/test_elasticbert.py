@@ -19,7 +19,7 @@ from elue.modeling.ladder import simulate
 from elue.modeling.rules import entropy_or_patience, patience_rule
 from elue.modeling.saving import read_note
 from elue.modeling.text import TextEncoder
-from elue.plugins.early_exit.elasticbert import ElasticBert, default_points
+from elue.plugins.early_exit.elasticbert import ElasticBert, ElasticBertOptions
 from elue.protocol import Sample, TaskInfo
 from tests import small
 
@@ -165,7 +165,7 @@ def test_entropy_is_refused_on_a_regression_and_not_in_its_sweep():
     with pytest.raises(ElueError, match="entropy rule needs class probabilities") as caught:
         build(small.SCORE).configure({"rule": "entropy", "threshold": 0.3})
     assert caught.value.code == "bad_point"
-    points = default_points(torch.randn(30, 4, 1), small.SCORE, 8)
+    points = ElasticBert().default_points(torch.randn(30, 4, 1), small.SCORE, ElasticBertOptions())
     assert points[0] == {"rule": "fixed", "exit": 1}
     assert {point["rule"] for point in points[1:]} == {"patience"}
     assert all(point["tolerance"] > 0 for point in points[1:])

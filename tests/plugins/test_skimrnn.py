@@ -16,7 +16,7 @@ from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.heads import task_loss
 from elue.modeling.recurrent import ReaderModel
 from elue.modeling.text import TextEncoder, pad_batch
-from elue.plugins.skimming.skimrnn import THRESHOLDS, SkimRnn, SkimRnnNetwork, SkimRnnOptions
+from elue.plugins.skimming.skimrnn import SkimRnn, SkimRnnNetwork, SkimRnnOptions
 from tests import small
 
 SAMPLES = [example.sample for example in small.examples(40)]
@@ -127,9 +127,9 @@ def test_the_temperature_falls_with_every_training_step(monkeypatch: pytest.Monk
 
 
 def test_thresholds_rise_from_skimming_all_to_reading_all() -> None:
-    assert (THRESHOLDS[0], THRESHOLDS[-1]) == (0, 1)
-    assert 0.5 in THRESHOLDS
-    assert list(THRESHOLDS) == sorted(set(THRESHOLDS))
+    assert (SkimRnn.thresholds[0], SkimRnn.thresholds[-1]) == (0, 1)
+    assert 0.5 in SkimRnn.thresholds
+    assert list(SkimRnn.thresholds) == sorted(set(SkimRnn.thresholds))
 
 
 def test_a_small_cell_that_is_not_small_is_refused() -> None:

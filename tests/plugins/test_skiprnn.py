@@ -145,7 +145,8 @@ def test_the_padded_training_forward_does_what_reading_does(cell: str) -> None:
         model.configure({"threshold": threshold})
         outputs = model.network(pad_batch(encoded, 0))
         for row, answer in enumerate(model.predict(SAMPLES)):
-            assert outputs["updates"][row].item() == pytest.approx(answer.trace[0].shape[0], abs=1e-4)
+            read = answer.trace[0].shape[0] / len(encoded[row].ids)
+            assert outputs["read"][row].item() == pytest.approx(read, abs=1e-5)
             assert answer.scores == pytest.approx(outputs["logits"][row].softmax(-1).tolist(), abs=1e-5)
 
 
@@ -153,7 +154,8 @@ def test_the_loss_is_the_tasks_and_the_price_of_updates() -> None:
     model = build(cost=0.25)
     batch = {**small.batch([9, 4, 7]), "labels": torch.tensor([0.0, 1.0, 1.0])}
     outputs = model.network(batch)
-    expected = task_loss(outputs["logits"], batch["labels"], small.CLASSES) + 0.25 * outputs["updates"].mean()
+    updates = outputs["read"] * torch.tensor([9, 4, 7])
+    expected = task_loss(outputs["logits"], batch["labels"], small.CLASSES) + 0.25 * updates.mean()
     torch.testing.assert_close(outputs["loss"], expected)
 
 
@@ -162,7 +164,7 @@ def test_a_price_lowers_the_chance_of_updates() -> None:
     model = build(cost=1.0, bias=1.0)
     model.network.requires_grad_(True)
     batch = {**small.batch([9, 4, 7]), "labels": torch.tensor([0.0, 1.0, 1.0])}
-    model.network(batch)["updates"].mean().backward()
+    model.network(batch)["read"].mean().backward()
     gradient = model.network.policy.bias.grad
     assert gradient is not None
     assert gradient.item() > 0

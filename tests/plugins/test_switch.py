@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.heads import EncoderWithHead, task_loss
-from elue.plugins.moe.switch import Switch, SwitchModel, SwitchNetwork, SwitchOptions
+from elue.modeling.sparse import CapacityModel, ExpertsOptions
+from elue.plugins.moe.switch import Switch, SwitchNetwork
 from elue.protocol import Example, Sample, TaskInfo, TrainingJob
 from tests import small
 
@@ -22,7 +23,7 @@ CONFIG = EncoderConfig(
 )
 TASK = TaskInfo("made", "classification", ("no", "yes"))
 SCORE = TaskInfo("scored", "regression", low=0.0, high=5.0)
-OPTIONS = SwitchOptions(experts=3, jitter=0.0)
+OPTIONS = ExpertsOptions(experts=3, jitter=0.0)
 
 
 @pytest.fixture
@@ -42,9 +43,13 @@ def padded(lengths: list[int]) -> dict[str, Tensor]:
     return {"ids": ids * mask, "segments": torch.zeros_like(ids), "mask": mask}
 
 
+def model(network: SwitchNetwork) -> CapacityModel:
+    return CapacityModel(network, None, network.task, choices=1)  # type: ignore[arg-type]
+
+
 def answer(network: SwitchNetwork, ids: Tensor) -> Tensor:
     """Probabilities (outputs,) of one text, as the model at inference computes them."""
-    return torch.tensor(small.alone(SwitchModel(network, None, network.task), ids).scores)  # type: ignore[arg-type]
+    return torch.tensor(small.alone(model(network), ids).scores)
 
 
 def plain(network: SwitchNetwork, ids: Tensor, factor: float) -> Tensor:
@@ -109,7 +114,7 @@ def test_upcycling_keeps_the_function_while_gates_are_even():
     torch.manual_seed(0)
     encoder = Encoder(CONFIG).eval()
     dense = EncoderWithHead(copy.deepcopy(encoder), TASK).eval()
-    network = SwitchNetwork(encoder, TASK, SwitchOptions(experts=4, capacity_factor=4.0)).eval()
+    network = SwitchNetwork(encoder, TASK, ExpertsOptions(experts=4, capacity_factor=4.0)).eval()
     network.head = dense.head
     ids = padded([20])["ids"]
     near = network({"ids": ids, "segments": None, "mask": torch.ones_like(ids, dtype=torch.bool)})["logits"]
@@ -124,7 +129,7 @@ def test_one_expert_with_room_for_all_is_the_dense_network():
     torch.manual_seed(0)
     encoder = Encoder(CONFIG).eval()
     dense = EncoderWithHead(copy.deepcopy(encoder), TASK).eval()
-    network = SwitchNetwork(encoder, TASK, SwitchOptions(experts=1, every=1, capacity_factor=1.0)).eval()
+    network = SwitchNetwork(encoder, TASK, ExpertsOptions(experts=1, every=1, capacity_factor=1.0)).eval()
     network.head = dense.head
     ids = padded([20])["ids"]
     torch.testing.assert_close(answer(network, ids), dense.logits(ids)[0].softmax(-1))
@@ -200,13 +205,13 @@ def test_trains_saves_loads_and_answers(task: TaskInfo, tmp_path: Path):
 
 def test_a_negative_capacity_is_refused(network: SwitchNetwork):
     with pytest.raises(ElueError, match="capacity_factor"):
-        SwitchModel(network, None, TASK).configure({"capacity_factor": -1})  # type: ignore[arg-type]
+        model(network).configure({"capacity_factor": -1})
 
 
 @torch.no_grad()
 def test_an_infinite_capacity_is_no_limit(network: SwitchNetwork):
     ids, answers = padded([17])["ids"], []
     for network.capacity_factor in (3.0, math.inf, 0.0):
-        done = small.alone(SwitchModel(network, None, TASK), ids)  # type: ignore[arg-type]
+        done = small.alone(model(network), ids)
         answers.append((done.scores, done.trace))
     assert answers[0] == answers[1] != answers[2]

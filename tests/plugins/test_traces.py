@@ -19,9 +19,10 @@ from elue.modeling.exits import ExitModel, ExitNetwork
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.masked import ScaledPruning
 from elue.modeling.rules import by_confidence, entropy_or_patience
+from elue.modeling.sparse import CapacityModel, ExpertsOptions
 from elue.modeling.text import TextEncoder
 from elue.plugins.cascade.cascadebert import CascadeBertOptions, cascade_of
-from elue.plugins.moe.switch import SwitchModel, SwitchNetwork, SwitchOptions
+from elue.plugins.moe.switch import SwitchNetwork
 from elue.plugins.skimming.ltp import LtpNetwork, LtpOptions
 from elue.plugins.static import StaticModel, networks_of
 from elue.protocol import Point, Prediction, Sample, TaskInfo
@@ -75,8 +76,9 @@ def ltp(task: TaskInfo) -> tuple[Any, list[Point]]:
 
 
 def switch(task: TaskInfo) -> tuple[Any, list[Point]]:
-    network = stirred(SwitchNetwork(small.encoder(), task, SwitchOptions(experts=3)))
-    return SwitchModel(network, TEXT, task), [{"capacity_factor": factor} for factor in (0.0, 0.3, 1.0, 3.0)]
+    network = stirred(SwitchNetwork(small.encoder(), task, ExpertsOptions(experts=3)))
+    points: list[Point] = [{"capacity_factor": factor} for factor in (0.0, 0.3, 1.0, 3.0)]
+    return CapacityModel(network, TEXT, task, choices=1), points
 
 
 def cascadebert(task: TaskInfo) -> tuple[Any, list[Point]]:
