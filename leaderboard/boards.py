@@ -150,10 +150,10 @@ class Board:
     @cached_property
     def families(self) -> list[tuple[str, list[Curve]]]:
         """The curves of each family, in the order of families."""
-        found: dict[str, list[Curve]] = defaultdict(list)
+        by_family: dict[str, list[Curve]] = defaultdict(list)
         for curve in self.curves:
-            found[curve.family].append(curve)
-        return list(found.items())
+            by_family[curve.family].append(curve)
+        return list(by_family.items())
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -220,10 +220,10 @@ def tasks(records: Iterable[Record], retracted: Callable[[Record], str] | None =
 
     `retracted` gives the reason a run was taken back for, or nothing. Such runs stay in sight but are not ranked.
     """
-    found: dict[str, list[Record]] = defaultdict(list)
+    by_task: dict[str, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda record: record.key):
-        found[record.task.name].append(record)
-    return [_task(name, found[name], retracted or (lambda record: "")) for name in sorted(found)]
+        by_task[record.task.name].append(record)
+    return [_task(name, by_task[name], retracted or (lambda record: "")) for name in sorted(by_task)]
 
 
 def _task(name: str, records: list[Record], retracted: Callable[[Record], str]) -> Task:
@@ -283,12 +283,12 @@ def methods(records: Iterable[Record], manifests: Mapping[str, Mapping[str, Any]
 
     What a method does stands in its records; for those from before it did, the installed method of that name says it.
     """
-    found: dict[str, list[Record]] = defaultdict(list)
+    by_method: dict[str, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda record: record.key):
-        found[record.method.name].append(record)
+        by_method[record.method.name].append(record)
     here = {method.name: method.summary for method in installed()}
     cards = []
-    for name, group in found.items():
+    for name, group in by_method.items():
         method = latest(group).method
         manifest, said = (manifests or {}).get(name, {}), method.summary or here.get(name, "")
         cards.append(MethodCard(name, method.family, method.title or name, method.paper, said, group, manifest))

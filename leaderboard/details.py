@@ -51,7 +51,7 @@ def detail_of(record: Record, low: float, high: float) -> Detail | None:
         high=high,
         bins=histogram(record.samples.flops, low, high),
         spend=spend_of(record.samples, record.units),
-        explained=tuple(each.id for each in record.explained),
+        explained=tuple(sample.id for sample in record.explained),
         samples=len(record.samples.id),
     )
 
@@ -84,19 +84,19 @@ def spend_of(samples: Samples, flops: Mapping[str, float] | None = None) -> tupl
         for unit in {unit for unit, _, _ in trace}:
             ran[unit] += times_taken
     total = len(samples.trace_of)
-    found = [
+    spends = [
         Spend(unit, *_parts(unit), ran[unit] / total, rows[unit] / ran[unit], (flops or {}).get(unit))
         for unit in order
         if total and ran[unit]
     ]
-    kinds = {kind: place for place, kind in enumerate(dict.fromkeys(s.kind for s in found))}
-    return tuple(sorted(found, key=lambda s: (s.layer, kinds[s.kind], s.expert or 0, order[s.unit])))
+    kinds = {kind: place for place, kind in enumerate(dict.fromkeys(s.kind for s in spends))}
+    return tuple(sorted(spends, key=lambda s: (s.layer, kinds[s.kind], s.expert or 0, order[s.unit])))
 
 
 def _parts(unit: str) -> tuple[str, int, int | None]:
     """Kind, layer and expert in a unit's name, as in `expert.3.1`."""
-    found = re.fullmatch(r"(.*?)(?:\.(\d{1,6}))?(?:\.(\d{1,6}))?", unit)
-    if not found:
+    match = re.fullmatch(r"(.*?)(?:\.(\d{1,6}))?(?:\.(\d{1,6}))?", unit)
+    if not match:
         return unit, 0, None
-    kind, layer, expert = found.groups()
+    kind, layer, expert = match.groups()
     return kind, int(layer or 0), int(expert) if expert is not None else None

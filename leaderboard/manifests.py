@@ -19,11 +19,11 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
     """
     if not folder.is_dir():
         raise ElueError("no_submissions", f"There is no folder {folder}.", "Give --submissions the folder they lie in.")
-    found: dict[str, dict[str, Any]] = {}
+    by_method: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob(f"*/{manifest.FILE}")):
         for name, told in of_methods(manifest.read(path.parent)).items():
-            found.setdefault(name, told)
-    return found
+            by_method.setdefault(name, told)
+    return by_method
 
 
 def of_methods(submission: Manifest) -> dict[str, dict[str, Any]]:
@@ -49,15 +49,17 @@ def retraction_of(manifests: Mapping[str, Mapping[str, Any]], record: Record) ->
     for flag in record.flags:
         if flag.code == RETRACTED:
             return flag.detail
-    for each in manifests.get(record.method.name, {}).get("retracted", ()):
-        if each.get("point") in (None, record.point):
-            return reason_of(each)
+    for retraction in manifests.get(record.method.name, {}).get("retracted", ()):
+        if retraction.get("point") in (None, record.point):
+            return reason_of(retraction)
     return ""
 
 
 def retraction_of_all(told: Mapping[str, Any]) -> str:
     """Why a method as a whole was taken back, or nothing."""
-    return next((reason_of(each) for each in told.get("retracted", ()) if each.get("point") is None), "")
+    return next(
+        (reason_of(retraction) for retraction in told.get("retracted", ()) if retraction.get("point") is None), ""
+    )
 
 
 def reason_of(retraction: Mapping[str, Any]) -> str:

@@ -65,7 +65,7 @@ def parts_of(record: Record, text: str) -> Parts:
     assert samples is not None
     content: dict[str, Any] = {"flops": samples.flops, "error": [_short(error) for error in samples.error]}
     if record.explained and shippable(record.task.name):
-        content["explained"] = {clean(each.id): _explained(each) for each in record.explained}
+        content["explained"] = {clean(sample.id): _explained(sample) for sample in record.explained}
     elif record.explained:
         text = records.dumps(record.model_copy(update={"explained": ()}))
     return _written(content), text
@@ -91,13 +91,13 @@ def _short(value: float) -> float | int:
     return int(value) if value == int(value) else round(value, 6)
 
 
-def _explained(each: Explained) -> dict[str, Any]:
+def _explained(sample: Explained) -> dict[str, Any]:
     return {
-        "tokens": [clean(token) for token in each.tokens],
-        "kept": each.kept,
-        "exits": [[round(score, 4) for score in scores] for scores in each.exits],
-        "experts": {clean(layer): chosen for layer, chosen in each.experts.items()},
-        "stage": each.stage,
+        "tokens": [clean(token) for token in sample.tokens],
+        "kept": sample.kept,
+        "exits": [[round(score, 4) for score in scores] for scores in sample.exits],
+        "experts": {clean(layer): chosen for layer, chosen in sample.experts.items()},
+        "stage": sample.stage,
     }
 
 
@@ -105,8 +105,8 @@ def board_file(board: Board, ids: Sequence[str], overviews: Sequence[Overview]) 
     """The board's samples and its ranked runs, best first, with where they stand."""
     content = {
         "ids": [clean(name) for name in ids],
-        "wrong": [_short(each.wrong) for each in overviews],
-        "spread": [_short(each.spread) for each in overviews],
+        "wrong": [_short(overview.wrong) for overview in overviews],
+        "spread": [_short(overview.spread) for overview in overviews],
         "numbers": KINDS[board.runs[0].record.task.kind].numbers,
         "runs": [
             {
@@ -149,7 +149,7 @@ class Overviewing:
             self.errors.append(np.array(samples.error))
             self.flops.append(np.array(samples.flops))
         if shippable(record.task.name):
-            self.words |= {each.id: words(each.tokens) for each in record.explained}
+            self.words |= {sample.id: words(sample.tokens) for sample in record.explained}
 
     def overviews(self) -> list[Overview]:
         """One for each sample, in the task's order."""

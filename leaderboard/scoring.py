@@ -79,16 +79,18 @@ def _replicates(columns: Mapping[str, Column]) -> dict[str, Any]:
     return {key: drawn.scores[:, place] for place, key in enumerate(columns)}
 
 
-def pairs_file(found: Scored) -> File:
+def pairs_file(ranked: Scored) -> File:
     """The paired tests of a board's curves, for the comparison page: places, difference with interval, adjusted p."""
-    curves = {id(curve): name for name, curve in found.curves.items()}
-    pairs = found.scores.pairs if found.scores else ()
+    curves = {id(curve): name for name, curve in ranked.curves.items()}
+    pairs = ranked.scores.pairs if ranked.scores else ()
     content = {
-        "curves": [curves.get(id(curve), "") for curve in found.scores.curves] if found.scores else [],
+        "curves": [curves.get(id(curve), "") for curve in ranked.scores.curves] if ranked.scores else [],
         "pairs": [[pair.a, pair.b, *_rounded(pair.difference), pair.p_adjusted] for pair in pairs],
     }
-    return data_file(f"samples/{found.board.id}-pairs", content)
+    return data_file(f"samples/{ranked.board.id}-pairs", content)
 
 
 def _rounded(difference: Estimate) -> list[float | None]:
-    return [each if each is None else round(each, 4) for each in (difference.value, difference.low, difference.high)]
+    return [
+        value if value is None else round(value, 4) for value in (difference.value, difference.low, difference.high)
+    ]

@@ -67,8 +67,8 @@ def short(digest: str, length: int = 10) -> str:
 
 def web_address(written: str) -> str | None:
     """The one web address in a text, if it has one, with nothing in it that could be more than an address."""
-    found = re.findall(r"https?://[^\s<>\"'`{}|\\^]+", written)
-    return found[0].rstrip(".,;:)]") if len(found) == 1 else None
+    addresses = re.findall(r"https?://[^\s<>\"'`{}|\\^]+", written)
+    return addresses[0].rstrip(".,;:)]") if len(addresses) == 1 else None
 
 
 def titled(titles: Mapping[str, str], name: str) -> str:

@@ -39,19 +39,19 @@ def show_method(
     from elue.methods.knobs import allowed
     from elue.methods.registry import find
 
-    found = find(method)
-    options = describe(found)
+    source = find(method)
+    options = describe(source)
     if as_json:
         typer.echo(
             json.dumps(
-                {**_card(found), "knobs": found.knobs, "source_digest": found.digest(), "options": options}, indent=1
+                {**_card(source), "knobs": source.knobs, "source_digest": source.digest(), "options": options}, indent=1
             )
         )
         return
-    said = [f"{found.name} ({found.family}): {found.title}", found.paper, found.summary]
+    said = [f"{source.name} ({source.family}): {source.title}", source.paper, source.summary]
     typer.echo("\n".join(line for line in said if line) + "\n")
-    if found.knobs:
-        rows = [(name, allowed(spec), spec.get("help", "")) for name, spec in found.knobs.items()]
+    if source.knobs:
+        rows = [(name, allowed(spec), spec.get("help", "")) for name, spec in source.knobs.items()]
         table(("knob", "takes", "what it does"), rows)
         typer.echo()
     table(("option", "default", "what it does"), [(o["name"], o["default"], o["help"]) for o in options])

@@ -62,13 +62,13 @@ def _all_measured(out: Path, seed: int, store: Store, start: float) -> dict[str,
 
     for _ in range(min(LANES, os.cpu_count() or 1)):
         threading.Thread(target=lane, daemon=True).start()
-    found: dict[str, list[Record]] = {}
-    while len(found) < len(METHODS):
-        each = done.get()
-        if isinstance(each, BaseException):
-            raise each
-        found[each[0]] = each[1]
-    return found
+    measured: dict[str, list[Record]] = {}
+    while len(measured) < len(METHODS):
+        outcome = done.get()
+        if isinstance(outcome, BaseException):
+            raise outcome
+        measured[outcome[0]] = outcome[1]
+    return measured
 
 
 def _weights(name: str, out: Path) -> Path:

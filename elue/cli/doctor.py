@@ -37,13 +37,13 @@ def checks() -> list[Diagnosis]:
 
 def versions() -> list[Diagnosis]:
     """Versions of Python and of the packages counts depend on."""
-    found = [Diagnosis("python", None, platform.python_version())]
+    diagnoses = [Diagnosis("python", None, platform.python_version())]
     for package in PACKAGES:
         try:
-            found.append(Diagnosis(package, True, metadata.version(package)))
+            diagnoses.append(Diagnosis(package, True, metadata.version(package)))
         except metadata.PackageNotFoundError:
-            found.append(Diagnosis(package, False, "not installed", f"pip install {package}"))
-    return found
+            diagnoses.append(Diagnosis(package, False, "not installed", f"pip install {package}"))
+    return diagnoses
 
 
 def machine() -> list[Diagnosis]:
@@ -64,36 +64,36 @@ def worker() -> list[Diagnosis]:
     from elue.evaluation.passes.effort import calibrate
 
     standard = profile.load("elue-1")
-    found = [Diagnosis("bubblewrap", None, shutil.which("bwrap") or "not installed")]
+    diagnoses = [Diagnosis("bubblewrap", None, shutil.which("bwrap") or "not installed")]
     with tempfile.TemporaryDirectory(prefix="elue-doctor-") as folder:
         try:
             with Worker(Path(folder) / "log", standard.conditions.threads) as process:
-                found += _confinement(process.confinement)
+                diagnoses += _confinement(process.confinement)
                 speed = calibrate(process, standard)
         except WorkerFailure as failure:
             return [
-                *found,
+                *diagnoses,
                 Diagnosis("worker", False, failure.reason, "Runs need a worker; see the limits of this system."),
             ]
     if speed is None:
-        return [*found, Diagnosis("calibration", False, "no CPU times", "Compute audits need a system with /proc.")]
+        return [*diagnoses, Diagnosis("calibration", False, "no CPU times", "Compute audits need a system with /proc.")]
     detail = (
         f"{1e6 * speed.call:.1f} us a call, {1e-9 / speed.flop:.1f} GFLOPs a second, "
         f"{4e-9 / max(speed.param, 1e-12):.1f} GB of weights a second, under the Meter on one thread"
     )
-    return [*found, Diagnosis("calibration", True, detail)]
+    return [*diagnoses, Diagnosis("calibration", True, detail)]
 
 
 def _confinement(report: Mapping[str, Any]) -> list[Diagnosis]:
     """What a worker's confinement reports, an ability a line; a network it only refuses to use is not ok."""
-    found = []
+    diagnoses = []
     for name, value in sorted(report.items()):
-        parts = [f"{key} {each}" for key, each in value.items()] if isinstance(value, Mapping) else value
+        parts = [f"{key} {part}" for key, part in value.items()] if isinstance(value, Mapping) else value
         detail = ", ".join(map(str, parts)) if isinstance(parts, list | tuple) else str(parts)
         weak = name == "network" and value == "hook"
         hint = "This system allows no network namespace: a worker's network is refused, not absent." if weak else ""
-        found.append(Diagnosis(f"worker {name}", False if weak else None, detail or "none", hint))
-    return found
+        diagnoses.append(Diagnosis(f"worker {name}", False if weak else None, detail or "none", hint))
+    return diagnoses
 
 
 def profiles() -> list[Diagnosis]:
@@ -153,7 +153,7 @@ def second_opinion() -> Diagnosis:
             model(sample)
         analysis = FlopCountAnalysis(model, sample).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         by_operator = analysis.by_operator()
-        theirs = 2 * sum(by_operator[each] for each in ("linear", "matmul", "bmm", "addmm", "conv"))
+        theirs = 2 * sum(by_operator[operator] for operator in ("linear", "matmul", "bmm", "addmm", "conv"))
         if theirs != meter.matmul_flops:
             wrong.append(f"{name}: {meter.matmul_flops} here, {theirs} there")
     return Diagnosis(

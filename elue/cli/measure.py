@@ -54,16 +54,16 @@ def doctor(
     """Look this machine over: versions, threads, and whether its counts can be trusted."""
     from elue.cli.doctor import checks
 
-    found = checks()
+    diagnoses = checks()
     if as_json:
-        typer.echo(json.dumps([asdict(check) for check in found], indent=1))
+        typer.echo(json.dumps([asdict(check) for check in diagnoses], indent=1))
     else:
         marks = {None: "", True: "ok", False: "NOT OK"}
-        table(("what", "", "finding"), [(check.name, marks[check.ok], check.detail) for check in found])
-        for check in found:
+        table(("what", "", "finding"), [(check.name, marks[check.ok], check.detail) for check in diagnoses])
+        for check in diagnoses:
             if check.ok is False and check.hint:
                 note(f"{check.name}: {check.hint}")
-    if any(check.ok is False for check in found):
+    if any(check.ok is False for check in diagnoses):
         raise typer.Exit(1)
 
 

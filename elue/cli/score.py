@@ -77,10 +77,10 @@ def _score_table(points: Path, reference: str, task: str | None, as_json: bool) 
         raise unknown("task", task, {row.task for row in rows})
     scores = score_points([row for row in rows if task in (None, row.task)], reference)
     if as_json:
-        found: dict[str, dict[str, dict[str, float]]] = {}
+        by_task: dict[str, dict[str, dict[str, float]]] = {}
         for score in scores:
-            found.setdefault(score.task, {})[score.method] = {"elue-2022": score.elue_2022, "elue-1": score.elue_1}
-        typer.echo(json.dumps(found, indent=1))
+            by_task.setdefault(score.task, {})[score.method] = {"elue-2022": score.elue_2022, "elue-1": score.elue_1}
+        typer.echo(json.dumps(by_task, indent=1))
         return
     for name in dict.fromkeys(score.task for score in scores):
         typer.echo(f"{name}, against {reference}\n")
@@ -116,15 +116,15 @@ def _boards(
     from elue.scores.ranking import rank_board
 
     with tempfile.TemporaryDirectory(prefix="elue-score-") as folder:
-        for each in runs:
-            if not each.is_dir():
-                raise ElueError("no_runs", f"There is no runs folder {each}.")
+        for runs_folder in runs:
+            if not runs_folder.is_dir():
+                raise ElueError("no_runs", f"There is no runs folder {runs_folder}.")
         store = Store(f"sqlite:///{folder}/index.sqlite") if runs else Store(db, create=False)
         if runs:
             store.rebuild(runs)
         keys = store.boards()
         if not keys:
-            where = ", ".join(str(each) for each in runs) or db
+            where = ", ".join(str(runs_folder) for runs_folder in runs) or db
             hint = "Ranked runs have status ok and a complete count."
             raise ElueError("no_runs", f"There are no ranked runs in {where}.", hint)
         if task is not None and task not in {key.task for key in keys}:

@@ -35,13 +35,13 @@ def export(
     from elue.record import traces_2022 as traces
 
     record, source = _find(run, runs)
-    found = traces.of(record, source)
-    text = traces.dumps(found)
+    written = traces.of(record, source)
+    text = traces.dumps(written)
     try:
         out.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise ElueError("unwritable", f"Cannot write {out}: {error.strerror}.", "Name another file.") from None
-    note(f"{len(found.id):,} samples with {len(found.traces):,} distinct traces are in {out}")
+    note(f"{len(written.id):,} samples with {len(written.traces):,} distinct traces are in {out}")
 
 
 @app.command("import")
@@ -53,7 +53,7 @@ def read(
     task: str | None = typer.Option(None, help="Task whose label names may stand as predictions."),
     runs: Path = RUNS,
     as_json: bool = typer.Option(
-        False, "--json", help="Print the columns id, value, path and paths instead of a table."
+        False, "--json", help="Print the columns id, value, trace_of and traces instead of a table."
     ),
 ) -> None:
     """Read such a file, say what is in it, and compare it with a run if asked."""
@@ -64,15 +64,15 @@ def read(
         text = file.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ElueError("unreadable", f"Cannot read {file}: {error}.") from None
-    found = traces.loads(text, str(file), labels)
+    traced = traces.loads(text, str(file), labels)
     if as_json:
-        fields = {"id": found.id, "value": found.value, "path": found.trace_of, "paths": found.traces}
-        typer.echo(json.dumps(fields, indent=None if len(found.id) > 100 else 1))
+        fields = {"id": traced.id, "value": traced.value, "trace_of": traced.trace_of, "traces": traced.traces}
+        typer.echo(json.dumps(fields, indent=None if len(traced.id) > 100 else 1))
     else:
-        note(f"{len(found.id):,} samples, {len(found.traces):,} distinct traces")
-        table(("unit", "samples", "times", "shapes"), _units(found), right=("samples", "times", "shapes"))
+        note(f"{len(traced.id):,} samples, {len(traced.traces):,} distinct traces")
+        table(("unit", "samples", "times", "shapes"), _units(traced), right=("samples", "times", "shapes"))
     if check is not None:
-        different = traces.difference(found, traces.of(*_find(check, runs)))
+        different = traces.difference(traced, traces.of(*_find(check, runs)))
         if different:
             note(f"differs: {different}")
             raise typer.Exit(1)
@@ -87,13 +87,13 @@ def _labels(task: str | None) -> tuple[str, ...]:
     return tuple(tasks.get(task).labels)
 
 
-def _units(found: traces.TraceTable) -> list[tuple[str, str, str, str]]:
+def _units(trace_table: traces.TraceTable) -> list[tuple[str, str, str, str]]:
     """For each unit the samples it ran for, how often it ran in all, and its distinct shapes."""
-    taken = Counter(found.trace_of)
+    taken = Counter(trace_table.trace_of)
     samples: Counter[str] = Counter()
     times: Counter[str] = Counter()
     shapes: dict[str, set[tuple[int, ...]]] = {}
-    for place, trace in enumerate(found.traces):
+    for place, trace in enumerate(trace_table.traces):
         for unit in {unit for unit, _, _ in trace}:
             samples[unit] += taken[place]
         for unit, shape, repeated in trace:

@@ -36,10 +36,10 @@ def ask(name: str, subject: Subject) -> list[list[Answer]]:
 
 def elsewhere(name: str, subject: Subject) -> Sequence[Sequence[Answer]]:
     """The same by a model loaded anew. Raises Failed unless it has as many points, and answers to all samples."""
-    found = ask(name, subject.afresh()) if subject.elsewhere is None else subject.elsewhere
-    if [len(answers) for answers in found] != [len(subject.samples)] * len(subject.few_points):
+    answered = ask(name, subject.afresh()) if subject.elsewhere is None else subject.elsewhere
+    if [len(answers) for answers in answered] != [len(subject.samples)] * len(subject.few_points):
         raise Failed("loaded anew, the method has another sweep, or does not answer every sample")
-    return found
+    return answered
 
 
 def to_plain(answer: Answer) -> Answer:

@@ -204,17 +204,17 @@ def _flaw(prediction: Prediction, task: TaskInfo) -> str | None:
     return None
 
 
-def difference(one: Prediction, other: Prediction, task: TaskInfo) -> str | None:
+def difference(first: Prediction, second: Prediction, task: TaskInfo) -> str | None:
     """What differs between two predictions that should be the same, in words; None for nothing that matters."""
-    if not KINDS[task.kind].same(one.value, other.value, task.high - task.low):
-        return f"the answer is {one.value:g} and then {other.value:g}"
-    if len(one.scores) != len(other.scores):
-        return f"there are {len(one.scores)} scores and then {len(other.scores)}"
-    gap = max((abs(a - b) for a, b in zip(one.scores, other.scores, strict=True)), default=0.0)
+    if not KINDS[task.kind].same(first.value, second.value, task.high - task.low):
+        return f"the answer is {first.value:g} and then {second.value:g}"
+    if len(first.scores) != len(second.scores):
+        return f"there are {len(first.scores)} scores and then {len(second.scores)}"
+    gap = max((abs(a - b) for a, b in zip(first.scores, second.scores, strict=True)), default=0.0)
     if gap > TOLERANCE:
         return f"scores move by {gap:.2g}, more than {TOLERANCE:g}"
-    if tuple(one.trace) != tuple(other.trace):
-        return f"the trace is {steps(one.trace)} and then {steps(other.trace)}"
+    if tuple(first.trace) != tuple(second.trace):
+        return f"the trace is {steps(first.trace)} and then {steps(second.trace)}"
     return None
 
 
@@ -224,9 +224,9 @@ def steps(trace: Sequence[Step]) -> str:
     return ", ".join(words[:4]) + (f" … ({len(words)} steps)" if len(words) > 4 else "") or "empty"
 
 
-def same(ones: Sequence[Prediction], others: Sequence[Prediction], subject: Subject, when: str) -> None:
+def same(firsts: Sequence[Prediction], seconds: Sequence[Prediction], subject: Subject, when: str) -> None:
     """Raise Failed, naming the first sample that differs, unless both are the same predictions."""
-    for number, (one, other) in enumerate(zip(ones, others, strict=True)):
-        found = difference(one, other, subject.task)
-        if found:
-            raise Failed(f"{when}: sample {number}: {found}")
+    for number, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
+        differs = difference(first, second, subject.task)
+        if differs:
+            raise Failed(f"{when}: sample {number}: {differs}")

@@ -63,8 +63,8 @@ def examine(examination: Examination) -> Iterator[Result]:
                 try:
                     elsewhere = _elsewhere(examination, check.name, samples, log) if check.name in PASSES else None
                     asked = CheckOne(check.name, samples, _path(examination.weights), examination.seed, elsewhere)
-                    found = worker.call(asked, examination.seconds)
-                    yield Result(check.name, check.reason, found.outcome, found.detail)
+                    checked = worker.call(asked, examination.seconds)
+                    yield Result(check.name, check.reason, checked.outcome, checked.detail)
                 except WorkerFailure as failure:
                     yield Result(check.name, check.reason, "fail", f"{failure.status}: {failure.reason}")
                     worker.close()

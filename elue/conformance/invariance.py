@@ -16,10 +16,10 @@ def deterministic(subject: Subject) -> None:
         first = [subject.metered(sample) for sample in subject.samples]
         second = [subject.metered(sample) for sample in subject.samples]
         same([p for p, _ in first], [p for p, _ in second], subject, f"asked twice at {dict(point)}")
-        for number, ((_, one), (_, other)) in enumerate(zip(first, second, strict=True)):
-            if one.flops != other.flops:
+        for number, ((_, before), (_, now)) in enumerate(zip(first, second, strict=True)):
+            if before.flops != now.flops:
                 raise Failed(
-                    f"asked twice at {dict(point)}: sample {number} costs {one.flops:,} and then {other.flops:,} FLOPs"
+                    f"asked twice at {dict(point)}: sample {number} costs {before.flops:,} and then {now.flops:,} FLOPs"
                 )
 
 

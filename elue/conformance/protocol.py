@@ -77,17 +77,17 @@ def modules(subject: Subject) -> str:
     from elue.worker.inside.parameters import modules_of, total_parameters
 
     subject.configure(subject.points[0])
-    found = modules_of(subject.model)
-    strange = [type(each).__name__ for each in found if not isinstance(each, nn.Module)]
+    modules = modules_of(subject.model)
+    strange = [type(module).__name__ for module in modules if not isinstance(module, nn.Module)]
     if strange:
         raise Failed(f"modules() gives {', '.join(strange)}, not a torch.nn.Module")
-    if any(each.training for module in found for each in module.modules()):
+    if any(part.training for module in modules for part in module.modules()):
         raise Failed("a module is in training mode: call .eval() in load")
-    total = total_parameters(found)
-    with Meter(profile=subject.profile, modules=found) as meter:
+    total = total_parameters(modules)
+    with Meter(profile=subject.profile, modules=modules) as meter:
         subject.model.predict(list(subject.samples[:1]))
     if meter.params_touched > total:
         raise Failed(f"a sample read {meter.params_touched:,} parameters, but only {total:,} are found: add modules()")
-    if not found:
+    if not modules:
         raise Skipped("the model has no torch module, and reads no parameter")
     return f"{total:,} parameters"

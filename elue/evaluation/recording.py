@@ -197,14 +197,14 @@ def _score(data: TaskData, answers: Answers) -> ScoreRef:
 
 
 def _flops(answers: Answers) -> Flops:
-    flops = np.asarray([each.flops for each in answers.counts], dtype=np.float64)
+    flops = np.asarray([counts.flops for counts in answers.counts], dtype=np.float64)
     p50, p95 = (float(q) for q in np.percentile(flops, [50, 95]))
-    matmul = float(np.mean([each.matmul_flops for each in answers.counts]))
+    matmul = float(np.mean([counts.matmul_flops for counts in answers.counts]))
     return Flops(mean=float(flops.mean()), p50=p50, p95=p95, max=float(flops.max()), matmul_mean=matmul)
 
 
 def _params(answers: Answers) -> Params:
-    touched = float(np.mean([each.params_touched for each in answers.counts]))
+    touched = float(np.mean([counts.params_touched for counts in answers.counts]))
     return Params(total=answers.params_total, touched_mean=touched)
 
 
@@ -217,9 +217,9 @@ def _samples(data: TaskData, answers: Answers) -> Samples:
         id=tuple(sample.id for sample in data.samples),
         value=answers.values,
         error=metrics.errors(data.spec.metric, data.labels, answers.values),
-        flops=tuple(each.flops for each in answers.counts),
-        matmul_flops=tuple(each.matmul_flops for each in answers.counts),
-        params_touched=tuple(each.params_touched for each in answers.counts),
+        flops=tuple(counts.flops for counts in answers.counts),
+        matmul_flops=tuple(counts.matmul_flops for counts in answers.counts),
+        params_touched=tuple(counts.params_touched for counts in answers.counts),
         trace_of=answers.trace_of,
         traces=answers.traces,
     )

@@ -131,7 +131,7 @@ class _Share:
             answered = [observed.measure(context, run) for run in runs]
         wall, cpu = time.monotonic() - clock, _cpu(before, context.worker.usage())
         part = None if cpu is None else cpu / len(runs)
-        return [Measured(*each, wall / len(runs), part) for each in answered]
+        return [Measured(answers, ties, wall / len(runs), part) for answers, ties in answered]
 
     def record(self, run: PlannedRun, measured: Measured | None, flags: tuple[Flag, ...]) -> Record:
         """The record of one run; `measured` is what a pass over several gave for it."""

@@ -49,10 +49,10 @@ class Classes:
 
     def literals(self, name: str) -> dict[str, object]:
         """The literals of a class of the method's file, those of its bases among them."""
-        found: dict[str, object] = {}
+        literals: dict[str, object] = {}
         for body in reversed(list(self._lineage(self.module, name, set()))):
-            found |= body.literals
-        return found
+            literals |= body.literals
+        return literals
 
     def methods(self) -> list[str]:
         """The classes of the method's file that are methods and have a name of their own."""
@@ -67,16 +67,16 @@ class Classes:
         body = module.classes[name]
         yield body
         for base in body.bases:
-            found = self._find(module, base)
-            if isinstance(found, tuple):
-                yield from self._lineage(*found, seen)
+            base_class = self._find(module, base)
+            if isinstance(base_class, tuple):
+                yield from self._lineage(*base_class, seen)
 
     def _is_method(self, module: Module, name: str, seen: set[tuple[str, str]]) -> bool:
         if (module.name, name) in seen:
             return False
         seen.add((module.name, name))
-        found = [self._find(module, base) for base in module.classes[name].bases]
-        return any(each == _ROOT or (isinstance(each, tuple) and self._is_method(*each, seen)) for each in found)
+        bases = [self._find(module, base) for base in module.classes[name].bases]
+        return any(base == _ROOT or (isinstance(base, tuple) and self._is_method(*base, seen)) for base in bases)
 
     def _find(self, module: Module, written: str) -> tuple[Module, str] | str:
         """The class that a base names in a module: where it stands, or its dotted name where that can't be told."""

@@ -102,4 +102,4 @@ def _is_number(value: object) -> bool:
 
 
 def _are_words(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(each, str) for each in value)
+    return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(word, str) for word in value)

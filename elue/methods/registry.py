@@ -67,14 +67,14 @@ class MethodSource:
 
 def installed() -> list[MethodSource]:
     """Every method that installed packages offer, by name; broken ones with their reason."""
-    found: dict[str, MethodSource] = {}
+    methods: dict[str, MethodSource] = {}
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda e: (e.name, e.value)):
         owner = (entry.dist.name, entry.dist.version) if entry.dist else None
         method = _from_entry(entry.name, entry.module, entry.attr, owner)
-        if entry.name in found and found[entry.name].target != method.target:
+        if entry.name in methods and methods[entry.name].target != method.target:
             method = _broken(f"{entry.name} ({entry.value})", method.target, f"'{entry.name}' is offered twice", owner)
-        found[method.name] = method
-    return [found[name] for name in sorted(found)]
+        methods[method.name] = method
+    return [methods[name] for name in sorted(methods)]
 
 
 def find(reference: str) -> MethodSource:

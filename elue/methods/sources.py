@@ -68,11 +68,11 @@ def closure(file: Path, module: str | None, root: Path | None = None) -> dict[st
         ):
             if imported.partition(".")[0] in (own, _CLOSED_OVER):
                 if root is None or imported.partition(".")[0] == _CLOSED_OVER:
-                    found = locate(imported)
+                    located = locate(imported)
                 else:
-                    found = locate_below(root, imported)
-                if found is not None:
-                    pending.append((imported, found))
+                    located = locate_below(root, imported)
+                if located is not None:
+                    pending.append((imported, located))
     return trees
 
 

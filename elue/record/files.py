@@ -82,7 +82,7 @@ def dumps(record: Record) -> str:
     """A record as text: keys sorted, one field a line, the samples packed."""
     document = summary(record)
     document["samples"] = packing.pack_samples(dict(record.samples)) if record.samples else None
-    document["explained"] = packing.pack([each.model_dump(mode="json") for each in record.explained])
+    document["explained"] = packing.pack([sample.model_dump(mode="json") for sample in record.explained])
     return _text(document)
 
 
@@ -177,8 +177,8 @@ def text_of(path: Path) -> str:
 
 def files(runs: Path) -> Iterator[Path]:
     """Every record file below a runs folder, in a fixed order; nothing hidden, and no pipes."""
-    found = sorted(runs.glob("**/*.json"))
-    for path in found:
+    paths = sorted(runs.glob("**/*.json"))
+    for path in paths:
         if not any(part[0] == "." for part in path.relative_to(runs).parts) and path.is_file():
             yield path
 

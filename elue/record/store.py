@@ -94,8 +94,8 @@ class Store:
         """The boards on which any run is ranked, in a fixed order."""
         query = select(*BOARD).where(RunRow.ranked).distinct()
         with guard(self.url), Session(self._engine) as session:
-            found = [BoardKey(*row) for row in session.execute(query)]
-        return sorted(found, key=lambda board: tuple(str(part) for part in board))
+            boards = [BoardKey(*row) for row in session.execute(query)]
+        return sorted(boards, key=lambda board: tuple(str(part) for part in board))
 
     def rebuild(self, runs: Sequence[Path], adjust: Callable[[Record], Record] = lambda record: record) -> int:
         """Replace the whole index by what lies under runs folders. Returns how many records that is.

@@ -92,7 +92,7 @@ def loads(text: str, source: str = "trace file", labels: Sequence[str] = ()) -> 
     order: dict[Trace, int] = {}
     known: dict[str, int] = {}
     lines = text.removeprefix("\ufeff").split("\n")
-    for number, line in enumerate((one.removesuffix("\r") for one in lines), 1):
+    for number, line in enumerate((line.removesuffix("\r") for line in lines), 1):
         fields = line.split("\t")
         if not line or (
             number == 1 and [field.strip().lower() for field in fields] in (list(HEADER), list(HEADER[:2]))
@@ -120,25 +120,25 @@ def loads(text: str, source: str = "trace file", labels: Sequence[str] = ()) -> 
     return TraceTable(tuple(ids), tuple(values), tuple(trace_of), tuple(order))
 
 
-def difference(one: TraceTable, other: TraceTable) -> str | None:
+def difference(table: TraceTable, expected_table: TraceTable) -> str | None:
     """The first thing in which two tell different of the same samples, whatever their order, or None.
 
     Names the sample, and of traces the first step that differs.
     """
-    mine, theirs = ({name: row for row, name in enumerate(traces.id)} for traces in (one, other))
+    mine, theirs = ({name: row for row, name in enumerate(traces.id)} for traces in (table, expected_table))
     for name in (*mine, *theirs):
         if name not in mine or name not in theirs:
             return f"sample {name} is only in the {'first' if name in mine else 'second'}"
     for name, row in mine.items():
-        value, expected = one.value[row], other.value[theirs[name]]
+        value, expected = table.value[row], expected_table.value[theirs[name]]
         if value != expected:
             return f"sample {name}: prediction {_number(value)}, not {_number(expected)}"
-        steps, wanted = one.trace(row), other.trace(theirs[name])
+        steps, wanted = table.trace(row), expected_table.trace(theirs[name])
         if steps != wanted:
             place = next((n for n, (a, b) in enumerate(zip(steps, wanted, strict=False)) if a != b), None)
             place = min(len(steps), len(wanted)) if place is None else place
-            found, expects = (_modules(each[place : place + 1]) or "nothing" for each in (steps, wanted))
-            return f"sample {name}, step {place + 1}: {found}, not {expects}"
+            has, expects = (_modules(trace[place : place + 1]) or "nothing" for trace in (steps, wanted))
+            return f"sample {name}, step {place + 1}: {has}, not {expects}"
     return None
 
 
@@ -173,15 +173,15 @@ def _steps(text: str, where: str, column: int) -> Trace:
     steps, at = [], 0
     while at < len(text):
         begin = at
-        found: list[str | None] = []
+        pieces: list[str | None] = []
         for expected, pattern in _PIECES:
             match = pattern.match(text, at)
             if match is None:
                 message = f"{where}, column {column + at}: expected {expected}, found {_short(text[at:])}."
                 raise ElueError("bad_trace", message, "Write modules as (10,768),layer_1; (768),exit_1.")
-            found += match.groups()
+            pieces += match.groups()
             at = match.end()
-        shape, unit, times = found
+        shape, unit, times = pieces
         assert shape is not None
         assert unit is not None
         sizes = tuple(int(size) for size in shape.split(",") if size.strip())

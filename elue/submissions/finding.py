@@ -56,13 +56,13 @@ class Submission:
     @cached_property
     def entries(self) -> list[tuple[Path, os.stat_result]]:
         """Every entry below the folder but folders, links not followed, in a fixed order."""
-        found = []
+        entries = []
         for parent, folders, names in os.walk(self.folder, followlinks=False):
             folders.sort()
             for name in sorted([*names, *(f for f in folders if (Path(parent) / f).is_symlink())]):
                 path = Path(parent) / name
-                found.append((path, path.lstat()))
-        return found
+                entries.append((path, path.lstat()))
+        return entries
 
     @cached_property
     def manifest(self) -> Manifest | None:
@@ -84,13 +84,13 @@ class Submission:
     @cached_property
     def read_records(self) -> dict[Path, Record | ElueError]:
         """Every record, or what is wrong with it."""
-        found: dict[Path, Record | ElueError] = {}
+        read: dict[Path, Record | ElueError] = {}
         for path in self.record_files:
             try:
-                found[path] = records.read(path)
+                read[path] = records.read(path)
             except ElueError as error:
-                found[path] = error
-        return found
+                read[path] = error
+        return read
 
     @cached_property
     def records(self) -> dict[Path, Record]:

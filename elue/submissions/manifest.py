@@ -137,7 +137,7 @@ def parse(text: str) -> Manifest:
     try:
         return Manifest.model_validate(document)
     except ValidationError as error:
-        raise Misfit([_problem(each) for each in error.errors(include_url=False)]) from None
+        raise Misfit([_problem(fault) for fault in error.errors(include_url=False)]) from None
 
 
 def read(folder: Path) -> Manifest:

@@ -172,14 +172,14 @@ def copied_sources(method: MethodSource) -> dict[str, Path]:
     package = method.module.partition(".")[0]
     if package == "elue":
         return {}
-    found = {}
+    copied = {}
     for name in sources.closure(method.file, method.module):
         file = sources.locate(name) if name.partition(".")[0] == package else None
         if file is not None:
             parts = name.split(".")
             target = Path(*parts, "__init__.py") if file.name == "__init__.py" else Path(*parts).with_suffix(".py")
-            found[target.as_posix()] = file
-    return found
+            copied[target.as_posix()] = file
+    return copied
 
 
 def _put(temporary: Path, out: Path) -> None:

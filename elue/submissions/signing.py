@@ -128,12 +128,12 @@ def _earned(path: Path, signed: Sequence[SignOff]) -> Trust:
 def standings(folder: Path) -> dict[str, Standing]:
     """How every run of a submission stands, by run key. Raises ElueError where the submission is not sound."""
     manifest, trust = manifests.read(folder), trust_of(folder)
-    found = {}
+    standing_of = {}
     for path in records.files(folder / "records"):
         record = records.read(path)
         taken_back = manifest.retraction(record.method.name, record.point)
-        found[record.key] = Standing(trust[path.stem], taken_back.reason if taken_back else None)
-    return found
+        standing_of[record.key] = Standing(trust[path.stem], taken_back.reason if taken_back else None)
+    return standing_of
 
 
 def submission_of(runs: Path) -> Path | None:
@@ -157,14 +157,14 @@ def as_it_stands(folders: Sequence[Path]) -> Callable[[Record], Record]:
 
     Records that belong to no submission come back as they are. Raises ElueError for a submission that is not sound.
     """
-    found: dict[str, Standing] = {}
+    standing_of: dict[str, Standing] = {}
     for folder in folders:
         submission = submission_of(folder)
         if submission is not None:
-            found |= standings(submission)
+            standing_of |= standings(submission)
 
     def adjust(record: Record) -> Record:
-        standing = found.get(record.key)
+        standing = standing_of.get(record.key)
         return record if standing is None else with_standing(record, standing)
 
     return adjust

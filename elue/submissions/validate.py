@@ -43,6 +43,6 @@ def validate(folder: Path, base: str | None = None, data: Path | None = None) ->
     if not folder.is_dir():
         raise ElueError("no_submission", f"There is no folder {folder}.", "Name a submission's folder.")
     submission = Submission(folder, base, data)
-    found = [finding for check in CHECKS for finding in check().look(submission)]
-    ordered = tuple(sorted(set(found), key=lambda f: (not f.is_error, f.code, f.path, f.what)))
+    findings = [finding for check in CHECKS for finding in check().look(submission)]
+    ordered = tuple(sorted(set(findings), key=lambda f: (not f.is_error, f.code, f.path, f.what)))
     return Verdict(ordered, tuple(dict.fromkeys(submission.notes)), len(submission.records))

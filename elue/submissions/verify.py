@@ -90,9 +90,9 @@ def verify(verifying: Verifying, progress: Callable[[], Progress]) -> SignOff:
                 again[records.canonical(record.point)] = record
         for file in group.files:
             claimed = records.read(file)
-            found = again[records.canonical(claimed.point)]
-            environment = found.environment or environment
-            checks.append(compared(claimed, found, signing.digest_of(file)))
+            rerun = again[records.canonical(claimed.point)]
+            environment = rerun.environment or environment
+            checks.append(compared(claimed, rerun, signing.digest_of(file)))
     sign_off = SignOff(
         by=verifying.by,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -119,15 +119,15 @@ def _weights(manifest: Manifest, given: Path | None) -> dict[str, Path]:
     if not given.is_dir():
         raise ElueError("no_weights", f"There is no weights folder {given}.", "Check --weights.")
     folders = [given, *sorted(path for path in given.rglob("*") if path.is_dir() and path.name != "checkpoints")]
-    holding = [path for path in folders if any(each.is_file() for each in path.iterdir())]
-    found = {weights_digest(path): path for path in holding}
+    holding = [path for path in folders if any(file.is_file() for file in path.iterdir())]
+    folder_of = {weights_digest(path): path for path in holding}
     for entry in manifest.weights:
-        if entry.sha256 not in found:
+        if entry.sha256 not in folder_of:
             message = (
                 f"No folder at {given} holds the weights of {entry.method} on {entry.task}: sha256 {entry.sha256}."
             )
             raise ElueError("other_weights", message, f"Get them from {entry.url}.")
-    return {entry.sha256: found[entry.sha256] for entry in manifest.weights}
+    return {entry.sha256: folder_of[entry.sha256] for entry in manifest.weights}
 
 
 def _groups(folder: Path, manifest: Manifest, weights: dict[str, Path], data: Path | None) -> Iterator[_Group]:
@@ -192,34 +192,34 @@ def _again(group: _Group, data: TaskData, runs: Path, seconds: float, progress: 
     yield from execute(evaluation, plan(evaluation), progress)
 
 
-def compared(claimed: Record, found: Record, sha256: str) -> RunCheck:
+def compared(claimed: Record, again: Record, sha256: str) -> RunCheck:
     """How a run that was done again, on some of its samples, compares with its record."""
-    if found.samples is None or claimed.samples is None:
-        finding = f"the run ended as {found.status}: {found.reason}"
+    if again.samples is None or claimed.samples is None:
+        finding = f"the run ended as {again.status}: {again.reason}"
         return _check(claimed, sha256, 0, 0, 0, finding)
     rows = {name: row for row, name in enumerate(claimed.samples.id)}
-    pairs = [(rows[name], row) for row, name in enumerate(found.samples.id)]
+    pairs = [(rows[name], row) for row, name in enumerate(again.samples.id)]
     size = max(abs(value) for value in claimed.samples.value)
     same = KINDS[claimed.task.kind].same
-    values = sum(not same(claimed.samples.value[a], found.samples.value[b], size) for a, b in pairs)
+    values = sum(not same(claimed.samples.value[a], again.samples.value[b], size) for a, b in pairs)
     flops = sum(
-        claimed.samples.flops[a] != found.samples.flops[b]
-        or claimed.samples.matmul_flops[a] != found.samples.matmul_flops[b]
+        claimed.samples.flops[a] != again.samples.flops[b]
+        or claimed.samples.matmul_flops[a] != again.samples.matmul_flops[b]
         for a, b in pairs
     )
     allowed = math.floor(MAY_DIFFER * len(pairs))
     finding = ""
     if max(values, flops) > allowed:
         finding = f"of {len(pairs):,} samples {values:,} were answered and {flops:,} cost otherwise; {allowed} may be"
-    elif found.unknown != claimed.unknown and not found.complete:
-        finding = f"operators without a rule ran: {', '.join(found.unknown)}"
+    elif again.unknown != claimed.unknown and not again.complete:
+        finding = f"operators without a rule ran: {', '.join(again.unknown)}"
     elif (
-        found.params != claimed.params
-        and found.params
+        again.params != claimed.params
+        and again.params
         and claimed.params
-        and found.params.total != claimed.params.total
+        and again.params.total != claimed.params.total
     ):
-        finding = f"it has {found.params.total:,} parameters, the record {claimed.params.total:,}"
+        finding = f"it has {again.params.total:,} parameters, the record {claimed.params.total:,}"
     return _check(claimed, sha256, len(pairs), values, flops, finding)
 
 

@@ -54,8 +54,8 @@ def accuracy_f1_resampled(labels: Array, values: Array, generator: np.random.Gen
     cells = np.array([((labels == 1) == left) & ((values == 1) == right) for left in (0, 1) for right in (0, 1)])
     tables = generator.multinomial(count, cells.mean(axis=1), resamples)
     negative, false_alarm, missed, hit = tables.T
-    found = 2 * hit + missed + false_alarm
-    f1 = np.divide(2 * hit, found, out=np.zeros(resamples), where=found > 0)
+    positives = 2 * hit + missed + false_alarm
+    f1 = np.divide(2 * hit, positives, out=np.zeros(resamples), where=positives > 0)
     return ((negative + hit) / count + f1) / 2
 
 
@@ -64,8 +64,8 @@ def accuracy_f1_counted(labels: Array, values: Array, counts: Array) -> Array:
     import numpy as np
 
     hit: Array = counts @ ((values == 1) & (labels == 1)).astype(float)
-    found: Array = counts @ (values == 1).astype(float) + counts @ (labels == 1).astype(float)
-    f1 = np.divide(2 * hit, found, out=np.zeros_like(hit), where=found > 0)
+    positives: Array = counts @ (values == 1).astype(float) + counts @ (labels == 1).astype(float)
+    f1 = np.divide(2 * hit, positives, out=np.zeros_like(hit), where=positives > 0)
     return (accuracy_counted(labels, values, counts) + f1) / 2
 
 
@@ -124,8 +124,8 @@ def matthews_counted(labels: Array, values: Array, counts: Array) -> Array:
     count = counts.sum(axis=1)[:, None]
     product = count * hits.sum(axis=0) - (answered * there).sum(axis=0)
     spread = (count**2 - (answered**2).sum(axis=0)) * (count**2 - (there**2).sum(axis=0))
-    found: Array = np.divide(product, np.sqrt(spread), out=np.zeros_like(product), where=spread > 0)
-    return found
+    correlation: Array = np.divide(product, np.sqrt(spread), out=np.zeros_like(product), where=spread > 0)
+    return correlation
 
 
 def _margins(labels: Array, values: Array, counts: Array) -> tuple[Array, Array, Array]:
@@ -134,8 +134,8 @@ def _margins(labels: Array, values: Array, counts: Array) -> tuple[Array, Array,
 
     shape = len(counts), values.shape[1]
     parts = []
-    for each in np.union1d(labels, values):
-        answered, there = values == each, labels == each
+    for label in np.union1d(labels, values):
+        answered, there = values == label, labels == label
         parts.append([np.broadcast_to(counts @ of.astype(float), shape) for of in (answered & there, answered, there)])
     hits, answered, there = np.array(parts).transpose(1, 0, 2, 3)
     return hits, answered, there

@@ -105,16 +105,19 @@ def _spearman(labels: Array, values: Array, counts: Array) -> Array:
     weighted = np.empty_like(by_sample)
     weighted[order] = np.repeat(ranks, np.diff(np.append(starts, count)), axis=0)
     weighted *= by_sample
-    found = np.zeros((len(counts), values.shape[1]))
+    correlations = np.zeros((len(counts), values.shape[1]))
     for column in range(values.shape[1]):
         order, starts = _ties(values[:, column])
         sizes, ranks = _counted_ranks(by_sample, order, starts)
         spread = (sizes * ranks**2).sum(axis=0) - count * mean**2
         product = (ranks * _grouped(weighted, order, starts)).sum(axis=0) - count * mean**2
         np.divide(
-            product, np.sqrt(spread * label_spread), out=found[:, column], where=(spread > 0) & (label_spread > 0)
+            product,
+            np.sqrt(spread * label_spread),
+            out=correlations[:, column],
+            where=(spread > 0) & (label_spread > 0),
         )
-    return found
+    return correlations
 
 
 def _ties(values: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -19,9 +19,9 @@ NOISE = 1e-4
 """By how much numbers may differ, relative above 1, and still be the same but for float noise. No two labels do."""
 
 
-def close(one: float, other: float, size: float = 1.0) -> bool:
+def close(value: float, other: float, size: float = 1.0) -> bool:
     """Whether two numbers of such a size are the same but for float noise."""
-    return abs(one - other) <= NOISE * max(1.0, size)
+    return abs(value - other) <= NOISE * max(1.0, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ def _is_class(value: float, outputs: int | None) -> bool:
     return value >= 0 and math.isfinite(value) and value == int(value) and (outputs is None or value < outputs)
 
 
-def _class_same(one: float, other: float, size: float) -> bool:
-    return one == other
+def _class_same(value: float, other: float, size: float) -> bool:
+    return value == other
 
 
 def _class_right(values: Array, labels: Array) -> NDArray[np.bool_]:

@@ -107,20 +107,20 @@ def _file(folder: Path, task: str, split: str) -> Path:
     if not folder.is_dir():
         raise ElueError("missing_data", f"There is no data folder {folder}.", "Check --data or ELUE_DATA.")
     kinds = ", ".join(tables.READERS)
-    found = [path for kind in tables.READERS if (path := folder / task / f"{split}{kind}").is_file()]
-    if not found:
+    files = [path for kind in tables.READERS if (path := folder / task / f"{split}{kind}").is_file()]
+    if not files:
         raise ElueError(
             "missing_data",
             f"There is no {split} split of '{task}' in {folder}: looked for {folder / task / split} with {kinds}.",
             "Check --data or ELUE_DATA.",
         )
-    if len(found) > 1:
+    if len(files) > 1:
         raise ElueError(
             "ambiguous_data",
-            f"{folder / task} holds both {found[0].name} and {found[1].name}.",
+            f"{folder / task} holds both {files[0].name} and {files[1].name}.",
             "Keep one of them.",
         )
-    return found[0]
+    return files[0]
 
 
 def _rows(

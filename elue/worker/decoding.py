@@ -69,7 +69,7 @@ def _reader(hint: Any) -> _Reader:
     if origin is Annotated:
         return _bounded(_reader(arguments[0]), hint.__metadata__)
     if origin in (Union, types.UnionType):
-        return _one_of([_reader(each) for each in arguments])
+        return _one_of([_reader(argument) for argument in arguments])
     if origin is Literal:
         return _word(arguments)
     if origin in (tuple, frozenset):
@@ -118,8 +118,8 @@ _PLAIN: dict[Any, _Reader] = {
 
 
 def _bounded(read: _Reader, bounds: tuple[Any, ...]) -> _Reader:
-    most = next((each.max_length for each in bounds if isinstance(each, MaxLen)), None)
-    ranges = [each for each in bounds if not isinstance(each, MaxLen)]
+    most = next((bound.max_length for bound in bounds if isinstance(bound, MaxLen)), None)
+    ranges = [bound for bound in bounds if not isinstance(bound, MaxLen)]
 
     def bounded(sent: Any) -> Any:
         if most is not None and isinstance(sent, str | list | dict) and len(sent) > most:
@@ -145,9 +145,9 @@ def _bounded(read: _Reader, bounds: tuple[Any, ...]) -> _Reader:
 def _one_of(readers: list[_Reader]) -> _Reader:
     def read(sent: Any) -> Any:
         first: Fault | None = None
-        for each in readers:
+        for reader in readers:
             try:
-                return each(sent)
+                return reader(sent)
             except Fault as fault:
                 first = first or fault
         assert first is not None
@@ -165,49 +165,49 @@ def _word(words: tuple[str, ...]) -> _Reader:
     return read
 
 
-def _list(kind: Callable[[list[Any]], Any], one: _Reader) -> _Reader:
+def _list(kind: Callable[[list[Any]], Any], read_entry: _Reader) -> _Reader:
     def read(sent: Any) -> Any:
         if type(sent) is not list:
             raise Fault(f"{_shown(sent)}, not a list")
-        found: list[Any] = []
+        entries: list[Any] = []
         try:
-            for each in sent:
-                found.append(one(each))
+            for entry in sent:
+                entries.append(read_entry(entry))
         except Fault as fault:
-            raise fault.within(len(found)) from None
-        return kind(found)
+            raise fault.within(len(entries)) from None
+        return kind(entries)
 
     return read
 
 
 def _row(hints: tuple[Any, ...], kind: Callable[[list[Any]], Any] = tuple) -> _Reader:
-    readers = [_reader(each) for each in hints]
+    readers = [_reader(hint) for hint in hints]
 
     def read(sent: Any) -> Any:
         if type(sent) is not list or len(sent) != len(readers):
             raise Fault(f"{_shown(sent)}, not a list of {len(readers)}")
-        found: list[Any] = []
+        entries: list[Any] = []
         try:
-            for each, one in zip(sent, readers, strict=True):
-                found.append(one(each))
+            for entry, reader in zip(sent, readers, strict=True):
+                entries.append(reader(entry))
         except Fault as fault:
-            raise fault.within(len(found)) from None
-        return kind(found)
+            raise fault.within(len(entries)) from None
+        return kind(entries)
 
     return read
 
 
-def _table(key: _Reader, one: _Reader) -> _Reader:
+def _table(read_name: _Reader, read_value: _Reader) -> _Reader:
     def read(sent: Any) -> Any:
         if type(sent) is not dict:
             raise Fault(f"{_shown(sent)}, not an object")
-        found = {}
+        entries = {}
         for name, value in sent.items():
             try:
-                found[key(name)] = one(value)
+                entries[read_name(name)] = read_value(value)
             except Fault as fault:
                 raise fault.within(name) from None
-        return found
+        return entries
 
     return read
 
@@ -223,15 +223,15 @@ def _record(kind: type[Any]) -> _Reader:
         for name in needed:
             if name not in sent:
                 raise Fault("not there").within(name)
-        found = {}
+        values = {}
         for name, value in sent.items():
             if name not in readers:
                 raise Fault("unknown").within(name)
             try:
-                found[name] = readers[name](value)
+                values[name] = readers[name](value)
             except Fault as fault:
                 raise fault.within(name) from None
-        return kind(**found)
+        return kind(**values)
 
     return read
 

@@ -173,7 +173,7 @@ class Worker:
         for path in sought:
             if "\0" in path or path.startswith(_ANYONES):
                 continue
-            hidden = any(path == each or path.startswith(f"{each}/") for each in self._hides)
+            hidden = any(path == folder or path.startswith(f"{folder}/") for folder in self._hides)
             if hidden or Path(path).is_file():
                 raise WorkerFailure("forbidden", f"tried to read '{Path(path).name}', which a worker may not see")
 

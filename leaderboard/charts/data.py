@@ -58,7 +58,7 @@ def rows(board: Board, own: Sequence[str] = (), likely: Mapping[str, float] | No
     """
     many = len(board.curves) > MANY and not own
     leading = {run.curve for run in board.front} if many else set()
-    found = [
+    drawn = [
         {
             "run": run.anchor,
             "curve": curve.id,
@@ -76,7 +76,7 @@ def rows(board: Board, own: Sequence[str] = (), likely: Mapping[str, float] | No
         }
         for curve, strand, run in _shown(board, own)
     ]
-    return sorted(found, key=lambda row: not row["faded"])
+    return sorted(drawn, key=lambda row: not row["faded"])
 
 
 def _shown(board: Board, own: Sequence[str]) -> Iterator[tuple[Curve, str, ShownRun]]:
@@ -93,8 +93,8 @@ def _shown(board: Board, own: Sequence[str]) -> Iterator[tuple[Curve, str, Shown
 
 def _place(run: ShownRun, least: float) -> dict[str, Any]:
     """Where a run is on every axis it has a reading for, and on the two that rank."""
-    at = {axis.id: list(found) for axis in axes.COSTS if (found := axis.read(run.record))}
-    at |= {axis.id: list(found) for axis in axes.QUALITIES if (found := axis.read(run.record))}
+    at = {axis.id: list(reading) for axis in axes.COSTS if (reading := axis.read(run.record))}
+    at |= {axis.id: list(reading) for axis in axes.QUALITIES if (reading := axis.read(run.record))}
     at["flops"] = [value if value > 0 else least for value in at["flops"]]
     x, y = at["flops"], at["score"]
     return {"x": x[0], "left": x[1], "right": x[2], "y": y[0], "low": y[1], "high": y[2], "at": at}

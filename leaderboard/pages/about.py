@@ -41,7 +41,7 @@ def contents(site: Site) -> dict[str, Any]:
         "version": version("elue"),
         "profiles": shipped,
         "metrics": list(METRICS.values()),
-        "prices": [(name, MEANINGS[name], [getattr(each.costs, name) for each in shipped]) for name in COSTS],
+        "prices": [(name, MEANINGS[name], [getattr(profile.costs, name) for profile in shipped]) for name in COSTS],
         "table": table,
         "rules": sorted(rules.items(), key=lambda item: (item[0] in RULES, -len(item[1]), item[0])),
         "rule_titles": RULES,

@@ -57,9 +57,9 @@ def rows(site: Site) -> list[MethodRow]:
             if board.limit is None and digest not in seen:
                 seen.add(digest)
                 groups[digest].append(board)
-    found = [row for boards in groups.values() for row in _profile(site, boards)]
+    rows = [row for boards in groups.values() for row in _profile(site, boards)]
     size = {digest: sum(len(board.runs) for board in boards) for digest, boards in groups.items()}
-    return sorted(found, key=lambda row: (-size[row.profile.digest], row.profile.digest, *_order(row)))
+    return sorted(rows, key=lambda row: (-size[row.profile.digest], row.profile.digest, *_order(row)))
 
 
 def _order(row: MethodRow) -> tuple[Any, ...]:

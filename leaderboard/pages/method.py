@@ -121,8 +121,8 @@ def _card(method: MethodCard) -> list[tuple[str, str]]:
     for name, heading in CARD:
         value = manifest.get(name)
         several = value if isinstance(value, list | tuple) else [value]
-        said = [_phrase(each) if isinstance(each, dict) else each for each in several]
-        pairs += [(heading, ", ".join(knob_words(each) for each in said if each not in (None, "")))]
+        said = [_phrase(part) if isinstance(part, dict) else part for part in several]
+        pairs += [(heading, ", ".join(knob_words(part) for part in said if part not in (None, "")))]
     return [(heading, said) for heading, said in pairs if said]
 
 
@@ -141,19 +141,19 @@ def _options(method: MethodCard) -> list[tuple[str, list[str]]]:
         options = training_of(record).get("options")
         for name, value in flat(options) if isinstance(options, dict) else []:
             values[name].add(value)
-    return [(name, sorted(found)) for name, found in sorted(values.items())]
+    return [(name, sorted(taken)) for name, taken in sorted(values.items())]
 
 
 def _entries(site: Site, method: MethodCard) -> list[Entry]:
-    found = []
+    entries = []
     for task, board in site.boards:
         curves = [curve for curve in board.curves if curve.method == method.name]
         if not curves:
             continue
         runs = sorted((run for curve in curves for run in curve.runs), key=lambda run: (run.cost, run.key))
         own = {run.key: site.details[run.key] for run in runs if run.key in site.details}
-        found.append(Entry(task, board, curves, runs, _figure(site, board, [curve.id for curve in curves]), own))
-    return found
+        entries.append(Entry(task, board, curves, runs, _figure(site, board, [curve.id for curve in curves]), own))
+    return entries
 
 
 def _figure(site: Site, board: Board, own: Sequence[str]) -> dict[str, Any]:

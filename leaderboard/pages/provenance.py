@@ -42,8 +42,8 @@ def of(method: MethodCard) -> list[Source]:
     for record in method.records:
         told = record.model_dump(mode="json", include=set(_COMMON))
         groups[canonical([told[name] for name in _COMMON])].append(record)
-    found = [_source(key, group) for key, group in groups.items()]
-    return sorted(found, key=lambda s: (s.task.name, s.task.limit is not None, s.task.split, s.first, s.id))
+    sources = [_source(key, group) for key, group in groups.items()]
+    return sorted(sources, key=lambda s: (s.task.name, s.task.limit is not None, s.task.split, s.first, s.id))
 
 
 def _source(key: str, group: list[Record]) -> Source:

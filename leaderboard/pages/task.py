@@ -71,11 +71,11 @@ def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
                 parts[run.key] = samplefiles.parts_of(whole, text)
             yield whole
 
-    found = scoring.scored(board, passing())
+    ranked = scoring.scored(board, passing())
     for run in board.runs:
         if run.key in parts:
-            yield from samplefiles.run_files(run, parts.pop(run.key), found.replicates.get(run.key, ()))
-    site.scored[board.id] = scoring.Scored(board, found.scores, found.why)
+            yield from samplefiles.run_files(run, parts.pop(run.key), ranked.replicates.get(run.key, ()))
+    site.scored[board.id] = scoring.Scored(board, ranked.scores, ranked.why)
     if seen.ids:
         site.overviews[board.id] = seen.overviews()
         yield samplefiles.board_file(board, seen.ids, site.overviews[board.id])
@@ -89,7 +89,7 @@ def _task(site: Site, task: Task) -> Iterator[File]:
     yield f"data/{task.slug}.csv", downloads.csv_of([task])
     yield f"data/{task.slug}.json", downloads.json_of([task])
     if task.boards:
-        specs = {found["id"]: found["spec"] for found in figures.values()}
+        specs = {drawn["id"]: drawn["spec"] for drawn in figures.values()}
         yield samplefiles.data_file(f"charts/{task.slug}", specs)
     for board in task.boards:
         alone = drawing.standalone(str(figures[board.id]["svg"]))

@@ -35,7 +35,7 @@ def test_a_run_goes_out_and_comes_back(tmp_path: Path, run: Path) -> None:
     columns = json.loads(back.stdout)
     samples = traced().samples
     assert samples is not None
-    kept = {"id": samples.id, "value": samples.value, "path": samples.trace_of, "paths": samples.traces}
+    kept = {"id": samples.id, "value": samples.value, "trace_of": samples.trace_of, "traces": samples.traces}
     assert columns == json.loads(json.dumps(kept))
 
 

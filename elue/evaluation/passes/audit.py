@@ -205,7 +205,7 @@ def culprit(
     """
     missing = first.observed - first.priced
     innocent = {step[:2] for trace in matched for step in trace}
-    shared = set.intersection(*({step[:2] for step in each.trace} for each in mismatches))
+    shared = set.intersection(*({step[:2] for step in mismatch.trace} for mismatch in mismatches))
     own = [step for step in first.trace if step[:2] not in innocent]
     for step in own:
         unit, shape, times = step

@@ -55,7 +55,9 @@ def summarize(ratios: NDArray[np.float64], reference: str, machine: str) -> Late
     draws = np.random.default_rng(0).integers(len(ratios), size=(_RESAMPLES, len(ratios)))
     median, p95 = np.percentile(ratios, [50, 95])
     medians, p95s = np.percentile(ratios[draws], [50, 95], axis=1)
-    (median_low, median_high), (p95_low, p95_high) = (np.percentile(each, [2.5, 97.5]) for each in (medians, p95s))
+    (median_low, median_high), (p95_low, p95_high) = (
+        np.percentile(resampled, [2.5, 97.5]) for resampled in (medians, p95s)
+    )
     return Latency(
         reference=reference,
         samples=len(ratios),

@@ -7,9 +7,9 @@ from elue.tasks import kinds
 from elue.worker.failure import WorkerFailure
 
 
-def close(one: float, other: float) -> bool:
+def close(value: float, other: float) -> bool:
     """Whether two answers, as in a batch and alone, are the same but for float noise."""
-    return kinds.close(one, other, abs(one))
+    return kinds.close(value, other, abs(value))
 
 
 def checked(value: float, info: TaskInfo) -> float:

@@ -26,12 +26,14 @@ def write_skeleton(folder: Path) -> list[Path]:
         hint = "Choose a folder of another name, such as my-method."
         raise ElueError("bad_name", f"A file {module}.py would hide the package '{module}'.", hint)
     names = {"method.py": f"{module}.py", "test_method.py": f"test_{module}.py"}
-    targets = {each: folder / names.get(each, each) for each in FILES}
+    targets = {template: folder / names.get(template, template) for template in FILES}
     taken = [path for path in targets.values() if path.exists()]
     if taken:
         raise ElueError("file_exists", f"{taken[0]} exists already.", "Choose another folder; nothing was written.")
     source = resources.files("elue.methods.skeleton")
-    texts = {path: _renamed(source.joinpath(each).read_text("utf-8"), name, module) for each, path in targets.items()}
+    texts = {
+        path: _renamed(source.joinpath(template).read_text("utf-8"), name, module) for template, path in targets.items()
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():

@@ -95,7 +95,7 @@ class NothingRemoved(AgainstBase):
             before = manifests.parse(base.text(manifests.FILE)).retracted
         except manifests.Misfit:
             return
-        for gone in [each for each in before if each not in submission.manifest.retracted]:
+        for gone in [retraction for retraction in before if retraction not in submission.manifest.retracted]:
             path = submission.folder / manifests.FILE
             yield self.found(path, f"the retraction of '{gone.method}' is gone", "Put it back; retracted rows stay so")
 

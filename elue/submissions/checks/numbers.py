@@ -20,9 +20,9 @@ from elue.tasks.kinds import KINDS
 NEVER = f"A record is never edited. {RERUN}"
 
 
-def close(one: float, other: float) -> bool:
+def close(value: float, other: float) -> bool:
     """Whether two numbers are the same but for the order of summing."""
-    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    return math.isclose(value, other, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def labels_from(record: Record, samples: Samples) -> list[float]:
@@ -71,10 +71,10 @@ class ScoreRecomputes(EachRecord):
             yield f"its score can't be computed ({error.message.rstrip('.')})", NEVER
             return
         for name in ("value", "low", "high"):
-            said, found = getattr(score, name), getattr(measured, name)
-            if not math.isclose(said, found, abs_tol=1e-6):
+            said, computed = getattr(score, name), getattr(measured, name)
+            if not math.isclose(said, computed, abs_tol=1e-6):
                 what = {"value": "score", "low": "interval's lower end", "high": "interval's upper end"}[name]
-                yield f"its {what} is {said:.4f}, but from its samples {found:.4f}", NEVER
+                yield f"its {what} is {said:.4f}, but from its samples {computed:.4f}", NEVER
 
 
 class TotalsAreSums(EachRecord):
@@ -97,9 +97,9 @@ class TotalsAreSums(EachRecord):
         }
         if record.units:
             again["units, added up,"] = (math.fsum(record.units.values()), flops.mean)
-        for name, (said, found) in again.items():
-            if not close(said, found):
-                yield f"its {name} is {said:,.2f}, but from its samples {found:,.2f}", NEVER
+        for name, (said, computed) in again.items():
+            if not close(said, computed):
+                yield f"its {name} is {said:,.2f}, but from its samples {computed:,.2f}", NEVER
         if min(samples.flops) < 0 or any(m > f for m, f in zip(samples.matmul_flops, samples.flops, strict=True)):
             yield "a sample has fewer FLOPs than none, or than its multiply-adds", NEVER
         if max(samples.params_touched) > params.total:

@@ -34,7 +34,7 @@ def enter(program: str, view: View, disk: int, descriptor: int, hello: str) -> N
 def options(view: View, disk: int) -> list[str]:
     """What to tell bubblewrap to show the view and nothing else. Mounts come in order, the outer ones first."""
     given = ["--unshare-all", "--unshare-user", "--cap-drop", "ALL", "--die-with-parent", "--hostname", "worker"]
-    for path in sorted({*view.reads, *view.masks}, key=lambda each: (each.count("/"), each)):
+    for path in sorted({*view.reads, *view.masks}, key=lambda path: (path.count("/"), path)):
         if path == "/proc":
             given += ["--proc", "/proc"]
         elif path not in view.masks:

@@ -32,7 +32,7 @@ def checked(result: int, what: str) -> int:
 
 def syscall(number: int, *arguments: Any) -> int:
     """A system call by number. Integers are passed at full width. Raises OSError."""
-    wide = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+    wide = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
     call = libc().syscall
     call.restype = ctypes.c_long
     return checked(call(ctypes.c_long(number), *wide), f"syscall {number}")

@@ -58,7 +58,7 @@ def _build(view: View, disk: int) -> None:
     root = view.home
     _mount(None, "/", None, _REC | _PRIVATE)
     _mount("tmpfs", root, "tmpfs", _NOSUID | _NODEV, "size=1m,mode=755")
-    for path in sorted({*view.reads, *view.masks}, key=lambda each: (each.count("/"), each)):
+    for path in sorted({*view.reads, *view.masks}, key=lambda path: (path.count("/"), path)):
         if path in view.masks:
             _hide(path, root + path)
         elif not _shows(path, root):

@@ -131,7 +131,7 @@ def _leave(held: dict[str, Any], shown: View, limits: Limits, means: Sequence[st
         return
     program = bubblewrap.usable() if "bubblewrap" in means else None
     if program is not None:
-        rest = [each for each in means if each in ("landlock", "seccomp")]
+        rest = [name for name in means if name in ("landlock", "seccomp")]
         hello = {"limits": asdict(limits), "sees": list(shown.reads), "hides": list(shown.masks)}
         bubblewrap.enter(program, shown, limits.disk, descriptor, json.dumps({**hello, "means": ["inside", *rest]}))
     for name, go in (("files", lambda: namespaces.enter(shown, limits.disk)), ("network", namespaces.leave_network)):
@@ -167,7 +167,7 @@ def _look_out(shown: View, refuse: bool) -> None:
 
     def named(arguments: Sequence[Any], places: Sequence[int]) -> Iterator[str]:
         given = (arguments[place] for place in places if place < len(arguments))
-        return (path_of(decode(each)) for each in given if isinstance(each, str | bytes | os.PathLike))
+        return (path_of(decode(path)) for path in given if isinstance(path, str | bytes | os.PathLike))
 
     def hook(event: str, arguments: Sequence[Any]) -> None:
         if event in _OPENING:

@@ -80,12 +80,12 @@ def _elue() -> Iterator[str]:
 
 
 def _both(paths: Iterable[str]) -> tuple[str, ...]:
-    found: dict[str, None] = {}
+    forms: dict[str, None] = {}
     for path in paths:
         for form in (str(Path(path).absolute()), os.path.realpath(path)):
             if form != "/" and ".." not in form.split("/") and Path(form).exists():
-                found[form] = None
-    return tuple(found)
+                forms[form] = None
+    return tuple(forms)
 
 
 def _beneath(path: str, folders: Iterable[str]) -> bool:

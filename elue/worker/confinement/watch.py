@@ -27,10 +27,10 @@ def usage(pid: int) -> Usage:
     """CPU time of a process, of its descendants, and of those it has waited for; the largest peak among them."""
     ticks, peak = 0, None
     try:
-        for each in _family(pid):
-            fields = _stat(each)
+        for member in _family(pid):
+            fields = _stat(member)
             ticks += sum(int(field) for field in fields[11:15])
-            status = Path(f"/proc/{each}/status").read_text().splitlines()
+            status = Path(f"/proc/{member}/status").read_text().splitlines()
             high = next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM")), None)
             peak = max((value for value in (peak, high) if value is not None), default=None)
     except (OSError, IndexError):
@@ -42,7 +42,7 @@ def session(leader: int) -> Session | None:
     """Everything in the session of `leader`. None where the system does not show its processes."""
     tasks = memory = 0
     try:
-        names = [each.name for each in Path("/proc").iterdir() if each.name.isdigit()]
+        names = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     except OSError:
         return None
     for name in names:
@@ -70,12 +70,12 @@ def size(folder: str) -> int:
 
 def _family(pid: int) -> list[int]:
     """A process and its descendants, as far as the kernel lists children."""
-    found = [pid]
-    for each in found:
-        children = Path(f"/proc/{each}/task/{each}/children")
+    family = [pid]
+    for member in family:
+        children = Path(f"/proc/{member}/task/{member}/children")
         if children.exists():
-            found += [int(child) for child in children.read_text().split()]
-    return found
+            family += [int(child) for child in children.read_text().split()]
+    return family
 
 
 def _stat(pid: int) -> list[str]:

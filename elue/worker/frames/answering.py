@@ -163,4 +163,4 @@ def _swept(answer: Swept, samples: Sequence[Sample], points: int, ways: bool) ->
         return wrong
     if bool(answer.ways) != ways:
         return f"ways: {len(answer.ways)}, where {'at least one belongs' if ways else 'none was asked for'}"
-    return next((wrong for each in (*answer.points, *answer.ways) if (wrong := each.fault(len(samples)))), "")
+    return next((wrong for columns in (*answer.points, *answer.ways) if (wrong := columns.fault(len(samples)))), "")

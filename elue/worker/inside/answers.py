@@ -98,16 +98,16 @@ class TraceNumbers:
         """The number of a trace. Raises Invalid for one that is no sequence of steps."""
         raw = tuple(trace)
         try:
-            found = self._seen.get(raw)
+            number = self._seen.get(raw)
         except TypeError:
             raise Invalid("a step's shape is not a tuple of whole numbers") from None
-        if found is None:
+        if number is None:
             numbers = tuple(map(self._step, _merged(raw)))
-            found = self._traces.setdefault(numbers, len(self.traces))
-            if found == len(self.traces):
+            number = self._traces.setdefault(numbers, len(self.traces))
+            if number == len(self.traces):
                 self.traces.append(numbers)
-            self._seen[raw] = found
-        return found
+            self._seen[raw] = number
+        return number
 
     def news(self) -> News:
         """Steps and traces numbered since this was last asked."""
@@ -120,10 +120,10 @@ class TraceNumbers:
         return tuple(self.steps[step] for step in self.traces[number])
 
     def _step(self, step: Step) -> int:
-        found = self._steps.setdefault(step, len(self.steps))
-        if found == len(self.steps):
+        number = self._steps.setdefault(step, len(self.steps))
+        if number == len(self.steps):
             self.steps.append(step)
-        return found
+        return number
 
 
 def _merged(trace: Trace) -> list[Step]:

@@ -26,10 +26,10 @@ def load_method(target: str) -> Method:
     if parted:
         sys.meta_path.insert(0, _InFolder(where.partition(".")[0], root))
     module = _from_source(Path(where)) if where.endswith(".py") else importlib.import_module(where)
-    found = getattr(module, name, None)
-    if not (isinstance(found, type) and issubclass(found, Method)):
+    method = getattr(module, name, None)
+    if not (isinstance(method, type) and issubclass(method, Method)):
         raise ElueError("not_a_method", f"{name} in {where} is not a subclass of elue.protocol.Method.")
-    return found()
+    return method()
 
 
 class _InFolder(MetaPathFinder):

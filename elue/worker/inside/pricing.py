@@ -71,5 +71,5 @@ class Pricer:
 
     def _union(self, reads: frozenset[int]) -> int:
         if reads not in self._unions:
-            self._unions[reads] = count_elements([each for number in reads for each in self._reads[number]])
+            self._unions[reads] = count_elements([interval for number in reads for interval in self._reads[number]])
         return self._unions[reads]

@@ -33,7 +33,8 @@ _Entry = tuple[str, Any, str, Any, Any]
 
 def _modules() -> Iterator[ModuleType]:
     for name, module in list(sys.modules.items()):
-        if any(name == each or name.startswith(f"{each}.") for each in _SEALED) and isinstance(module, ModuleType):
+        is_ours = any(name == sealed or name.startswith(f"{sealed}.") for sealed in _SEALED)
+        if is_ours and isinstance(module, ModuleType):
             yield module
 
 

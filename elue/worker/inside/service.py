@@ -176,15 +176,15 @@ class Service:
         from elue.meter import Meter
         from elue.worker.inside.timing import in_packs
 
-        found, flops = [], []
+        answered, flops = [], []
         unknown: dict[str, int] = {}
         for model in (self.model, self.static):
             side = in_packs(model, self.profile.conditions)
             with Meter(profile=self.profile, modules=self.modules, track=False) as meter:
-                found.append(self._values(side(list(asked.samples)), len(asked.samples)))
+                answered.append(self._values(side(list(asked.samples)), len(asked.samples)))
             flops.append(meter.flops)
             unknown |= meter.unknown
-        return frames.Counted(_ids(asked.samples), found[0], flops[0], flops[1], unknown)
+        return frames.Counted(_ids(asked.samples), answered[0], flops[0], flops[1], unknown)
 
     def time_packs(self, asked: frames.TimePacks) -> frames.Timed:
         """The same, timed, without a Meter."""
@@ -192,8 +192,12 @@ class Service:
 
         inputs = list(asked.samples)
         mine, static = (in_packs(model, self.profile.conditions) for model in (self.model, self.static))
-        one, other, answered = in_turn(lambda: mine(inputs), lambda: static(inputs), 1, asked.model_first)
-        return frames.Timed(_ids(inputs), self._values(answered, len(inputs)), tuple(one), tuple(other))
+        model_seconds, static_seconds, answered = in_turn(
+            lambda: mine(inputs), lambda: static(inputs), 1, asked.model_first
+        )
+        return frames.Timed(
+            _ids(inputs), self._values(answered, len(inputs)), tuple(model_seconds), tuple(static_seconds)
+        )
 
     def latency(self, asked: frames.Latency) -> frames.Timed:
         """Seconds of a sample and of the reference encoder, in turn, without a Meter."""
@@ -229,7 +233,7 @@ class Service:
     def _swept(self, answered: Any, count: int, call: str) -> tuple[frames.Columns, ...]:
         """What each point answers so many samples."""
         points = answers.sequence(answered, len(self.points_set), call, "sequences for {} points")
-        return tuple(self._traced(one, count, call) for one in points)
+        return tuple(self._traced(answered, count, call) for answered in points)
 
     def _climbed(self, answered: Any, count: int, call: str) -> tuple[frames.Columns, ...]:
         """What each way out answers so many samples."""

@@ -51,15 +51,15 @@ def in_packs(model: Any, conditions: Conditions) -> Callable[[Sequence[Sample]],
 
 
 def in_turn(
-    one: Callable[[], Any], other: Callable[[], Any], rounds: int, one_first: bool
+    first: Callable[[], Any], second: Callable[[], Any], rounds: int, as_given: bool
 ) -> tuple[list[float], list[float], Any]:
-    """Seconds of both sides, `rounds` times in turn (A B A B, or B A B A), and what `one` answered last."""
+    """Seconds of both sides, in turn (A B A B, or B A B A unless `as_given`), and what the first answered last."""
     seconds: tuple[list[float], list[float]] = ([], [])
     answer = None
     for number in range(2 * rounds):
-        side = (number + (not one_first)) % 2
+        side = (number + (not as_given)) % 2
         start = _clock()
-        result = other() if side else one()
+        result = second() if side else first()
         seconds[side].append(_clock() - start)
         if not side:
             answer = result

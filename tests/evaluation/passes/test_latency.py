@@ -18,11 +18,11 @@ from tests.running import evaluate_plugin
 def test_sides_run_in_turn_and_the_first_alternates() -> None:
     seen: list[str] = []
     one, other = (lambda: seen.append("a") or "answer"), (lambda: seen.append("b"))
-    seconds, reference, answer = in_turn(one, other, 2, one_first=True)
+    seconds, reference, answer = in_turn(one, other, 2, as_given=True)
     assert (seen, answer, len(seconds), len(reference)) == (list("abab"), "answer", 2, 2)
     assert min(*seconds, *reference) > 0
     seen.clear()
-    in_turn(one, other, 2, one_first=False)
+    in_turn(one, other, 2, as_given=False)
     assert seen == list("baba")
 
 
