@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from elue.modeling.text import TextEncoder, pad_batch
-from elue.protocol import Example, Measure, TaskInfo
+from elue.protocol import Example, Measure, TaskInfo, TrainingJob
 
 
 def batched_outputs(
@@ -57,3 +57,16 @@ def answers(logits: Tensor, task: TaskInfo) -> list[float]:
     if task.kind == "classification":
         return logits.argmax(-1).tolist()
     return (task.low + (task.high - task.low) * logits.squeeze(-1).double()).tolist()
+
+
+def worth(module: nn.Module, job: TrainingJob, text: TextEncoder) -> float:
+    """What a module's answers to validation data are worth: the task's metric in percent, of several ways out the mean.
+
+    Less its "price", (samples,), if it returns one: what it pays for compute in its loss, so that a network that
+    learns to spare is not judged by answers alone. A price of 0.01 is one percent.
+    """
+    outputs = batched_outputs(module, job.validation, text)
+    logits = outputs["logits"]
+    ways = logits.unbind(1) if logits.dim() == 3 else [logits]
+    score = sum(quality(way, job.validation, job.task, job.measure) for way in ways) / len(ways)
+    return score - 100 * outputs["price"].mean().item() if "price" in outputs else score

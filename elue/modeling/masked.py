@@ -56,7 +56,8 @@ class MaskedNetwork(nn.Module):
         logits = self.head(hidden, masks[-1])
         kept = torch.stack(masks, 1).sum(-1) / mask.sum(-1, keepdim=True)
         if "labels" not in batch:
-            return {"logits": logits, "kept": kept}
+            price = self.sparsity * kept.sum(1) if self.stage == "soft" else torch.zeros_like(kept[:, 0])
+            return {"logits": logits, "kept": kept, "price": price}
         loss = task_loss(logits, batch["labels"], self.task)
         if self.stage == "soft":
             loss = loss + self.sparsity * kept.mean(0).sum()

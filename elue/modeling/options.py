@@ -30,7 +30,6 @@ class TrainingOptions:
         "learning_rate": 1e-3,
         "weight_decay": 0.01,
         "max_length": 256,
-        "mix_lengths": True,
     }
 
     epochs: float = option(3.0, "passes over the training data", 0.0)
@@ -39,7 +38,7 @@ class TrainingOptions:
     weight_decay: float = option(0.1, "weight decay of AdamW", 0.0)
     warmup: float = option(0.06, "share of the steps over which the learning rate rises", 0.0)
     max_length: int = option(512, "longest input in tokens, cut to the encoder's positions", 4)
-    mix_lengths: bool = option(False, "take batches of similar length in random order, not from long to short")
+    mix_lengths: bool = option(True, "take batches of similar length in random order, not from long to short")
     pooling: str = option("mean", "how tokens become one vector", choices=POOLINGS)
     tiny_hidden: int = option(64, "hidden size of the backbone 'tiny', a multiple of tiny_heads", 8)
     tiny_layers: int = option(4, "layers of the backbone 'tiny'", 1)

@@ -127,22 +127,25 @@ class ReaderNetwork(nn.Module):
         self.threshold = TRAINED
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Logits, the share of tokens read (batch,) and, given labels, the loss: the task's and what reading costs."""
-        state, read, cost = self.learnable(self.words(batch["ids"]), batch["mask"])
-        outputs = {"logits": self.head(self.final(state)), "read": read / batch["mask"].sum(1)}
+        """Logits, of each text the share of its tokens read and its price, (batch,), and, given labels, the loss.
+
+        That is the task's and the mean price.
+        """
+        state, read, price = self.learnable(self.words(batch["ids"]), batch["mask"])
+        outputs = {"logits": self.head(self.final(state)), "read": read / batch["mask"].sum(1), "price": price}
         if "labels" in batch:
-            outputs["loss"] = task_loss(outputs["logits"], batch["labels"], self.task) + cost
+            outputs["loss"] = task_loss(outputs["logits"], batch["labels"], self.task) + price.mean()
         return outputs
 
     def learnable(self, inputs: Tensor, mask: Tensor) -> tuple[State, Tensor, Tensor]:
         """Go through padded texts (batch, tokens, width), whose mask is (batch, tokens), in a way to learn from.
 
-        The final state, how many tokens were read (batch,), and what reading costs in the loss, a scalar.
+        The final state, how many tokens were read, and the price of that, whose mean is added to the loss: (batch,).
         """
         state = self.start(len(inputs))
         for token, real in tokens(inputs, mask):
             state = gated(real, self.cell(token, *state), state)
-        return state, mask.sum(1), inputs.new_zeros(())
+        return state, mask.sum(1), inputs.new_zeros(len(inputs))
 
     def answers(self, final: Tensor) -> Tensor:
         """Class probabilities, or the number in the task's range, (batch, outputs), of final outputs (batch, size)."""

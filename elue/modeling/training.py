@@ -10,7 +10,8 @@ A method's training reads:
     save(job, self, module, options, encoder.config, text, origin, points=[...], validation={...})
 
 `module(batch)` takes a dict of tensors, `ids`, `segments`, `mask` (batch, tokens) and in training `labels`
-(batch,), and returns {"logits": ...} and, given labels, {"loss": scalar}. Finished phases and the checkpoints
+(batch,), and returns {"logits": ...} and, given labels, {"loss": scalar}; what else it returns without labels, such as
+the "price" that `elue.modeling.inference.worth` knows, is a tensor (batch, ...). Finished phases and the checkpoints
 of a running one lie in `job.out/checkpoints/<phase>`; `save` removes them.
 """
 
@@ -19,8 +20,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,14 @@ import torch
 from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from transformers import ProgressCallback, Trainer, TrainingArguments
-from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers import ProgressCallback, TrainingArguments
 
 from elue.errors import ElueError
 from elue.modeling.heads import unit_label
+from elue.modeling.inference import worth
 from elue.modeling.options import TrainingOptions
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
+from elue.modeling.trainer import WORTH, Between, KitTrainer, Progress
 from elue.protocol import TrainingJob
 
 CHECKPOINTS = "checkpoints"
@@ -63,7 +65,8 @@ def fit(
     position; `rates` maps patterns (searched in parameter
     names) to learning rates of their own; `columns` adds one number an example to the batch, (batch,).
     Parameters that don't require gradients stay as they are. On the CPU the seed decides everything, resumed
-    or not.
+    or not. Of several epochs the one that is worth most on validation data is kept, the earliest of equals; where there
+    are none of these, the last, and that is said on the terminal.
     Raises ElueError if checkpoints of another job are in the way, or the device is missing.
     """
     folder = job.out / CHECKPOINTS / phase
@@ -73,20 +76,26 @@ def fit(
         module.eval()
         return
     rows = _rows(job, text, columns or {}, range(len(job.train)) if subset is None else subset)
-    arguments = _arguments(job, options, folder, len(rows))
-    arguments.num_train_epochs = options.epochs if epochs is None else epochs
+    passes = options.epochs if epochs is None else epochs
+    arguments = _arguments(job, options, folder, judged=passes > 1 and bool(job.validation))
+    arguments.num_train_epochs = passes
     arguments.learning_rate = options.learning_rate if learning_rate is None else learning_rate
     arguments.seed = job.seed if seed is None else seed
-    trainer = _Trainer(
+    if passes > 1 and not job.validation:
+        print(f"{phase}: no validation data tell which epoch is best, so the last is kept", file=sys.stderr)
+    trainer = KitTrainer(
         model=module,
         args=arguments,
         train_dataset=rows,
+        eval_dataset=job.validation,
         data_collator=lambda batch: _collate(batch, text.pad),
     )
     trainer.rates = dict(rates or {})
     trainer.mixed = options.mix_lengths
+    trainer.worth = lambda network: worth(network, job, text)
     trainer.remove_callback(ProgressCallback)
-    trainer.add_callback(_Progress(phase))
+    trainer.add_callback(Progress(phase))
+    trainer.add_callback(Between(STEPS_BETWEEN_CHECKPOINTS, -(-len(rows) // options.batch_size)))
     trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
     module.eval()
     save_model(module, str(folder / "unfinished.safetensors"))
@@ -113,11 +122,16 @@ def recall(job: TrainingJob, options: TrainingOptions, name: str, compute: Calla
 
 
 def job_digest(job: TrainingJob, options: TrainingOptions) -> str:
-    """sha256 of all that decides a training's outcome: task, data, backbone, seed, device, options."""
+    """sha256 of all that decides a training's outcome: task, data, metric, backbone, seed, device, options.
+
+    A metric is told from another by what it gives for the validation labels in reverse.
+    """
     digest = hashlib.sha256()
-    settings = [job.task.name, job.backbone, job.seed, job.device, dataclasses.asdict(options)]
+    labels = [example.label for example in job.validation]
+    judged = job.measure(labels, labels[::-1]) if job.measure and len(labels) > 1 else None
+    settings = [job.task.name, job.backbone, job.seed, job.device, dataclasses.asdict(options), judged]
     digest.update(json.dumps(settings, sort_keys=True).encode())
-    for example in job.train:
+    for example in (*job.train, *job.validation):
         row = [example.sample.text, example.sample.pair, example.label]
         digest.update(json.dumps(row).encode())
     return digest.hexdigest()
@@ -161,7 +175,7 @@ def _collate(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, Tensor]:
     return {**pad_batch(encoded, pad), **numbers}
 
 
-def _arguments(job: TrainingJob, options: TrainingOptions, folder: Path, examples: int) -> TrainingArguments:
+def _arguments(job: TrainingJob, options: TrainingOptions, folder: Path, judged: bool) -> TrainingArguments:
     cuda = job.device == "cuda"
     if cuda and not torch.cuda.is_available():
         raise ElueError("no_cuda", "Device 'cuda' was asked for, but torch finds none.", "Use --device cpu.")
@@ -171,9 +185,12 @@ def _arguments(job: TrainingJob, options: TrainingOptions, folder: Path, example
         weight_decay=options.weight_decay,
         warmup_steps=options.warmup,
         train_sampling_strategy="group_by_length",
-        save_strategy="steps",
-        save_steps=min(STEPS_BETWEEN_CHECKPOINTS, -(-examples // options.batch_size)),
-        save_total_limit=1,
+        save_strategy="epoch",
+        save_total_limit=2,
+        eval_strategy="epoch" if judged else "no",
+        load_best_model_at_end=judged,
+        metric_for_best_model=WORTH if judged else None,
+        greater_is_better=True if judged else None,
         logging_strategy="steps",
         logging_steps=10,
         remove_unused_columns=False,
@@ -182,74 +199,6 @@ def _arguments(job: TrainingJob, options: TrainingOptions, folder: Path, example
         use_cpu=not cuda,
         report_to="none",
     )
-
-
-class _SeededSampler(LengthGroupedSampler):
-    """Length-grouped order that depends on seed and epoch alone: a resumed epoch is the same epoch."""
-
-    def __init__(self, batch_size: int, lengths: list[int], seed: int, mixed: bool) -> None:
-        super().__init__(batch_size, lengths=lengths, generator=torch.Generator())
-        self.seed, self.epoch, self.mixed = seed, 0, mixed
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __iter__(self) -> Any:
-        self.generator.manual_seed(self.seed + 1_000_003 * self.epoch)
-        indices = list(super().__iter__())
-        if self.mixed:
-            batches = [indices[start : start + self.batch_size] for start in range(0, len(indices), self.batch_size)]
-            order = torch.randperm(len(batches), generator=self.generator).tolist()
-            indices = [index for number in order for index in batches[number]]
-        return iter(indices)
-
-
-class _Trainer(Trainer):
-    rates: Mapping[str, float]
-    mixed: bool
-
-    def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any) -> Any:
-        outputs = model(inputs)
-        return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> _SeededSampler:
-        lengths = [len(row["encoded"].ids) for row in self.train_dataset.rows]
-        return _SeededSampler(self.args.train_batch_size, lengths, self.args.seed, self.mixed)
-
-    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        decayed = set(self.get_decay_parameter_names(self.model))
-        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-        for name, parameter in self.model.named_parameters():
-            if parameter.requires_grad:
-                own = [rate for pattern, rate in self.rates.items() if re.search(pattern, name)]
-                rate = own[0] if own else self.args.learning_rate
-                groups.setdefault((rate, name in decayed), []).append(parameter)
-        kind, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-        self.optimizer = kind(
-            [
-                {"params": parameters, "lr": rate, "weight_decay": self.args.weight_decay if decays else 0.0}
-                for (rate, decays), parameters in groups.items()
-            ],
-            **settings,
-        )
-        return self.optimizer
-
-
-class _Progress(ProgressCallback):
-    """One bar a phase, with the running loss beside it."""
-
-    def __init__(self, phase: str) -> None:
-        super().__init__()
-        self.phase = phase
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        super().on_train_begin(args, state, control, **kwargs)
-        if self.training_bar is not None:
-            self.training_bar.set_description(self.phase)
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        if self.training_bar is not None and logs and "loss" in logs:
-            self.training_bar.set_postfix(loss=f"{float(logs['loss']):.3f}", refresh=False)
 
 
 def _last_checkpoint(folder: Path) -> str | None:

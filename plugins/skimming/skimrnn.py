@@ -71,7 +71,7 @@ class SkimRnnNetwork(ReaderNetwork):
             price = price - scores.log_softmax(-1)[:, 1] * real
         if self.training:
             self.drawn += 1
-        return state, read, self.options.skim_weight * (price / mask.sum(1)).mean()
+        return state, read, self.options.skim_weight * price / mask.sum(1)
 
     def units(self) -> dict[str, Unit]:
         """Cell and head, "skim": the small cell, and "policy": the logit of p_skim."""

@@ -62,7 +62,7 @@ class SkipRnnNetwork(ReaderNetwork):
             updates = updates + u
             increment = u * self.increment(state[-1]) + (1 - u) * increment
             p = u * increment + (1 - u) * (p + torch.minimum(increment, 1 - p))
-        return state, updates, self.cost * updates.mean()
+        return state, updates, self.cost * updates
 
     def wait(self, memory: Tensor) -> Tensor:
         """For memories of the cell (batch, size) how many tokens on p reaches the threshold, not rounded up."""

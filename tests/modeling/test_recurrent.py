@@ -30,11 +30,11 @@ def test_training_as_it_stands_reads_every_token_for_nothing(cell: str, whole: t
 
 
 class Dear(ReaderNetwork):
-    """Takes in nothing but the first token, at a price of a quarter."""
+    """Takes in nothing but the first token, at a price of so many eighths as its text's place in the batch."""
 
     def learnable(self, inputs: Tensor, mask: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
         state = self.cell(inputs[:, 0], *self.start(len(inputs)))
-        return state, mask[:, 0].float(), torch.tensor(0.25)
+        return state, mask[:, 0].float(), torch.arange(1.0, len(inputs) + 1) / 8
 
 
 def test_what_reading_costs_is_added_to_the_loss_and_not_to_answers() -> None:
@@ -46,6 +46,7 @@ def test_what_reading_costs_is_added_to_the_loss_and_not_to_answers() -> None:
     expected = task_loss(outputs["logits"], batch["labels"], small.SCORE) + 0.25
     torch.testing.assert_close(outputs["loss"], expected)
     torch.testing.assert_close(outputs["read"], 1 / torch.tensor([9.0, 4.0, 7.0]))
+    assert outputs["price"].tolist() == [0.125, 0.25, 0.375]
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from torch import Tensor, nn
 from elue.errors import ElueError
 from elue.modeling import training
 from elue.modeling.backbone import load_backbone
+from elue.modeling.encoder import Encoder
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.inference import batched_logits, quality
 from elue.modeling.options import TrainingOptions, parse_options
 from elue.modeling.training import fit, recall
 from elue.protocol import TrainingJob
+from elue.tasks import metrics
 from tests import small
 
 State = dict[str, Tensor]
@@ -35,7 +38,8 @@ class Watched(EncoderWithHead):
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         if self.training and len(self.seen) == self.fail_at:
             raise KeyboardInterrupt
-        self.seen.append(batch)
+        if self.training:
+            self.seen.append(batch)
         return super().forward(batch)
 
 
@@ -71,15 +75,17 @@ def test_a_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path):
     assert not same(first, trained(small.job(tmp_path / "c", tiny_dropout="0.1"), seed=1))
 
 
-@pytest.mark.parametrize("every", [4, 500], ids=["mid-epoch", "epoch end"])
-def test_an_interrupted_phase_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int):
+@pytest.mark.parametrize(("every", "left"), [(4, 4), (500, 6)], ids=["mid-epoch", "epoch end"])
+def test_an_interrupted_phase_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int, left: int
+):
     monkeypatch.setattr(training, "STEPS_BETWEEN_CHECKPOINTS", every)
     expected = trained(small.job(tmp_path / "whole", tiny_dropout="0.1"))
     job = small.job(tmp_path / "cut", tiny_dropout="0.1")
     with pytest.raises(KeyboardInterrupt):
-        trained(job, fail_at=7)
+        trained(job, fail_at=11)
     resumed = trained(job)
-    assert len(resumed.seen) == 12 - (4 if every == 4 else 6)
+    assert len(resumed.seen) == left
     assert same(resumed, expected)
 
 
@@ -101,12 +107,22 @@ def test_a_finished_phase_is_not_trained_again_and_leaves_no_trainer_checkpoints
     assert [path.name for path in (tmp_path / "checkpoints" / "soft").iterdir()] == ["finished.safetensors"]
 
 
-@pytest.mark.parametrize("change", [{"epochs": "3"}, {"seed": 1}, {"train": 95}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"epochs": "3"}, {"seed": 1}, {"train": 95}, {"validation": 39}, {"measure": "macro_f1"}], ids=str
+)
 def test_checkpoints_of_another_job_are_refused(tmp_path: Path, change: dict[str, Any]):
-    trained(small.job(tmp_path))
-    seed = change.pop("seed", 0)
+    judged = replace(small.job(tmp_path), measure=partial(metrics.score, "accuracy"))
+    trained(judged)
+    other = small.job(tmp_path, **{name: value for name, value in change.items() if name in ("epochs", "train")})
     with pytest.raises(ElueError) as caught:
-        trained(replace(small.job(tmp_path, **change), seed=seed))
+        trained(
+            replace(
+                other,
+                seed=change.get("seed", 0),
+                validation=other.validation[: change.get("validation")],
+                measure=partial(metrics.score, change.get("measure", "accuracy")),
+            )
+        )
     assert caught.value.code == "other_job"
 
 
@@ -138,7 +154,7 @@ def test_batches_hold_texts_of_similar_length(tmp_path: Path):
 
 @pytest.mark.parametrize("mixed", [False, True])
 def test_batches_go_from_long_to_short_unless_mixed(tmp_path: Path, mixed: bool):
-    network = trained(small.job(tmp_path, train=320, epochs="1", mix_lengths=mixed))
+    network = trained(small.job(tmp_path, train=320, epochs="1", **({} if mixed else {"mix_lengths": False})))
     longest = [batch["mask"].shape[1] for batch in network.seen]
     rises = sum(later > earlier for earlier, later in pairwise(longest))
     assert rises > 5 if mixed else rises < 4
@@ -156,3 +172,23 @@ def test_a_missing_gpu_is_one_clear_error(tmp_path: Path):
     with pytest.raises(ElueError, match="cuda") as caught:
         trained(replace(small.job(tmp_path), device="cuda"))
     assert caught.value.code == "no_cuda"
+
+
+def test_checkpoints_of_layers_that_share_weights_go_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def network(job: TrainingJob) -> tuple[Watched, TrainingOptions, Any]:
+        options = parse_options(TrainingOptions, job)
+        encoder, text, _ = load_backbone(job, options)
+        shared = Encoder(replace(encoder.config, weights_of=(0, 0, 0)))
+        return Watched(shared, job.task), options, text
+
+    monkeypatch.setattr("tests.modeling.test_training.start", network)
+    expected = trained(small.job(tmp_path / "whole"))
+    job = small.job(tmp_path / "cut")
+    with pytest.raises(KeyboardInterrupt):
+        trained(job, fail_at=7)
+    resumed = trained(job)
+    assert len(resumed.seen) == 6
+    assert same(resumed, expected)
+    assert resumed.encoder.layers[0] is resumed.encoder.layers[2]

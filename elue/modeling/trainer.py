@@ -1,0 +1,132 @@
+"""The kit's trainer: transformers' own, with the kit's batches, rates, evaluation and checkpoints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_model
+from torch import Tensor, nn
+from transformers import ProgressCallback, Trainer, TrainerCallback, TrainerControl
+from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.utils import SAFE_WEIGHTS_NAME
+
+WORTH = "eval_worth"
+"""What an evaluation is called in the trainer's logs: the best model is the one where it is highest."""
+
+
+class SeededSampler(LengthGroupedSampler):
+    """Length-grouped order that depends on seed and epoch alone: a resumed epoch is the same epoch."""
+
+    def __init__(self, batch_size: int, lengths: list[int], seed: int, mixed: bool) -> None:
+        super().__init__(batch_size, lengths=lengths, generator=torch.Generator())
+        self.seed, self.epoch, self.mixed = seed, 0, mixed
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Any:
+        self.generator.manual_seed(self.seed + 1_000_003 * self.epoch)
+        indices = list(super().__iter__())
+        if self.mixed:
+            batches = [indices[start : start + self.batch_size] for start in range(0, len(indices), self.batch_size)]
+            order = torch.randperm(len(batches), generator=self.generator).tolist()
+            indices = [index for number in order for index in batches[number]]
+        return iter(indices)
+
+
+class KitTrainer(Trainer):
+    """Batches of similar length, rates by parameter, and `worth` for an evaluation.
+
+    Evaluation is our own, because the trainer's asks for one tensor of predictions and hands over no module: what a
+    network is worth may rest on several ways out and on a price. Which evaluation was best, and to keep its weights, is
+    the trainer's.
+    """
+
+    rates: Mapping[str, float]
+    mixed: bool
+    worth: Callable[[nn.Module], float]
+    control: TrainerControl
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any) -> Any:
+        outputs = model(inputs)
+        return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> SeededSampler:
+        lengths = [len(row["encoded"].ids) for row in self.train_dataset.rows]
+        return SeededSampler(self.args.train_batch_size, lengths, self.args.seed, self.mixed)
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        metrics = {WORTH: self.worth(self.model)}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
+        """Write the weights of a checkpoint; those that layers share are written once, which the trainer refuses to."""
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_model(self.model, str(folder / SAFE_WEIGHTS_NAME))
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Nothing is amiss where a checkpoint holds weights that layers share once."""
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        decayed = set(self.get_decay_parameter_names(self.model))
+        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                own = [rate for pattern, rate in self.rates.items() if re.search(pattern, name)]
+                rate = own[0] if own else self.args.learning_rate
+                groups.setdefault((rate, name in decayed), []).append(parameter)
+        kind, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+        self.optimizer = kind(
+            [
+                {"params": parameters, "lr": rate, "weight_decay": self.args.weight_decay if decays else 0.0}
+                for (rate, decays), parameters in groups.items()
+            ],
+            **settings,
+        )
+        return self.optimizer
+
+
+class Progress(ProgressCallback):
+    """One bar a phase, with the running loss beside it."""
+
+    def __init__(self, phase: str) -> None:
+        super().__init__()
+        self.phase = phase
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        super().on_train_begin(args, state, control, **kwargs)
+        if self.training_bar is not None:
+            self.training_bar.set_description(self.phase)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if self.training_bar is not None and logs and "loss" in logs:
+            self.training_bar.set_postfix(loss=f"{float(logs['loss']):.3f}", refresh=False)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
+        if self.training_bar is not None:
+            self.training_bar.write(f"{self.phase}, epoch {state.epoch:g}: {metrics[WORTH]:.2f} on validation data")
+
+
+class Between(TrainerCallback):
+    """Checkpoints inside an epoch, every so many steps. The epoch's own comes with its evaluation, never before."""
+
+    def __init__(self, every: int, steps: int) -> None:
+        self.every, self.steps = every, steps
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """The best checkpoint lies where the others do, also where the folder was moved since."""
+        if state.best_global_step:
+            state.best_model_checkpoint = str(Path(args.output_dir) / f"checkpoint-{state.best_global_step}")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Save unless the epoch ends here."""
+        step = state.global_step
+        if step % self.every == 0 and step % self.steps and step < state.max_steps:
+            control.should_save = True
