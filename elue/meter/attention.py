@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument, sequence_lengths
 from elue.meter.profile import Costs
@@ -24,19 +29,51 @@ def attend(
 def scaled_dot_product_attention(
     mask: int, rate: int, causal: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any
 ) -> tuple[int, int]:
-    """query (..., heads, L, E), key (..., S, E), value (..., S, V); grouped keys and values repeat for free.
+    """query (..., heads, L, E), key (..., S, E), value (..., S, V), any broadcast; grouped heads repeat for free.
 
+    As `attend`, and each step on the shape it has in the plain formula: scores on that of query and key, what follows
+    with the mask too, the second product on that of the result. A scale of 1 costs nothing.
     `mask`, `rate` and `causal` are the positions of attention mask, dropout rate and the causal flag (-1: none).
     """
-    query, key, value = args[:3]
-    given = kwargs.get("attn_mask") is not None or (len(args) > mask >= 0 and args[mask] is not None)
-    masked = given or bool(argument(args, kwargs, causal, "is_causal", False))
+    query, key, value = (argument(args, kwargs, place, name) for place, name in enumerate(("query", "key", "value")))
+    given = kwargs.get("attn_mask", kwargs.get("attn_bias"))
+    if given is None and len(args) > mask >= 0:
+        given = args[mask]
+    masked = given is not None or bool(argument(args, kwargs, causal, "is_causal", False))
     dropped = argument(args, kwargs, rate, "dropout_p", 0.0) > 0
+    scaled = kwargs.get("scale") != 1
     if query.is_nested:
         scores = sum(q.size(0) * q.size(1) * k.size(1) for q, k in zip(query.unbind(), key.unbind(), strict=True))
-        return attend(costs, scores, query.unbind()[0].size(-1), value.unbind()[0].size(-1), masked, dropped)
-    scores = query.numel() // max(query.size(-1), 1) * key.size(-2)
-    return attend(costs, scores, query.size(-1), value.size(-1), masked, dropped)
+        products, rest = attend(costs, scores, query.unbind()[0].size(-1), value.unbind()[0].size(-1), masked, dropped)
+        return products, rest - (0 if scaled else costs.pointwise * scores)
+    scores = _scores(query, key)
+    softened = scores if given is None else _broadcast(scores, given)
+    weighted = _size(_result(result).shape[:-1]) * key.size(-2)
+    products = _size(scores) * query.size(-1) + weighted * value.size(-1)
+    rest = costs.pointwise * (scaled * _size(scores) + (masked + dropped) * _size(softened))
+    return costs.multiply_add * products, rest + costs.softmax * _size(softened)
+
+
+def _result(result: Any) -> Tensor:
+    tensor: Tensor = result[0] if isinstance(result, (tuple, list)) else result
+    return tensor
+
+
+def _scores(query: Tensor, key: Tensor) -> Sequence[int]:
+    """Shape of Q K^T; grouped heads of the keys are those of the queries."""
+    shape, other = tuple(query.shape[:-2]), tuple(key.shape[:-2])
+    if shape != other:
+        if shape and other and 1 < other[-1] < shape[-1]:
+            other = (*other[:-1], shape[-1])
+        shape = tuple(torch.broadcast_shapes(shape, other))
+    return (*shape, query.size(-2), key.size(-2))
+
+
+def _broadcast(shape: Sequence[int], other: Tensor) -> Sequence[int]:
+    return torch.broadcast_shapes(shape, other.shape)
+
+
+_size = math.prod
 
 
 def multi_head_attention(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Pointwise operators and reductions. A complex element counts as its two parts."""
+"""Pointwise operators and the losses made of them. A complex element counts as its two parts."""
 
 from __future__ import annotations
 
@@ -20,20 +20,14 @@ def multiply_add_pointwise(costs: Costs, args: Args, kwargs: Kwargs, result: Any
     return 0, 2 * costs.pointwise * elements(result)
 
 
+def three_pointwise(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Two products and their difference an output element: the cross product."""
+    return 0, 3 * costs.pointwise * elements(result)
+
+
 def operand_pointwise(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """One an input element, of operators that compare tensors whole (`equal`)."""
     return 0, costs.pointwise * max(elements(operand) for operand in args if isinstance(operand, Tensor))
-
-
-def reduction(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """One an input element."""
-    return 0, costs.reduction * elements(args[0])
-
-
-def compared(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """Two tensors compared element by element and that reduced: dist, allclose."""
-    size = max(elements(args[0]), elements(args[1]))
-    return 0, (costs.pointwise + costs.reduction) * size
 
 
 def loss(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -49,35 +43,6 @@ def likelihood(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[i
     weighted = argument(args, kwargs, 2, "weight") is not None
     reduced = argument(args, kwargs, 3, "reduction", 1) != 0
     return 0, costs.pointwise * size * (1 + weighted) + costs.reduction * size * reduced
-
-
-def scatter_reduction(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """(self, dim, index, source or value): one an element of the index; a mean divides each element of the result."""
-    averaged = argument(args, kwargs, 4, "reduce") == "mean"
-    parts = 2 if result.is_complex() else 1
-    index = argument(args, kwargs, 2, "index")
-    return 0, costs.reduction * parts * index.numel() + costs.pointwise * elements(result) * averaged
-
-
-def index_reduction(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """(self, dim, index, source): one an element of the source, one more to scale it; a mean divides the result."""
-    size = elements(argument(args, kwargs, 3, "source"))
-    scaled = kwargs.get("alpha", 1) != 1
-    averaged = argument(args, kwargs, 4, "reduce") == "mean"
-    return 0, (costs.reduction + costs.pointwise * scaled) * size + costs.pointwise * elements(result) * averaged
-
-
-def index_put(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """Nothing to overwrite; one an addressed element to accumulate."""
-    if not argument(args, kwargs, 3, "accumulate", False):
-        return 0, 0
-    return 0, costs.reduction * args[0][tuple(slice(None) if i is None else i for i in args[1])].numel()
-
-
-def put(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """As `index_put`: (self, index, source, accumulate)."""
-    accumulated = argument(args, kwargs, 3, "accumulate", False)
-    return 0, costs.reduction * args[1].numel() if accumulated else 0
 
 
 def embedding_bag(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -97,15 +62,10 @@ def dropout(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int,
 FORMULAS: dict[str, Formula] = {
     "pointwise": pointwise,
     "multiply_add_pointwise": multiply_add_pointwise,
+    "three_pointwise": three_pointwise,
     "operand_pointwise": operand_pointwise,
-    "reduction": reduction,
-    "compared": compared,
     "loss": loss,
     "likelihood": likelihood,
-    "scatter_reduction": scatter_reduction,
-    "index_reduction": index_reduction,
-    "index_put": index_put,
-    "put": put,
     "embedding_bag": embedding_bag,
     "dropout": dropout,
 }

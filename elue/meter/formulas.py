@@ -10,10 +10,13 @@ from elue.meter import (
     elementwise,
     losses,
     matmul,
+    movement,
     normalization,
     numeric,
     optimisers,
     recurrent,
+    reductions,
+    sampling,
 )
 from elue.meter.arguments import Formula
 
@@ -21,6 +24,9 @@ FORMULAS: dict[str, Formula] = {
     **matmul.FORMULAS,
     **convolution.FORMULAS,
     **elementwise.FORMULAS,
+    **reductions.FORMULAS,
+    **movement.FORMULAS,
+    **sampling.FORMULAS,
     **normalization.FORMULAS,
     **attention.FORMULAS,
     **recurrent.FORMULAS,

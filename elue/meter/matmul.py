@@ -55,9 +55,17 @@ def vecdot(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, 
 
 
 def bilinear(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """x W_o y for every output o, with W (out, i, j): x W_o first (i j multiply-adds), then by y (j)."""
+    """x W_o y for every output o, with W (out, i, j): one side by W_o (i j multiply-adds), then by the other (i or j).
+
+    The shorter way counts.
+    """
     _, i, j = args[2].shape
-    return _real(costs, result) * result.numel() * (i * j + j), 0
+    return _real(costs, result) * result.numel() * (i * j + min(i, j)), 0
+
+
+def addmm_activation(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """As `addmm`, and one an output element."""
+    return _product(costs, args[1], args[2], result), costs.pointwise * result.numel()
 
 
 def sampled_addmm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -122,6 +130,7 @@ FORMULAS: dict[str, Formula] = {
     "addr": addr,
     "vecdot": vecdot,
     "bilinear": bilinear,
+    "addmm_activation": addmm_activation,
     "sampled_addmm": sampled_addmm,
     "grouped_mm": grouped_mm,
     "packed_embedding_bag": packed_embedding_bag,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from elue.meter.arguments import Args, Formula, Kwargs, elements
+from elue.meter.arguments import Args, Formula, Kwargs, argument, elements
 from elue.meter.profile import Costs
 
 
@@ -19,32 +19,62 @@ def masked_softmax(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tup
 
 
 def layer_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """Mean, difference, square, its mean, quotient, scale, shift; group and instance norm alike."""
-    return 0, costs.layer_norm * elements(args[0])
+    """Mean, difference, square, its mean, quotient, scale, shift: (input, shape, weight, bias).
+
+    Without weight one less, without bias one less.
+    """
+    missing = (argument(args, kwargs, 2, "weight") is None) + (argument(args, kwargs, 3, "bias") is None)
+    return 0, max(costs.layer_norm - costs.pointwise * missing, 0) * elements(args[0])
+
+
+def group_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """As a layer norm, but two less: its quotient, scale and shift are one product and one sum, found for a channel."""
+    return 0, max(costs.layer_norm - 2 * costs.pointwise, 0) * elements(args[0])
+
+
+def instance_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """As a group norm, or with stored statistics as a batch norm."""
+    own = argument(args, kwargs, 5, "use_input_stats", True)
+    return group_norm(costs, args, kwargs, result) if own else stored_norm(costs, args, kwargs, result)
 
 
 def rms_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """Square, mean, root, quotient, scale."""
-    return 0, costs.rms_norm * elements(args[0])
+    """Square, mean, quotient, scale: (input, shape, weight); one less without weight. A row's root is not counted."""
+    missing = argument(args, kwargs, 2, "weight") is None
+    return 0, max(costs.rms_norm - costs.pointwise * missing, 0) * elements(args[0])
 
 
 def batch_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """Difference, quotient, scale, shift with stored statistics; with those of the batch, as a layer norm."""
-    trains = any(value is True for value in args[3:6])
-    return 0, (costs.layer_norm if trains else costs.batch_norm) * elements(args[0])
+    """With stored statistics or those of the batch: (input, weight, bias, mean, variance, training), or less of it."""
+    training = kwargs.get("training", any(value is True for value in args[3:6]))
+    return (batch_statistics_norm if training else stored_norm)(costs, args, kwargs, result)
+
+
+def stored_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Scale and shift, which hold the stored statistics of a channel, its weight and its bias."""
+    return 0, costs.batch_norm * elements(args[0])
+
+
+def batch_statistics_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Mean and variance (a square and two sums), then as with stored statistics."""
+    return 0, (costs.pointwise + 2 * costs.reduction + costs.batch_norm) * elements(args[0])
 
 
 def weight_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """v (g / |v|): the norms (one an element), a quotient a norm, and a product an element."""
+    """v (g / |v|): the norms (two an element and a root), a quotient a norm, and a product an element."""
     v, g = args[:2]
-    return 0, costs.reduction * v.numel() + costs.pointwise * (g.numel() + v.numel())
+    return 0, (costs.reduction + 2 * costs.pointwise) * v.numel() + 2 * costs.pointwise * g.numel()
 
 
 FORMULAS: dict[str, Formula] = {
     "softmax": softmax,
     "masked_softmax": masked_softmax,
     "layer_norm": layer_norm,
+    "group_norm": group_norm,
+    "instance_norm": instance_norm,
     "rms_norm": rms_norm,
     "batch_norm": batch_norm,
+    "stored_norm": stored_norm,
+    "batch_statistics_norm": batch_statistics_norm,
     "weight_norm": weight_norm,
 }

@@ -16,13 +16,22 @@ from elue.meter.profile import Costs
 def cdist(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """Distances of all pairs of rows: difference, power and sum an element; a root a pair unless p is 0, 1 or inf.
 
-    The same whether torch goes by differences or, for many rows, by a matrix product.
+    Euclidean ones go by the matrix product (|x|^2 + |y|^2 - 2 x y) where that is less. The same whatever torch does.
     """
-    return 0, _distances(costs, result.numel(), args[0].size(-1), argument(args, kwargs, 2, "p", 2.0))
+    left, right = args[:2]
+    power = argument(args, kwargs, 2, "p", 2.0)
+    pairs, width = result.numel(), left.size(-1)
+    direct = _distances(costs, pairs, width, power)
+    if power != 2.0:
+        return 0, direct
+    rows = (left.numel() + right.numel()) // max(width, 1)
+    product = costs.multiply_add * pairs * width
+    rest = (costs.pointwise + costs.reduction) * rows * width + 2 * costs.pointwise * pairs
+    return (product, rest) if product + rest < direct else (0, direct)
 
 
 def pdist(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """As `cdist`, for the pairs within one set of rows."""
+    """As `cdist`, for the pairs within one set of rows, and always directly."""
     return 0, _distances(costs, result.numel(), args[0].size(-1), argument(args, kwargs, 1, "p", 2.0))
 
 
@@ -85,6 +94,39 @@ def solve_triangular(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> t
     return costs.multiply_add * args[0].size(-1) * result.numel() // 2, 0
 
 
+def triangular_solve(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """As `solve_triangular`, of (right-hand sides, matrix)."""
+    return solve_triangular(costs, (args[1],), {}, result[0])
+
+
+def solve_factored(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """With a matrix that is factored already: 2 n^2 for each right-hand side."""
+    return costs.multiply_add * args[0 if args[0].size(-1) == args[0].size(-2) else 1].size(-1) * result.numel(), 0
+
+
+def cholesky_inverse(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """2 n^3 / 3."""
+    return _matrices(args[0]) * costs.multiply_add * args[0].size(-1) ** 3 // 3, 0
+
+
+def householder(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """A QR without its Q: 2 m n^2 - 2 n^3 / 3, n the smaller side."""
+    return qr(costs, args, {"mode": "r"}, result)
+
+
+def form_reflectors(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Q (m, n) of k reflectors: 4 m n k - 2 (m + n) k^2 + 4 k^3 / 3."""
+    (m, n), k = args[0].shape[-2:], args[1].size(-1)
+    return _matrices(args[0]) * costs.multiply_add * (6 * m * n * k - 3 * (m + n) * k * k + 2 * k**3) // 3, 0
+
+
+def apply_reflectors(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """k reflectors on the side of length m of each of n lines: 4 m n k - 2 n k^2."""
+    m, n = result.shape[-2:] if argument(args, kwargs, 3, "left", True) else reversed(result.shape[-2:])
+    k = args[1].size(-1)
+    return _matrices(result) * costs.multiply_add * (2 * m * n * k - n * k * k), 0
+
+
 def _matrices(batch: Any) -> int:
     return prod(batch.shape[:-2])
 
@@ -101,4 +143,10 @@ FORMULAS: dict[str, Formula] = {
     "inverse": inverse,
     "solve": solve,
     "solve_triangular": solve_triangular,
+    "triangular_solve": triangular_solve,
+    "solve_factored": solve_factored,
+    "cholesky_inverse": cholesky_inverse,
+    "householder": householder,
+    "form_reflectors": form_reflectors,
+    "apply_reflectors": apply_reflectors,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from elue.meter import elementwise, matmul
+from elue.meter import elementwise, matmul, movement, reductions
 from elue.meter.arguments import Args, Formula, Kwargs, elements
 from elue.meter.profile import Costs
 
@@ -55,7 +55,9 @@ def update_scale(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple
     return 0, 3 * costs.pointwise
 
 
-_EACH = {name: elementwise.FORMULAS[name] for name in ("pointwise", "multiply_add_pointwise", "reduction")}
+_ALL = {**elementwise.FORMULAS, **reductions.FORMULAS, **movement.FORMULAS}
+_LISTS = ("pointwise", "multiply_add_pointwise", "exponential", "reduction", "norm", "copy_into")
+_EACH = {name: _ALL[name] for name in _LISTS}
 FORMULAS: dict[str, Formula] = {
     **{f"foreach_{name}": partial(foreach, formula) for name, formula in _EACH.items()},
     "foreach_mm": partial(foreach, matmul.FORMULAS["mm"]),

@@ -126,10 +126,10 @@ def shipped_as(name: str, digest: str) -> Profile | None:
     now = _shipped(name)
     if now.digest == digest:
         return now
-    for version, operators in earlier_tables().items():
-        then = _digest(name, now.conditions, now.costs, now.reference, operators)
-        if then == digest:
-            return replace(now, operators=version, operators_digest=operators, digest=then)
+    for version, table in earlier_tables().items():
+        costs = replace(now.costs, **table.costs.get(name, {}))
+        if _digest(name, now.conditions, costs, now.reference, table.operators) == digest:
+            return replace(now, costs=costs, operators=version, operators_digest=table.operators, digest=digest)
     return None
 
 

@@ -42,8 +42,16 @@ def operator_table() -> OperatorTable:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierTable:
+    """`operators` is its digest; `costs` is what profiles asked for under it, by name, where they ask otherwise now."""
+
+    operators: str
+    costs: dict[str, dict[str, int]]
+
+
 @cache
-def earlier_tables() -> dict[int, str]:
-    """Digests of the tables that earlier versions shipped, by version: their records stay, on boards of their own."""
+def earlier_tables() -> dict[int, EarlierTable]:
+    """Tables that earlier versions shipped, by version: their records stay, on boards of their own."""
     content = json.loads(resources.files("elue.meter").joinpath("earlier.json").read_text("utf-8"))
-    return {int(version): digest for version, digest in content.items()}
+    return {int(version): EarlierTable(**table) for version, table in content.items()}

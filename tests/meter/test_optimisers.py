@@ -111,7 +111,7 @@ def test_clipping_gradients(foreach: bool) -> None:
     with Meter() as by_value:
         nn.utils.clip_grad_value_(parameters, 0.1, foreach=foreach)
     assert by_norm.complete, by_norm.unknown
-    assert by_norm.flops - 2 * 30 in range(2, 10)
+    assert by_norm.flops - 3 * 30 in range(4, 14)
     assert by_value.complete, by_value.unknown
     assert by_value.flops == 30 * (2 if foreach else 1)
 
@@ -154,7 +154,7 @@ def test_operators_on_lists_are_priced_by_their_twins() -> None:
         "root": (lambda: torch._foreach_sqrt(x), 10),
         "maximum": (lambda: torch._foreach_max(x), 10),
         "copy": (lambda: torch._foreach_copy_(x, y), 0),
-        "power of exponents": (lambda: torch._foreach_pow(2.0, x), 10),
+        "power of exponents": (lambda: torch._foreach_pow(2.0, x), 40),
         "product": (lambda: torch.ops.aten._foreach_mm([x[0]], [matrix]), 2 * 2 * 3 * 5),
         "none": (lambda: torch.ops.aten._foreach_exp([empty]), 0),
     }
@@ -175,10 +175,10 @@ def test_every_rule_of_lists_is_that_of_one_tensor() -> None:
     for name, rule in rules.items():
         if name.startswith("aten._foreach_") and rule not in (FREE, "unknown"):
             twin = name.removeprefix("aten._foreach_").partition(".")[0].rstrip("_")
-            twins = {"norm": "linalg_vector_norm.default", "max": "max.default"}
+            twins = {"norm": "linalg_vector_norm.default", "max": "max.default", "powsum": "linalg__powsum.default"}
             singles = {
                 of
                 for single, of in rules.items()
                 if single == f"aten.{twins.get(twin, '?')}" or (twin not in twins and single.split(".")[1] == twin)
             }
-            assert singles == {rule.removeprefix("foreach_")}, name
+            assert rule.removeprefix("foreach_") in singles, name

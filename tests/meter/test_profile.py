@@ -50,7 +50,7 @@ def test_shipped_profiles_have_the_costs_of_their_standards() -> None:
     assert profile.names() == ["elue-1", "elue-1-batch", "elue-2022"]
     costs = profile.load("elue-1").costs
     assert (costs.multiply_add, costs.pointwise, costs.reduction) == (2, 1, 1)
-    assert (costs.softmax, costs.layer_norm, costs.rms_norm) == (5, 7, 5)
+    assert (costs.softmax, costs.layer_norm, costs.rms_norm, costs.batch_norm) == (5, 7, 4, 2)
     costs = profile.load("elue-2022").costs
     assert (costs.multiply_add, costs.softmax, costs.layer_norm) == (2, 4, 4)
     assert costs.pointwise == costs.reduction == costs.rms_norm == costs.batch_norm == 0
@@ -130,7 +130,8 @@ def test_a_profile_is_known_under_every_table_it_had(name: str) -> None:
     assert profile.shipped_as(name, now.digest) == now
     then = profile.shipped_as(name, FIRST[name])
     assert then is not None
-    assert (then.operators, then.digest, then.costs) == (1, FIRST[name], now.costs)
+    assert (then.operators, then.digest) == (1, FIRST[name])
+    assert (then.costs.rms_norm, then.costs.batch_norm) == ((0, 0) if name == "elue-2022" else (5, 4))
     assert profile.shipped_as(name, "0" * 64) is None
     assert profile.shipped_as("mine", now.digest) is None
 
@@ -138,4 +139,4 @@ def test_a_profile_is_known_under_every_table_it_had(name: str) -> None:
 def test_every_earlier_table_is_remembered() -> None:
     now = operator_table()
     assert list(earlier_tables()) == list(range(1, now.version))
-    assert len({now.digest, *earlier_tables().values()}) == now.version
+    assert len({now.digest, *(table.operators for table in earlier_tables().values())}) == now.version
