@@ -59,6 +59,12 @@ class Classes:
         named = [name for name, body in self.module.classes.items() if isinstance(body.literals.get("name"), str)]
         return [name for name in named if self._is_method(self.module, name, set())]
 
+    def unread(self) -> list[str]:
+        """Dotted names of what the classes of the method's file that have a name derive from, and can't be read."""
+        named = [body for body in self.module.classes.values() if isinstance(body.literals.get("name"), str)]
+        bases = (self._find(self.module, base) for body in named for base in body.bases)
+        return sorted({base for base in bases if isinstance(base, str) and base != _ROOT})
+
     def _lineage(self, module: Module, name: str, seen: set[tuple[str, str]]) -> Iterator[ClassBody]:
         """A class and all it inherits from, the nearest first."""
         if (module.name, name) in seen:
@@ -97,7 +103,7 @@ class Classes:
     def _module(self, name: str) -> Module | None:
         if name not in self._modules:
             self._modules[name] = None
-            own = name.partition(".")[0] == self._own
+            own = self._own != "" and name.partition(".")[0] == self._own
             if own or name.partition(".")[0] == "elue":
                 file = sources.locate_below(self._root, name) if own and self._root else sources.locate(name)
                 self._modules[name] = _read(file, name) if file is not None else None

@@ -6,18 +6,16 @@ called, and whether it can work at all, is read from its syntax tree.
 
 from __future__ import annotations
 
-import ast
-import importlib.util
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Literal, cast
 
 from elue.errors import ElueError, unknown
+from elue.methods import beside, sources
 from elue.methods import knobs as declarations
-from elue.methods import sources
 from elue.methods.classes import Classes
 from elue.methods.knobs import Knobs
 from elue.protocol import API, FAMILIES, Family
@@ -78,17 +76,22 @@ def installed() -> list[MethodSource]:
 
 
 def find(reference: str) -> MethodSource:
-    """The method a user names: an installed name, `file.py`, or `file.py:Class`.
+    """The method a user names: an installed name, `file.py`, or `file.py:Class`; a file may be of a package.
 
     Raises ElueError when there is none, when it is broken, or when a file has several and none is named.
     """
     file, _, class_name = reference.partition(".py")
     if class_name.startswith(":") or reference.endswith(".py"):
-        return _usable(_from_file(Path(file + ".py"), class_name.removeprefix(":")))
+        return _usable(_from_file(Path(file + ".py"), class_name.removeprefix(":"), beside.package_of))
     methods = {method.name: method for method in installed()}
     if reference not in methods:
         raise unknown("method", reference, methods)
     return _usable(methods[reference])
+
+
+def find_alone(file: Path, class_name: str) -> MethodSource:
+    """The method of a file by itself, whatever lies beside it and above. Raises ElueError as `find` does."""
+    return _usable(_from_file(file, class_name, lambda _: None))
 
 
 def find_below(root: Path, target: str) -> MethodSource:
@@ -120,20 +123,33 @@ def _from_entry(name: str, module: str, attribute: str, owner: tuple[str, str] |
     return method if not method.broken else _broken(name, target, method.broken, owner)
 
 
-def _from_file(file: Path, class_name: str) -> MethodSource:
+def _from_file(file: Path, class_name: str, package_of: Callable[[Path], tuple[str, Path] | None]) -> MethodSource:
     if not file.is_file():
         raise ElueError("no_such_file", f"There is no file {file}.", "Give the path of a plugin, or an installed name.")
     file = file.resolve()
-    if not class_name:
-        try:
-            names = Classes(file, None, None).methods()
-        except (SyntaxError, ValueError) as error:
-            return _broken(file.stem, str(file), _syntax(error), None)
-        if len(names) != 1:
-            several = f"{len(names)} methods ({', '.join(names)})" if names else "no subclass of Method with a name"
-            raise ElueError("which_method", f"{file.name} has {several}.", f"Name one: {file.name}:Class.")
-        class_name = names[0]
-    return _describe(file, class_name, f"{file}:{class_name}", None, None, None)
+    try:
+        module, root = package_of(file) or (None, None)
+        class_name = class_name or _only_method(file, module, Classes(file, module, root))
+    except (SyntaxError, ValueError) as error:
+        return _broken(file.stem, str(file), _syntax(error), None)
+    return _describe(file, class_name, f"{module or file}:{class_name}", module, None, root)
+
+
+def _only_method(file: Path, module: str | None, classes: Classes) -> str:
+    """The one class of a file that is a method. Raises ElueError where there are several, or none."""
+    names = classes.methods()
+    if len(names) == 1:
+        return names[0]
+    if names:
+        message = f"{file.name} has {len(names)} methods ({', '.join(names)})."
+    elif wrong := next(beside.faults(classes.module.tree, file, module), ""):
+        raise ElueError("broken_method", f"{file.name} is broken: {wrong}.")
+    elif unread := classes.unread():
+        hint = "A method derives from Method, or from one of ELUE or of its own package."
+        raise ElueError("which_method", f"{file.name} has no method: no base {', '.join(unread)} can be read.", hint)
+    else:
+        message = f"{file.name} has no subclass of Method with a name."
+    raise ElueError("which_method", message, f"Name one: {file.name}:Class.")
 
 
 def _root(file: Path, module: str) -> Path | None:
@@ -161,8 +177,7 @@ def _describe(
     except (SyntaxError, ValueError) as error:
         return _broken(class_name, target, _syntax(error), owner)
     name, family = literals.get("name"), literals.get("family")
-    own = module.partition(".")[0] if module else ""
-    reason = next(_faults(classes.module.tree, literals, own), "")
+    reason = next(chain(beside.faults(classes.module.tree, file, module), _faults(literals)), "")
     return MethodSource(
         name=name if isinstance(name, str) and name else class_name,
         target=target,
@@ -184,8 +199,8 @@ def _text(literals: Mapping[str, object], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _faults(tree: ast.Module, literals: Mapping[str, object], own: str) -> Iterator[str]:
-    """Why a method can't work, as far as its source shows. `own` is the package it is part of."""
+def _faults(literals: Mapping[str, object]) -> Iterator[str]:
+    """Why a method can't work, as far as what it says literally shows."""
     name, family, api = literals.get("name"), literals.get("family"), literals.get("api")
     if not isinstance(name, str) or not name:
         yield "its class has no literal 'name'"
@@ -197,19 +212,6 @@ def _faults(tree: ast.Module, literals: Mapping[str, object], own: str) -> Itera
         yield f"it was written for protocol api {api}; this version has {API}"
     if literals.get("knobs") is not None:
         yield from declarations.faults(literals["knobs"])
-    for package in _top_level_imports(tree):
-        if package not in (own, *sys.stdlib_module_names) and importlib.util.find_spec(package) is None:
-            yield f"it needs the package '{package}', which is not installed"
-
-
-def _top_level_imports(tree: ast.Module) -> list[str]:
-    names = []
-    for node in tree.body:
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names.append(node.module)
-    return sorted({name.partition(".")[0] for name in names})
 
 
 def _syntax(error: Exception) -> str:

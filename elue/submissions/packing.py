@@ -173,8 +173,10 @@ def copied_sources(method: MethodSource) -> dict[str, Path]:
     if package == "elue":
         return {}
     copied = {}
-    for name in sources.closure(method.file, method.module):
-        file = sources.locate(name) if name.partition(".")[0] == package else None
+    for name in sources.closure(method.file, method.module, method.root):
+        if name.partition(".")[0] != package:
+            continue
+        file = sources.locate_below(method.root, name) if method.root else sources.locate(name)
         if file is not None:
             parts = name.split(".")
             target = Path(*parts, "__init__.py") if file.name == "__init__.py" else Path(*parts).with_suffix(".py")

@@ -7,6 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from elue.errors import ElueError
+from elue.methods import knobs, registry
+from elue.worker.inside.plugin import load_method
+
 MINE = """
 from elue.modeling.rules import entropy_rule
 from elue.plugins.early_exit.elasticbert import ElasticBert
@@ -22,6 +28,35 @@ class Early(ElasticBert):
     def sweep(self, network, training):
         return [{"rule": "entropy", "threshold": 0.3}], {}
 """
+
+
+BASES = {
+    "static": ("from elue.plugins.static import Static", "Static"),
+    "elasticbert": ("from elue.plugins.early_exit import elasticbert as e", "e.ElasticBert"),
+    "ltp": ("from elue.plugins.skimming.ltp import LearnedTokenPruning as Pruning", "Pruning"),
+    "skiprnn": ("import elue.plugins.skimming.skiprnn as s", "s.SkipRnn"),
+    "skimrnn": ("from elue.plugins.skimming import skimrnn", "skimrnn.SkimRnn"),
+    "switch": ("import elue.plugins.moe.switch", "elue.plugins.moe.switch.Switch"),
+    "cascadebert": ("from elue.plugins.cascade.cascadebert import CascadeBert", "CascadeBert"),
+}
+"""For each baseline an import of its module, and how its class is written then."""
+
+
+@pytest.mark.parametrize("theirs", BASES)
+def test_every_baseline_can_be_a_base_two_levels_up(theirs: str, tmp_path: Path) -> None:
+    """Declared are what the method changes alone; knobs, options, sweep and summary are the baseline's."""
+    imported, written = BASES[theirs]
+    between = f"class Between({written}):\n    title = 'Between'\n"
+    (tmp_path / "mine.py").write_text(f"{imported}\n\n\n{between}\n\nclass Mine(Between):\n    name = 'mine'\n")
+    mine, base = registry.find(str(tmp_path / "mine.py")), registry.find(theirs)
+    assert (mine.name, mine.title, mine.target) == ("mine", "Between", f"{tmp_path / 'mine.py'}:Mine")
+    assert (mine.family, mine.paper, mine.summary, mine.knobs) == (base.family, base.paper, base.summary, base.knobs)
+    assert mine.knobs
+    made, original = load_method(mine.address), load_method(base.address)
+    assert isinstance(made, type(original))
+    assert made.options is original.options
+    with pytest.raises(ElueError, match="Unknown knob 'of'"):
+        knobs.settled(mine.knobs, {"of": 1})
 
 
 def elue(*words: str | Path, cwd: Path) -> str:

@@ -192,7 +192,7 @@ def find(folder: Path, entry: MethodEntry) -> registry.MethodSource:
     if where.endswith(".py"):
         if ".." in Path(where).parts or not (folder / where).resolve().is_relative_to(root):
             raise _outside(where)
-        return registry.find(f"{folder / where}:{class_name}")
+        return registry.find_alone(folder / where, class_name)
     if not all(part.isidentifier() for part in where.split(".")):
         raise _outside(where)
     if where.partition(".")[0] != "elue":
