@@ -6,6 +6,7 @@ that passes between the two sides.
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -198,6 +199,11 @@ class Method(ABC):
     def supports(self, task: TaskInfo) -> str | None:
         """None if the method can serve this task, else the reason why not, in one sentence."""
         return None
+
+    def defaults(self, backbone: str) -> Mapping[str, Any]:
+        """The options that do something for a backbone, by name, as `train` has them where the user sets none."""
+        fields = dataclasses.fields(self.options) if self.options else ()
+        return {one.name: None if one.default is dataclasses.MISSING else one.default for one in fields}
 
     def train(self, job: TrainingJob) -> None:
         """Train and write weights and config into `job.out`. Methods that cannot train leave this alone."""

@@ -6,7 +6,7 @@ Every dynamic method is measured against this curve: what a plain model of the s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -68,11 +68,10 @@ class Static(TrainedMethod):
         if max(options.depths, default=1) > config.layers:
             message = f"Depth {max(options.depths)} was asked for, the backbone has {config.layers} layers."
             raise ElueError("bad_option", message, f"Give depths from 1 to {config.layers}.")
-        return options
+        return options if options.depths else replace(options, depths=tuple(range(1, config.layers + 1)))
 
     def network(self, encoder: Encoder, task: TaskInfo, options: StaticOptions) -> nn.ModuleDict:
-        depths = options.depths or range(1, encoder.config.layers + 1)
-        return networks_of(encoder, task, options.pooling, depths)
+        return networks_of(encoder, task, options.pooling, options.depths)
 
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> StaticModel:
         return StaticModel(network, text, task)

@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.flow import flow
 from elue.modeling.ragged import Request
@@ -76,6 +78,19 @@ def job(out: Path, task: TaskInfo = CLASSES, train: int = 96, **options: Any) ->
     """A training job with the backbone "tiny" that takes a second or two."""
     given = {**OPTIONS, **options}
     return TrainingJob(task, examples(train, task), examples(40, task, seed=1), "tiny", out, options=given)
+
+
+def bert(folder: Path) -> Path:
+    """A pretrained encoder as transformers saves it, with a tokenizer that knows words of the task, and pads."""
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=99, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=24
+    )
+    BertModel(config).save_pretrained(folder)
+    tokenizer = learn_wordpiece([example.sample.text for example in examples(40)], 99)
+    tokenizer.enable_padding(length=20)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]").save_pretrained(folder)
+    return folder
 
 
 def alone(model: RaggedModel, ids: Tensor) -> Request:

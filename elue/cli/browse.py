@@ -32,21 +32,22 @@ def list_methods(
 
 def show_method(
     method: str = typer.Argument(help="An installed method, or a plugin file (FILE.py or FILE.py:Class)."),
+    backbone: str = typer.Option("tiny", help="What `elue train` would be given: its defaults depend on it."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
-    """Show one method, the knobs its points take by --point, and the options its training takes by --set."""
+    """Show one method, the knobs its points take by --point, and the options its training takes by --set.
+
+    These are the options that do something for the backbone, with the defaults that `elue train` has for it.
+    """
     from elue.evaluation.execute import describe
     from elue.methods.knobs import allowed
     from elue.methods.registry import find
 
     source = find(method)
-    options = describe(source)
+    options = describe(source, backbone)
     if as_json:
-        typer.echo(
-            json.dumps(
-                {**_card(source), "knobs": source.knobs, "source_digest": source.digest(), "options": options}, indent=1
-            )
-        )
+        card = {**_card(source), "knobs": source.knobs, "source_digest": source.digest()}
+        typer.echo(json.dumps({**card, "backbone": backbone, "options": options}, indent=1))
         return
     said = [f"{source.name} ({source.family}): {source.title}", source.paper, source.summary]
     typer.echo("\n".join(line for line in said if line) + "\n")
@@ -54,7 +55,9 @@ def show_method(
         rows = [(name, allowed(spec), spec.get("help", "")) for name, spec in source.knobs.items()]
         table(("knob", "takes", "what it does"), rows)
         typer.echo()
-    table(("option", "default", "what it does"), [(o["name"], o["default"], o["help"]) for o in options])
+    table(
+        ("option", f"default for {backbone}", "what it does"), [(o["name"], o["default"], o["help"]) for o in options]
+    )
 
 
 def _card(method: MethodSource) -> dict[str, Any]:

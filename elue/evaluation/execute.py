@@ -21,6 +21,7 @@ from elue.evaluation.passes.context import folder, open_method
 from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
 from elue.evaluation.request import Evaluation, Progress
 from elue.methods import knobs
+from elue.methods.backbones import configured
 from elue.methods.registry import MethodSource
 from elue.protocol import Knob
 from elue.record import files as records
@@ -80,16 +81,18 @@ def execute(
                     raise error
 
 
-def describe(method: MethodSource) -> list[dict[str, Any]]:
-    """The training options of a method (name, default, help), asked of it in a worker.
+def describe(method: MethodSource, backbone: str = "tiny") -> list[dict[str, Any]]:
+    """The training options of a method that do something for a backbone (name, default, help), asked in a worker.
 
-    Raises ElueError when the method cannot be imported.
+    Raises ElueError when the method cannot be imported, or the backbone is not found.
     """
-    with tempfile.TemporaryDirectory(prefix="elue-describe-") as folder:
-        log = Path(folder) / "log"
+    with tempfile.TemporaryDirectory(prefix="elue-describe-") as temporary:
+        log = Path(temporary) / "log"
+        place = configured(backbone, Path(temporary))
+        seen = method.code if place is None else (*method.code, place)
         try:
-            with Worker(log, sees=method.code) as worker:
-                answer = worker.call(frames.Describe(method.address), START_SECONDS)
+            with Worker(log, sees=seen) as worker:
+                answer = worker.call(frames.Describe(method.address, str(place or backbone)), START_SECONDS)
         except WorkerFailure as failure:
             message = f"Method '{method.name}' is broken: {failure.reason}."
             raise ElueError("broken_method", message) from None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from elue.disk import check_writable
 from elue.errors import ElueError
+from elue.methods.backbones import absolute
 from elue.methods.registry import MethodSource
 from elue.tasks import TaskData, TaskSpec, load
 
@@ -62,7 +63,7 @@ def train(training: Training) -> None:
         "metric": training.task.metric,
         "train": rows,
         "validation": validation,
-        "backbone": _backbone(training.backbone),
+        "backbone": absolute(training.backbone),
         "out": str(out.resolve()),
         "seed": training.seed,
         "device": training.device,
@@ -83,11 +84,6 @@ def train(training: Training) -> None:
 
 def _rows(data: TaskData) -> list[tuple[str, str, str | None, float]]:
     return [(s.id, s.text, s.pair, label) for s, label in zip(data.samples, data.labels, strict=True)]
-
-
-def _backbone(reference: str) -> str:
-    """A folder as an absolute path, for the child; other references as they are."""
-    return str(Path(reference).resolve()) if Path(reference).is_dir() else reference
 
 
 def _run(command: list[str], threads: int | None) -> int:

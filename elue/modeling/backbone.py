@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from transformers.utils import cached_file
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig, FeedForward, SelfAttention
 from elue.modeling.loading import config_from_transformers, from_state
-from elue.modeling.options import TrainingOptions
+from elue.modeling.options import TINY, CommonOptions, TrainingOptions
 from elue.modeling.text import TextEncoder
 from elue.protocol import TrainingJob
 
@@ -27,14 +29,14 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
-def load_backbone(job: TrainingJob, options: TrainingOptions) -> tuple[Encoder, TextEncoder, dict[str, str]]:
+def load_backbone(job: TrainingJob, options: CommonOptions) -> tuple[Encoder, TextEncoder, dict[str, str]]:
     """The encoder, its text encoder, and {"name", "digest"}: where it came from and sha256 of its weights.
 
     "tiny" is a small random encoder with a WordPiece vocabulary learned from the job's texts; anything
     else is a folder or hub id. torch is seeded last, so that what is built on top is the same each time.
     Raises ElueError when the backbone can't be found or is not BERT-like.
     """
-    if job.backbone == "tiny":
+    if job.backbone == TINY:
         encoder, tokenizer, origin = _tiny(job, options)
     else:
         encoder, tokenizer, origin = _pretrained(job.backbone)
@@ -42,6 +44,17 @@ def load_backbone(job: TrainingJob, options: TrainingOptions) -> tuple[Encoder, 
     text = TextEncoder(tokenizer, min(options.max_length, longest), encoder.config.pad)
     torch.manual_seed(job.seed)
     return encoder, text, origin
+
+
+def shape_of(backbone: str, options: CommonOptions) -> EncoderConfig:
+    """The encoder's shape, told without its weights; of "tiny" the vocabulary may come out smaller.
+
+    Raises ElueError as `load_backbone`.
+    """
+    if backbone == TINY:
+        return _tiny_shape(options, options.tiny_vocabulary)
+    with _told(backbone):
+        return config_from_transformers(_config(backbone))
 
 
 def learn_wordpiece(texts: list[str], size: int) -> Tokenizer:
@@ -61,31 +74,38 @@ def learn_wordpiece(texts: list[str], size: int) -> Tokenizer:
     return tokenizer
 
 
-def _tiny(job: TrainingJob, options: TrainingOptions) -> tuple[Encoder, Tokenizer, dict[str, str]]:
-    if options.tiny_hidden % options.tiny_heads:
-        message = f"tiny_hidden {options.tiny_hidden} is not a multiple of tiny_heads {options.tiny_heads}."
-        raise ElueError("bad_option", message, "Set a hidden size that the heads divide evenly.")
+def _tiny(job: TrainingJob, options: CommonOptions) -> tuple[Encoder, Tokenizer, dict[str, str]]:
     samples = [example.sample for example in job.train]
     texts = [sample.text for sample in samples] + [sample.pair for sample in samples if sample.pair]
     tokenizer = learn_wordpiece(texts, options.tiny_vocabulary)
     torch.manual_seed(job.seed)
-    config = EncoderConfig(
-        vocabulary=tokenizer.get_vocab_size(),
-        hidden=options.tiny_hidden,
-        layers=options.tiny_layers,
-        heads=options.tiny_heads,
-        intermediate=4 * options.tiny_hidden,
-        positions=options.max_length,
-        types=2,
-        embedding=options.tiny_hidden,
-        dropout=options.tiny_dropout,
-    )
-    encoder = Encoder(config)
+    encoder = Encoder(_tiny_shape(options, tokenizer.get_vocab_size()))
     _initialize(encoder)
     digest = hashlib.sha256()
     for tensor in encoder.state_dict().values():
         digest.update(tensor.numpy().tobytes())
     return encoder, tokenizer, {"name": "tiny", "digest": digest.hexdigest()}
+
+
+def _tiny_shape(options: CommonOptions, vocabulary: int) -> EncoderConfig:
+    """The shape that the options ask for: a word table alone where they know of no layers."""
+    shape = EncoderConfig(
+        vocabulary=vocabulary,
+        hidden=options.tiny_hidden,
+        layers=0,
+        heads=1,
+        intermediate=4 * options.tiny_hidden,
+        positions=options.max_length,
+        types=2,
+        embedding=options.tiny_hidden,
+        dropout=0.0,
+    )
+    if not isinstance(options, TrainingOptions):
+        return shape
+    if options.tiny_hidden % options.tiny_heads:
+        message = f"tiny_hidden {options.tiny_hidden} is not a multiple of tiny_heads {options.tiny_heads}."
+        raise ElueError("bad_option", message, "Set a hidden size that the heads divide evenly.")
+    return replace(shape, layers=options.tiny_layers, heads=options.tiny_heads, dropout=options.tiny_dropout)
 
 
 def _initialize(encoder: Encoder) -> None:
@@ -107,20 +127,27 @@ def _initialize(encoder: Encoder) -> None:
 
 
 def _pretrained(backbone: str) -> tuple[Encoder, Tokenizer, dict[str, str]]:
-    try:
+    with _told(backbone):
         config = _config(backbone)
         config_from_transformers(config)
         state = _state(backbone, config)
         tokenizer = AutoTokenizer.from_pretrained(backbone, config=config)
-    except (OSError, ValueError) as error:
-        message = f"The backbone '{backbone}' can't be loaded: {str(error).splitlines()[0]}"
-        hint = "Give 'tiny', a folder that transformers can load, or a hub id that this machine can reach."
-        raise ElueError("backbone_not_found", message, hint) from error
     if not getattr(tokenizer, "is_fast", False):
         message = f"The backbone '{backbone}' has neither tokenizer.json nor a vocabulary file."
         raise ElueError("backbone_not_found", message, "Save a fast tokenizer beside its weights.")
     origin = {"name": _public_name(backbone), "digest": _digest(backbone, state)}
     return from_state(config, state), tokenizer.backend_tokenizer, origin
+
+
+@contextmanager
+def _told(backbone: str) -> Iterator[None]:
+    """Turn what transformers says of a backbone that it can't load into an ElueError."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        message = f"The backbone '{backbone}' can't be loaded: {str(error).splitlines()[0]}"
+        hint = "Give 'tiny', a folder that transformers can load, or a hub id that this machine can reach."
+        raise ElueError("backbone_not_found", message, hint) from error
 
 
 def _config(backbone: str) -> Any:

@@ -32,11 +32,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from elue.modeling.backbone import load_backbone
+from elue.errors import ElueError
+from elue.modeling.backbone import load_backbone, shape_of
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.inference import batched_outputs, quality
 from elue.modeling.ladder import Rule, simulate
-from elue.modeling.options import TrainingOptions, parse_options
+from elue.modeling.options import TrainingOptions, in_force, options_for, parse_options
 from elue.modeling.saving import load, save, saved_points
 from elue.modeling.sweep import Tried, spread_out
 from elue.modeling.text import TextEncoder
@@ -110,7 +111,10 @@ class TrainedMethod(Method):
         training.fit(network)
 
     def settled(self, options: Any, config: EncoderConfig) -> Any:
-        """The options, once the backbone's shape is known. Raises ElueError for those that don't go with it."""
+        """The options once the backbone's shape is known: defaults that follow from it are put in their place.
+
+        Raises ElueError for options that don't go with it.
+        """
         return options
 
     def kept(self, config: EncoderConfig) -> EncoderConfig:
@@ -125,15 +129,28 @@ class TrainedMethod(Method):
     def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
         return saved_points(weights)
 
+    def defaults(self, backbone: str) -> Mapping[str, Any]:
+        assert self.options is not None
+        options = options_for(self.options, backbone, {})
+        return in_force(self._settled(options, shape_of(backbone, options)), backbone)
+
     def train(self, job: TrainingJob) -> None:
         assert self.options is not None
+        if not job.validation:
+            message = f"'{job.task.name}' brings no validation data, on which the best epoch and the points are chosen."
+            raise ElueError("no_validation", message, "Give it a validation split.")
         encoder, text, origin = load_backbone(job, parsed := parse_options(self.options, job))
-        options = self.settled(parsed, encoder.config)
+        options = self._settled(parsed, encoder.config)
         network = self.network(encoder, job.task, options)
         training = Training(job, options, encoder, text)
         self.learn(network, training)
         points, validation = self.sweep(network, training)
         save(job, self, network, options, self.kept(encoder.config), text, origin, points, validation)
+
+    def _settled(self, options: Any, config: EncoderConfig) -> Any:
+        """As `settled`, and inputs no longer than the encoder has positions."""
+        longest = config.positions - config.position_offset
+        return self.settled(dataclasses.replace(options, max_length=min(options.max_length, longest)), config)
 
     def _options(self, saved: Mapping[str, Any]) -> Any:
         """The options a weights folder was trained with; those that came later have their defaults."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -12,14 +13,22 @@ from elue.errors import ElueError, unknown
 from elue.modeling.heads import POOLINGS
 from elue.protocol import Knob, TrainingJob
 
+TINY = "tiny"
+"""The backbone that starts from random weights."""
 
-def option(default: Any, help: str, minimum: float | None = None, choices: tuple[str, ...] = ()) -> Any:
-    """A dataclass field with its help text, its smallest value, or the words it allows."""
-    return field(default=default, metadata={"help": help, "minimum": minimum, "choices": choices})
+
+def option(
+    default: Any, help: str, minimum: float | None = None, choices: tuple[str, ...] = (), tiny: bool = False
+) -> Any:
+    """A dataclass field with its help text, its smallest value, or the words it allows.
+
+    `tiny` says that it shapes the backbone "tiny", and does nothing for another.
+    """
+    return field(default=default, metadata={"help": help, "minimum": minimum, "choices": choices, "tiny": tiny})
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions:
+class CommonOptions:
     """Options every method has. A method subclasses it with its own fields, each made by `option`.
 
     `TINY` holds the defaults that differ for the backbone "tiny", which starts from random weights.
@@ -39,31 +48,61 @@ class TrainingOptions:
     warmup: float = option(0.06, "share of the steps over which the learning rate rises", 0.0)
     max_length: int = option(512, "longest input in tokens, cut to the encoder's positions", 4)
     mix_lengths: bool = option(True, "take batches of similar length in random order, not from long to short")
+    tiny_vocabulary: int = option(2000, "vocabulary size of the backbone 'tiny'", 100, tiny=True)
+    tiny_hidden: int = option(64, "size of the word vectors of the backbone 'tiny'", 8, tiny=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(CommonOptions):
+    """Options of methods that run the encoder's layers."""
+
     pooling: str = option("mean", "how tokens become one vector", choices=POOLINGS)
-    tiny_hidden: int = option(64, "hidden size of the backbone 'tiny', a multiple of tiny_heads", 8)
-    tiny_layers: int = option(4, "layers of the backbone 'tiny'", 1)
-    tiny_heads: int = option(4, "attention heads of the backbone 'tiny'", 1)
-    tiny_dropout: float = option(0.0, "dropout of the backbone 'tiny', which is too small to need any", 0.0)
-    tiny_vocabulary: int = option(2000, "vocabulary size of the backbone 'tiny'", 100)
+    tiny_hidden: int = option(64, "hidden size of the backbone 'tiny', a multiple of tiny_heads", 8, tiny=True)
+    tiny_layers: int = option(4, "layers of the backbone 'tiny'", 1, tiny=True)
+    tiny_heads: int = option(4, "attention heads of the backbone 'tiny'", 1, tiny=True)
+    tiny_dropout: float = option(0.0, "dropout of the backbone 'tiny', which is too small to need any", 0.0, tiny=True)
 
 
-Options = TypeVar("Options", bound=TrainingOptions)
+Options = TypeVar("Options", bound=CommonOptions)
 
 
 def parse_options(kind: type[Options], job: TrainingJob) -> Options:
     """The options of a job: what the user set (strings are converted), else the defaults for its backbone.
 
-    Raises ElueError for a name the dataclass lacks or a value of the wrong type, too small, or not allowed.
+    Raises ElueError for a name the dataclass lacks, an option that does nothing for the backbone, or a value of the
+    wrong type, too small, or not allowed.
     """
+    return options_for(kind, job.backbone, job.options)
+
+
+def options_for(kind: type[Options], backbone: str, given: Mapping[str, Knob]) -> Options:
+    """As `parse_options`, for what was given with a backbone."""
     fields = {one.name: one for one in dataclasses.fields(kind)}
     hints = typing.get_type_hints(kind)
-    values: dict[str, Any] = dict(kind.TINY) if job.backbone == "tiny" else {}
-    for name, given in job.options.items():
+    values: dict[str, Any] = dict(kind.TINY) if backbone == TINY else {}
+    for name, said in given.items():
         if name not in fields:
-            raise unknown("option", name, fields)
-        values[name] = _convert(name, given, hints[name])
+            raise unknown("option", name, [known for known in fields if _does_something(fields[known], backbone)])
+        if not _does_something(fields[name], backbone):
+            message = f"Option '{name}' does nothing for the backbone '{backbone}'."
+            raise ElueError("idle_option", message, f"Leave it out: it shapes the backbone '{TINY}' alone.")
+        values[name] = _convert(name, said, hints[name])
         _check(name, values[name], fields[name].metadata)
     return kind(**values)
+
+
+def in_force(options: CommonOptions, backbone: str) -> dict[str, Any]:
+    """The options that do something with a backbone, by name; those that shape the backbone come last."""
+    fields = sorted(dataclasses.fields(options), key=lambda one: _shapes_tiny(one))
+    return {one.name: getattr(options, one.name) for one in fields if _does_something(one, backbone)}
+
+
+def _does_something(field: dataclasses.Field[Any], backbone: str) -> bool:
+    return backbone == TINY or not _shapes_tiny(field)
+
+
+def _shapes_tiny(field: dataclasses.Field[Any]) -> bool:
+    return bool(field.metadata.get("tiny"))
 
 
 def _convert(name: str, given: Knob, kind: Any) -> Any:

@@ -15,7 +15,7 @@ from elue.errors import ElueError, unknown
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.gates import gated, tokens
 from elue.modeling.heads import task_loss
-from elue.modeling.options import TrainingOptions, option
+from elue.modeling.options import CommonOptions, option
 from elue.modeling.reader import BATCH, Batch, Ending, State, Unit, read
 from elue.modeling.text import TextEncoder
 from elue.protocol import DynamicModel, Explanation, Point, Prediction, Sample, TaskInfo
@@ -28,13 +28,13 @@ CHUNK = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReaderOptions(TrainingOptions):
+class ReaderOptions(CommonOptions):
     """Options of all reading methods. Of the backbone they take the tokenizer and the word table.
 
     All but the table is made from scratch, hence rate and epochs of their own, tuned on validation data.
     """
 
-    TINY: ClassVar[dict[str, Any]] = {**TrainingOptions.TINY, "epochs": 8.0, "learning_rate": 5e-3, "size": 64}
+    TINY: ClassVar[dict[str, Any]] = {**CommonOptions.TINY, "epochs": 8.0, "learning_rate": 5e-3, "size": 64}
 
     epochs: float = option(5.0, "passes over the training data", 0.0)
     learning_rate: float = option(1e-3, "peak learning rate of AdamW, decaying linearly to 0", 0.0)

@@ -20,7 +20,7 @@ from torch import nn
 
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
-from elue.modeling.options import TrainingOptions
+from elue.modeling.options import CommonOptions, in_force
 from elue.modeling.text import TextEncoder
 from elue.modeling.training import CHECKPOINTS
 from elue.protocol import Method, Point, TaskInfo, TrainingJob
@@ -36,7 +36,7 @@ def save(
     job: TrainingJob,
     method: Method,
     module: nn.Module,
-    options: TrainingOptions,
+    options: CommonOptions,
     config: EncoderConfig,
     text: TextEncoder,
     origin: Mapping[str, str],
@@ -55,7 +55,7 @@ def save(
         "seed": job.seed,
         "device": job.device,
         "backbone": dict(origin),
-        "options": dataclasses.asdict(options),
+        "options": in_force(options, job.backbone),
         "encoder": dataclasses.asdict(config),
         "max_length": text.max_length,
         "samples": {"train": len(job.train), "validation": len(job.validation)},
@@ -90,7 +90,7 @@ class Saved:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The training options, every one."""
+        """The training options that did something."""
         return self.note["options"]
 
     def encoder(self) -> Encoder:

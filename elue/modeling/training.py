@@ -17,7 +17,6 @@ of a running one lie in `job.out/checkpoints/<phase>`; `save` removes them.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -35,7 +34,7 @@ from transformers import ProgressCallback, TrainingArguments
 from elue.errors import ElueError
 from elue.modeling.heads import unit_label
 from elue.modeling.inference import worth
-from elue.modeling.options import TrainingOptions
+from elue.modeling.options import CommonOptions, in_force
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
 from elue.modeling.trainer import WORTH, Between, KitTrainer, Progress
 from elue.protocol import TrainingJob
@@ -48,7 +47,7 @@ STEPS_BETWEEN_CHECKPOINTS = 500
 def fit(
     module: nn.Module,
     job: TrainingJob,
-    options: TrainingOptions,
+    options: CommonOptions,
     text: TextEncoder,
     *,
     phase: str = "joint",
@@ -104,7 +103,7 @@ def fit(
         shutil.rmtree(checkpoint)
 
 
-def recall(job: TrainingJob, options: TrainingOptions, name: str, compute: Callable[[], Any]) -> Any:
+def recall(job: TrainingJob, options: CommonOptions, name: str, compute: Callable[[], Any]) -> Any:
     """A JSON value of this training, computed once and found again after a kill.
 
     Phases that `compute` fitted under `name` (as "name" or "name-1") are removed once it is known.
@@ -121,7 +120,7 @@ def recall(job: TrainingJob, options: TrainingOptions, name: str, compute: Calla
     return json.loads(file.read_text())
 
 
-def job_digest(job: TrainingJob, options: TrainingOptions) -> str:
+def job_digest(job: TrainingJob, options: CommonOptions) -> str:
     """sha256 of all that decides a training's outcome: task, data, metric, backbone, seed, device, options.
 
     A metric is told from another by what it gives for the validation labels in reverse.
@@ -129,7 +128,7 @@ def job_digest(job: TrainingJob, options: TrainingOptions) -> str:
     digest = hashlib.sha256()
     labels = [example.label for example in job.validation]
     judged = job.measure(labels, labels[::-1]) if job.measure and len(labels) > 1 else None
-    settings = [job.task.name, job.backbone, job.seed, job.device, dataclasses.asdict(options), judged]
+    settings = [job.task.name, job.backbone, job.seed, job.device, in_force(options, job.backbone), judged]
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for example in (*job.train, *job.validation):
         row = [example.sample.text, example.sample.pair, example.label]
@@ -137,7 +136,7 @@ def job_digest(job: TrainingJob, options: TrainingOptions) -> str:
     return digest.hexdigest()
 
 
-def _claim(job: TrainingJob, options: TrainingOptions) -> None:
+def _claim(job: TrainingJob, options: CommonOptions) -> None:
     """Mark the checkpoints as this job's, or refuse to go on from another one's."""
     note = job.out / CHECKPOINTS / "job.sha256"
     digest = job_digest(job, options)
@@ -175,7 +174,7 @@ def _collate(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, Tensor]:
     return {**pad_batch(encoded, pad), **numbers}
 
 
-def _arguments(job: TrainingJob, options: TrainingOptions, folder: Path, judged: bool) -> TrainingArguments:
+def _arguments(job: TrainingJob, options: CommonOptions, folder: Path, judged: bool) -> TrainingArguments:
     cuda = job.device == "cuda"
     if cuda and not torch.cuda.is_available():
         raise ElueError("no_cuda", "Device 'cuda' was asked for, but torch finds none.", "Use --device cpu.")

@@ -13,12 +13,12 @@ Fine-tuning as there: the sum of all exits' losses, under gradient equilibrium. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from elue.modeling.encoder import Encoder
+from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.exits import ExitNetwork, TrainedExits
 from elue.modeling.ladder import Rule
 from elue.modeling.method import Training
@@ -67,12 +67,15 @@ class ElasticBert(TrainedExits):
         "exit": {"type": "int", "low": 1, "help": "fixed: the exit to leave at, from 1"},
     }
 
+    def settled(self, options: ElasticBertOptions, config: EncoderConfig) -> ElasticBertOptions:
+        rate = options.head_learning_rate
+        return replace(options, head_learning_rate=options.learning_rate if rate is None else rate)
+
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> nn.Module:
         return ExitNetwork(encoder, task, options.pooling, options.gradient_equilibrium)
 
     def learn(self, network: Any, training: Training) -> None:
-        rate = training.options.head_learning_rate
-        training.fit(network, rates={} if rate is None else {"^exits": rate})
+        training.fit(network, rates={"^exits": training.options.head_learning_rate})
 
     def rule(self, point: Point, task: TaskInfo) -> Rule:
         return entropy_or_patience(point, task)

@@ -126,6 +126,25 @@ def test_show_names_the_options_of_a_method(tmp_path: Path) -> None:
     assert all(option["help"] for option in options.values())
 
 
+def test_show_tells_the_defaults_for_a_backbone_that_it_reads_no_weights_of(tmp_path: Path) -> None:
+    config = {"model_type": "bert", "num_hidden_layers": 3, "max_position_embeddings": 32, "hidden_size": 16}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    shown = json.loads(elue("show", "static", "--backbone", ".", "--json", cwd=tmp_path).stdout)
+    defaults = {option["name"]: option["default"] for option in shown["options"]}
+    assert (defaults["depths"], defaults["max_length"], defaults["learning_rate"]) == ("1,2,3", 32, 5e-5)
+    assert not any(name.startswith("tiny_") for name in defaults)
+    none = elue("show", "static", "--backbone", "no/such folder", cwd=tmp_path)
+    assert none.returncode == 2
+    assert none.stderr.startswith("error: The backbone 'no/such folder' can't be loaded")
+
+
+def test_training_refuses_an_option_that_does_nothing(tmp_path: Path) -> None:
+    done = elue("train", "skiprnn", "--out", "w", "--set", "pooling=first", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Unknown option 'pooling'.")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_method_that_fails_at_import_is_found_by_a_look_inside(tmp_path: Path, write_plugin: WritePlugin) -> None:
     done = elue("show", write_plugin(before="raise OSError('no disk')"), cwd=tmp_path)
     assert done.returncode == 2

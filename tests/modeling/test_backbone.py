@@ -10,32 +10,24 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import AlbertConfig, AlbertModel, BertModel
 
 from elue.errors import ElueError
-from elue.modeling.backbone import learn_wordpiece, load_backbone
+from elue.modeling.backbone import load_backbone
 from elue.modeling.options import TrainingOptions, parse_options
 from elue.protocol import Example, Sample
 from tests import small
 
 
 def options(job, **changes) -> TrainingOptions:
-    return replace(parse_options(TrainingOptions, job), **changes)
+    given = {} if job.backbone != "tiny" else job.options
+    return replace(parse_options(TrainingOptions, replace(job, options=given)), **changes)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A pretrained encoder as transformers saves it, under a path that must not be told."""
-    made = tmp_path / "secret" / "little-bert"
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=99, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=24
-    )
-    BertModel(config).save_pretrained(made)
-    tokenizer = learn_wordpiece([example.sample.text for example in small.examples(40)], 99)
-    tokenizer.enable_padding(length=20)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]").save_pretrained(made)
-    return made
+    return small.bert(tmp_path / "secret" / "little-bert")
 
 
 def test_the_tiny_backbone_has_the_size_asked_for_and_the_tasks_own_words(tmp_path: Path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from elue.errors import ElueError
-from elue.modeling.options import TrainingOptions, option, parse_options
+from elue.modeling.options import TrainingOptions, in_force, option, parse_options
 from elue.modeling.recurrent import ReaderOptions
 from elue.protocol import TaskInfo, TrainingJob
 from tests import small
@@ -65,6 +65,27 @@ def test_a_wrong_value_is_named_with_what_is_allowed(given: dict, words: list[st
 def test_an_unknown_option_gets_a_suggestion():
     with pytest.raises(ElueError, match=r"Unknown option 'epoch'.*'epochs'"):
         parse(epoch="3")
+
+
+@pytest.mark.parametrize("name", ["tiny_hidden", "tiny_layers", "tiny_heads", "tiny_dropout", "tiny_vocabulary"])
+def test_an_option_that_does_nothing_for_the_backbone_is_refused(name: str):
+    assert getattr(parse("tiny", **{name: "100"}), name) == 100
+    with pytest.raises(ElueError, match=f"'{name}' does nothing for the backbone 'somewhere'") as caught:
+        parse(**{name: "8"})
+    assert caught.value.code == "idle_option"
+
+
+@pytest.mark.parametrize("name", ["pooling", "tiny_layers", "tiny_heads", "tiny_dropout"])
+def test_readers_have_no_options_of_layers(name: str, tmp_path: Path):
+    with pytest.raises(ElueError, match=f"Unknown option '{name}'"):
+        parse_options(ReaderOptions, replace(small.job(tmp_path), options={name: "1"}))
+
+
+def test_options_in_force_are_those_that_do_something():
+    tiny, real = in_force(parse("tiny"), "tiny"), in_force(parse(), "somewhere")
+    assert list(tiny)[: len(real)] == list(real)
+    assert sorted(set(tiny) - set(real)) == sorted(name for name in tiny if name.startswith("tiny_"))
+    assert tiny["learning_rate"] == TrainingOptions.TINY["learning_rate"]
 
 
 def test_readers_are_trained_from_scratch_at_a_rate_for_that(tmp_path: Path) -> None:

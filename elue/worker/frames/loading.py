@@ -16,7 +16,7 @@ from elue.worker.frames.words import Call, Confinement, Offer, Point, Short, Tex
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of a method's training."""
+    """An option of a method's training, its default as `--set` takes it."""
 
     name: Short
     default: Knob
@@ -25,16 +25,17 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """The training options of a method."""
+    """The training options of a method that do something for a backbone."""
 
     options: Annotated[tuple[Option, ...], MaxLen(1000)]
 
 
 @dataclass(frozen=True, slots=True)
 class Describe(Call[Described]):
-    """Import the plugin and name its training options."""
+    """Import the plugin and name its training options for a backbone."""
 
     target: str
+    backbone: str = "tiny"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from elue.errors import ElueError
-from elue.protocol import Method, Point, Sample, TaskInfo
+from elue.protocol import Knob, Method, Point, Sample, TaskInfo
 from elue.worker import frames
 from elue.worker.confinement import sandbox
 from elue.worker.inside import answers
@@ -43,12 +43,16 @@ class Service:
         self.static: Any = None
 
     def describe(self, asked: frames.Describe) -> frames.Described:
-        """Import the plugin and name its training options, each with default and help."""
+        """Import the plugin and name the training options that do something, each with default and help."""
         from elue.worker.inside.plugin import load_method
 
-        options = load_method(asked.target).options
-        fields = dataclasses.fields(options) if options else ()
-        return frames.Described(tuple(map(_option, fields)))
+        method = load_method(asked.target)
+        fields = dataclasses.fields(method.options) if method.options else ()
+        help = {field.name: field.metadata.get("help", "") for field in fields}
+        defaults = method.defaults(asked.backbone)
+        return frames.Described(
+            tuple(frames.Option(name, _plain(defaults[name]), help.get(name, "")) for name in defaults)
+        )
 
     def open(self, asked: frames.Open) -> frames.Opened:
         """Import the plugin and set the measurement's conditions."""
@@ -253,10 +257,13 @@ def _ids(samples: Sequence[Sample]) -> tuple[str, ...]:
     return tuple(sample.id for sample in samples)
 
 
-def _option(field: dataclasses.Field[Any]) -> frames.Option:
-    default = field.default if field.default is not dataclasses.MISSING else None
-    plain = default if isinstance(default, bool | int | float | str) else repr(default)
-    return frames.Option(field.name, plain, field.metadata.get("help", ""))
+def _plain(default: Any) -> Knob:
+    """A default as `--set` takes it: a tuple is a comma-separated list, None nothing at all."""
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
+    if default is None:
+        return ""
+    return default if isinstance(default, bool | int | float | str) else repr(default)
 
 
 def _path(folder: str | None) -> Path | None:

@@ -1,0 +1,110 @@
+"""What `elue show` prints is what training has: the same defaults, and only options that training reads."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elue.methods import registry
+from elue.modeling import training
+from elue.modeling.options import options_for
+from elue.plugins.cascade.cascadebert import CascadeBert
+from elue.plugins.early_exit.elasticbert import ElasticBert
+from elue.plugins.moe.switch import Switch
+from elue.plugins.skimming.ltp import LearnedTokenPruning
+from elue.plugins.skimming.skimrnn import SkimRnn
+from elue.plugins.skimming.skiprnn import SkipRnn
+from elue.plugins.static import Static
+from elue.worker import frames
+from elue.worker.inside.service import Service
+from tests import small
+
+METHODS = [Static, ElasticBert, LearnedTokenPruning, Switch, CascadeBert, SkimRnn, SkipRnn]
+NOT_READING = {"dataclasses", "elue.modeling.options", "elue.modeling.method"}
+"""Where options are copied, told and settled by name, which is no use of them."""
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small.bert(tmp_path_factory.mktemp("encoder") / "little-bert")
+
+
+def watched(kind: type[Any], read: set[str]) -> type[Any]:
+    """The options, noting which of them are read by code that does something with them."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Watched(kind):
+        def __getattribute__(self, name: str) -> Any:
+            if sys._getframe(1).f_globals["__name__"] not in NOT_READING:
+                read.add(name)
+            return super().__getattribute__(name)
+
+    return Watched
+
+
+def shown(method: Any, backbone: str) -> dict[str, Any]:
+    """The options as `elue show` gets them from a worker."""
+    target = registry.find(method.name).address
+    return {option.name: option.default for option in Service({}).describe(frames.Describe(target, backbone)).options}
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+@pytest.mark.parametrize("backbone", ["tiny", "bert"])
+def test_what_is_shown_is_what_training_records_and_reads(
+    method: Any, backbone: str, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = str(bert) if backbone == "bert" else backbone
+    read: set[str] = set()
+    watching = type(method.__name__, (method,), {"options": watched(method.options, read)})
+    job = replace(small.job(tmp_path, train=24), backbone=backbone, options={})
+    counted = []
+    digest = training.job_digest
+    monkeypatch.setattr(training, "job_digest", lambda *given: counted.append(given) or digest(*given))
+    watching().train(job)
+    prints, recorded = shown(method, backbone), json.loads((tmp_path / "elue.json").read_text())["options"]
+    assert recorded == plain(dict(method().defaults(backbone)))
+    assert list(prints) == list(method().defaults(backbone))
+    assert plain(spelled(method, backbone, prints)) == recorded
+    assert read & {one.name for one in fields(method.options)} == set(prints)
+    assert counted
+    for _, options in counted:
+        assert plain({name: getattr(options, name) for name in prints}) == recorded
+
+
+def plain(options: dict[str, Any]) -> Any:
+    """As JSON has them."""
+    return json.loads(json.dumps(options))
+
+
+def spelled(method: Any, backbone: str, prints: dict[str, Any]) -> dict[str, Any]:
+    """The printed defaults, each given by `--set` as it is printed."""
+    options = options_for(method.options, backbone, {name: str(value) for name, value in prints.items()})
+    return {name: getattr(options, name) for name in prints}
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_only_the_tiny_backbone_is_shaped_by_options(method: Any, bert: Path) -> None:
+    tiny, real = method().defaults("tiny"), method().defaults(str(bert))
+    assert [name for name in tiny if name not in real] == [name for name in tiny if name.startswith("tiny_")]
+    assert set(real) <= set(tiny)
+    of_tiny, of_others = method.options.TINY, {one.name: one.default for one in fields(method.options)}
+    for name in ("epochs", "learning_rate"):
+        assert (tiny[name], real[name]) == (of_tiny[name], of_others[name])
+    assert real["max_length"] == 24, "the backbone has no more positions"
+
+
+def test_readers_have_no_options_of_layers(bert: Path) -> None:
+    for reader in (SkimRnn, SkipRnn):
+        assert not {"pooling", "tiny_layers", "tiny_heads", "tiny_dropout"} & set(reader().defaults("tiny"))
+
+
+def test_defaults_that_follow_from_the_backbone_are_told(bert: Path) -> None:
+    assert Static().defaults("tiny")["depths"] == (1, 2, 3, 4)
+    assert Static().defaults(str(bert))["depths"] == (1, 2)
+    assert CascadeBert().defaults(str(bert))["shallow_layers"] == 1
+    assert ElasticBert().defaults(str(bert))["head_learning_rate"] == ElasticBert.options.learning_rate
