@@ -94,7 +94,7 @@ def draws(samples: int, resamples: int, seed: int) -> Iterator[Array]:
 
 def resample(runs: Answered, resamples: int = RESAMPLES, seed: int = 0) -> Resampled:
     """Scores and FLOPs of all runs on the same `resamples` resamples; the same seed draws the same ones."""
-    labels = _labels(runs)
+    labels = labels_for(runs)
     scores, flops = [], []
     for counts in draws(len(runs.value), resamples, seed):
         scores.append(metrics.counted(runs.metric, labels, runs.value, counts))
@@ -106,11 +106,11 @@ def observed(runs: Answered) -> Resampled:
     """Scores and FLOPs on the samples as they are: the one resample that draws each sample once."""
     counts = np.ones((1, len(runs.value)))
     return Resampled(
-        metrics.counted(runs.metric, _labels(runs), runs.value, counts), counts @ runs.flops / len(runs.flops)
+        metrics.counted(runs.metric, labels_for(runs), runs.value, counts), counts @ runs.flops / len(runs.flops)
     )
 
 
-def _labels(runs: Answered) -> Array:
+def labels_for(runs: Answered) -> Array:
     """The labels, (n, 1), or what they are to each run, (n, p), where errors tell only right from wrong.
 
     Of two classes the other one is the label of a wrong answer; of more it is known only that it is another.

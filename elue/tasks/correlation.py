@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from elue.tasks.drawing import drawn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -111,12 +113,9 @@ def _spearman(labels: Array, values: Array, counts: Array) -> Array:
         sizes, ranks = _counted_ranks(by_sample, order, starts)
         spread = (sizes * ranks**2).sum(axis=0) - count * mean**2
         product = (ranks * _grouped(weighted, order, starts)).sum(axis=0) - count * mean**2
-        np.divide(
-            product,
-            np.sqrt(spread * label_spread),
-            out=correlations[:, column],
-            where=(spread > 0) & (label_spread > 0),
-        )
+        varied = (spread > 0) & (label_spread > 0)
+        root = np.sqrt(np.where(varied, spread * label_spread, 1))
+        correlations[:, column] = np.where(varied, product / root, 0.0)
     return correlations
 
 
@@ -142,3 +141,55 @@ def _counted_ranks(by_sample: Array, order: NDArray[np.intp], starts: NDArray[np
 
     sizes = _grouped(by_sample, order, starts)
     return sizes, np.cumsum(sizes, axis=0) - (sizes - 1) / 2
+
+
+def pearson_spearman_influence(labels: Array, values: Array) -> Array:
+    """The influence of each sample on `pearson_spearman`, (samples, runs); 0 where either side is constant.
+
+    That of a correlation of standard x and y is x y - r (x² + y²) / 2 (Devlin, Gnanadesikan and Kettenring 1975);
+    Spearman's has, beside it, what a sample does to the ranks of all others (Croux and Dehon 2010).
+    """
+    import numpy as np
+
+    left = _standard(labels)
+    grades, weight = _grades(labels[:, 0])
+    parts = np.zeros(values.shape)
+    for column in range(values.shape[1]):
+        right = _standard(values[:, column : column + 1])
+        if not (left.any() and right.any()):
+            continue
+        parts[:, column] = _influence(left[:, 0], right[:, 0])
+        own, own_weight = _grades(values[:, column])
+        spread, own_spread = (grades**2).mean(), (own**2).mean()
+        rho = (grades * own).mean() / np.sqrt(spread * own_spread)
+        product = grades * own + weight(own) + own_weight(grades)
+        squares = (grades**2 + 2 * weight(grades)) / spread + (own**2 + 2 * own_weight(own)) / own_spread
+        parts[:, column] += product / np.sqrt(spread * own_spread) - rho / 2 * squares
+    influence: Array = (parts - parts.mean(axis=0)) / 2
+    return influence
+
+
+def _influence(left: Array, right: Array) -> Array:
+    return left * right - (left * right).mean() / 2 * (left**2 + right**2)
+
+
+def _grades(values: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """Average ranks as shares about their mean, and what a sample adds to a mean over all through their ranks.
+
+    The second, of factors a, is the mean over samples of a where they lie above, and half where they are equal.
+    """
+    import numpy as np
+
+    order, starts = _ties(values)
+    sizes = np.diff(np.append(starts, len(values)))
+    ranks = np.empty(len(values))
+    ranks[order] = np.repeat(np.cumsum(sizes) - (sizes - 1) / 2, sizes)
+
+    def above(factors: Array) -> Array:
+        sums = np.add.reduceat(factors[order], starts)
+        higher = sums.sum() - np.cumsum(sums) + sums / 2
+        added = np.empty(len(values))
+        added[order] = np.repeat(higher, sizes)
+        return added / len(values)
+
+    return ranks / len(values) - (len(values) + 1) / (2 * len(values)), above

@@ -44,6 +44,8 @@ class Metric:
     - `counted` gives it for runs side by side on rows of counts, how often each sample was drawn: answers (samples,
       runs), labels (samples, 1) or, where each run tells its own, (samples, runs), counts (rows, samples); the result
       is (rows, runs). `resampled` gives it on so many resamples of its own drawing, (resamples,).
+    - `influence` gives, for labels and answers as `counted` has them, what each sample adds, (samples, runs): the
+      derivative of the metric by the sample's count, times the samples, up to a constant a run.
     - `right`, for a metric that is the share of right answers, tells which are, given answers and labels: the
       expectation over random ways out is exact then.
     - `right_or_wrong` says that records tell of each answer only whether it is right, not what would have been.
@@ -58,6 +60,7 @@ class Metric:
     chance: Callable[[int], float]
     counted: Callable[[Array, Array, Array], Array] | None = None
     resampled: Callable[[Array, Array, np.random.Generator, int], Array] | None = None
+    influence: Callable[[Array, Array], Array] | None = None
     classes: int | None = None
     right: Callable[[Array, Array], NDArray[np.bool_]] | None = None
     right_or_wrong: bool = False
@@ -112,6 +115,7 @@ _ROWS = (
         chance=_nothing,
         counted=correlation.pearson_spearman_counted,
         resampled=correlation.pearson_spearman_resampled,
+        influence=correlation.pearson_spearman_influence,
         published="fisher",
     ),
     Metric(

@@ -1,0 +1,182 @@
+"""An edition's scores from records: each method over all its trainings, against the edition's own yardstick."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from elue.record.schema import Record
+from elue.scores.edition import Edition
+from elue.scores.edition_runs import (
+    EditionRun,
+    Gathered,
+    comparable,
+    gathered,
+    sampled,
+    trainings,
+    without_rank,
+    without_yardstick,
+)
+from elue.scores.folds import Folds, folds_of
+from elue.scores.leads import Lead, Sampled, Scale, lead_of, scale_of
+from elue.scores.standing import EditionStanding, OverallRow, TaskRow, TaskStanding, Tested
+from elue.scores.testing import MANY, judged, mean_of, smallest_lead
+from elue.scores.trainings import Difference
+
+DRAWS = 1000
+"""Draws of the samples behind an error unless a p is near its limit."""
+
+
+@dataclass(slots=True)
+class _Task:
+    """A task's methods and what measures them: None where there is no yardstick, for the reason `why`."""
+
+    methods: dict[str, list[EditionRun]]
+    reasons: dict[str, str]
+    why: str
+    yardstick: Sequence[Sampled] = ()
+    folds: Folds | None = None
+    budgets: tuple[float, float] = (0.0, 0.0)
+    scales: dict[int, Scale] = field(default_factory=dict)
+    leads: dict[str, Lead] = field(default_factory=dict)
+
+    def measure(self, method: str, draws: int) -> Lead:
+        assert self.folds is not None
+        if draws not in self.scales:
+            self.scales[draws] = scale_of(self.yardstick, self.folds, *self.budgets, draws, seed=0)
+        return lead_of([sampled(runs) for runs in trainings(self.methods[method])], self.scales[draws])
+
+    def answers(self, method: str) -> frozenset[str]:
+        """What makes a copy of a method one: all its runs answer and take the same."""
+        return frozenset(run.answers for run in self.methods.get(method, ()))
+
+
+def edition_standing(
+    edition: Edition, records: Iterable[Record], announced: Mapping[str, int] | None = None, draws: int = DRAWS
+) -> EditionStanding:
+    """All scores of an edition from whole records in any order, which may come one by one.
+
+    `announced` says how many trainings a method's submission announced before; who brings another number has no rank.
+    What is not of the edition is passed over. Raises ElueError for records that contradict themselves.
+    """
+    runs = gathered(edition, records)
+    tasks = {name: _task(edition, name, runs, announced or {}, draws) for name in edition.tasks}
+    standings = tuple(_standing(edition, name, task, draws) for name, task in tasks.items())
+    return EditionStanding(edition.name, edition.rules, edition.frozen, standings, _overall(tasks, draws))
+
+
+def _task(edition: Edition, name: str, runs: Gathered, announced: Mapping[str, int], draws: int) -> _Task:
+    rules = edition.tasks[name]
+    pinned = set(rules.yardstick.runs)
+    own = runs.runs.get(name, ())
+    static = [run for run in own if run.content in pinned]
+    methods: dict[str, list[EditionRun]] = defaultdict(list)
+    for run in own:
+        if run.content not in pinned:
+            methods[run.curve.method].append(run)
+    reasons = {
+        method: without_rank(edition, rules, of, static, announced.get(method)) for method, of in methods.items()
+    }
+    task = _Task(dict(sorted(methods.items())), reasons, without_yardstick(rules, static))
+    if not task.why and rules.yardstick.range:
+        task.yardstick = [sampled(training) for training in trainings(static)]
+        task.folds = folds_of(runs.ids[static[0].column.ids], rules.clusters)
+        task.budgets = rules.yardstick.range
+        task.leads = {
+            method: task.measure(method, draws) for method, of in task.methods.items() if comparable(of, static)
+        }
+    return task
+
+
+def _standing(edition: Edition, name: str, task: _Task, draws: int) -> TaskStanding:
+    rules = edition.tasks[name]
+    fit = {method: lead.lead for method, lead in task.leads.items() if not task.reasons[method]}
+    tests = judged(fit, draws, lambda method: task.measure(method, MANY).lead, task.answers)
+    rows = []
+    for method, runs in task.methods.items():
+        lead = task.leads.get(method)
+        test = tests.get(method) or Tested(lead.lead if lead else None, why=task.why or task.reasons[method])
+        rows.append(_row(method, runs, lead, test))
+    metrics = [run.metric for runs in task.methods.values() for run in runs]
+    return TaskStanding(
+        edition=edition.name,
+        digest=edition.rules,
+        frozen=edition.frozen,
+        task=name,
+        profile=edition.profile,
+        metric=metrics[0] if metrics else "",
+        samples=rules.samples,
+        floor=rules.floor,
+        low=rules.yardstick.range[0] if rules.yardstick.range else None,
+        high=rules.yardstick.range[1] if rules.yardstick.range else None,
+        yardstick=rules.yardstick.submission,
+        why=task.why,
+        smallest=smallest_lead(list(fit.values())),
+        draws=draws,
+        rows=tuple(sorted(rows, key=_order)),
+    )
+
+
+def _row(method: str, runs: Sequence[EditionRun], lead: Lead | None, tested: Tested) -> TaskRow:
+    of = trainings(runs)
+    return TaskRow(
+        method=method,
+        family=runs[0].family,
+        sources=tuple(sorted({run.curve.source_digest for run in runs})),
+        seeds=tuple(training[0].curve.seed for training in of),
+        tested=tested,
+        at=tuple(each.estimate for each in lead.at) if lead else (),
+        reach=lead.reach if lead else None,
+        coverage=lead.coverage if lead else None,
+        trainings=lead.trainings if lead else (),
+        points=max(map(len, of)),
+        best=max(run.score for run in runs),
+        keys=tuple(run.key for run in runs),
+    )
+
+
+def _order(row: TaskRow) -> tuple[float, float, str]:
+    lead = row.tested.lead
+    return -lead.value if lead else float("inf"), -row.best, row.method
+
+
+def _overall(tasks: Mapping[str, _Task], draws: int) -> tuple[OverallRow, ...]:
+    """The mean over tasks of each method's leads; tested and ranked where no task says why not."""
+    means: dict[str, Difference] = {}
+    own: dict[str, dict[str, Lead]] = {}
+    for method in sorted({method for task in tasks.values() for method in task.methods}):
+        own[method] = {name: task.leads[method] for name, task in tasks.items() if method in task.leads}
+        if own[method]:
+            means[method] = mean_of([lead.lead for lead in own[method].values()])
+    reasons = {method: _not_overall(method, tasks) for method in own}
+    tests = judged(
+        {method: mean for method, mean in means.items() if not reasons[method]},
+        draws,
+        lambda method: mean_of([task.measure(method, MANY).lead for task in tasks.values()]),
+        lambda method: tuple(task.answers(method) for task in tasks.values()),
+    )
+    rows = [
+        OverallRow(
+            method,
+            tests.get(method) or Tested(means.get(method), why=reasons[method]),
+            tuple(leads),
+            len(tasks),
+        )
+        for method, leads in own.items()
+    ]
+    return tuple(sorted(rows, key=_overall_order))
+
+
+def _not_overall(method: str, tasks: Mapping[str, _Task]) -> str:
+    """The first reason why a method has no rank over all tasks."""
+    for name, task in tasks.items():
+        reason = task.why or ("it has no runs" if method not in task.methods else task.reasons[method])
+        if reason:
+            return f"{name}: {reason}"
+    return ""
+
+
+def _overall_order(row: OverallRow) -> tuple[int, float, str]:
+    lead = row.tested.lead
+    return -len(row.tasks), -lead.value if lead else float("inf"), row.method

@@ -1,0 +1,136 @@
+"""Which runs take part in an edition, what a method's trainings are, and who has no rank and why."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from elue.record.board import CurveKey, curve_of, is_ranked
+from elue.record.schema import Record
+from elue.scores.contributions import contributions
+from elue.scores.edition import Edition, EditionTask, content_of
+from elue.scores.leads import Sampled
+from elue.scores.resampling import Column, column_of, side_by_side
+
+
+@dataclass(frozen=True, slots=True)
+class EditionRun:
+    """What scoring keeps of a run. `content` is that of `edition.content_of`, `answers` the same whoever ran it."""
+
+    key: str
+    curve: CurveKey
+    family: str
+    metric: str
+    score: float
+    content: str
+    answers: str
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """An edition's runs by task, and the ids of samples by their digest."""
+
+    runs: Mapping[str, Sequence[EditionRun]]
+    ids: Mapping[str, tuple[str, ...]]
+
+
+def takes_part(edition: Edition, record: Record) -> bool:
+    """Whether a run is of an edition: measured under its profile, on all samples of one of its tasks."""
+    task = edition.tasks.get(record.task.name)
+    return (
+        task is not None
+        and is_ranked(record)
+        and record.measure != "published"
+        and record.profile.digest == edition.profile_digest
+        and (record.task.split, record.task.limit) == (edition.split, None)
+        and record.task.revision == task.revision
+    )
+
+
+def gathered(edition: Edition, records: Iterable[Record]) -> Gathered:
+    """The runs that take part, each once, from whole records, which may come one by one; none of these is kept."""
+    runs: dict[str, dict[str, EditionRun]] = defaultdict(dict)
+    ids: dict[str, tuple[str, ...]] = {}
+    for record in records:
+        if not (takes_part(edition, record) and record.samples and record.score):
+            continue
+        column = column_of(record)
+        ids.setdefault(column.ids, record.samples.id)
+        answers = hashlib.sha256(column.value.tobytes() + column.error.tobytes() + column.flops.tobytes()).hexdigest()
+        run = EditionRun(
+            key=record.key,
+            curve=curve_of(record),
+            family=record.method.family,
+            metric=record.task.metric,
+            score=record.score.value,
+            content=content_of(record),
+            answers=answers,
+            column=column,
+        )
+        runs[record.task.name][run.content] = run
+    return Gathered({task: [own[content] for content in sorted(own)] for task, own in runs.items()}, ids)
+
+
+def trainings(runs: Sequence[EditionRun]) -> list[list[EditionRun]]:
+    """A method's runs by training, in a fixed order.
+
+    A training is a set of weights: the same ones run with another seed, or others that answer all the same, are no
+    further training. Of those the lowest seed stands for all.
+    """
+    curves: dict[CurveKey, list[EditionRun]] = defaultdict(list)
+    for run in runs:
+        curves[run.curve].append(run)
+    chosen: list[list[EditionRun]] = []
+    seen: set[object] = set()
+    for key in sorted(curves, key=lambda key: (key.seed, key.weights_digest or "", key.source_digest)):
+        answers = frozenset(run.answers for run in curves[key])
+        weights = (key.source_digest, key.weights_digest)
+        if answers in seen or (key.weights_digest is not None and weights in seen):
+            continue
+        seen |= {answers, weights}
+        chosen.append(curves[key])
+    return chosen
+
+
+def sampled(training: Sequence[EditionRun]) -> Sampled:
+    """A training's points, sample by sample. Raises ElueError `samples_differ`."""
+    answered = side_by_side([run.column for run in training])
+    return Sampled(answered.flops, contributions(answered))
+
+
+def without_yardstick(task: EditionTask, static: Sequence[EditionRun]) -> str:
+    """Why a task has no yardstick among these runs; empty where it has."""
+    if not task.yardstick.runs:
+        return "the edition has no yardstick for this task yet"
+    missing = len(task.yardstick.runs) - len({run.content for run in static})
+    if missing:
+        return f"{missing} of the {len(task.yardstick.runs)} runs of the edition's yardstick are not at hand"
+    return ""
+
+
+def without_rank(
+    edition: Edition, task: EditionTask, own: Sequence[EditionRun], static: Sequence[EditionRun], announced: int | None
+) -> str:
+    """Why a method has no rank on a task; empty where it may have one."""
+    count, points = len(trainings(own)), max(map(len, trainings(own)))
+    reasons = {
+        f"the name '{own[0].curve.method}' is the yardstick's": own[0].curve.method == task.yardstick.method,
+        "it answered other samples than the yardstick": bool(static) and not comparable(own, static),
+        "its runs are of several versions of its code": len({run.curve.source_digest for run in own}) > 1,
+        f"{task.samples} samples, {edition.samples} are needed": task.samples < edition.samples,
+        f"{points} points a training, {edition.points} are the most": points > edition.points,
+        f"these weights: {count} of {edition.seeds} trainings": count < edition.seeds,
+        f"these weights: {count} trainings, {announced} were announced": announced not in (None, count),
+        f"the yardstick has {len(trainings(static))} of {edition.seeds} trainings": len(trainings(static))
+        < edition.seeds,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def comparable(own: Sequence[EditionRun], static: Sequence[EditionRun]) -> bool:
+    """Whether runs answered the yardstick's samples, by its metric."""
+    first = static[0].column
+    return all((run.column.ids, run.column.metric) == (first.ids, first.metric) for run in own)

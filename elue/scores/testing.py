@@ -1,0 +1,108 @@
+"""Each method against the yardstick: declared beforehand, Holm over methods, ranks by verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import stdtrit
+
+from elue.scores.intervals import LEVEL, holm
+from elue.scores.standing import Tested
+from elue.scores.trainings import Difference
+
+MANY = 10_000
+"""Draws where a p is near its limit."""
+DOUBT = 3.0
+"""Standard errors of a standard error, by which a p is near its limit. Of so many draws it is 1 / sqrt(2 draws)."""
+
+
+def judged(
+    leads: Mapping[str, Difference],
+    draws: int,
+    again: Callable[[str], Difference],
+    same: Callable[[str], Hashable] = lambda method: method,
+) -> dict[str, Tested]:
+    """The tests of all methods that may be ranked, with ranks: 1 is above the yardstick, then level, then below.
+
+    `draws` are those behind the leads' errors; `again` gives a method's lead from `MANY` draws, and is asked where that
+    could matter. Methods whose `same` is equal are one hypothesis: copies of a method cost nobody anything.
+    """
+    leads = dict(leads)
+    for method in [name for name, near in _near(leads, draws, same).items() if near] if draws < MANY else []:
+        leads[method] = again(method)
+    near = _near(leads, max(draws, MANY), same)
+    adjusted = _adjusted(leads, same)
+    tests = {}
+    for method, lead in leads.items():
+        p = adjusted[method]
+        apart = p is not None and p <= LEVEL and not near[method]
+        verdict = "level" if not apart else "above" if lead.value > 0 else "below"
+        tests[method] = Tested(lead, lead.p(), p, near[method], verdict)  # type: ignore[arg-type]
+    return ranked(tests)
+
+
+def ranked(tests: Mapping[str, Tested]) -> dict[str, Tested]:
+    """Ranks by verdict, shared by all of one: 1 + how many have a better one."""
+    order = ("above", "level", "below")
+    count = {verdict: sum(test.verdict == verdict for test in tests.values()) for verdict in order}
+    before = {"above": 0, "level": count["above"], "below": count["above"] + count["level"]}
+    return {
+        method: replace(test, rank=1 + before[test.verdict]) if test.verdict else test for method, test in tests.items()
+    }
+
+
+def smallest_lead(leads: Sequence[Difference]) -> float | None:
+    """The lead that is just told from 0 by the first step of Holm, at the median error and degrees; None without."""
+    spread = [lead for lead in leads if lead.error > 0]
+    if not spread:
+        return None
+    error, degrees = (float(np.median(of)) for of in ([x.error for x in spread], [x.tail_degrees for x in spread]))
+    return float(stdtrit(degrees, 1 - LEVEL / len(leads) / 2)) * error
+
+
+def mean_of(leads: Sequence[Difference]) -> Difference:
+    """The mean of leads on several tasks, whose samples and trainings are independent of one another's."""
+    count = len(leads)
+    parts = np.array([lead.error**2 for lead in leads]) / count**2
+    variance = float(parts.sum())
+    value = sum(lead.value for lead in leads) / count
+    general = all(lead.general for lead in leads)
+    if variance == 0:
+        return Difference(value, 0.0, leads[0].degrees, leads[0].tail_degrees, general)
+    degrees, tail = (np.array(of) for of in ([x.degrees for x in leads], [x.tail_degrees for x in leads]))
+    weights = parts * np.sqrt(1 + 2 / tail)
+    return Difference(
+        value,
+        math.sqrt(variance),
+        variance**2 / float((parts**2 / degrees).sum()),
+        float(weights.sum() / (weights / tail).sum()),
+        general,
+    )
+
+
+def _adjusted(
+    leads: Mapping[str, Difference], same: Callable[[str], Hashable], factor: Mapping[str, float] | None = None
+) -> dict[str, float | None]:
+    """Holm's p of each method; a group that is one hypothesis has the least p of its members, None without spread."""
+    p = {method: lead.p((factor or {}).get(method, 1.0)) for method, lead in leads.items()}
+    groups: dict[Hashable, float] = {}
+    for method, value in p.items():
+        if value is not None:
+            groups[same(method)] = min(value, groups.get(same(method), 1.0))
+    adjusted = dict(zip(groups, holm(list(groups.values())), strict=True))
+    return {method: None if value is None else adjusted[same(method)] for method, value in p.items()}
+
+
+def _near(leads: Mapping[str, Difference], draws: int, same: Callable[[str], Hashable]) -> dict[str, bool]:
+    """Whether a verdict hangs on the chance of the draws: others' errors as they are, its own a little off."""
+    doubt = DOUBT / math.sqrt(2 * draws)
+    near = {}
+    for method in leads:
+        both = [_adjusted(leads, same, {method: 1 + sign * doubt})[method] for sign in (-1, 1)]
+        near[method] = any(p is not None and p <= LEVEL for p in both) and not all(
+            p is not None and p <= LEVEL for p in both
+        )
+    return near

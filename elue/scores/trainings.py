@@ -1,0 +1,86 @@
+"""Differences of means over trainings, with intervals that carry both what seeds and what samples do.
+
+Both sides answer the same samples, by several trainings each. What one training has for itself, of its seed and of its
+share of the samples' noise, shows in how far trainings differ: s² / k of them, small k by Student's t. What all share
+is the samples: the covariance between different trainings over draws of the samples, which no number of seeds
+lowers. The two add up to the variance and count nothing twice, where s² / k and the whole variance over samples would.
+With two sides the parts add. The interval takes Satterthwaite's degrees of freedom (1946), which are right at one
+test in twenty. Far out, where the tests of a whole board are decided, they are too many: three seeds that happen to
+agree would pass for certainty. There the degrees are the harmonic mean of those of the parts, weighted by the parts
+and by how uncertain each is (the relative root mean square of a variance with d degrees, that of 1 + 2 / d).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from elue.scores.intervals import LEVEL, Estimate
+from elue.scores.resampling import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A difference of means, its standard error, and its degrees of freedom for an interval and for tests of many.
+
+    `general` says that it holds for further trainings, too. Else, where a side has one training only, it holds for
+    these weights, and its error is that over samples alone.
+    """
+
+    value: float
+    error: float
+    degrees: float
+    tail_degrees: float
+    general: bool
+
+    @property
+    def estimate(self) -> Estimate:
+        """The value with its 95 % interval, without one where there is no spread: no spread is no evidence."""
+        if not self.error > 0:
+            return Estimate(self.value)
+        reach = float(stdtrit(self.degrees, 1 - LEVEL / 2)) * self.error
+        return Estimate(self.value, self.value - reach, self.value + reach, self.error)
+
+    def p(self, factor: float = 1.0) -> float | None:
+        """Two-sided p of the difference being 0, were the error so many times what it is; None without spread."""
+        if not self.error > 0:
+            return None
+        return float(2 * stdtr(self.tail_degrees, -abs(self.value) / (factor * self.error)))
+
+
+def difference(own: Array, own_draws: Array, other: Array, other_draws: Array, samples: int) -> Difference:
+    """Mean of `own` minus mean of `other`: a value a training, (trainings,), and over draws, (draws, trainings)."""
+    value = float(own.mean() - other.mean())
+    if min(len(own), len(other)) < 2:
+        spread = float(np.std(own_draws.mean(axis=1) - other_draws.mean(axis=1), ddof=1))
+        return Difference(value, _above_rounding(spread, value), samples - 1, samples - 1, False)
+    covariance = np.cov(np.hstack([own_draws, -other_draws]), rowvar=False)
+    k = len(own)
+    shared = _apart(covariance[:k, :k]) + _apart(covariance[k:, k:]) + 2 * float(covariance[:k, k:].mean())
+    parts = np.array([np.var(own, ddof=1) / k, np.var(other, ddof=1) / len(other), max(shared, 0.0)])
+    degrees = np.array([k - 1, len(other) - 1, max(samples - 1, 1)], dtype=float)
+    variance = float(parts.sum())
+    if variance == 0:
+        return Difference(value, 0.0, samples - 1, samples - 1, True)
+    weights = parts * np.sqrt(1 + 2 / degrees)
+    return Difference(
+        value,
+        _above_rounding(math.sqrt(variance), value),
+        variance**2 / float((parts**2 / degrees).sum()),
+        float(weights.sum() / (weights / degrees).sum()),
+        True,
+    )
+
+
+def _apart(covariance: Array) -> float:
+    """The mean covariance of two different trainings."""
+    count = len(covariance)
+    return float(covariance.sum() - np.trace(covariance)) / (count * (count - 1))
+
+
+def _above_rounding(error: float, value: float) -> float:
+    """The error, or 0 where it is nothing but rounding."""
+    return error if error > 1e-9 * max(1.0, abs(value)) else 0.0

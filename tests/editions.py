@@ -1,0 +1,84 @@
+"""An edition over records whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from elue.record.schema import Record
+from elue.scores.edition import Edition, EditionTask
+from elue.scores.freezing import yardstick_of
+from tests.scoring import run
+
+SAMPLES = 400
+STATIC = {1: 0.6, 2: 0.7, 4: 0.8}
+"""Accuracy of the yardstick at each cost."""
+
+
+class World:
+    """Samples of a task with difficulties: whoever is right at a hard one is right at most of the easier ones."""
+
+    def __init__(self, task: str = "mine", samples: int = SAMPLES, seed: int = 0) -> None:
+        self.task = task
+        self.generator = np.random.default_rng([seed, *task.encode()])
+        self.labels = self.generator.integers(0, 2, samples).astype(float)
+        self.hard = self.generator.random(samples)
+        self.lengths = self.generator.integers(5, 40, samples)
+
+    def answers(self, accuracy: float) -> np.ndarray:
+        """Answers that are right with this probability, on easy samples more often."""
+        noisy = 0.7 * self.hard + 0.3 * self.generator.random(len(self.hard))
+        right = noisy <= np.quantile(noisy, accuracy)
+        return np.where(right, self.labels, 1 - self.labels)
+
+    def training(
+        self, method: str, curve: Mapping[int, float], seed: int = 0, spread: float = 0.01, **changes: Any
+    ) -> list[Record]:
+        """A point for each cost and accuracy, the same weights at all."""
+        shift = spread * float(self.generator.normal())
+        weights = f"{self.generator.integers(2**62):064x}"
+        return [
+            run(
+                method,
+                self.answers(min(accuracy + shift, 1.0)).tolist(),
+                self.labels.tolist(),
+                (1000 * cost * self.lengths).tolist(),
+                knob=cost,
+                seed=seed,
+                weights=weights,
+                task=self.task,
+                **changes,
+            )
+            for cost, accuracy in curve.items()
+        ]
+
+    def method(self, method: str, curve: Mapping[int, float], seeds: int = 3, **changes: Any) -> list[Record]:
+        """So many trainings."""
+        return [record for seed in range(seeds) for record in self.training(method, curve, seed, **changes)]
+
+
+def edition_of(static: Sequence[Record], **rules: Any) -> Edition:
+    """An edition whose yardsticks are these records, one for each of their tasks."""
+    first = static[0]
+    tasks = {
+        name: EditionTask(
+            revision=first.task.revision,
+            samples=next(record.task.size for record in static if record.task.name == name),
+            floor=50,
+            yardstick=yardstick_of("baselines", [record for record in static if record.task.name == name]),
+        )
+        for name in sorted({record.task.name for record in static})
+    }
+    fixed = {"seeds": 3, "samples": 300, "points": 16, **rules}
+    return Edition(
+        name="test",
+        title="test",
+        score="elue-2",
+        profile=first.profile.name,
+        profile_digest=first.profile.digest,
+        split=first.task.split,
+        tasks=tasks,
+        **fixed,
+    )
