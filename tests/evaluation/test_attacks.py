@@ -25,7 +25,7 @@ from elue.worker import wire
 from elue.worker.decoding import plain
 from elue.worker.frames import Request
 from tests.conftest import WritePlugin, WriteTask
-from tests.evaluation.test_execute import Watcher
+from tests.evaluation.conftest import Watcher
 
 MATMUL = "import torch\nW = torch.nn.Parameter(torch.ones(3, 3))\n"
 Evaluate = Callable[..., list[Record]]

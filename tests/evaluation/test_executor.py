@@ -26,7 +26,7 @@ from elue.record.schema import Record, Times
 from elue.worker.failure import WorkerFailure
 from tests import traced_toys as toys
 from tests.conftest import WritePlugin, WriteTask
-from tests.evaluation.test_execute import Watcher
+from tests.evaluation.conftest import Watcher
 
 POINTS = ({"depth": 1}, {"depth": 2}, {"depth": 3})
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
+NEEDS_BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium or no chromedriver on the PATH"),
+    pytest.mark.skipif(not importlib.util.find_spec("selenium"), reason="selenium is not installed"),
+]
+SUBMISSIONS = Path(__file__).parents[2] / "submissions"
+MARKS = ".canvas.live .mark-symbol.layer_5_marks path"
+"""The points of a live chart."""
 QUIET = [
     "--headless=new",
     "--no-sandbox",
@@ -87,3 +98,10 @@ class Browser:
         """The addresses asked for since last asked."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+
+
+def column(browser: Browser, number: int, table: str = "table.runs") -> list[str]:
+    """The cells of a table's column that are shown, as values or as text."""
+    script = "return [...document.querySelector(arguments[1]).tBodies[0].rows].filter(r => !r.hidden)"
+    script += ".map(r => r.cells[arguments[0]]).map(c => c.querySelector('data')?.value ?? c.textContent.trim())"
+    return browser.run(script, number, table)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from elue.leaderboard import build
+from elue.leaderboard import build, manifests
 from elue.record.schema import Record
+from elue.record.store import Store
+from tests.leaderboard.browsing import SUBMISSIONS, Browser
 from tests.leaderboard.samples import failed, summary
 from tests.leaderboard.whole import MANIFESTS, reader_of, summaries_of, whole_store
 
@@ -34,3 +37,28 @@ def whole_site(whole_records, tmp_path_factory) -> Path:
     runs = [*summaries_of(whole_records), *odd_ones()]
     build(runs, out, reader_of(whole_records), MANIFESTS, "https://elue.example/board")
     return out
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory, whole_site) -> Path:
+    """Sites to open: a whole one, that of the committed submissions, and odd ones."""
+    from tests.leaderboard.test_site import SETS
+
+    root = tmp_path_factory.mktemp("sites")
+    (root / "whole").symlink_to(whole_site)
+    for name in ("hostile text", "nothing", "long names", "right to left", "only failures", "one run"):
+        build(SETS[name](), root / name)
+    store = Store(f"sqlite:///{root / 'elue.sqlite'}")
+    store.rebuild([SUBMISSIONS])
+    build(store.summaries(), root / "submissions", store.text, manifests.read(SUBMISSIONS))
+    return root
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[Browser]:
+    """A browser with nothing open."""
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    browser.driver.get("about:blank")
+    browser.requests()
+    yield browser
+    browser.driver.quit()

@@ -16,8 +16,8 @@ from elue.submissions import signing
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
 from tests.leaderboard.reading import read
+from tests.submissions.breaking import edit, files, manifest, part
 from tests.submissions.conftest import Silent
-from tests.submissions.test_checks import edit, files, manifest, part
 
 DATA = "application/json"
 

@@ -2,125 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import zlib
-from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from elue.errors import ElueError
-from elue.record import columns as packing
 from elue.record import files as records
-from elue.record.schema import Flag
-from elue.submissions import manifest as manifests
-from elue.submissions import signing
-from elue.submissions.validate import CHECKS, Verdict, validate
+from elue.submissions.validate import CHECKS, validate
+from tests.submissions.breaking import BOMB, codes, cut, document, edit, files, link, manifest, part, samples, traced
 
 Break = Callable[[Path], None]
-
-
-def files(folder: Path) -> list[Path]:
-    return list(records.files(folder / "records"))
-
-
-def edit(folder: Path, which: int = 0, rekey: bool = False, **changes: Any) -> Path:
-    """Change fields of a record, all else staying as it is; with `rekey` under the key that then is right."""
-    path = files(folder)[which]
-    record = records.read(path).model_copy(update=changes)
-    if rekey:
-        path.unlink()
-        record = record.model_copy(update={"key": records.identity(record).key})
-        return records.write(record, folder / "records")
-    path.write_text(records.dumps(record), encoding="utf-8")
-    return path
-
-
-def part(folder: Path, of: str, /, **changes: Any) -> Any:
-    """A part of the first record with some of its fields changed."""
-    return getattr(records.read(files(folder)[0]), of).model_copy(update=changes)
-
-
-def manifest(folder: Path, old: str, new: str) -> None:
-    """Change the text of the manifest."""
-    path = folder / "submission.toml"
-    text = path.read_text("utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
-
-
-def samples(folder: Path, column: str, row: int, value: Any) -> Any:
-    """The samples of the first record with one entry changed."""
-    entries = list(getattr(records.read(files(folder)[0]).samples, column))
-    entries[row] = value
-    return part(folder, "samples", **{column: tuple(entries)})
-
-
-def traced(folder: Path, second: int) -> None:
-    """Give the first record traces of two distinct steps, the second of which costs `second` more in one sample."""
-    record = records.read(files(folder)[0])
-    assert record.samples is not None
-    kinds = sorted(set(record.samples.flops))
-    traces = (*tuple((("work", (flops,), 1),) for flops in kinds), (("work", (kinds[-1],), 2),))
-    trace_of = [kinds.index(flops) for flops in record.samples.flops]
-    flops = list(record.samples.flops)
-    trace_of[0], flops[0] = len(kinds), 2 * kinds[-1] + second
-    changed = record.samples.model_copy(update={"traces": traces, "trace_of": tuple(trace_of), "flops": tuple(flops)})
-    totals = record.flops.model_copy(update=numbers(flops)) if record.flops else None
-    edit(folder, measure="traced", samples=changed, flops=totals)
-
-
-def numbers(flops: list[int]) -> dict[str, float]:
-    import numpy as np
-
-    p50, p95 = np.percentile(np.asarray(flops, dtype=float), [50, 95])
-    return {"mean": sum(flops) / len(flops), "p50": float(p50), "p95": float(p95), "max": float(max(flops))}
-
-
-def cut(folder: Path) -> None:
-    """Leave the last three samples out, and make the rest consistent."""
-    record = records.read(files(folder)[0])
-    assert record.samples is not None
-    short = record.samples.model_copy(
-        update={
-            name: getattr(record.samples, name)[:-3]
-            for name in ("id", "value", "error", "flops", "matmul_flops", "params_touched")
-        }
-    )
-    edit(folder, samples=short, score=None, flops=None, params=None, status="ok", task=record.task)
-
-
-def link(folder: Path) -> None:
-    (folder / "plugin" / "passwords.txt").symlink_to("/etc/passwd")
-
-
-def sign(folder: Path, **changes: Any) -> None:
-    runs = [
-        signing.RunCheck(
-            key=path.stem,
-            sha256=signing.digest_of(path),
-            samples=10,
-            values_differ=0,
-            flops_differ=0,
-            holds=True,
-        )
-        for path in files(folder)
-    ]
-    fields = {"by": "M", "when": "now", "version": 1, "extent": "tenth", "seed": 1, "weights": (), "environment": {}}
-    signing.sign(folder, signing.SignOff.model_validate({**fields, "runs": runs, **changes}))
-
-
-BOMB = b64encode(zlib.compress(b" " * (packing.LARGEST + 1), 9)).decode()
-
-
-def document(folder: Path, **changes: Any) -> None:
-    path = files(folder)[0]
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 BROKEN: dict[str, tuple[str, Break, str]] = {
@@ -286,10 +179,6 @@ ALSO = {
 """What else is wrong, of necessity."""
 
 
-def codes(verdict: Verdict) -> set[str]:
-    return {finding.code for finding in verdict.errors}
-
-
 def test_a_sound_submission_has_no_findings(hello: Path) -> None:
     verdict = validate(hello)
     assert verdict.findings == ()
@@ -351,145 +240,6 @@ def test_a_method_s_name_is_just_text(hello: Path) -> None:
     assert any(name in f.what for f in found)
 
 
-REACHING = {
-    "import ctypes": "ctypes",
-    "import subprocess as s": "subprocess",
-    "from socket import create_connection": "socket",
-    "import threading": "threading",
-    "from multiprocessing import Pool": "multiprocessing",
-    "from torch.utils import _python_dispatch": "_python_dispatch",
-    "from torch.utils._python_dispatch import TorchDispatchMode": "_python_dispatch",
-    "from torch.utils.cpp_extension import load": "cpp_extension",
-    "X = torch.utils.cpp_extension.load": "cpp_extension",
-    "import importlib": "importlib",
-    "X = __import__('os')": "__import__",
-    "X = exec('1')": "exec",
-    "X = open('answers')": "open",
-    "from elue.tasks import load": "elue.tasks",
-    "import numpy": "numpy",
-    f"TABLE = {list(range(300))}": "table of 300 constants",
-    f"TABLE = {'x' * 6000!r}": "text of 6,000 characters",
-    f"TABLE = {dict.fromkeys(map(str, range(150)), 1)}": "table of 300 constants",
-}
-
-
-@pytest.mark.parametrize("line", REACHING, ids=lambda line: line[:40])
-def test_code_that_reaches_around_torch_is_flagged_and_no_error(hello: Path, line: str) -> None:
-    path = hello / "plugin" / "helper.py"
-    path.write_text(f"import torch\n\n{line}\n")
-    flags = [f for f in validate(hello).findings if f.code == "R401"]
-    assert any(REACHING[line] in flag.what and flag.what.startswith("line 3") for flag in flags), flags
-    assert not validate(hello).errors
-
-
-def test_audits_and_declared_flops_are_for_review(hello: Path) -> None:
-    edit(hello, flags=(Flag(code="cpu_time", detail="twice what its FLOPs explain"),), claimed=1.0)
-    verdict = validate(hello)
-    assert {f.code for f in verdict.findings} == {"R603"}
-    assert len(verdict.findings) == 2
-    assert not verdict.errors
-
-
-def test_stale_verification_is_for_review(hello: Path) -> None:
-    sign(hello)
-    assert set(signing.trust_of(hello).values()) == {"reproduced"}
-    assert not validate(hello).findings
-    edit(hello, command="elue evaluate hello --again")
-    assert {f.code for f in validate(hello).findings} == {"R602"}
-    assert sorted(signing.trust_of(hello).values()) == ["reproduced", "self_reported"]
-
-
-def test_code_that_changed_after_a_verification_is_no_error(hello: Path) -> None:
-    sign(hello)
-    source = hello / "plugin" / "hello.py"
-    source.write_text(source.read_text() + "\n\nLATER = 1\n")
-    verdict = validate(hello)
-    assert [f.code for f in verdict.findings] == ["R402"]
-
-
-def test_only_a_method_of_elue_is_superseded(hello: Path) -> None:
-    manifest = hello / manifests.FILE
-    lines = manifest.read_text().splitlines()
-    at = next(number for number, line in enumerate(lines) if line.startswith("source = "))
-    manifest.write_text("\n".join([*lines[: at + 1], 'superseded = "newer code"', *lines[at + 1 :]]) + "\n")
-    errors = validate(hello).errors
-    assert any("only a method that comes with ELUE is superseded" in str(finding) for finding in errors)
-
-
-def test_records_of_superseded_code_are_for_review(tmp_path: Path) -> None:
-    copied = tmp_path / "baselines"
-    shutil.copytree(Path(__file__).parents[2] / "submissions" / "baselines", copied)
-    verdict = validate(copied)
-    assert not verdict.errors
-    assert "R402" in {finding.code for finding in verdict.findings}
-    manifest = copied / manifests.FILE
-    kept = [line for line in manifest.read_text().splitlines() if not line.startswith("superseded")]
-    manifest.write_text("\n".join(kept) + "\n")
-    assert {finding.code for finding in validate(copied).errors} == {"E402"}
-
-
-@pytest.fixture
-def repository(hello: Path) -> Path:
-    root = hello.parent.parent
-    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "base"]):
-        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-        subprocess.run(["git", "-C", str(root), *identity, *words], check=True)
-    return hello
-
-
-def test_nothing_changed_against_the_base(repository: Path) -> None:
-    assert not validate(repository, base="HEAD").findings
-
-
-def test_a_record_may_not_vanish(repository: Path) -> None:
-    files(repository)[0].unlink()
-    (finding,) = validate(repository, base="HEAD").errors
-    assert finding.code == "E501"
-    manifest(repository, "version = 1\ntitle", "version = 2\ntitle")
-    verdict = validate(repository, base="HEAD")
-    assert not verdict.errors
-    assert [f.code for f in verdict.findings] == ["R501"]
-
-
-def test_a_number_may_not_change_without_a_new_version(repository: Path) -> None:
-    edit(repository, params=part(repository, "params", total=17))
-    (finding,) = validate(repository, base="HEAD").errors
-    assert finding.code == "E502"
-    assert not validate(repository).errors
-    manifest(repository, "version = 1\ntitle", "version = 2\ntitle")
-    verdict = validate(repository, base="HEAD")
-    assert not verdict.errors
-    assert [f.code for f in verdict.findings] == ["R502"]
-
-
-def test_versions_only_rise_and_retractions_stay(repository: Path) -> None:
-    from elue.submissions.retracting import retract
-
-    root = repository.parent.parent
-    manifest(repository, "version = 1\ntitle", "version = 2\ntitle")
-    assert retract(repository, "a mistake", points=[{"passes": 3}]) == 1
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-    subprocess.run(["git", "-C", str(root), *identity, "commit", "-qam", "retracted"], check=True)
-    assert not validate(repository, base="HEAD").findings
-    text = (repository / "submission.toml").read_text()
-    (repository / "submission.toml").write_text(
-        text[: text.index("\n[[retracted]]")].replace("version = 2", "version = 1")
-    )
-    found = validate(repository, base="HEAD").errors
-    assert {f.code for f in found} == {"E501", "E502"}
-
-
-def test_a_change_that_brings_its_own_verification_is_flagged(repository: Path) -> None:
-    sign(repository, by="myself", extent="full")
-    assert [f.code for f in validate(repository, base="HEAD").findings] == ["R503"]
-
-
-def test_an_unknown_base_is_a_user_s_mistake(repository: Path) -> None:
-    for base in ("nowhere", "--output=/x"):
-        with pytest.raises(ElueError, match="no revision"):
-            validate(repository, base=base)
-
-
 def test_hostile_files_do_no_harm(hello: Path) -> None:
     os.mkfifo(hello / "records" / "pipe.json")
     (hello / "records" / "loop").symlink_to("..")
@@ -498,42 +248,3 @@ def test_hostile_files_do_no_harm(hello: Path) -> None:
     deep.write_text("X = " + "(" * 5000 + ")" * 5000)
     found = {f.code for f in validate(hello).findings}
     assert {"E301", "E401"} <= found
-
-
-def test_manifest_round_trip() -> None:
-    text = 'a "quoted" \\ text\twith \x7f and \U0001f600'
-    document = {"schema": 1, "title": text, "authors": [text], "code": {"url": text}, "methods": [{"name": text}]}
-    import tomllib
-
-    assert tomllib.loads(manifests.dumps(document)) == document
-
-
-def test_retracted_rows_are_flagged_in_the_index(hello: Path) -> None:
-    from elue.submissions.retracting import retract
-
-    retract(hello, "a <b>mistake</b>", points=[{"passes": 1}])
-    adjust = signing.as_it_stands([hello / "records"])
-    flagged = {record.point["passes"]: adjust(record).flags for record in map(records.read, files(hello))}
-    assert flagged == {1: (Flag(code="retracted", detail="a <b>mistake</b>"),), 3: ()}
-    assert len(files(hello)) == 2
-
-
-@pytest.mark.parametrize("reason", ["", "  ", "two\nlines"])
-def test_a_retraction_needs_one_line_of_reason(hello: Path, reason: str) -> None:
-    from elue.submissions.retracting import retract
-
-    before = (hello / "submission.toml").read_bytes()
-    with pytest.raises(ElueError):
-        retract(hello, reason)
-    assert (hello / "submission.toml").read_bytes() == before
-
-
-def test_trust_falls_when_a_later_sign_off_refutes_it(hello: Path) -> None:
-    sign(hello, extent="full")
-    assert set(signing.trust_of(hello).values()) == {"verified"}
-    sign(hello)
-    assert set(signing.trust_of(hello).values()) == {"verified"}
-    (last, *_) = signing.read(hello).sign_offs[-1].runs
-    refuted = last.model_copy(update={"holds": False, "finding": "all differs"})
-    sign(hello, runs=(refuted,))
-    assert sorted(signing.trust_of(hello).values()) == ["self_reported", "verified"]

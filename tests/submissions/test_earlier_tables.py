@@ -12,8 +12,8 @@ from elue.meter.table import operator_table
 from elue.record import files as records
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
+from tests.submissions.breaking import edit
 from tests.submissions.conftest import Silent
-from tests.submissions.test_checks import edit
 
 COMMITTED = Path(__file__).parents[2] / "submissions"
 

@@ -16,8 +16,8 @@ from elue.record import files as records
 from elue.submissions import signing
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
+from tests.submissions.breaking import manifest
 from tests.submissions.conftest import FIELDS, PLUGIN, Silent
-from tests.submissions.test_checks import manifest
 
 METHOD = PLUGIN.replace("import torch\n", "import torch\n\nfrom acme.nets import layer\n").replace(
     "torch.nn.Linear(4, 4, bias=False).eval().requires_grad_(False)", "layer()"

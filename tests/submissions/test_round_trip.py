@@ -20,8 +20,8 @@ from elue.submissions.packing import Packing, pack
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
 from tests.small import job
+from tests.submissions.breaking import edit, files, part
 from tests.submissions.conftest import FIELDS, Silent, measure
-from tests.submissions.test_checks import edit, files, part
 
 
 def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

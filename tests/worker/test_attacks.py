@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-import textwrap
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from elue.meter import profile
-from elue.protocol import Sample, TaskInfo
-from elue.worker import frames
 from elue.worker.confinement import seccomp
 from elue.worker.failure import WorkerFailure
-from elue.worker.session import Worker
+from tests.worker.attacking import Attacked
 
 LABELS, DATABASE, RECORD = "test.tsv", "elue.sqlite", "0123.json"
 
@@ -144,126 +137,6 @@ DEADLY: dict[str, tuple[str, str, str]] = {
 }
 """The same, but the worker does not outlive it."""
 
-HELPERS = """\
-import ctypes, json, os, socket, stat, struct
-from pathlib import Path
-
-import torch
-
-from elue.meter import Meter
-from elue.protocol import Method, Prediction
-from elue.worker import wire
-from elue.worker.inside.service import Service
-
-KEPT = [(Meter, "flops", Meter.flops), (wire, "send", wire.send)]
-KEPT += [(Service, "predict", Service.predict)]
-CODE = Meter.count.__code__
-C = ctypes.CDLL(None, use_errno=True)
-PLACE = Path({place!r})
-W = torch.nn.Parameter(torch.ones(8, 8))
-
-
-def channel():
-    for handle in range(3, 100):
-        try:
-            if stat.S_ISSOCK(os.fstat(handle).st_mode):
-                return handle
-        except OSError:
-            continue
-
-
-def tell(length, body):
-    os.write(channel(), struct.pack(">I", length) + body)
-
-
-def reply(samples, value=0, flops=0):
-    answers = {{"values": [value], "traces": [0], "claimed": [None], "ties": []}}
-    took = dict.fromkeys(("flops", "matmul_flops", "params_touched", "bytes_read", "bytes_written"), 0)
-    took |= {{"flops": flops, "unknown": {{}}, "registered": {{}}}}
-    news = {{"steps": [], "traces": [[]]}}
-    answer = {{"ids": [samples[0].id], "answers": answers, "took": took, "calls": 0, "news": news}}
-    body = json.dumps({{"answer": answer}}).replace('"1e999"', "1e999").encode()
-    tell(len(body), body)
-    os._exit(0)
-
-
-class Model:
-    def configure(self, point):
-        self.point = dict(point)
-        if self.point["does"] == -1:
-            for holder, name, value in KEPT:
-                setattr(holder, name, value)
-            Meter.count.__code__ = CODE
-            torch._C._dispatch_tls_set_dispatch_key_excluded(torch._C._dispatch_key_parse("AutocastIPU"), False)
-
-    def predict(self, samples):
-        globals()[f"attack_{{self.point['does']}}"](samples)
-        W @ W
-        return [Prediction(0) for s in samples]
-
-
-class Attacker(Method):
-    name = "attacker"
-    family = "static"
-
-    def load(self, task, weights, seed):
-        return Model()
-
-
-def attack_0(samples):
-    pass
-
-"""
-
-
-class Attacked:
-    """A worker with the attacking plugin loaded; a new one where the last did not survive."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.names = [*ATTACKS, *DEADLY]
-        self.plugin = folder / "attacker.py"
-        bodies = [body for body, _, _ in (*ATTACKS.values(), *DEADLY.values())]
-        functions = [
-            f"\ndef attack_{number}(samples):\n{textwrap.indent(body, '    ')}\n"
-            for number, body in enumerate(bodies, start=1)
-        ]
-        self.plugin.write_text(HELPERS.format(place=str(folder)) + "\n".join(functions))
-        self._worker: Worker | None = None
-
-    def worker(self) -> Worker:
-        if self._worker is None:
-            hides = [self.folder / "tasks", self.folder / "runs"]
-            limits = sandbox_limits()
-            self._worker = Worker(self.folder / "logs" / "log", limits=limits, sees=[self.plugin], hides=hides)
-            task = TaskInfo("mine", "classification", ("a", "b"))
-            target = f"{self.plugin}:Attacker"
-            self._worker.call(frames.Open(target, task, profile.load("elue-1")), 300.0)
-            self._worker.call(frames.Load(None, 0), 300.0)
-        return self._worker
-
-    def predict(self, name: str, seconds: float = 20.0) -> frames.Predicted:
-        worker, number = self.worker(), self.names.index(name) + 1 if name else 0
-        worker.call(frames.Configure(({"does": number},), 0), 20.0)
-        return worker.call(frames.Predict((Sample("ab12", "a text"),)), seconds)
-
-    def mend(self) -> None:
-        """Put back what an attack replaced, so that the next one can be told apart."""
-        worker = self.worker()
-        with contextlib.suppress(WorkerFailure):
-            worker.call(frames.Configure(({"does": -1},), 0), 20.0)
-
-    def close(self) -> None:
-        if self._worker is not None:
-            self._worker.close()
-        self._worker = None
-
-
-def sandbox_limits() -> Any:
-    from elue.worker.confinement.sandbox import Limits
-
-    return Limits(memory=2**30)
-
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
@@ -275,7 +148,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     with sqlite3.connect(folder / DATABASE) as connection:
         connection.execute("CREATE TABLE runs (key TEXT)")
         connection.execute("INSERT INTO runs VALUES ('kept')")
-    attacked = Attacked(folder)
+    attacked = Attacked(folder, {name: body for name, (body, _, _) in (ATTACKS | DEADLY).items()})
     yield attacked
     attacked.close()
 

@@ -85,3 +85,6 @@ def probe(folder: Path, code: str, way: str, limits: Limits | None = None, **nam
         answer = worker.call(Describe(f"{plugin}:Probe"), 30.0)
     found: dict[str, Any] = json.loads(str(answer.options[0].default))
     return found
+
+
+every_way = pytest.mark.parametrize("way", ways())

@@ -1,0 +1,44 @@
+"""How runs of a submission stand: retracted with a reason, trusted as far as the sign-offs hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from elue.errors import ElueError
+from elue.record import files as records
+from elue.record.schema import Flag
+from elue.submissions import signing
+from tests.submissions.breaking import files, sign
+
+
+def test_retracted_rows_are_flagged_in_the_index(hello: Path) -> None:
+    from elue.submissions.retracting import retract
+
+    retract(hello, "a <b>mistake</b>", points=[{"passes": 1}])
+    adjust = signing.as_it_stands([hello / "records"])
+    flagged = {record.point["passes"]: adjust(record).flags for record in map(records.read, files(hello))}
+    assert flagged == {1: (Flag(code="retracted", detail="a <b>mistake</b>"),), 3: ()}
+    assert len(files(hello)) == 2
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "two\nlines"])
+def test_a_retraction_needs_one_line_of_reason(hello: Path, reason: str) -> None:
+    from elue.submissions.retracting import retract
+
+    before = (hello / "submission.toml").read_bytes()
+    with pytest.raises(ElueError):
+        retract(hello, reason)
+    assert (hello / "submission.toml").read_bytes() == before
+
+
+def test_trust_falls_when_a_later_sign_off_refutes_it(hello: Path) -> None:
+    sign(hello, extent="full")
+    assert set(signing.trust_of(hello).values()) == {"verified"}
+    sign(hello)
+    assert set(signing.trust_of(hello).values()) == {"verified"}
+    (last, *_) = signing.read(hello).sign_offs[-1].runs
+    refuted = last.model_copy(update={"holds": False, "finding": "all differs"})
+    sign(hello, runs=(refuted,))
+    assert sorted(signing.trust_of(hello).values()) == ["self_reported", "verified"]
