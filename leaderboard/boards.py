@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from elue.leaderboard.labels import distinct_labels
-from elue.leaderboard.summaries import curve_id, latest, run_page, told_parts, why_not
+from elue.leaderboard.summaries import curve_id, latest, run_page, why_not
 from elue.leaderboard.text import DisplayUnit, digest_of, short, slug, unit_for
 from elue.methods.registry import installed
 from elue.protocol import FAMILIES
 from elue.record.board import BoardKey, board_of, curve_of, is_ranked
+from elue.record.labels import labels_of
 from elue.record.point import point_words
 from elue.record.schema import Flops, ProfileRef, Record, ScoreRef
 from elue.scores.pareto import front
@@ -269,7 +269,7 @@ def _curve(runs: list[ShownRun]) -> Curve:
 
 def _labelled(curves: list[Curve]) -> list[Curve]:
     """The curves with labels that tell them apart, numbered within their family."""
-    labels = distinct_labels([(c.method, told_parts(curve_of(c.runs[0].record))) for c in curves])
+    labels = labels_of([curve_of(curve.runs[0].record) for curve in curves])
     seen: dict[str, int] = defaultdict(int)
     labelled = []
     for curve, label in zip(curves, labels, strict=True):

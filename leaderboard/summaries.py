@@ -7,6 +7,7 @@ from typing import Any
 
 from elue.leaderboard.text import digest_of, short, slug
 from elue.record.board import CurveKey
+from elue.record.labels import told_parts
 from elue.record.schema import Record
 from elue.scores.tracks import PARAMETER_TRACKS
 
@@ -53,8 +54,3 @@ def track_of(record: Record) -> str:
 def curve_id(curve: CurveKey) -> str:
     """A curve's id on the pages, the same on every board."""
     return "c" + digest_of([curve.method, told_parts(curve)])
-
-
-def told_parts(curve: CurveKey) -> dict[str, str]:
-    """What tells curves of one method apart, in words."""
-    return {"seed": str(curve.seed), "weights": curve.weights_digest or "none", "code": curve.source_digest}

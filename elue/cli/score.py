@@ -35,7 +35,9 @@ def score_methods(
         None, help="The method all are scored against. [default: static; with --points it must be named]"
     ),
     points: Path | None = typer.Option(None, help="Score this CSV of points instead of records."),
-    resamples: int = typer.Option(1000, min=100, help="Bootstrap resamples behind the intervals."),
+    resamples: int | None = typer.Option(
+        None, min=100, help="Bootstrap resamples behind the intervals. [default: as many as the leaderboard takes]"
+    ),
     seed: int = typer.Option(0, help="Seed of the resamples."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of tables."),
 ) -> None:
@@ -108,12 +110,13 @@ def _boards(
     task: str | None,
     asked: Sequence[Track | None],
     reference: str,
-    resamples: int,
+    resamples: int | None,
     seed: int,
 ) -> list[BoardScores]:
     """The scores of every board of the index (or of the records below folders), once a track."""
     from elue.record.store import Store
     from elue.scores.ranking import rank_board
+    from elue.tasks.drawing import RESAMPLES
 
     with tempfile.TemporaryDirectory(prefix="elue-score-") as folder:
         for runs_folder in runs:
@@ -131,7 +134,7 @@ def _boards(
             raise unknown("task", task, {key.task for key in keys})
         keys = [key for key in keys if task in (None, key.task)]
         scores = [
-            rank_board(store.records(board=key, ranked=True), reference, resamples, seed, track)
+            rank_board(store.records(board=key, ranked=True), reference, resamples or RESAMPLES, seed, track)
             for track in asked
             for key in keys
         ]
@@ -174,6 +177,9 @@ def _show(boards: Sequence[BoardScores], as_json: bool) -> None:
 
 
 def _show_board(board: BoardScores) -> None:
+    from elue.record.board import CurveKey
+    from elue.record.labels import labels_of
+
     limit = f", {board.limit} samples" if board.limit is not None else ""
     typer.echo(f"{board.task} {board.split}{limit}, profile {board.profile}{_on(board.track)}")
     if board.low is None or board.high is None:
@@ -194,7 +200,7 @@ def _show_board(board: BoardScores) -> None:
         "params",
         "touched",
     )
-    names = _distinct_names(board)
+    keys = [CurveKey(curve.method, curve.source_digest, curve.weights_digest, curve.seed) for curve in board.curves]
     rows = [
         (
             "" if curve.rank is None else str(curve.rank),
@@ -206,7 +212,7 @@ def _show_board(board: BoardScores) -> None:
             "" if curve.params is None else f"{curve.params:,}",
             "" if curve.touched is None else f"{curve.touched:,.0f}",
         )
-        for curve, name in zip(board.curves, names, strict=True)
+        for curve, name in zip(board.curves, labels_of(keys), strict=True)
     ]
     table(header, rows, right=RIGHT)
     typer.echo()
@@ -231,17 +237,6 @@ def _show_overall(board: BoardScores, rows: Sequence[OverallScore]) -> None:
 
 def _on(track: str | None) -> str:
     return f", track {track}" if track else ""
-
-
-def _distinct_names(board: BoardScores) -> list[str]:
-    """Names of the curves; those of one method say their weights and seed."""
-    names = [curve.method for curve in board.curves]
-    return [
-        curve.method
-        if names.count(curve.method) == 1
-        else f"{curve.method} (weights {(curve.weights_digest or 'none')[:8]}, seed {curve.seed})"
-        for curve in board.curves
-    ]
 
 
 def _cells(estimate: Estimate | None) -> tuple[str, str]:

@@ -33,7 +33,8 @@ class Kind:
       give probabilities with them.
     - `flaw` says what is wrong with a task as it is declared, or nothing.
     - `read` gives the label that a cell of a table holds, None where it is none; `readable` says which there are.
-    - `is_value` tells whether a finite number is an answer; of how many outputs of a model, None where unknown.
+    - `is_value` tells whether a finite number is an answer; of how many outputs of a model, None where unknown; `value`
+      says in words what such an answer is.
     - `same` tells whether two answers are one but for float noise of numbers of such a size.
     - `right` tells which answers are right, given labels of the same shape.
     - `wrongness` makes of errors, 0 for a right answer, how bad they are: their size, or 1 for any.
@@ -46,6 +47,7 @@ class Kind:
     read: Callable[[Any, TaskInfo], float | None]
     readable: Callable[[TaskInfo], str]
     is_value: Callable[[float, int | None], bool]
+    value: Callable[[int | None], str]
     same: Callable[[float, float, float], bool]
     right: Callable[[Array, Array], NDArray[np.bool_]]
     wrongness: Callable[[Array], Array]
@@ -70,6 +72,10 @@ def _class_readable(task: TaskInfo) -> str:
 
 def _is_class(value: float, outputs: int | None) -> bool:
     return value >= 0 and math.isfinite(value) and value == int(value) and (outputs is None or value < outputs)
+
+
+def _class_value(outputs: int | None) -> str:
+    return "a label index" + ("" if outputs is None else f" in 0..{outputs - 1}")
 
 
 def _class_same(value: float, other: float, size: float) -> bool:
@@ -135,6 +141,7 @@ _ROWS = (
         read=_class_read,
         readable=_class_readable,
         is_value=_is_class,
+        value=_class_value,
         same=_class_same,
         right=_class_right,
         wrongness=_class_wrongness,
@@ -147,6 +154,7 @@ _ROWS = (
         read=_number_read,
         readable=_number_readable,
         is_value=_is_number,
+        value=lambda _: "a finite number",
         same=close,
         right=_number_right,
         wrongness=_number_wrongness,

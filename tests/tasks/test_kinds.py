@@ -94,3 +94,9 @@ def test_right_and_wrong_of_each_kind() -> None:
     errors = np.array([-2.0, 0.0, 1.0])
     assert KINDS["classification"].wrongness(errors).tolist() == [1.0, 0.0, 1.0]
     assert KINDS["regression"].wrongness(errors).tolist() == [2.0, 0.0, 1.0]
+
+
+def test_what_an_answer_is_is_said() -> None:
+    assert KINDS["classification"].value(3) == "a label index in 0..2"
+    assert KINDS["classification"].value(None) == "a label index"
+    assert KINDS["regression"].value(1) == "a finite number"

@@ -14,6 +14,7 @@ def close(value: float, other: float) -> bool:
 
 def checked(value: float, info: TaskInfo) -> float:
     """An answered value. Raises WorkerFailure for one that is no answer to such a task."""
-    if not kinds.KINDS[info.kind].is_value(value, info.outputs):
-        raise WorkerFailure("invalid", f"answered {value!r}, which is no label index")
+    kind = kinds.KINDS[info.kind]
+    if not kind.is_value(value, info.outputs):
+        raise WorkerFailure("invalid", f"answered {value!r}, not {kind.value(info.outputs)}")
     return value

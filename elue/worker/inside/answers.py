@@ -43,10 +43,9 @@ def number(value: Any, task: TaskInfo) -> float:
     if isinstance(value, bool | str) or not hasattr(value, "__float__"):
         raise Invalid(f"a prediction's value is {value!r}, not a number")
     plain = float(value)
-    if plain != plain or plain in (float("inf"), float("-inf")):
-        raise Invalid(f"a prediction's value is {plain}")
-    if not KINDS[task.kind].is_value(plain, task.outputs):
-        raise Invalid(f"a prediction's value is {plain}, not a label index in 0..{len(task.labels) - 1}")
+    kind = KINDS[task.kind]
+    if not kind.is_value(plain, task.outputs):
+        raise Invalid(f"a prediction's value is {plain}, not {kind.value(task.outputs)}")
     return plain
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from elue.leaderboard.labels import distinct_labels
+from elue.record.labels import distinct_labels
 
 
 def test_one_curve_of_a_method_has_its_name() -> None:

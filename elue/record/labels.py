@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from elue.leaderboard.text import short
+from elue.record.board import CurveKey
+
+
+def told_parts(curve: CurveKey) -> dict[str, str]:
+    """What tells curves of one method apart, by name."""
+    return {"seed": str(curve.seed), "weights": curve.weights_digest or "none", "code": curve.source_digest}
+
+
+def labels_of(curves: Sequence[CurveKey]) -> list[str]:
+    """A label for each curve of a board."""
+    return distinct_labels([(curve.method, told_parts(curve)) for curve in curves])
 
 
 def distinct_labels(curves: Sequence[tuple[str, Mapping[str, str]]]) -> list[str]:
@@ -14,10 +24,7 @@ def distinct_labels(curves: Sequence[tuple[str, Mapping[str, str]]]) -> list[str
     for method, parts in curves:
         same[method].append(parts)
     needed = {method: _needed(several) for method, several in same.items()}
-    return [
-        " · ".join([method, *(f"{name} {short(parts[name], 8)}" for name in needed[method])])
-        for method, parts in curves
-    ]
+    return [" · ".join([method, *(f"{name} {parts[name][:8]}" for name in needed[method])]) for method, parts in curves]
 
 
 def _needed(several: Sequence[Mapping[str, str]]) -> list[str]:
