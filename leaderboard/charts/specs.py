@@ -195,7 +195,7 @@ def _marks(base: alt.Chart, size: float) -> alt.Chart:
     )
 
 
-def _spec(chart: alt.LayerChart, width: int, height: int) -> dict[str, Any]:
+def _spec(chart: alt.LayerChart | alt.FacetChart, width: int, height: int) -> dict[str, Any]:
     font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
     named = ("picked", "hovered", "x0", "x1", "y0", "y1", "ticks")
     chart = (
