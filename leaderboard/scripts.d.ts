@@ -14,6 +14,8 @@ interface ChartRow {
   trust: string;
   dash: number;
   front: boolean;
+  /** On which other axes, across and up, it is on the front; where axes can be chosen. */
+  fronts?: string[];
   keep: boolean;
   faded: boolean;
   sure: number;
@@ -159,7 +161,6 @@ interface Elue {
   chartData?: {
     specOf(id: string): ChartSpec | null;
     logTicks(low: number, high: number): number[];
-    front(rows: ChartRow[]): Set<ChartRow>;
     domain(rows: ChartRow[], home: Edges): Edges;
     plain(svg: string): string;
   };

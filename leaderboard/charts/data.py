@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from elue.leaderboard.boards import Board, Curve, ShownRun, merit
 from elue.leaderboard.charts import axes
 from elue.leaderboard.text import FAMILY_TITLES, TRUST_TITLES, clean, score_text, slug, titled, with_unit
 from elue.protocol import FAMILIES
+from elue.scores.pareto import front
 
 OTHER = "other"
 SHAPES = {
@@ -77,6 +79,22 @@ def rows(board: Board, own: Sequence[str] = (), likely: Mapping[str, float] | No
         for curve, strand, run in _shown(board, own)
     ]
     return sorted(drawn, key=lambda row: not row["faded"])
+
+
+def fronts(board: Board) -> dict[str, list[str]]:
+    """The axes, across and up, on which a run is on the board's front, by the run's anchor; not those that rank.
+
+    What cannot be read, or has no place on a log scale, is on none.
+    """
+    held: dict[str, list[str]] = {run.anchor: [] for run in board.runs}
+    for across, up in product(axes.COSTS, axes.QUALITIES):
+        if (across, up) == (axes.COSTS[0], axes.QUALITIES[0]):
+            continue
+        readings = [(run, across.read(run.record), up.read(run.record)) for run in board.runs]
+        placed = [(run, (cost[0], quality[0])) for run, cost, quality in readings if cost and quality and cost[0] > 0]
+        for place in front([values for _, values in placed]):
+            held[placed[place][0].anchor].append(f"{across.id} {up.id}")
+    return held
 
 
 def _shown(board: Board, own: Sequence[str]) -> Iterator[tuple[Curve, str, ShownRun]]:

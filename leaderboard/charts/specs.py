@@ -12,7 +12,7 @@ from typing import Any
 import altair as alt
 
 from elue.leaderboard.boards import Board
-from elue.leaderboard.charts.data import COLOURS, DASHES, SHAPES, log_axis, rows, score_domain
+from elue.leaderboard.charts.data import COLOURS, DASHES, SHAPES, fronts, log_axis, rows, score_domain
 from elue.leaderboard.text import clean
 from elue.tasks import metrics
 
@@ -31,9 +31,11 @@ def pareto(board: Board, own: Sequence[str] = (), likely: Mapping[str, float] | 
     when it is on the front; the more surely it is (`likely`, by run key), the stronger the band behind it. With the
     ids of a method's `own` curves the chart is about these: of the others the runs on the front remain, faded. The
     page may set the parameters `picked`, the curves that do not fade (none: all), `hovered`, a run's anchor, and the
-    edges and ticks of the axes.
+    edges and ticks of the axes; on other axes than these the front is that of a run's `fronts`.
     """
-    return _filled(_pareto_template(), rows(board, own, likely), board, list(own))
+    others = fronts(board)
+    data = [{**row, "fronts": others[row["run"]]} for row in rows(board, own, likely)]
+    return _filled(_pareto_template(), data, board, list(own))
 
 
 def thumbnail(board: Board) -> dict[str, Any]:

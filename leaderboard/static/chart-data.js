@@ -1,6 +1,6 @@
 "use strict";
 
-/** What a chart shows, without anything on the page: specs, ticks, the front on any two axes, and the edges of the axes. */
+/** What a chart shows, without anything on the page: specs, ticks, and the edges of the axes. */
 (() => {
   /** The spec of a chart, from the page itself or from a data file.
    * @param {string} id
@@ -34,24 +34,6 @@
     return ticks.filter((_, i) => i % every === 0);
   }
 
-  /** The runs no other beats in both: of equal costs the best, of equal scores the cheapest.
-   * @param {ChartRow[]} rows */
-  function front(rows) {
-    const order = [...rows].sort((a, b) => a.x - b.x || b.y - a.y);
-    let best = -Infinity;
-    /** @type {Set<ChartRow>} */
-    const chosen = new Set();
-    let last = null;
-    for (const row of order) {
-      if (row.y > best || (last && row.x === last.x && row.y === last.y)) {
-        chosen.add(row);
-        best = row.y;
-        last = row;
-      }
-    }
-    return chosen;
-  }
-
   /** Edges of the axes around these rows, with some room; `home` where there are none.
    * @param {ChartRow[]} rows
    * @param {Edges} home */
@@ -75,5 +57,5 @@
     return svg.replace(/var\(--[a-z_]+, ([^)]+)\)/g, "$1");
   }
 
-  window.elue.chartData = { specOf, logTicks, front, domain, plain };
+  window.elue.chartData = { specOf, logTicks, domain, plain };
 })();

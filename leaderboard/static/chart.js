@@ -3,7 +3,7 @@
 /** The live charts: pins, families, axes and zoom, kept in the hash, and the selection they share with the table below. */
 (() => {
   const { make } = window.elue;
-  const { specOf, logTicks, front, domain, plain } = window.elue.chartData;
+  const { specOf, logTicks, domain, plain } = window.elue.chartData;
   const { keep, restore } = window.elue.chartState;
   const { table, listen, wire } = window.elue.chartControls;
   /** @type {Map<string, Chart>} */
@@ -54,9 +54,8 @@
         rows.push({ ...row, x: x[0], left: Math.max(x[1], x[0] / 1e3), right: x[2], y: y[0], low: y[1], high: y[2] });
       }
       if (this.axes.x !== "flops" || this.axes.y !== "score") {
-        const chosen = front(rows);
         for (const row of rows) {
-          row.front = chosen.has(row);
+          row.front = row.fronts.includes(`${this.axes.x} ${this.axes.y}`);
           row.sure = 0;
         }
       }

@@ -61,6 +61,11 @@ def test_the_chart_follows_axes_filters_families_and_zoom(browser, folder):
         f"return [...document.querySelectorAll('{MARKS}')].map(m => m.__data__.datum).every(d => d.y === 2.5)"
     )
     assert gains is True
+    times = browser.run(
+        f"return [...document.querySelectorAll('{MARKS}')].map(m => m.__data__.datum).map(d => [d.x, d.front])"
+    )
+    quickest = min(time for time, _ in times)
+    assert all(on_front == (time == quickest) for time, on_front in times), "of equal gains only the quickest"
     view = browser.run("return location.hash").removeprefix("#")
     browser.open(page, view=view)
     assert browser.one("[data-axis=x]").get_attribute("value") == "latency"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from elue.leaderboard import boards
+from elue.leaderboard.charts import axes
 from elue.leaderboard.charts import data as chartdata
 from tests.leaderboard.samples import METHODS, curve, summary
 
@@ -25,6 +28,27 @@ def test_every_ranked_run_is_one_row_with_its_numbers(board):
         row, score = rows[run.anchor], run.quality
         assert (row["x"], row["y"]) == (run.record.flops.mean, score.value)
         assert (row["low"], row["high"], row["front"]) == (score.low, score.high, run.on_front)
+
+
+def test_fronts_on_other_axes_are_those_of_all_runs_that_have_a_place_there(board):
+    held = chartdata.fronts(board)
+    assert set(held) == {run.anchor for run in board.runs}
+    for across, up in product(axes.COSTS, axes.QUALITIES):
+        if (across.id, up.id) == ("flops", "score"):
+            continue
+        placed = {
+            run.anchor: (cost[0], quality[0])
+            for run in board.runs
+            if (cost := across.read(run.record)) and (quality := up.read(run.record)) and cost[0] > 0
+        }
+        unbeaten = {
+            name
+            for name, (cost, quality) in placed.items()
+            if not any(c <= cost and q >= quality and (c, q) != (cost, quality) for c, q in placed.values())
+        }
+        assert {name for name, pairs in held.items() if f"{across.id} {up.id}" in pairs} == unbeaten
+    assert any(held.values())
+    assert not any("flops score" in pairs for pairs in held.values())
 
 
 def test_a_free_run_is_drawn_left_of_all_others():
