@@ -139,6 +139,10 @@ def computed_again_from_a_submission(found: list[Record], tmp_path: Path) -> Non
     better = record.model_copy(update={"score": record.score.model_copy(update={"value": 99.0})})
     ((what, _),) = ScoreRecomputes().wrong(tmp_path, better, submission)
     assert "99.0000" in what
+    assert record.samples
+    odd = record.samples.model_copy(update={"error": (0.5, *record.samples.error[1:])})
+    ((what, _),) = ScoreRecomputes().wrong(tmp_path, record.model_copy(update={"samples": odd}), submission)
+    assert "not between two answers of a classification" in what
 
 
 def shown_by_the_site(found: list[Record], tmp_path: Path) -> None:
