@@ -34,6 +34,10 @@ OPTIONS = {
 }
 
 
+READER = {"tiny_heads": None, "tiny_layers": None}
+"""What a reading method, which has no layers, leaves out of a job."""
+
+
 def encoder(seed: int = 0, config: EncoderConfig = CONFIG) -> Encoder:
     """A random encoder whose weights are large enough that layers, and exits, disagree."""
     torch.manual_seed(seed)
@@ -75,8 +79,8 @@ def examples(count: int, task: TaskInfo = CLASSES, seed: int = 0) -> list[Exampl
 
 
 def job(out: Path, task: TaskInfo = CLASSES, train: int = 96, **options: Any) -> TrainingJob:
-    """A training job with the backbone "tiny" that takes a second or two."""
-    given = {**OPTIONS, **options}
+    """A training job with the backbone "tiny" that takes a second or two. An option set to None is left out."""
+    given = {name: value for name, value in {**OPTIONS, **options}.items() if value is not None}
     return TrainingJob(task, examples(train, task), examples(40, task, seed=1), "tiny", out, options=given)
 
 

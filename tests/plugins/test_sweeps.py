@@ -55,13 +55,13 @@ METHODS: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], lis
     "switch": (Switch, {"experts": "3"}, rows("expert"), [{"capacity_factor": 3 * share} for share in GRID]),
     "skiprnn": (
         SkipRnn,
-        {"size": "16", "cost": "0.003", "epochs": "4"},
+        {"size": "16", "cost": "0.003", "epochs": "4", **small.READER},
         calls("cell"),
         [{"threshold": share} for share in GRID],
     ),
     "skimrnn": (
         SkimRnn,
-        {"size": "16", "small": "4", "epochs": "4"},
+        {"size": "16", "small": "4", "epochs": "4", **small.READER},
         calls("cell"),
         [{"threshold": share} for share in GRID],
     ),
