@@ -23,10 +23,11 @@ import torch
 from elue.meter import Meter
 from elue.protocol import Method, Prediction
 from elue.worker import wire
+from elue.worker.frames import Predicted
 from elue.worker.inside.service import Service
 
 KEPT = [(Meter, "flops", Meter.flops), (wire, "send", wire.send)]
-KEPT += [(Service, "predict", Service.predict)]
+KEPT += [(Service, "predict", Service.predict), (Predicted, "__init__", Predicted.__init__)]
 CODE = Meter.count.__code__
 C = ctypes.CDLL(None, use_errno=True)
 PLACE = Path({place!r})

@@ -91,6 +91,12 @@ ATTACKS: dict[str, tuple[str, str, str]] = {
         "forbidden",
         "change the code that measures it (elue.worker.inside.service.Service.predict)",
     ),
+    "replaces the making of an answer": (
+        "from elue.worker.frames import Predicted\nmake = Predicted.__init__\n"
+        "Predicted.__init__ = lambda self, *given: make(self, *given)",
+        "forbidden",
+        "change the code that measures it (elue.worker.frames.answering.Predicted.__init__)",
+    ),
     "switches the Meter's key off": (
         "torch._C._dispatch_tls_set_dispatch_key_excluded(torch._C._dispatch_key_parse('AutocastIPU'), True)",
         "forbidden",

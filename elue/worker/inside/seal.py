@@ -12,6 +12,9 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 _SEALED = ("elue.meter", "elue.worker", "elue.protocol", "__main__")
+_DATA = "elue.worker.frames."
+_SPARED = ("__repr__", "__eq__", "__hash__", "__getstate__", "__setstate__", "__setattr__", "__delattr__")
+"""What a frame's class has beside its making: the worker uses none of it, and looking takes time in every call."""
 
 
 class Seal:
@@ -23,7 +26,7 @@ class Seal:
     def broken(self) -> str:
         """The name of the first function or class that is another now; empty where none is."""
         for name, space, attribute, value, code in self._kept:
-            if space.get(attribute) is not value or getattr(value, "__code__", None) is not code:
+            if space.get(attribute) is not value or (code is not None and value.__code__ is not code):
                 return name
         return ""
 
@@ -41,6 +44,8 @@ def _modules() -> Iterator[ModuleType]:
 def _entries(name: str, holder: Any) -> Iterator[_Entry]:
     """What a module or class of ours holds that can run, each with the code it has."""
     for attribute, value in list(vars(holder).items()):
+        if attribute in _SPARED and name.startswith(_DATA):
+            continue
         if isinstance(value, FunctionType | type | property | classmethod | staticmethod):
             yield f"{name}.{attribute}", vars(holder), attribute, value, getattr(value, "__code__", None)
         if isinstance(value, type) and value.__module__ == getattr(holder, "__name__", None):
