@@ -42,7 +42,7 @@ CARD = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class BoardEntry:
     """A method on one board: its curves, its runs from the cheapest, the chart, and which quantities there are."""
 
     task: Task
@@ -144,7 +144,7 @@ def _options(method: MethodCard) -> list[tuple[str, list[str]]]:
     return [(name, sorted(taken)) for name, taken in sorted(values.items())]
 
 
-def _entries(site: Site, method: MethodCard) -> list[Entry]:
+def _entries(site: Site, method: MethodCard) -> list[BoardEntry]:
     entries = []
     for task, board in site.boards:
         curves = [curve for curve in board.curves if curve.method == method.name]
@@ -152,7 +152,7 @@ def _entries(site: Site, method: MethodCard) -> list[Entry]:
             continue
         runs = sorted((run for curve in curves for run in curve.runs), key=lambda run: (run.cost, run.key))
         own = {run.key: site.details[run.key] for run in runs if run.key in site.details}
-        entries.append(Entry(task, board, curves, runs, _figure(site, board, [curve.id for curve in curves]), own))
+        entries.append(BoardEntry(task, board, curves, runs, _figure(site, board, [curve.id for curve in curves]), own))
     return entries
 
 

@@ -18,7 +18,7 @@ from elue.worker import frames
 from elue.worker.decoding import Fault, decode, plain
 
 COUNTS = Counts(9, 6, 5, 4, 3, {"aten.x": 1}, {})
-COLUMNS = frames.Columns((1.0, 0.0), (0, 0), (None, 7), ((1, frozenset({0, 1})),))
+COLUMNS = frames.AnswerColumns((1.0, 0.0), (0, 0), (None, 7), ((1, frozenset({0, 1})),))
 NEWS = frames.News((Step("ffn.1", (3, 4), 2),), ((0, 0),))
 SAMPLES = (Sample("a", "one"), Sample("b", "two", "three"))
 PREDICTED = frames.Predicted(("a", "b"), COLUMNS, COUNTS, 12, NEWS)
@@ -95,7 +95,7 @@ def test_half_an_answer_is_none() -> None:
 
 
 SHORT = replace(COLUMNS, values=(1.0,))
-ASKED = frames.Latency(SAMPLES[0], 2, 5, True)
+ASKED = frames.TimeSample(SAMPLES[0], 2, 5, True)
 ONE = frames.Timed(("a",), (1.0,), (0.5, 0.5), (0.1, 0.1))
 
 

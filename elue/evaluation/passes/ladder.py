@@ -55,7 +55,7 @@ class WaysGatherer:
     size: int
     columns: list[AnswersByPlace] = field(default_factory=list)
 
-    def take(self, places: Sequence[int], sent: Sequence[frames.Columns]) -> None:
+    def take(self, places: Sequence[int], sent: Sequence[frames.AnswerColumns]) -> None:
         """Put in what a worker sent of the samples at these places. Raises WorkerFailure for nonsense."""
         self.columns = self.columns or [AnswersByPlace.empty(self.size) for _ in sent]
         if len(sent) != len(self.columns):

@@ -40,7 +40,7 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
         context.go_on()
         sample = context.anonymised(index)
         tokens = evaluation.profile.reference.tokens(sample.text, sample.pair)
-        asked = frames.Latency(sample, ROUNDS, tokens, model_first=number % 2 == 0)
+        asked = frames.TimeSample(sample, ROUNDS, tokens, model_first=number % 2 == 0)
         answer = context.worker.call(asked, 2 * ROUNDS * evaluation.sample_seconds)
         if number >= min(WARM_UP, len(chosen)):
             ratios.append(min(answer.seconds) / min(answer.reference))

@@ -15,9 +15,9 @@ from elue.evaluation.passes.values import checked, close
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Ties
 from elue.protocol import Sample, TaskInfo
-from elue.worker.frames import Call, Columns, PredictMany, PredictSweep, Survey, Swept
+from elue.worker.frames import AnswerColumns, Call, PredictMany, PredictSweep, Survey, Swept
 
-TakeWays = Callable[[Sequence[int], Sequence[Columns]], None]
+TakeWays = Callable[[Sequence[int], Sequence[AnswerColumns]], None]
 """Takes the places of some samples and what every way out answers them."""
 
 
@@ -41,7 +41,7 @@ class AnswersByPlace:
         """A column for that many samples."""
         return cls([0.0] * size, [0] * size, {}, [None] * size)
 
-    def fill(self, places: Sequence[int], sent: Columns, known: KnownTraces, info: TaskInfo) -> None:
+    def fill(self, places: Sequence[int], sent: AnswerColumns, known: KnownTraces, info: TaskInfo) -> None:
         """Put in what a worker sent for the samples at these places. Raises WorkerFailure for nonsense."""
         for place, value, trace, claimed in zip(places, sent.values, sent.traces, sent.claimed, strict=True):
             self.values[place] = checked(value, info)

@@ -15,7 +15,7 @@ from elue.submissions import signing
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
 
-class Base:
+class BaseRevision:
     """A submission as it was at a git revision. Raises ElueError where there is no such revision."""
 
     def __init__(self, folder: Path, revision: str) -> None:
@@ -58,9 +58,9 @@ class AgainstBase(SubmissionCheck):
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         if submission.base is not None:
-            yield from self.compare(submission, Base(submission.folder, submission.base))
+            yield from self.compare(submission, BaseRevision(submission.folder, submission.base))
 
-    def compare(self, submission: Submission, base: Base) -> Iterator[Finding]:
+    def compare(self, submission: Submission, base: BaseRevision) -> Iterator[Finding]:
         """Everything wrong against the base."""
         raise NotImplementedError
 
@@ -70,7 +70,7 @@ class NothingRemoved(AgainstBase):
 
     code = "E501"
 
-    def compare(self, submission: Submission, base: Base) -> Iterator[Finding]:
+    def compare(self, submission: Submission, base: BaseRevision) -> Iterator[Finding]:
         newer = submission.manifest is not None and submission.manifest.version > base.version
         for name in base.names:
             path = submission.folder / name
@@ -88,7 +88,7 @@ class NothingRemoved(AgainstBase):
                 yield self.found(path, f"it was there at {base.revision}", mend)
         yield from self._retractions(submission, base)
 
-    def _retractions(self, submission: Submission, base: Base) -> Iterator[Finding]:
+    def _retractions(self, submission: Submission, base: BaseRevision) -> Iterator[Finding]:
         if submission.manifest is None or manifests.FILE not in base.names:
             return
         try:
@@ -105,7 +105,7 @@ class NumbersStand(AgainstBase):
 
     code = "E502"
 
-    def compare(self, submission: Submission, base: Base) -> Iterator[Finding]:
+    def compare(self, submission: Submission, base: BaseRevision) -> Iterator[Finding]:
         version = submission.manifest.version if submission.manifest else 0
         if submission.manifest is not None and version < base.version:
             what = f"its version is {version}, and was {base.version} at {base.revision}"
@@ -132,7 +132,7 @@ class TrustGiven(AgainstBase):
 
     code = "R503"
 
-    def compare(self, submission: Submission, base: Base) -> Iterator[Finding]:
+    def compare(self, submission: Submission, base: BaseRevision) -> Iterator[Finding]:
         path = submission.folder / signing.FILE
         before = base.text(signing.FILE) if signing.FILE in base.names else ""
         if path.is_file() and path.read_text("utf-8", errors="replace") != before:

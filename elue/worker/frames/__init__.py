@@ -6,7 +6,7 @@ send anything. `fault` of a call says where an answer, though of the right shape
 """
 
 from elue.worker.frames.answering import (
-    Columns,
+    AnswerColumns,
     Explain,
     Ladder,
     News,
@@ -38,14 +38,14 @@ from elue.worker.frames.loading import (
     Option,
     Points,
 )
-from elue.worker.frames.timing import Counted, CountPacks, Latency, Timed, TimePacks
+from elue.worker.frames.timing import Counted, CountPacks, Timed, TimePacks, TimeSample
 from elue.worker.frames.words import Call, Offer, Step, answer_of, name_of
 
 __all__ = [
     "Against",
+    "AnswerColumns",
     "Calibrate",
     "Call",
-    "Columns",
     "Compared",
     "Configure",
     "Configured",
@@ -57,7 +57,6 @@ __all__ = [
     "Explain",
     "Hello",
     "Ladder",
-    "Latency",
     "Load",
     "Loaded",
     "News",
@@ -80,6 +79,7 @@ __all__ = [
     "Survey",
     "Swept",
     "TimePacks",
+    "TimeSample",
     "Timed",
     "Told",
     "Trouble",

@@ -23,7 +23,7 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class AnswerColumns:
     """What samples are answered, an entry a sample: value, number of the trace, claimed FLOPs.
 
     `ties` has the samples whose best classes are tied: where each stands, and these classes.
@@ -47,7 +47,7 @@ class Predicted:
     """Answers to samples, and what all of them together took under the Meter."""
 
     ids: tuple[Short, ...]
-    answers: Columns
+    answers: AnswerColumns
     took: Counts
     calls: Count
     news: News
@@ -69,8 +69,8 @@ class Swept:
     """What samples are answered at every point, and where they are asked for by every way out."""
 
     ids: tuple[Short, ...]
-    points: tuple[Columns, ...]
-    ways: tuple[Columns, ...]
+    points: tuple[AnswerColumns, ...]
+    ways: tuple[AnswerColumns, ...]
     news: News
 
 

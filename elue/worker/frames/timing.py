@@ -55,7 +55,7 @@ class TimePacks(Call[Timed]):
 
 
 @dataclass(frozen=True, slots=True)
-class Latency(Call[Timed]):
+class TimeSample(Call[Timed]):
     """Time a sample and the reference encoder on so many tokens, in turn, without a Meter."""
 
     sample: Sample

@@ -10,7 +10,7 @@ from typing import Any
 from elue.protocol import Explanation, Prediction, Step, TaskInfo, Trace
 from elue.record.trace import LONGEST, fault
 from elue.tasks.kinds import KINDS
-from elue.worker.frames import Columns, News
+from elue.worker.frames import AnswerColumns, News
 
 TIE = 1e-4
 """Classes whose scores differ by no more than this are tied: float noise may turn one into the other."""
@@ -67,11 +67,11 @@ def claimed(prediction: Prediction) -> int | None:
     return claim
 
 
-def columns(answered: Any, count: int, task: TaskInfo, traces: TraceNumbers, call: str = "predict") -> Columns:
+def columns(answered: Any, count: int, task: TaskInfo, traces: TraceNumbers, call: str = "predict") -> AnswerColumns:
     """What a plugin answered so many samples, its traces numbered. Raises Invalid for anything that is no answer."""
     rows = predictions(answered, count, call)
     tied = ((place, ties(prediction.scores)) for place, prediction in enumerate(rows))
-    return Columns(
+    return AnswerColumns(
         values=tuple(number(prediction.value, task) for prediction in rows),
         traces=tuple(traces.number(prediction.trace) for prediction in rows),
         claimed=tuple(map(claimed, rows)),

@@ -203,7 +203,7 @@ class Service:
             _ids(inputs), self._values(answered, len(inputs)), tuple(model_seconds), tuple(static_seconds)
         )
 
-    def latency(self, asked: frames.Latency) -> frames.Timed:
+    def time_sample(self, asked: frames.TimeSample) -> frames.Timed:
         """Seconds of a sample and of the reference encoder, in turn, without a Meter."""
         import torch
 
@@ -234,18 +234,18 @@ class Service:
         """The values of predictions, one for each of so many samples."""
         return tuple(answers.number(row.value, self.task) for row in answers.predictions(answered, count))
 
-    def _swept(self, answered: Any, count: int, call: str) -> tuple[frames.Columns, ...]:
+    def _swept(self, answered: Any, count: int, call: str) -> tuple[frames.AnswerColumns, ...]:
         """What each point answers so many samples."""
         points = answers.sequence(answered, len(self.points_set), call, "sequences for {} points")
         return tuple(self._traced(answered, count, call) for answered in points)
 
-    def _climbed(self, answered: Any, count: int, call: str) -> tuple[frames.Columns, ...]:
+    def _climbed(self, answered: Any, count: int, call: str) -> tuple[frames.AnswerColumns, ...]:
         """What each way out answers so many samples."""
         rows = answers.sequence(answered, count, call, "sequences for {} samples")
         ways = [answers.sequence(row, len(rows[0]), call, "ways out where there were {}") for row in rows]
         return tuple(self._traced(column, count, call) for column in zip(*ways, strict=True))
 
-    def _traced(self, answered: Any, count: int, call: str) -> frames.Columns:
+    def _traced(self, answered: Any, count: int, call: str) -> frames.AnswerColumns:
         """Many predictions. Raises Invalid for one without a trace."""
         columns = answers.columns(answered, count, self.task, self.traces, call)
         if not all(self.traces.traces[trace] for trace in columns.traces):
