@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -56,3 +57,18 @@ def sequence_lengths(batch: Tensor) -> list[int]:
     if batch.is_nested:
         return [int(length) for length in batch._nested_tensor_size()[:, 0].tolist()]
     return [batch.size(-2)] * (batch.numel() // max(batch.size(-1) * batch.size(-2), 1))
+
+
+def plain_number(value: Any) -> int:
+    """A size as a number: of a symbolic one its hint, which adds no guard; of a traced one (a tensor) its value.
+
+    Raises TypeError where there is none.
+    """
+    if isinstance(value, torch.SymInt):
+        if not value.node.has_hint():
+            raise TypeError("a size that is not known")
+        return int(value.node.hint)
+    if isinstance(value, Tensor):
+        with warnings.catch_warnings(action="ignore"):
+            return int(value)
+    return int(value)

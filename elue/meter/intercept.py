@@ -1,8 +1,10 @@
 """Sees every operator a thread calls, above autograd, before any kernel is chosen.
 
-torch keeps a dispatch key for the autocast mode of a device (IPU) that no build of it supports any more. The key stands
-above autograd and the backends, and is off unless a thread switches it on. A kernel on it sees `aten.linear` or
+torch keeps a dispatch key for initialisation that is put off, which no build of it does. The key stands above autograd
+and the backends, and is off unless a thread switches it on. A kernel on it sees `aten.linear` or
 `aten.scaled_dot_product_attention` as it was called, whether gradients are on or off and whatever kernel follows.
+The transforms of `torch.func` switch it off on their way down, so that what they make of an operator is seen: the
+products of tangents beside those of values, and operators on batches.
 A `TorchDispatchMode` sits below autograd: attention arrives there in pieces that depend on the machine, and a linear
 layer costs three calls instead of one.
 """
@@ -19,8 +21,8 @@ from torch._ops import OpOverload
 from elue.meter.plan import Plan, plan_for
 from elue.meter.table import FREE, operator_table
 
-KEY = torch._C._dispatch_key_parse("AutocastIPU")
-_COMPOSITE_KERNEL = torch._C.DispatchKey.CompositeImplicitAutograd
+NAME = "DeferredInit"
+KEY = torch._C._dispatch_key_parse(NAME)
 _set_included = torch._C._dispatch_tls_set_dispatch_key_included
 _set_excluded = torch._C._dispatch_tls_set_dispatch_key_excluded
 _is_included = torch._C._dispatch_tls_is_dispatch_key_included
@@ -61,7 +63,7 @@ def seeing() -> bool:
 
 def _observe(plan: Plan, args: Any, kwargs: Any) -> Any:
     if plan.composite:
-        return plan.operator._op_dk(_COMPOSITE_KERNEL, *args, **kwargs)
+        return plan.call(*args, **kwargs)
     thread = _thread
     # functorch, on its way down, restores the keys that were on before ours was switched off: one call, seen twice.
     inside, thread.running = thread.running, True
@@ -75,6 +77,24 @@ def _observe(plan: Plan, args: Any, kwargs: Any) -> Any:
         thread.running = inside
         _set_included(KEY, True)
     return result
+
+
+def observe(plan: Plan, args: Any, kwargs: Any) -> Any:
+    """Run what a plan calls, unseen, and tell the observers of it."""
+    return _observe(plan, args, kwargs)
+
+
+def apart(observer: Observer, call: Callable[[], Any]) -> Any:
+    """Call something from within `count`, observed by this one alone. Its result."""
+    thread = _thread
+    before = thread.observers, thread.running
+    thread.observers, thread.running = (observer,), False
+    _set_included(KEY, True)
+    try:
+        return call()
+    finally:
+        _set_included(KEY, False)
+        thread.observers, thread.running = before
 
 
 def _fallback(operator: OpOverload, *args: Any, **kwargs: Any) -> Any:
@@ -112,7 +132,7 @@ def _install() -> list[torch.library.Library]:
     The fallback alone would do, but torch cannot combine one with a dispatch mode or a tensor subclass.
     """
     everything = torch.library.Library("_", "IMPL")
-    everything.fallback(_fallback, KEY.name)
+    everything.fallback(_fallback, NAME)
     libraries = {"_": everything}
     for full in torch._C._dispatch_get_all_op_names():
         namespace, _, operator = full.partition("::")
@@ -123,8 +143,43 @@ def _install() -> list[torch.library.Library]:
         else:
             kernel = _kernel(namespace, name, overload or "default")
         assert library.m is not None
-        library.m.impl(operator, KEY.name, kernel, False)
+        library.m.impl(operator, NAME, kernel, False)
     return list(libraries.values())
 
 
+def _follow() -> dict[str, torch.library.Library]:
+    """Operators defined from now on get their kernel when torch first makes a Python object of them, by namespace.
+
+    A name that is taken back and defined anew has another object, which its kernel then goes by.
+    """
+    begin = OpOverload.__init__
+    latest: dict[str, OpOverload] = {}
+    libraries: dict[str, torch.library.Library] = {}
+
+    def begin_observed(self: OpOverload, *args: Any, **kwargs: Any) -> None:
+        begin(self, *args, **kwargs)
+        full = self._name
+        if full in latest:
+            latest[full] = self
+            return
+        try:
+            if torch._C._dispatch_has_kernel_for_dispatch_key(full, NAME):
+                return
+        except RuntimeError:
+            return  # One of TorchScript's own, which no dispatcher knows.
+        latest[full] = self
+        namespace, _, operator = full.partition("::")
+        if namespace not in libraries:
+            libraries[namespace] = torch.library.Library(namespace, "IMPL")
+        implementation = libraries[namespace].m
+        assert implementation is not None
+        implementation.impl(
+            operator, NAME, lambda *args, **kwargs: _observe(plan_for(latest[full]), args, kwargs), False
+        )
+
+    OpOverload.__init__ = begin_observed  # type: ignore[method-assign]
+    return libraries
+
+
 _installed = _install()
+_followed = _follow()

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument, elements
 from elue.meter.profile import Costs
+from elue.meter.reductions import EXPONENTIAL
 
 
 def _summed(costs: Costs, size: int, args: Args, kwargs: Kwargs, position: int) -> int:
@@ -84,17 +85,18 @@ def multilabel_margin(first: int, costs: Costs, args: Args, kwargs: Kwargs, resu
 def connectionist(first: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """CTC (Graves et al. 2006, eq. 6): every step and state of the labels with blanks between, 2 l + 1, takes three.
 
-    The logarithm of a sum of three exponentials (a maximum, three differences, exponentials and a sum, a logarithm, the
-    maximum added) and the label's own. Backward that again (eq. 10), one a state to join both ways and one to gather
-    them, and three a step and class (eq. 16). (log probabilities, targets, lengths, lengths) begin at `first`.
+    The logarithm of the sum of their three exponentials, and the label's own added. Backward that again (eq. 10); a
+    state's two ways added, and added into its class as logarithms; then for a step and class two exponentials (of what
+    its states have and of its own), two differences within, one between, a product (eq. 16).
+    (log probabilities, targets, lengths, lengths) begin at `first`.
     """
     steps, labels = _numbers(args[first + 2]), _numbers(args[first + 3])
     states = sum(time * (2 * length + 1) for time, length in zip(steps, labels, strict=True))
-    lattice = states * (9 * costs.pointwise + 6 * costs.reduction)
+    lattice = states * (costs.pointwise * (3 * EXPONENTIAL + 2) + 3 * costs.reduction)
     if not first:
         return 0, lattice
-    joined = states * (costs.pointwise + costs.reduction)
-    return 0, lattice + joined + 3 * costs.pointwise * sum(steps) * args[first].size(-1)
+    joined = states * costs.pointwise * (1 + 2 * EXPONENTIAL + 2)
+    return 0, lattice + joined + costs.pointwise * (2 * EXPONENTIAL + 4) * sum(steps) * args[first].size(-1)
 
 
 def _numbers(lengths: Tensor | Sequence[int]) -> list[int]:

@@ -13,9 +13,12 @@ from torch.nn import Module
 
 from elue.errors import ElueError
 from elue.meter import profile as profiles
+from elue.meter.arguments import plain_number
 from elue.meter.attribution import Attribution, ModuleCount
 from elue.meter.compiled import compilations, run_as_written
 from elue.meter.counts import Counts
+from elue.meter.derivatives import deriving, of_nothing, with_tangent
+from elue.meter.higher_order import follow_higher_order
 from elue.meter.intercept import Observer, observers, seeing, set_observers
 from elue.meter.parameters import Interval, Touched
 from elue.meter.plan import Plan
@@ -29,6 +32,7 @@ _Before = tuple[tuple[Observer, ...], AbstractContextManager[object], int, dict[
 _Measured = TypeVar("_Measured")
 
 follow_threads()
+follow_higher_order()
 
 
 class Meter:
@@ -250,13 +254,17 @@ class Meter:
         return sum(count[0] for count in self._counts.values()) + sum(self._unknown.values())
 
     def count(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
-        """The operator of this plan ran: price it. The interception calls this."""
+        """The operator of this plan ran: price it. The interception calls this. Never raises."""
         products = rest = 0
         known = plan.known
-        if plan.formula is not None:
+        if plan.formula is not None and not (deriving() and self._derived(plan, args)):
+            # Whatever a formula stumbles over, the code that is measured must not.
             try:
                 products, rest = plan.formula(self._costs, args, kwargs, result)
-            except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+                if type(products) is not int or type(rest) is not int:
+                    products, rest = plain_number(products), plain_number(rest)
+            except Exception:
+                products = rest = 0
                 known = False
         if known:
             count = self._counts.get(plan)
@@ -268,9 +276,18 @@ class Meter:
                 count[2] += rest
         else:
             self._unknown[plan] = self._unknown.get(plan, 0) + 1
-        if self._track:
-            self._touched.note(plan, args, kwargs)
-        if self._traffic is not None:
-            self._traffic.note(plan, args, kwargs, result)
         if self._attribution is not None:
             self._attribution.add(products, rest)
+        try:
+            if self._track:
+                self._touched.note(plan, args, kwargs)
+            if self._traffic is not None:
+                self._traffic.note(plan, args, kwargs, result)
+        except Exception:
+            self._unseen[f"what {plan.operator} read and wrote"] += 1
+
+    def _derived(self, plan: Plan, args: Any) -> bool:
+        """Whether this is a forward derivative that costs nothing. One that is not seen makes the count incomplete."""
+        if with_tangent(args):
+            self._unseen[f"the forward derivative of {plan.operator}"] += 1
+        return of_nothing(plan, args)

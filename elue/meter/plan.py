@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,11 +32,21 @@ class Reads(Enum):
     NOTHING = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class HigherOrder:
+    """Stands for an operator that takes functions, which has no schema: `higher_order.cond.default`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """How to count one operator. `formula` is None where it costs nothing; `call` runs it."""
 
-    operator: OpOverload
+    operator: OpOverload | HigherOrder
     call: Callable[..., Any]
     known: bool
     composite: bool
@@ -55,7 +66,9 @@ _SHAPE_ONLY = """
     sym_storage_offset is_contiguous is_complex is_floating_point is_signed get_device result_type can_cast
 """.split()  # noqa: SIM905
 _UNREAD = frozenset(f"aten::{name}" for name in _SHAPE_ONLY)
+_OWN_KERNELS = tuple(map(torch._C._dispatch_key_parse, ("CPU", "CUDA", "Meta", "AutogradCPU", "AutogradCUDA")))
 _plans: dict[int, Plan] = {}
+_higher_order: dict[str, Plan] = {}
 _registered: dict[str, Formula] = {}
 
 
@@ -65,6 +78,28 @@ def plan_for(operator: OpOverload) -> Plan:
     Plans are found by the identity of the operator (which they keep alive): hashing an operator is slow.
     """
     return _plans.get(id(operator)) or _plans.setdefault(id(operator), _resolve(operator))
+
+
+def plan_for_higher_order(
+    name: str, call: Callable[..., Any], completed: Callable[[Formula], Formula] | None = None
+) -> Plan:
+    """The plan of an operator that takes functions; `completed` adds to its formula what these cost."""
+    full = f"higher_order.{name}.default"
+    plan = _higher_order.get(full)
+    if plan is None:
+        formula, rule = _registered.get(full), operator_table().rules.get(full, UNKNOWN)
+        if formula is None and (formula := FORMULAS.get(rule)) is not None and completed is not None:
+            formula = completed(formula)
+        plan = _higher_order[full] = Plan(
+            operator=HigherOrder(full),
+            call=call,
+            known=rule != UNKNOWN or formula is not None,
+            composite=rule == DECOMPOSE and formula is None,
+            registered=full in _registered,
+            formula=formula,
+            reads=Reads.WHOLE,
+        )
+    return plan
 
 
 def register_formula(operator: str, formula: Formula) -> None:
@@ -78,16 +113,23 @@ def register_formula(operator: str, formula: Formula) -> None:
     if operator_table().rules.get(name, UNKNOWN) != UNKNOWN:
         raise ElueError("operator_has_rule", f"Operator '{name}' has a rule already.", "Register your own ones only.")
     _registered[name] = formula
+    _higher_order.pop(name, None)
     for key, plan in list(_plans.items()):
         if str(plan.operator) == name:
             del _plans[key]
+
+
+def _made_of_others(operator: OpOverload) -> bool:
+    """Whether torch runs an operator as others wherever it runs: on no device it has a kernel of its own."""
+    has = operator.has_kernel_for_dispatch_key
+    return has(_COMPOSITE_KERNEL) and not any(map(has, _OWN_KERNELS))
 
 
 def _resolve(operator: OpOverload) -> Plan:
     formula = _registered.get(str(operator))
     rule = operator_table().rules.get(str(operator))
     if rule is None:
-        made_of_others = operator.namespace != "aten" and operator.has_kernel_for_dispatch_key(_COMPOSITE_KERNEL)
+        made_of_others = operator.namespace != "aten" and _made_of_others(operator)
         rule = DECOMPOSE if made_of_others else UNKNOWN
     name, rows = operator._schema.name, (0, 0)
     if name in _UNREAD:
@@ -98,11 +140,12 @@ def _resolve(operator: OpOverload) -> Plan:
         reads = Reads.INDEXED
     else:
         reads = Reads.GROUPS if name in _GROUPS else Reads.WHOLE
+    composite = rule == DECOMPOSE and formula is None
     return Plan(
         operator=operator,
-        call=operator._op,
+        call=partial(operator._op_dk, _COMPOSITE_KERNEL) if composite else operator._op,
         known=rule != UNKNOWN or formula is not None,
-        composite=rule == DECOMPOSE and formula is None,
+        composite=composite,
         registered=formula is not None,
         formula=formula or FORMULAS.get(rule),
         reads=reads,

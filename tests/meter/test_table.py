@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def test_only_operators_made_of_others_are_taken_apart() -> None:
     composite = torch._C.DispatchKey.CompositeImplicitAutograd.name
     for name, rule in operator_table().rules.items():
         namespace, operator, overload = name.split(".")
-        if rule == DECOMPOSE:
+        if rule == DECOMPOSE and namespace != "higher_order":
             full = f"{namespace}::{operator}" + ("" if overload == "default" else f".{overload}")
             assert torch._C._dispatch_has_kernel_for_dispatch_key(full, composite), name
 
@@ -54,6 +55,20 @@ def begins_with_a_tensor(name: str) -> bool:
     namespace, operator, overload = name.split(".")
     schema = getattr(getattr(getattr(torch.ops, namespace), operator), overload)._schema
     return "Tensor" in str(schema.arguments[0].type)
+
+
+def test_operators_that_take_functions_are_torchs() -> None:
+    """Those that torch registers when they are first needed are imported for it."""
+    for module in ("_invoke_quant", "auto_functionalize", "effects", "flat_apply", "foreach_map", "local_map"):
+        importlib.import_module(f"torch._higher_order_ops.{module}")
+    for module in (
+        "_functorch.autograd_function",
+        "_higher_order_ops.print",
+        "_inductor.fx_passes.control_dependencies",
+    ):
+        importlib.import_module(f"torch.{module}")
+    listed = {name.split(".")[1] for name in operator_table().rules if name.startswith("higher_order.")}
+    assert listed <= set(torch._ops._higher_order_ops)
 
 
 def test_variants_of_an_operator_share_its_rule() -> None:

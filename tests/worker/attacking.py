@@ -65,7 +65,7 @@ class Model:
             for holder, name, value in KEPT:
                 setattr(holder, name, value)
             Meter.count.__code__ = CODE
-            torch._C._dispatch_tls_set_dispatch_key_excluded(torch._C._dispatch_key_parse("AutocastIPU"), False)
+            torch._C._dispatch_tls_set_dispatch_key_excluded(torch._C._dispatch_key_parse("DeferredInit"), False)
 
     def predict(self, samples):
         globals()[f"attack_{{self.point['does']}}"](samples)

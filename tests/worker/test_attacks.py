@@ -98,12 +98,12 @@ ATTACKS: dict[str, tuple[str, str, str]] = {
         "change the code that measures it (elue.worker.frames.answering.Predicted.__init__)",
     ),
     "switches the Meter's key off": (
-        "torch._C._dispatch_tls_set_dispatch_key_excluded(torch._C._dispatch_key_parse('AutocastIPU'), True)",
+        "torch._C._dispatch_tls_set_dispatch_key_excluded(torch._C._dispatch_key_parse('DeferredInit'), True)",
         "forbidden",
         "hide operators from the Meter",
     ),
     "switches the Meter's key off for a while": (
-        "keys = torch._C.DispatchKeySet(torch._C._dispatch_key_parse('AutocastIPU'))\n"
+        "keys = torch._C.DispatchKeySet(torch._C._dispatch_key_parse('DeferredInit'))\n"
         "with torch._C._ExcludeDispatchKeyGuard(keys): W @ W",
         "forbidden",
         "hide operators from the Meter",

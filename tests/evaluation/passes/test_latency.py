@@ -60,7 +60,7 @@ PREDICT = """
     for _ in range(rounds):
         x = torch.ones(32, 512)
         for _ in range(24): x = torch.tanh(x @ W)
-    metered = torch._C._dispatch_tls_is_dispatch_key_included(torch._C._dispatch_key_parse("AutocastIPU"))
+    metered = torch._C._dispatch_tls_is_dispatch_key_included(torch._C._dispatch_key_parse("DeferredInit"))
     return [Prediction(int(metered) if self.point["does"] == "untrue" else 0)]
     """
 
