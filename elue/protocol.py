@@ -183,8 +183,8 @@ class Method(ABC):
     paper: ClassVar[str] = ""
     summary: ClassVar[str] = ""
     """Three sentences for the site: what it does, what decides, where it saves."""
-    knobs: ClassVar[Mapping[str, KnobSpec] | None] = None
-    """The inference-time settings by name. None declares nothing: then any point is handed on as it is."""
+    knobs: ClassVar[Mapping[str, KnobSpec]] = {}
+    """The inference-time settings by name; points may set these and no others."""
     options: ClassVar[type[Any] | None] = None
     """A dataclass whose fields are the options `train` takes; each field's metadata has a "help" text."""
 

@@ -28,6 +28,7 @@ def write_plugin(tmp_path: Path) -> WritePlugin:
         before: str = "",
         name: str = "toy",
         load: str = "return Model()",
+        knobs: str = "{'k': {'type': 'int'}}",
     ) -> Path:
         file = tmp_path / f"{name.replace('-', '_')}_plugin.py"
         parts = [
@@ -36,7 +37,8 @@ def write_plugin(tmp_path: Path) -> WritePlugin:
             "\n\nclass Model:\n",
             f"    def configure(self, point):\n{textwrap.indent(textwrap.dedent(configure), ' ' * 8)}\n\n",
             f"    def predict(self, samples):\n{textwrap.indent(textwrap.dedent(predict), ' ' * 8)}\n\n\n",
-            f"class Toy(Method):\n    name = {name!r}\n    family = 'static'\n    title = 'A toy'\n\n",
+            f"class Toy(Method):\n    name = {name!r}\n    family = 'static'\n    title = 'A toy'\n",
+            f"    knobs = {knobs}\n\n",
             f"    def load(self, task, weights, seed):\n{textwrap.indent(textwrap.dedent(load), ' ' * 8)}\n\n",
             f"    def points(self, task, weights):\n{textwrap.indent(textwrap.dedent(points), ' ' * 8)}\n",
         ]

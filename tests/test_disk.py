@@ -54,7 +54,7 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(
     (disk / "runs" / "logs").mkdir(parents=True)
     (disk / "filling").write_bytes(bytes(64 * 1024))
     plugin, task = write_plugin(), write_task()
-    words: Words = ["evaluate", plugin, "--task", task, "--point", "a=1", "--runs", disk / "runs"]
+    words: Words = ["evaluate", plugin, "--task", task, "--point", "k=1", "--runs", disk / "runs"]
     line = one_line(start([*words, "--db", f"sqlite:///{tmp_path / 'index.sqlite'}"], tmp_path))
     assert "No space left on device" in line
     assert str(disk / "runs") in line
@@ -95,7 +95,7 @@ def test_read_only_folders_are_one_line(
 ) -> None:
     disk = small_disk("ro")
     plugin, task = write_plugin(), write_task()
-    words: Words = ["evaluate", plugin, "--task", task, "--point", "a=1"]
+    words: Words = ["evaluate", plugin, "--task", task, "--point", "k=1"]
     writable: Words = ["--db", f"sqlite:///{tmp_path / 'index.sqlite'}"]
     line = one_line(start([*words, "--runs", disk / "runs", *writable], tmp_path))
     assert "Read-only file system" in line

@@ -127,6 +127,7 @@ METHOD = """
 class Toy(Method):
     name = "traced-toy"
     family = "early_exit"
+    knobs = {"depth": {"type": "int", "low": 0}, "lie": {"type": "str"}}
 
     def load(self, task, weights, seed):
         torch.manual_seed(seed)

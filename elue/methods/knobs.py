@@ -16,6 +16,7 @@ from elue.protocol import Knob, KnobSpec, Point
 Knobs = Mapping[str, KnobSpec]
 
 _TYPES = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
+_PYTHON = {"int": int, "float": float, "str": str, "bool": bool}
 _BOUNDS = {"low": "{} or more", "above": "above {}", "high": "{} or less", "below": "below {}"}
 _INFINITE = {"inf": math.inf, "infinity": math.inf, "-inf": -math.inf, "-infinity": -math.inf}
 
@@ -40,11 +41,8 @@ def faults(declared: object) -> Iterator[str]:
             yield f"knob '{name}' has choices that are no list of texts"
 
 
-def settled(declared: Knobs | None, point: Point) -> dict[str, Knob]:
-    """The point in the form that is recorded. Raises ElueError for a knob or a value that is not declared.
-
-    Of a method that declares nothing (None) every knob is taken as it is; only NaN and infinity are refused.
-    """
+def settled(declared: Knobs, point: Point) -> dict[str, Knob]:
+    """The point in the form that is recorded. Raises ElueError for a knob or a value that is not declared."""
     return {name: _settled(declared, name, value) for name, value in point.items()}
 
 
@@ -56,11 +54,11 @@ def allowed(spec: KnobSpec) -> str:
     return ", ".join([_TYPES[spec["type"]], *bounds, *(["or inf"] if spec.get("infinite") else [])])
 
 
-def _settled(declared: Knobs | None, name: str, value: object) -> Knob:
-    if declared is None:
-        if str(value).lower() in (*_INFINITE, "nan"):
-            raise ElueError("bad_point", f"{name} can't be {value}.", "The method declares no knob that could be.")
-        return cast(Knob, value)
+def _settled(declared: Knobs, name: str, value: object) -> Knob:
+    if not declared:
+        example = next((kind for kind, python in _PYTHON.items() if type(value) is python), "float")
+        hint = f'Its class may declare some: knobs = {{"{name}": {{"type": "{example}"}}}}.'
+        raise ElueError("bad_point", f"Unknown knob '{name}': the method declares none.", hint)
     if name not in declared:
         raise unknown("knob", name, declared, code="bad_point")
     spec = declared[name]

@@ -39,7 +39,7 @@ class MethodSource:
     title: str = ""
     paper: str = ""
     summary: str = ""
-    knobs: Knobs | None = field(default=None, hash=False)
+    knobs: Knobs = field(default_factory=dict, hash=False)
     distribution: tuple[str, str] | None = None
     broken: str = ""
     root: Path | None = None
@@ -187,7 +187,7 @@ def _describe(
         title=_text(literals, "title"),
         paper=_text(literals, "paper"),
         summary=_text(literals, "summary"),
-        knobs=cast("Knobs | None", literals.get("knobs")) if not reason else None,
+        knobs=cast(Knobs, literals.get("knobs", {})) if not reason else {},
         distribution=owner,
         broken=reason,
         root=root,
@@ -210,8 +210,7 @@ def _faults(literals: Mapping[str, object]) -> Iterator[str]:
         yield f"its family is {family!r}, not one of {', '.join(FAMILIES)}"
     if isinstance(api, int) and api != API:
         yield f"it was written for protocol api {api}; this version has {API}"
-    if literals.get("knobs") is not None:
-        yield from declarations.faults(literals["knobs"])
+    yield from declarations.faults(literals.get("knobs", {}))
 
 
 def _syntax(error: Exception) -> str:

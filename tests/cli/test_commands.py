@@ -49,12 +49,12 @@ def test_options_may_contain_equals_signs() -> None:
 
 def test_evaluate_prints_what_json_promises(tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask) -> None:
     plugin, task = write_plugin(), write_task()
-    done = elue("evaluate", plugin, "--task", task, "--point", "a=1", "--json", cwd=tmp_path)
+    done = elue("evaluate", plugin, "--task", task, "--point", "k=1", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (run,) = json.loads(done.stdout)
     assert run["method"] == "toy"
     assert run["family"] == "static"
-    assert (run["task"], run["split"], run["point"], run["n"]) == ("mine", "test", {"a": 1}, 6)
+    assert (run["task"], run["split"], run["point"], run["n"]) == ("mine", "test", {"k": 1}, 6)
     assert set(run["score"]) == {"name", "value", "low", "high"}
     assert set(run["flops"]) == {"mean", "p50", "p95", "max", "matmul_mean"}
     assert set(run["params"]) == {"total", "touched_mean"}
@@ -65,7 +65,7 @@ def test_evaluate_prints_what_json_promises(tmp_path: Path, write_plugin: WriteP
 
 def test_dry_run_says_why_and_runs_nothing(tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask) -> None:
     plugin, task = write_plugin(), write_task()
-    words = ("evaluate", plugin, "--task", task, "--point", "a=1", "--dry-run", "--json")
+    words = ("evaluate", plugin, "--task", task, "--point", "k=1", "--dry-run", "--json")
     (planned,) = json.loads(elue(*words, cwd=tmp_path).stdout)
     assert (planned["due"], planned["why"]) == (True, "no record yet")
     assert not (tmp_path / "runs" / "mine").exists()

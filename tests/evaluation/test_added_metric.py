@@ -56,6 +56,7 @@ def found(tmp_path: Path, toml: Path, write_plugin: WritePlugin) -> list[Record]
         plugin = write_plugin(
             name=name,
             before=f"import torch\nLABELS = {LABELS}\n",
+            knobs="{'right': {'type': 'int'}}",
             points=f"return [{{'right': n}} for n in {right}]",
             predict="""
                 out = []

@@ -107,7 +107,8 @@ def test_a_mistake_on_an_executor_is_raised_here_after_the_records_before_it(
         raise unknown("knob", "treshold", ["threshold"])
     """
     points = [{"threshold": 1}, {"treshold": 1}, {"threshold": 2}]
-    request = evaluation(tmp_path, write_plugin(configure=configure), write_task(4), points)
+    plugin = write_plugin(configure=configure, knobs="{'threshold': {'type': 'int'}, 'treshold': {'type': 'int'}}")
+    request = evaluation(tmp_path, plugin, write_task(4), points)
     made = execute(request, plan(request), Watcher(), Here())
     assert next(made).point == {"threshold": 1}
     with pytest.raises(ElueError, match="Did you mean 'threshold'"):
@@ -118,7 +119,7 @@ def test_a_mistake_on_an_executor_is_raised_here_after_the_records_before_it(
 
 
 def test_nothing_due_starts_nothing(tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask) -> None:
-    request = evaluation(tmp_path, write_plugin(), write_task(4), POINTS)
+    request = evaluation(tmp_path, write_plugin(knobs="{'depth': {'type': 'int'}}"), write_task(4), POINTS)
     assert list(perform(request, [])) == list(perform(request, [], Here())) == []
 
 

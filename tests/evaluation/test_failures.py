@@ -47,7 +47,8 @@ def test_bad_plugins_end_their_run_with_a_status_and_the_others_go_on(
         f"if self.point['does'] == {name!r}:\n" + "\n".join("    " + line for line in body.splitlines())
         for name, (body, _, _) in BAD.items()
     ]
-    plugin = write_plugin(predict="\n".join([*branches, "return [Prediction(1) for s in samples]"]))
+    body = "\n".join([*branches, "return [Prediction(1) for s in samples]"])
+    plugin = write_plugin(predict=body, knobs="{'does': {'type': 'str'}}")
     points = [{"does": name} for name in (*BAD, "well")]
     by_name = {record.point["does"]: record for record in run(plugin, points=points, sample_seconds=2.0, workers=2)}
     assert by_name["well"].status == "ok"
@@ -104,4 +105,4 @@ def test_a_user_s_mistake_in_a_point_is_the_user_s_to_mend(run: Evaluate, write_
         raise unknown('knob', 'treshold', ['threshold'])
         """
     with pytest.raises(ElueError, match="Did you mean 'threshold'"):
-        run(write_plugin(configure=configure), points=[{"treshold": 1}])
+        run(write_plugin(configure=configure, knobs="{'treshold': {'type': 'int'}}"), points=[{"treshold": 1}])

@@ -79,15 +79,29 @@ def test_all_else_is_refused(name: str, given: Any, says: str) -> None:
 
 def test_a_method_without_knobs_has_none() -> None:
     assert knobs.settled({}, {}) == {}
-    with pytest.raises(ElueError, match="Unknown knob 'scale'"):
-        knobs.settled({}, {"scale": 3})
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, "inf", "nan"])
-def test_a_method_that_declares_nothing_takes_any_point_that_can_be_recorded(value: Any) -> None:
-    assert knobs.settled(None, {"level": 1, "kind": "a"}) == {"level": 1, "kind": "a"}
-    with pytest.raises(ElueError, match="declares no knob"):
-        knobs.settled(None, {"level": value})
+@pytest.mark.parametrize(
+    ("value", "kind"), [(3, "int"), (0.5, "float"), ("a", "str"), (True, "bool"), (math.nan, "float")]
+)
+def test_a_method_that_declares_none_is_told_how(value: Any, kind: str) -> None:
+    with pytest.raises(ElueError, match="Unknown knob 'scale': the method declares none") as caught:
+        knobs.settled({}, {"scale": value})
+    assert caught.value.code == "bad_point"
+    assert caught.value.hint == f'Its class may declare some: knobs = {{"scale": {{"type": "{kind}"}}}}.'
+
+
+def test_an_undeclared_knob_is_refused_before_anything_runs(
+    write_plugin: WritePlugin, write_task: WriteTask, tmp_path: Path
+) -> None:
+    file, task = write_plugin(knobs="{}"), write_task()
+    assert [run.identity.point for run in plan(evaluation(tmp_path, file, task))] == [{}]
+    with pytest.raises(ElueError, match="Unknown knob 'scale': the method declares none"):
+        plan(evaluation(tmp_path, file, task, points=({"scale": 3},)))
+    sweeping = write_plugin(points="return [{'scale': 3}]", name="sweeping", knobs="{}")
+    with pytest.raises(ElueError, match=r"breaks its own declaration of knobs: Unknown knob 'scale'.*knobs = "):
+        plan(evaluation(tmp_path, sweeping, task))
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").rglob("*.json"))
 
 
 def test_a_model_gets_infinity_as_a_number() -> None:
@@ -100,6 +114,7 @@ def test_a_model_gets_infinity_as_a_number() -> None:
     ("declared", "says"),
     [
         ("COMPUTED", "'knobs' is no dictionary of literals"),
+        ("None", "'knobs' is no dictionary of literals"),
         ("['a']", "'knobs' is no dictionary of literals"),
         ("{'a b': {'type': 'int'}}", "'a b' can't name a knob"),
         ("{'a': {'low': 1}}", "knob 'a' has no type that is one of int, float, str, bool"),
@@ -110,23 +125,16 @@ def test_a_model_gets_infinity_as_a_number() -> None:
     ],
 )
 def test_a_wrong_declaration_breaks_its_method(write_plugin: WritePlugin, declared: str, says: str) -> None:
-    file = write_plugin()
-    text = file.read_text().replace("    name = 'toy'", f"    name = 'toy'\n    knobs = {declared}")
-    file.write_text(f"COMPUTED = dict()\n{text}")
+    file = write_plugin(knobs=declared, before="COMPUTED = dict()")
     with pytest.raises(ElueError) as caught:
         registry.find(str(file))
     assert says in str(caught.value)
 
 
-def declaring(file: Path, declared: str) -> Path:
-    file.write_text(file.read_text().replace("    name = 'toy'", f"    name = 'toy'\n    knobs = {declared}"))
-    return file
-
-
 def test_points_written_either_way_are_one_run(
     write_plugin: WritePlugin, write_task: WriteTask, tmp_path: Path
 ) -> None:
-    file = declaring(write_plugin(), "{'level': {'type': 'float', 'infinite': True}}")
+    file = write_plugin(knobs="{'level': {'type': 'float', 'infinite': True}}")
     given = [{"level": 1}, {"level": 1.0}, {"level": math.inf}]
     planned = plan(evaluation(tmp_path, file, write_task(), points=tuple(given)))
     assert [run.identity.point for run in planned] == [{"level": 1.0}, {"level": "inf"}]
@@ -135,7 +143,7 @@ def test_points_written_either_way_are_one_run(
 def test_a_sweep_that_breaks_its_own_declaration_is_told(
     write_plugin: WritePlugin, write_task: WriteTask, tmp_path: Path
 ) -> None:
-    file = declaring(write_plugin(points="return [{'level': 7}]"), "{'level': {'type': 'int', 'high': 6}}")
+    file = write_plugin(points="return [{'level': 7}]", knobs="{'level': {'type': 'int', 'high': 6}}")
     with pytest.raises(ElueError, match=r"breaks its own declaration of knobs: level can't be 7"):
         plan(evaluation(tmp_path, file, write_task()))
 

@@ -73,6 +73,7 @@ class TopTwo(TrainedMethod):
     name = "top-two"
     family = "moe"
     options = Options
+    knobs = {"factor": {"type": "float", "low": 0}}
 
     def network(self, encoder, task, options):
         return Network(encoder, task, options)

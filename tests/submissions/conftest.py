@@ -46,6 +46,7 @@ class Hello(Method):
     name = "hello"
     family = "static"
     title = "Hello, world"
+    knobs = {"passes": {"type": "int", "low": 1}}
 
     def load(self, task, weights, seed):
         return Model()

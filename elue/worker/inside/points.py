@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from elue.protocol import Knob, KnobSpec, Point
 
 
-def numeric(declared: Mapping[str, KnobSpec] | None, point: Point) -> dict[str, Knob]:
+def numeric(declared: Mapping[str, KnobSpec], point: Point) -> dict[str, Knob]:
     """The point as a model is given it: what is declared to be a float is one, infinity among them."""
-    floats = {name for name, spec in (declared or {}).items() if spec["type"] == "float"}
+    floats = {name for name, spec in declared.items() if spec["type"] == "float"}
     return {name: float(value) if name in floats else value for name, value in point.items()}
 
 

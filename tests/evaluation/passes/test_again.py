@@ -72,7 +72,9 @@ def test_findings_are_flags_and_honest_plugins_have_none(
     branches = [
         f"if self.point['does'] == {name!r}:\n{textwrap.indent(body, '    ')}" for name, (body, _) in DOES.items()
     ]
-    plugin = write_plugin(predict="\n".join(["s = samples[0]", *branches]), before=BEFORE)
+    plugin = write_plugin(
+        predict="\n".join(["s = samples[0]", *branches]), before=BEFORE, knobs="{'does': {'type': 'str'}}"
+    )
     points = [{"does": name} for name in DOES]
     records = evaluate_plugin(tmp_path, plugin, write_task(60), points=points, repeat=10)
     assert [record.status for record in records] == ["ok"] * len(DOES)

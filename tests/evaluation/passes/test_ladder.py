@@ -100,6 +100,7 @@ def test_ways_out_that_cost_otherwise_at_another_point_are_asked_for(
     changed["    def configure(self, point):\n"] = (
         "    def configure(self, point):\n        self.fewer = point['fewer']\n"
     )
+    changed['"lie": {"type": "str"}}'] = '"fewer": {"type": "int"}, "visit": {"type": "int"}}'
     plugin, task = toys.write(tmp_path, toys.LADDER, changed=changed), write_task(SIZE, texts=texts())
     points = tuple({"depth": 1, "fewer": fewer, "visit": visit} for visit, fewer in enumerate((0, 1, 0)))
     found = controls(evaluate_plugin(tmp_path, plugin, task, points=points))

@@ -69,7 +69,7 @@ def test_the_record_has_latency_of_samples_timed_without_a_meter(
     tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask
 ) -> None:
     before = "import torch\nW = torch.nn.Parameter(torch.full((512, 512), 0.01))"
-    plugin = write_plugin(before=before, predict=PREDICT)
+    plugin = write_plugin(before=before, predict=PREDICT, knobs="{'does': {'type': 'str'}}")
     points = [{"does": name} for name in ("half", "whole", "uneven", "untrue")]
     records = evaluate_plugin(tmp_path, plugin, write_task(16), points=points, latency=12)
     found = {record.point["does"]: record for record in records}

@@ -61,7 +61,8 @@ def test_a_profile_with_packs_needs_a_static_model_and_the_others_take_none(
 def test_a_run_in_packs(tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask) -> None:
     toml, static = write_task(12), tmp_path / "static"
     Static().train(job(static, tasks.get(str(toml)).info(), 16, **TINY))
-    plugin = write_plugin(before=BEFORE, predict=PREDICT, configure="self.point = dict(point); self.budget = 7")
+    configure = "self.point = dict(point); self.budget = 7"
+    plugin = write_plugin(before=BEFORE, predict=PREDICT, configure=configure, knobs="{'does': {'type': 'str'}}")
     names = ("together", "one by one", "unlike")
     found: dict[Any, Any] = {}
     for record in evaluate_plugin(
