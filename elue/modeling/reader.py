@@ -62,7 +62,10 @@ class Network(Protocol):
     words: nn.Embedding
 
     def units(self) -> dict[str, Unit]:
-        """The parts that compute, by the name they have in traces. "head" makes answers of final states."""
+        """The parts that compute, by the name they have in traces. "head" makes answers of final states.
+
+        A state at the start that is learned, and so read from parameters, is the unit "start".
+        """
 
     def start(self, count: int) -> State:
         """The state of `count` samples that have read nothing."""
@@ -189,6 +192,9 @@ class Batch:
     def enter(self, new: Sequence[Reading]) -> None:
         """Take in samples that have read nothing."""
         fresh = self.network.start(len(new))
+        if "start" in self.units:
+            for reading in new:
+                reading.ran("start", (1,))
         self.state = tuple(torch.cat(parts) for parts in zip(self.state, fresh, strict=True)) if self.state else fresh
         self.readings.extend(new)
 

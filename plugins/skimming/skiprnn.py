@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -45,7 +46,7 @@ class SkipRnnNetwork(ReaderNetwork):
 
     def start(self, count: int) -> State:
         """The state before the first token, which is learned."""
-        return tuple(part.expand(count, -1) for part in self.initial)
+        return tuple(part.expand(count, -1).clone() for part in self.initial)
 
     def increment(self, memory: Tensor) -> Tensor:
         """Δp (batch,) of the cell's memory (batch, size): the last part of its state."""
@@ -69,8 +70,9 @@ class SkipRnnNetwork(ReaderNetwork):
         return self.threshold / self.increment(memory)
 
     def units(self) -> dict[str, Unit]:
-        """Cell and head, and "policy": the wait after an update."""
-        return {**super().units(), "policy": Unit(self.wait, (self.cell.size,), listed=True)}
+        """Cell and head, "start": the state at the start, and "policy": the wait after an update."""
+        policy = Unit(self.wait, (self.cell.size,), listed=True)
+        return {**super().units(), "start": Unit(partial(self.start, 1), ()), "policy": policy}
 
     def step(self, batch: Batch) -> None:
         """Update the state and jump to the next token that is to be read; what lies between is never looked at."""

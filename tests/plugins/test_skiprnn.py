@@ -94,6 +94,7 @@ def test_it_reads_what_a_plain_loop_updates_at(cell: str, threshold: float) -> N
         one, distinct = (1,), len({ids[place] for place in places})
         assert answer.trace == (
             Step("embed", (read, distinct)),
+            Step("start", one),
             Step("cell", one, read),
             Step("policy", one, read),
             Step("head", one),
@@ -120,9 +121,9 @@ def test_threshold_0_is_the_plain_lstm() -> None:
 
 @torch.no_grad()
 def test_tokens_that_are_skipped_cost_nothing() -> None:
-    """The closed form of the profile: 8 H (E + H) + 13 H a cell, 2 H + 4 a policy, then head and softmax.
+    """The closed form of the profile: 8 H (E + H) + 13 H a cell, 2 H + 3 a policy, then head and softmax.
 
-    The policy's 4 are sigmoid, reciprocal, product and reading out; the head's outputs are read out, too.
+    The policy's 3 are sigmoid, reciprocal and product.
     """
     model, size, width = build(), 12, 8
     for threshold in (0.0, 0.5, 1.5):
@@ -131,9 +132,28 @@ def test_tokens_that_are_skipped_cost_nothing() -> None:
             with Meter(modules=model.modules()) as meter:
                 (answer,) = model.predict([sample])
             read = answer.trace[0].shape[0]
-            cell, policy, head = 8 * size * (width + size) + 13 * size, 2 * size + 4, 2 * size * 2 + 5 * 2 + 2
+            cell, policy, head = 8 * size * (width + size) + 13 * size, 2 * size + 3, 2 * size * 2 + 5 * 2
             assert meter.flops == read * (cell + policy) + head
             assert meter.complete
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_a_trace_rehearsed_is_priced_as_the_sample_alone(cell: str) -> None:
+    """Parameters are touched by a unit's first run alone; the learned state at the start is among them."""
+    model = build(cell)
+    for sample in SAMPLES[:6]:
+        with Meter(modules=model.modules()) as alone:
+            (answer,) = model.predict([sample])
+        flops = 0
+        touched: dict[str, int] = {}
+        for step in answer.trace:
+            with Meter(modules=model.modules()) as priced:
+                model.rehearse(step.unit, step.shape)
+            flops += step.times * priced.flops
+            touched[step.unit] = priced.params_touched
+        assert flops == alone.flops
+        assert sum(touched.values()) == alone.params_touched
+        assert touched["start"] == model.network.initial.numel()
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
