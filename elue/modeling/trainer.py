@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,8 @@ class Progress(ProgressCallback):
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
         if self.training_bar is not None:
-            self.training_bar.write(f"{self.phase}, epoch {state.epoch:g}: {metrics[WORTH]:.2f} on validation data")
+            said = f"{self.phase}, epoch {state.epoch:g}: {metrics[WORTH]:.2f} on validation data"
+            self.training_bar.write(said, file=sys.stderr)
 
 
 class Between(TrainerCallback):
