@@ -3,49 +3,95 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, replace
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import typer
 
 from elue.cli.output import note, table
+from elue.errors import ElueError
 
 if TYPE_CHECKING:
-    from elue.meter.attribution import ModuleCount
+    from elue.meter.models.cost import ModelCost, Question
 
 
 def count_model(
-    model: str = typer.Argument(
-        help="A transformers model folder, a config.json, or a hub id. Weights are not needed."
+    model: str = typer.Argument(help="A transformers model folder, a config.json, or a hub id. No weights are needed."),
+    tokens: int = typer.Option(128, help="Length of the text."),
+    pair_tokens: int = typer.Option(0, help="Length of a second text, for pairs."),
+    decoder_tokens: int | None = typer.Option(
+        None, help="Length of what a decoder is given, in encoder-decoders: by default that of the text."
     ),
-    tokens: int = typer.Option(128, help="Length of the input."),
+    batch: int = typer.Option(1, help="How many samples at once, all of the same length."),
+    generate: int = typer.Option(
+        0, help="Make so many tokens with a key-value cache; prompt and output are told apart."
+    ),
+    train: bool = typer.Option(False, "--train", help="Count a step of training: forward, backward, optimiser."),
+    head: str | None = typer.Option(None, help="A class of transformers, instead of the one the configuration names."),
+    attn: str | None = typer.Option(None, help="Implementation of attention: eager, sdpa or flex_attention."),
     profile: str = typer.Option("elue-1", help="A profile's name, or the path of its TOML file."),
-    by_module: bool = typer.Option(False, "--by-module", help="Say which module did the FLOPs."),
+    depth: int = typer.Option(2, help="How deep to go into the modules."),
+    by_operator: bool = typer.Option(
+        False, "--by-operator", help="Say which operators did the FLOPs, not which modules."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
-    """Count the FLOPs of one forward of a transformers model."""
-    from elue.meter.described import count_model
+    """Count the FLOPs of any transformers model: a forward, a generated text, or a step of training."""
+    from elue.meter.models.cost import Question
 
-    counted = count_model(model, tokens, profile, by_module=by_module)
+    question = Question(
+        model, tokens, pair_tokens, decoder_tokens, batch, generate, train, attn, head, profile
+    )  # fmt: skip
+    cost = _counted(question)
     if as_json:
-        typer.echo(counted.as_json())
-        return
-    note(f"{model}, {tokens} tokens, profile {counted.profile} {counted.profile_digest[:12]}")
-    if counted.modules is not None:
-        rows = [(name, f"{part.calls:,}", f"{part.flops:,}") for name, part in _lines(counted.modules, 0)]
-        table(("module", "calls", "FLOPs"), rows, right=("calls", "FLOPs"))
+        typer.echo(cost.to_json())
     else:
-        operators = sorted(counted.ops.items(), key=lambda item: -item[1][1])
-        rows = [(name, f"{calls:,}", f"{flops:,}") for name, (calls, flops) in operators if flops]
-        table(("operator", "calls", "FLOPs"), rows, right=("calls", "FLOPs"))
-    share = f"{counted.flops:,} FLOPs, {counted.matmul_flops:,} of them multiply-adds"
-    typer.echo(f"\n{share}; {counted.params_touched:,} of {counted.params_total:,} parameters touched")
-    if not counted.complete:
+        _print_cost(cost, depth, by_operator)
+    if not cost.complete:
         from elue.evaluation.recording import gap
 
-        note(gap(counted.unknown))
+        note(gap(cost.unknown))
         raise typer.Exit(1)
+
+
+def _counted(question: Question) -> ModelCost:
+    """The cost, found in a process of its own: torch stays out of this one, and what kills it can be told."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            return pool.submit(_count, question).result()
+        except BrokenProcessPool:
+            raise ElueError(
+                "count_died",
+                f"Counting '{question.model}' was killed.",
+                "It may have needed more memory than there is.",
+            ) from None
+
+
+def _count(question: Question) -> ModelCost:
+    from elue.meter.models.counting import count_configuration
+
+    return count_configuration(question)
+
+
+def _print_cost(cost: ModelCost, depth: int, by_operator: bool) -> None:
+    shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in cost.inputs.items())
+    report = next(iter(cost.parts.values()))
+    note(f"{cost.question.model}: {cost.built} ({cost.chosen}), {cost.params_total:,} parameters")
+    note(f"{shapes}; profile {report.profile} {report.profile_digest[:12]}")
+    for said in cost.notes:
+        note(said)
+    for name, part in cost.parts.items():
+        if len(cost.parts) > 1:
+            typer.echo(f"{name}:")
+        shown = replace(part, modules=None) if by_operator else part
+        typer.echo(f"{shown.table(depth)}\n")
+    for name, part in cost.parts.items():
+        typer.echo(f"{name}: {part}")
+    if len(cost.parts) > 1:
+        typer.echo(f"together: {cost}")
 
 
 def doctor(
@@ -65,9 +111,3 @@ def doctor(
                 note(f"{check.name}: {check.hint}")
     if any(check.ok is False for check in diagnoses):
         raise typer.Exit(1)
-
-
-def _lines(part: ModuleCount, depth: int) -> Iterator[tuple[str, ModuleCount]]:
-    yield "  " * depth + (part.name or "model"), part
-    for child in part.children:
-        yield from _lines(child, depth + 1)

@@ -156,13 +156,14 @@ def test_count_prices_a_model_from_its_config(tmp_path: Path) -> None:
     config = {"model_type": "bert", "hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": 4}
     config |= {"intermediate_size": inner, "vocab_size": vocabulary, "max_position_embeddings": 32}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    done = elue("count", ".", "--tokens", str(tokens), "--by-module", "--json", cwd=tmp_path)
+    done = elue("count", ".", "--tokens", str(tokens), "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     counted = json.loads(done.stdout)
     layer = tokens * (4 * hidden**2 + 2 * hidden * inner) + 2 * tokens**2 * hidden
     assert counted["matmul_flops"] == 2 * (layers * layer + hidden**2)
     assert counted["complete"]
-    assert counted["modules"]["flops"] == counted["flops"]
+    assert counted["parts"]["forward"]["modules"]["flops"] == counted["flops"]
+    assert counted["built"] == "BertModel"
 
 
 def test_doctor_finds_a_sound_machine(tmp_path: Path) -> None:

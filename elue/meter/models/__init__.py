@@ -1,0 +1,1 @@
+"""Any configuration that transformers knows, counted without weights: what `elue count` runs."""

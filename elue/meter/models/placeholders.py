@@ -1,0 +1,69 @@
+"""Ids that stand where a language model puts the features of images and sounds: as many as there are features."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from elue.meter.models.shapes import parts, vocabulary
+
+_KINDS = {
+    "image": ("image_token_id", "image_token_index", "media_placeholder_token_id", "image_soft_token_id"),
+    "audio": ("audio_token_id", "audio_token_index", "audio_soft_token_id"),
+}
+_INPUTS = {"image": ("pixel_values", "pixel_values_videos"), "audio": ("input_features", "input_values")}
+
+
+def with_stand_ins(model: Module, inputs: dict[str, Any], text: set[str]) -> dict[str, Any]:
+    """The inputs with an id before the text for every feature that images and sounds give.
+
+    `text` are names of inputs that have a column for each id. How many features there are, the model is asked.
+    """
+    inputs = dict(inputs)
+    kinds = torch.zeros_like(inputs["input_ids"])
+    for mark, (kind, names) in enumerate(_KINDS.items(), start=1):
+        token = _token(model.config, names)
+        getter = getattr(model, f"get_{kind}_features", None)
+        if token is None or getter is None or not set(_INPUTS[kind]) & set(inputs):
+            continue
+        taken = inspect.signature(getter).parameters
+        features = getter(**{name: value for name, value in inputs.items() if name in taken and name not in text})
+        batch = inputs["input_ids"].size(0)
+        columns = sum(each.numel() // each.size(-1) for each in _tensors(features)) // batch
+        ids = torch.full((batch, columns), token)
+        inputs["input_ids"] = torch.cat([inputs["input_ids"][:, :1], ids, inputs["input_ids"][:, 1:]], dim=1)
+        kinds = torch.cat([kinds[:, :1], torch.full_like(ids, mark), kinds[:, 1:]], dim=1)
+    if "mm_token_type_ids" in text:
+        inputs["mm_token_type_ids"] = kinds
+    for name in ("attention_mask", "token_type_ids"):
+        if name in inputs:
+            inputs[name] = torch.ones_like(inputs["input_ids"]) if name == "attention_mask" else kinds.clamp(max=1)
+    return inputs
+
+
+def _token(config: Any, names: tuple[str, ...]) -> int | None:
+    """The id; one that lies beyond the vocabulary, as in some defaults, becomes the last that does not."""
+    size = vocabulary(config)
+    for part in parts(config, "text"):
+        for name in names:
+            if (token := getattr(part, name, None)) is not None:
+                if token >= size:
+                    setattr(part, name, size - 1)
+                return min(int(token), size - 1)
+    return None
+
+
+def _tensors(features: Any) -> Iterator[Tensor]:
+    """The features that replace the ids, of whatever a model's `get_image_features` returns."""
+    pooled = getattr(features, "pooler_output", None)
+    features = pooled if pooled is not None else getattr(features, "last_hidden_state", features)
+    if isinstance(features, Tensor):
+        yield features
+    elif isinstance(features, (list, tuple)):
+        for each in features:
+            yield from _tensors(each)

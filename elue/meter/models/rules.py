@@ -1,0 +1,111 @@
+"""Inputs beside images and sounds, one function an input: random, made from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from elue.meter.models import shapes
+from elue.meter.models.shapes import Wanted
+
+REGIONS = 36
+"""Regions of an image, for models that are given a detector's features: what LXMERT and VisualBERT were trained on."""
+
+
+def _ids(wanted: Wanted, tokens: int) -> Tensor:
+    """Ids from the middle of the vocabulary: special tokens stand at its ends."""
+    size = shapes.vocabulary(wanted.config)
+    return torch.randint(size // 2, max(size - size // 4, size // 2 + 1), (wanted.lengths.batch, tokens))
+
+
+def input_ids(wanted: Wanted) -> Tensor:
+    """(batch, tokens of both texts)."""
+    return _ids(wanted, wanted.lengths.text)
+
+
+def decoder_input_ids(wanted: Wanted) -> Tensor:
+    """(batch, tokens of the decoder)."""
+    return _ids(wanted, wanted.lengths.decoder)
+
+
+def token_type_ids(wanted: Wanted) -> Tensor:
+    """0 for the first text, 1 for the second."""
+    types = torch.arange(wanted.lengths.text) >= wanted.lengths.tokens
+    return types.long().expand(wanted.lengths.batch, -1)
+
+
+def attention_mask(wanted: Wanted) -> Tensor:
+    """All ones: there is no padding."""
+    return torch.ones(wanted.lengths.batch, wanted.lengths.text, dtype=torch.long)
+
+
+def boxes(wanted: Wanted) -> Tensor:
+    """Places of tokens on a page, of 0 to 1000, or of 0 to 1; BROS wants all four corners."""
+    corners = [1, 2, 3, 2, 3, 4, 1, 4] if wanted.config.model_type == "bros" else [1, 2, 3, 4]
+    box = torch.tensor(corners) * 100
+    box = box / 1000 if wanted.config.model_type in ("udop", "bros") else box
+    return box.expand(wanted.lengths.batch, wanted.lengths.text, -1)
+
+
+def hidden_states(wanted: Wanted) -> Tensor:
+    """(batch, tokens, width)."""
+    return torch.rand(wanted.lengths.batch, wanted.lengths.text, shapes.width(wanted.config))
+
+
+def encoder_hidden_states(wanted: Wanted) -> Tensor:
+    """(batch, tokens, width of an encoder)."""
+    wide = shapes.number(wanted.config, "text", "cross_attention_hidden_size", "encoder_hidden_size", default=0)
+    return torch.rand(wanted.lengths.batch, wanted.lengths.text, wide or shapes.width(wanted.config))
+
+
+def past_values(wanted: Wanted) -> Tensor:
+    """(batch, times, channels) of a time series, (batch, times) where there is no channel."""
+    length = shapes.number(wanted.config, "text", "context_length", "max_context", default=wanted.lengths.tokens)
+    lags = shapes.lookup(wanted.config, "text", "lags_sequence") or [0]
+    channels = shapes.number(wanted.config, "text", "num_input_channels", "input_size", default=0)
+    return torch.rand(wanted.lengths.batch, length + max(lags), *([channels] if channels else []))
+
+
+def visual_feats(wanted: Wanted) -> Tensor:
+    """(batch, regions, width of a region's features)."""
+    wide = shapes.number(wanted.config, "image", "visual_feat_dim", default=2048)
+    return torch.rand(wanted.lengths.batch, REGIONS, wide)
+
+
+def visual_pos(wanted: Wanted) -> Tensor:
+    """(batch, regions, numbers of a place)."""
+    return torch.rand(wanted.lengths.batch, REGIONS, shapes.number(wanted.config, "image", "visual_pos_dim", default=4))
+
+
+def flattened_patches(wanted: Wanted) -> Tensor:
+    """(batch, 2048, 2 + channels x patch x patch): row, column and pixels of a patch, as Pix2Struct has it."""
+    wide = shapes.channels(wanted.config) * shapes.patch_size(wanted.config) ** 2
+    places = torch.arange(2048)[:, None].expand(wanted.lengths.batch, -1, 2) // 64 + 1
+    return torch.cat([places, torch.rand(wanted.lengths.batch, 2048, wide)], dim=-1)
+
+
+def spectrogram(wanted: Wanted) -> Tensor:
+    """(batch, 100, bins): a second of a vocoder's input."""
+    bins = shapes.number(wanted.config, "audio", "model_in_dim", "num_mel_bins", default=80)
+    return torch.rand(wanted.lengths.batch, 100, bins)
+
+
+RULES: dict[str, Callable[[Wanted], Tensor]] = {
+    "input_ids": input_ids,
+    "decoder_input_ids": decoder_input_ids,
+    "token_type_ids": token_type_ids,
+    "attention_mask": attention_mask,
+    "bbox": boxes,
+    "hidden_states": hidden_states,
+    "inputs_embeds": hidden_states,
+    "encoder_hidden_states": encoder_hidden_states,
+    "past_values": past_values,
+    "visual_feats": visual_feats,
+    "visual_pos": visual_pos,
+    "flattened_patches": flattened_patches,
+    "spectrogram": spectrogram,
+}
+ALWAYS = ("bbox", "visual_feats", "visual_pos")
+"""Inputs that models cannot do without, although their forward says so."""
