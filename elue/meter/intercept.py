@@ -19,7 +19,7 @@ import torch
 from torch._ops import OpOverload
 
 from elue.meter.plan import Plan, plan_for
-from elue.meter.table import FREE, operator_table
+from elue.meter.table import DECOMPOSE, FREE, operator_table
 
 NAME = "DeferredInit"
 KEY = torch._C._dispatch_key_parse(NAME)
@@ -114,13 +114,14 @@ def _kernel(namespace: str, name: str, overload: str) -> Callable[..., Any]:
 
 
 def _passes(name: str) -> bool:
-    """Whether an operator goes by unseen: a free one that returns a view costs nothing, this way no time either.
+    """Whether an operator goes by unseen, which takes no time: one made of others, which are seen, and a free view.
 
-    For some it is needed: torch makes Parameters and tensor subclasses from what `detach` and `alias` return, and
-    must find no Python object there yet.
+    For some it is needed: autocast chooses another type for parts of a loss than for all of it, and torch makes
+    Parameters and tensor subclasses from what `detach` and `alias` return, and must find no Python object there yet.
     """
-    if operator_table().rules.get(name) != FREE:
-        return False
+    rule = operator_table().rules.get(name)
+    if rule != FREE:
+        return rule == DECOMPOSE
     namespace, operator, overload = name.split(".")
     returns = getattr(getattr(getattr(torch.ops, namespace), operator), overload)._schema.returns
     return bool(returns) and bool(alias := returns[0].alias_info) and not alias.is_write
