@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from elue.cli.evaluate import DATABASE
 from elue.cli.output import note, table
+from elue.cli.standing import opened, score_edition
 from elue.errors import ElueError, unknown
 
 if TYPE_CHECKING:
@@ -39,11 +39,22 @@ def score_methods(
         None, min=100, help="Bootstrap resamples behind the intervals. [default: as many as the leaderboard takes]"
     ),
     seed: int = typer.Option(0, help="Seed of the resamples."),
+    edition: str | None = typer.Option(
+        None, help="Score by the rules of an edition (a name, or a .toml file): elue-2 against its own yardstick."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of tables."),
 ) -> None:
     """Score methods against the reference curve: elue-1 and the ELUE score of 2022, with ranks and 95 % intervals."""
     from elue.scores import tracks
 
+    if edition is not None:
+        fixed = {"--track": track, "--reference": reference, "--points": points}
+        given = next((name for name, value in fixed.items() if value), None)
+        if given:
+            hint = "An edition fixes tasks, yardstick and what takes part."
+            raise ElueError("not_with_edition", f"{given} does not go with --edition.", hint)
+        score_edition(edition, db, runs, task, as_json)
+        return
     if points is not None:
         if reference is None:
             raise ElueError("no_reference", "--points needs --reference METHOD.", "Name a method of the table.")
@@ -114,17 +125,10 @@ def _boards(
     seed: int,
 ) -> list[BoardScores]:
     """The scores of every board of the index (or of the records below folders), once a track."""
-    from elue.record.store import Store
     from elue.scores.ranking import rank_board
     from elue.tasks.drawing import RESAMPLES
 
-    with tempfile.TemporaryDirectory(prefix="elue-score-") as folder:
-        for runs_folder in runs:
-            if not runs_folder.is_dir():
-                raise ElueError("no_runs", f"There is no runs folder {runs_folder}.")
-        store = Store(f"sqlite:///{folder}/index.sqlite") if runs else Store(db, create=False)
-        if runs:
-            store.rebuild(runs)
+    with opened(db, runs) as store:
         keys = store.boards()
         if not keys:
             where = ", ".join(str(runs_folder) for runs_folder in runs) or db
@@ -140,7 +144,8 @@ def _boards(
         ]
         if not any(board.yardstick for board in scores):
             methods = {record.method.name for record in store.summaries(task)}
-            raise unknown("reference", reference, methods)
+            if reference not in methods:
+                raise unknown("reference", reference, methods)
     return scores
 
 
@@ -183,7 +188,8 @@ def _show_board(board: BoardScores) -> None:
     limit = f", {board.limit} samples" if board.limit is not None else ""
     typer.echo(f"{board.task} {board.split}{limit}, profile {board.profile}{_on(board.track)}")
     if board.low is None or board.high is None:
-        typer.echo("no reference curve here: no scores\n")
+        left_out = f"no run of the reference is within {board.track}" if board.track else "no reference curve here"
+        typer.echo(f"{left_out}: no scores\n")
     else:
         typer.echo(
             f"elue-1 over {board.low / 1e6:,.1f} to {board.high / 1e6:,.1f} MFLOPs; a guess is {board.floor:g}\n"

@@ -98,5 +98,5 @@ def path_means(costs: Array, scores: Array, sizes: Array, chosen: Chosen, window
 def _beyond_middle(run: Array, middle: Array, width: Array) -> Array:
     """run - middle * width of stretches of cost, by its series where rounding would eat the difference."""
     short = np.abs(run) < 1e-3 * middle
-    bent: Array = np.where(short, -(run**3) / (12 * middle**2), run - middle * width)
+    bent: Array = np.where(short, -run * run * run / (12 * middle * middle), run - middle * width)
     return bent

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from elue.errors import ElueError, unknown
+from elue.meter import profile
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.scores.resampling import column_of
@@ -73,6 +74,7 @@ class EditionTask(_Part):
 class Edition(_Part):
     """The rules of an edition.
 
+    While it is not frozen it may leave `profile_digest` out: then it is that of the profile as it is now.
     A rank needs at least `seeds` trainings of the method and of the yardstick, at least `samples` samples, and no more
     than `points` operating points a training. `digest` is there where the edition is frozen.
     """
@@ -122,6 +124,8 @@ def load(edition: str | Path) -> Edition:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
         raise ElueError("unreadable_edition", f"Cannot read the edition {path}: {reason}.") from None
+    if "digest" not in entries and isinstance(entries.get("profile"), str):
+        entries.setdefault("profile_digest", profile.load(entries["profile"]).digest)
     try:
         read = Edition.model_validate({"name": path.stem, **entries})
     except ValidationError as errors:

@@ -23,7 +23,7 @@ from elue.scores.resampling import Array
 FOLDS = 5
 Indices = NDArray[np.intp]
 SMALL = 1e-10
-"""Part of the largest eigenvalue below which one is taken for rounding."""
+"""Variance below which, in units of a column's own, it is taken for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +70,19 @@ def fold_means(columns: Array, folds: Folds) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Columns and what was drawn for them: `residuals` (clusters, columns), `noise` (draws, folds, columns).
+    """Columns and what was drawn for them, in units of each column's `spread` over samples, (columns,).
 
-    `noise` is in units of a fold of one sample: what a fold's mean differs from the truth by, times the root of its
-    size.
+    `residuals` (clusters, columns) have unit sums of squares; `noise` (draws, folds, columns) is what the mean over a
+    fold of one sample would differ from the truth by.
     """
 
+    spread: Array
     residuals: Array
     noise: Array
 
     def means(self, centre: Array, folds: Folds) -> Array:
         """Fold means as other samples would have given them, around `centre` (columns,): (draws, folds, columns)."""
-        return centre + self.noise / np.sqrt(np.maximum(folds.sizes, 1))[:, None]
+        return centre + self.spread * self.noise / np.sqrt(np.maximum(folds.sizes, 1))[:, None]
 
 
 def draw(columns: Array, folds: Folds, draws: int, seed: int, beside: Drawn | None = None) -> Drawn:
@@ -90,7 +91,7 @@ def draw(columns: Array, folds: Folds, draws: int, seed: int, beside: Drawn | No
     `beside` are columns that have their noise already: the new ones are drawn given that, so both belong to the same
     draws of samples.
     """
-    residuals = _residuals(columns, folds)
+    spread, residuals = _residuals(columns, folds)
     own = residuals.T @ residuals
     given: Array | float = 0.0
     if beside is not None:
@@ -99,17 +100,23 @@ def draw(columns: Array, folds: Folds, draws: int, seed: int, beside: Drawn | No
         own -= across.T @ weights
         given = beside.noise @ weights
     values, vectors = np.linalg.eigh(own)
-    root = vectors * np.sqrt(np.where(values > SMALL * max(values.max(initial=0.0), 0.0), values, 0.0))
+    root = vectors * np.sqrt(np.where(values > SMALL, values, 0.0))
     fresh = np.random.default_rng(seed).standard_normal((draws, FOLDS, len(root)))
-    return Drawn(residuals, given + fresh @ root.T)
+    return Drawn(spread, residuals, given + fresh @ root.T)
 
 
-def _residuals(columns: Array, folds: Folds) -> Array:
-    """What clusters add to the columns' means, so scaled that the sum of squares is the variance of one sample."""
+def _residuals(columns: Array, folds: Folds) -> tuple[Array, Array]:
+    """How far a sample of each column lies from the mean, and what each cluster has of that; its squares add up to 1.
+
+    A column that does not vary has no spread and no residuals.
+    """
     samples, clusters = len(columns), folds.clusters
-    centred = columns - columns.mean(axis=0)
+    mean = columns.mean(axis=0)
+    centred = columns - mean
     if clusters < samples:
         starts = np.flatnonzero(np.diff(folds.cluster, prepend=-1))
         centred = np.add.reduceat(centred, starts, axis=0)
-    scaled: Array = centred * np.sqrt(clusters / max(clusters - 1, 1) / samples)
-    return scaled
+    centred *= np.sqrt(clusters / max(clusters - 1, 1) / samples)
+    spread = np.sqrt((centred**2).sum(axis=0))
+    varied = spread > SMALL * np.abs(mean)
+    return np.where(varied, spread, 0.0), np.where(varied, centred / np.where(varied, spread, 1.0), 0.0)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from elue.record import files as records
+from tests.editions import STATIC, World, edition_of
 from tests.scores.test_curve import PUBLISHED
 from tests.scoring import answers, run
 
@@ -146,3 +147,65 @@ def test_an_index_made_by_an_older_version_says_how_to_mend_it(elue: Elue, tmp_p
     done = elue("score")
     assert done.returncode == 2
     assert "elue db rebuild --db NEW" in done.stderr
+
+
+def test_an_edition_is_scored_by_its_own_rules(elue: Elue, tmp_path: Path) -> None:
+    world = World()
+    static = world.method("static", STATIC)
+    for record in [*static, *world.method("good", {1: 0.72, 2: 0.82, 4: 0.9}), *world.training("single", STATIC)]:
+        records.write(record, tmp_path / "runs")
+    rules = edition_of(static)
+    task, yardstick = rules.tasks["mine"], rules.tasks["mine"].yardstick
+    assert yardstick.range
+    (tmp_path / "mine.toml").write_text(
+        f'title = "mine"\nscore = "elue-2"\nprofile = "elue-1"\nprofile_digest = "{rules.profile_digest}"\n'
+        f'split = "{rules.split}"\nseeds = 3\nsamples = 300\npoints = 16\n'
+        f'[tasks.mine]\nrevision = "{task.revision}"\nsamples = {task.samples}\nfloor = 50\n'
+        f'[tasks.mine.yardstick]\nsubmission = "baselines"\nruns = {json.dumps(yardstick.runs)}\n'
+        f"range = {json.dumps(yardstick.range)}\n"
+    )
+    done = elue("score", "--edition", "mine.toml", "--runs", "runs", "--json")
+    assert done.returncode == 0, done.stderr
+    standing = json.loads(done.stdout)
+    rows = {row["method"]: row for row in standing["tasks"][0]["rows"]}
+    assert standing["digest"] == standing["tasks"][0]["digest"]
+    assert rows["good"]["tested"]["rank"] == 1
+    assert rows["good"]["tested"]["estimate"]["low"] > 0
+    assert rows["single"]["tested"]["rank"] is None
+    shown = elue("score", "--edition", "mine.toml", "--runs", "runs").stdout
+    assert "not frozen yet" in shown
+    assert "against baselines" in shown
+    assert "these weights: 1 of 3 trainings" in " ".join(shown.split())
+    assert "smallest lead" in shown
+
+
+def test_an_edition_that_has_no_yardstick_yet_says_so(elue: Elue) -> None:
+    done = elue("score", "--edition", "2026-preview", "--runs", ROOT / "submissions" / "baselines" / "records")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("no scores: the edition has no yardstick for this task yet") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "say"),
+    [
+        (["--edition", "2026-previev"], "Did you mean '2026-preview'"),
+        (["--edition", "none.toml"], "Cannot read the edition none.toml"),
+        (["--edition", "2026-preview", "--reference", "static"], "--reference does not go with --edition"),
+        (["--edition", "2026-preview", "--track", "params<=40M"], "--track does not go with --edition"),
+        (["--edition", "2026-preview", "--points", POINTS], "--points does not go with --edition"),
+        (["--edition", "2026-preview", "--runs", ".", "--task", "mrcp"], "Did you mean 'mrpc'"),
+        (["--edition", "2026-preview", "--runs", "nowhere"], "no runs folder nowhere"),
+    ],
+)
+def test_mistakes_with_editions_are_one_line(elue: Elue, words: list[str | Path], say: str) -> None:
+    done = elue("score", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert say in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_track_without_the_reference_says_that(elue: Elue, runs: Path) -> None:
+    done = elue("score", "--runs", runs, "--track", "flops<=50")
+    assert done.returncode == 0, done.stderr
+    assert "no run of the reference is within flops<=50: no scores" in done.stdout
+    assert "Did you mean" not in done.stderr

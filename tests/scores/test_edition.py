@@ -8,6 +8,7 @@ import pytest
 
 from elue import tasks
 from elue.errors import ElueError
+from elue.meter import profile
 from elue.scores import edition
 from elue.scores.edition import FOLDER, content_of
 from tests.scoring import run
@@ -31,6 +32,15 @@ def test_the_preview_names_its_tasks_and_says_that_it_has_no_yardstick() -> None
         assert task.samples >= preview.samples
 
 
+def test_an_open_edition_follows_its_profile_and_a_frozen_one_names_it(tmp_path: Path) -> None:
+    preview = edition.load("2026-preview")
+    assert preview.profile_digest == profile.load("elue-1").digest
+    path = tmp_path / "mine.toml"
+    path.write_text(f'digest = "{preview.rules}"\n{PREVIEW}')
+    with pytest.raises(ElueError, match="'profile_digest'"):
+        edition.load(path)
+
+
 def test_the_digest_is_that_of_the_rules(tmp_path: Path) -> None:
     def digest(text: str) -> str:
         (tmp_path / "2026-preview.toml").write_text(text)
@@ -44,10 +54,11 @@ def test_the_digest_is_that_of_the_rules(tmp_path: Path) -> None:
 
 def test_a_frozen_edition_does_not_change(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(PREVIEW + YARDSTICK)
+    fixed = f'profile_digest = "{"b" * 64}"\n{PREVIEW}{YARDSTICK}'
+    path.write_text(fixed)
     read = edition.load(path)
     assert not read.frozen
-    path.write_text(f'digest = "{read.rules}"\n{PREVIEW}{YARDSTICK}')
+    path.write_text(f'digest = "{read.rules}"\n{fixed}')
     frozen = edition.load(path)
     assert frozen.frozen
     assert frozen.rules == read.rules

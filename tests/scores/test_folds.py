@@ -59,19 +59,32 @@ def test_columns_that_are_one_are_drawn_as_one() -> None:
     folds = folds_of([str(number) for number in range(100)])
     first = draw(columns, folds, 50, seed=0)
     again = draw(np.hstack([columns, 3 * columns[:, :1]]), folds, 50, seed=1, beside=first)
-    assert again.noise[:, :, :2] == pytest.approx(first.noise, abs=1e-6)
-    assert again.noise[:, :, 2] == pytest.approx(3 * first.noise[:, :, 0], abs=1e-6)
+    centre = np.zeros(3)
+    means, others = first.means(centre[:2], folds), again.means(centre, folds)
+    assert others[:, :, :2] == pytest.approx(means, abs=1e-6)
+    assert others[:, :, 2] == pytest.approx(3 * means[:, :, 0], abs=1e-6)
+
+
+def test_large_numbers_do_not_drown_small_ones() -> None:
+    """FLOPs in billions beside points of quality: the draws are the same as of both in units of one."""
+    columns = np.random.default_rng(4).random((300, 4))
+    scale = np.array([1e12, 1.0, 1e-3, 1e9])
+    folds = folds_of([str(number) for number in range(300)])
+    small, large = draw(columns, folds, 100, seed=0), draw(columns * scale, folds, 100, seed=0)
+    means = small.means(np.zeros(4), folds)
+    assert means.std(axis=(0, 1)) == pytest.approx(columns.std(axis=0) / np.sqrt(60), rel=0.15)
+    assert large.means(np.zeros(4), folds) / scale == pytest.approx(means)
 
 
 def test_nothing_varies_where_all_samples_are_the_same() -> None:
     folds = folds_of([str(number) for number in range(50)])
-    assert draw(np.full((50, 2), 7.0), folds, 20, seed=0).noise == pytest.approx(0)
+    assert draw(np.full((50, 2), 7.1), folds, 20, seed=0).means(np.zeros(2), folds) == pytest.approx(0)
 
 
 def test_clusters_vary_as_clusters() -> None:
     """Samples that come in equal triples carry a third of what they seem to."""
     values = np.repeat(np.random.default_rng(3).normal(size=200), 3)[:, None]
     ids = [str(number) for number in range(600)]
-    apart = draw(values, folds_of(ids), 20_000, seed=0).noise.var()
-    together = draw(values, folds_of(ids, [3] * 200), 20_000, seed=0).noise.var()
+    apart = draw(values, folds_of(ids), 20_000, seed=0).spread[0] ** 2
+    together = draw(values, folds_of(ids, [3] * 200), 20_000, seed=0).spread[0] ** 2
     assert together / apart == pytest.approx(3, rel=0.03)

@@ -1,0 +1,138 @@
+"""`elue score --edition`: the standings of an edition, task by task and over all of them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from elue.cli.output import table
+from elue.errors import ElueError, unknown
+
+if TYPE_CHECKING:
+    from elue.record.store import Store
+    from elue.scores.intervals import Estimate
+    from elue.scores.leads import Reach
+    from elue.scores.standing import EditionStanding, TaskStanding, Tested
+
+RIGHT = ("rank", "elue-2", "p (Holm)", "seeds", "points", "covers", "at 33 %", "at 50 %", "at 67 %", "tasks")
+
+
+@contextmanager
+def opened(db: str, runs: Sequence[Path]) -> Iterator[Store]:
+    """The index at a URL or, of records below folders, one that is gone afterwards."""
+    from elue.record.store import Store
+
+    for folder in runs:
+        if not folder.is_dir():
+            raise ElueError("no_runs", f"There is no runs folder {folder}.")
+    with tempfile.TemporaryDirectory(prefix="elue-score-") as place:
+        store = Store(f"sqlite:///{place}/index.sqlite") if runs else Store(db, create=False)
+        if runs:
+            store.rebuild(runs)
+        yield store
+
+
+def score_edition(name: str, db: str, runs: Sequence[Path], task: str | None, as_json: bool) -> None:
+    """Print the standings. Raises ElueError for an unknown edition or task, and where nothing is of the edition."""
+    from elue.scores import edition as editions
+    from elue.scores.edition_board import edition_standing
+
+    edition = editions.load(name)
+    if task is not None and task not in edition.tasks:
+        raise unknown("task", task, edition.tasks)
+    with opened(db, runs) as store:
+        records = (
+            record
+            for board in store.boards()
+            if board.task in edition.tasks and task in (None, board.task)
+            if board.profile_digest == edition.profile_digest
+            for record in store.records(board=board, ranked=True)
+        )
+        standing = edition_standing(edition, records)
+    if as_json:
+        typer.echo(json.dumps(standing.as_json(), indent=1))
+        return
+    show(standing, task)
+
+
+def show(standing: EditionStanding, only: str | None = None) -> None:
+    """Print a table a task and one over all tasks."""
+    state = "frozen" if standing.frozen else "not frozen yet"
+    typer.echo(f"edition {standing.edition}, rules {standing.digest[:12]}, {state}\n")
+    for task in standing.tasks:
+        if only in (None, task.task):
+            _show_task(task)
+    if only is None and len(standing.tasks) > 1 and standing.overall:
+        typer.echo("all tasks\n")
+        lines = [
+            (*_tested(row.method, row.tested), f"{len(row.tasks)} of {row.of}", row.tested.why)
+            for row in standing.overall
+        ]
+        table(("rank", "method", "elue-2", "95 % interval", "p (Holm)", "tasks", "note"), lines, right=RIGHT)
+        typer.echo()
+
+
+def _show_task(task: TaskStanding) -> None:
+    typer.echo(
+        f"{task.task}, {task.samples:,} samples, profile {task.profile}; one constant answer scores {task.floor:g}"
+    )
+    if task.low is not None and task.high is not None:
+        typer.echo(f"elue-2 over {task.low / 1e6:,.1f} to {task.high / 1e6:,.1f} MFLOPs, against {task.yardstick}")
+    if task.why:
+        typer.echo(f"no scores: {task.why}")
+    typer.echo()
+    if not task.rows:
+        return
+    header = (
+        "rank", "method", "elue-2", "95 % interval", "p (Holm)", "seeds", "points", "covers",
+        "at 33 %", "at 50 %", "at 67 %", "keeps quality from", "note",
+    )  # fmt: skip
+    lines = [
+        (
+            *_tested(row.method, row.tested),
+            str(len(row.seeds)),
+            str(row.points),
+            "" if row.coverage is None else f"{100 * row.coverage:.0f} %",
+            *([f"{estimate.value:+.2f}" for estimate in row.at] or ["", "", ""]),
+            _reach(row.reach),
+            "borderline" if row.tested.borderline else row.tested.why,
+        )
+        for row in task.rows
+    ]
+    table(header, lines, right=RIGHT)
+    if task.smallest is not None:
+        typer.echo(f"\nThe smallest lead that this board could have told from 0: {task.smallest:.1f}")
+    typer.echo()
+
+
+def _tested(method: str, tested: Tested) -> tuple[str, str, str, str, str]:
+    lead = tested.estimate
+    return (
+        "" if tested.rank is None else str(tested.rank),
+        method,
+        "" if lead is None else f"{lead.value:+.2f}",
+        _interval(lead),
+        "" if tested.p_adjusted is None else f"{tested.p_adjusted:.3f}",
+    )
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return ""
+    return f"{estimate.low:+.2f} to {estimate.high:+.2f}"
+
+
+def _reach(reach: Reach | None) -> str:
+    """From which share of full compute on a method keeps the full model's quality, with its interval."""
+    if reach is None:
+        return ""
+    value, low, high = (
+        "never" if share is None else f"{100 * share:.0f} %" for share in (reach.value, reach.low, reach.high)
+    )
+    return f"{value} ({low} to {high})"
