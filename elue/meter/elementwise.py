@@ -38,11 +38,12 @@ def loss(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, in
 
 
 def likelihood(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """The negated element each target picks, weighted if there are weights, then summed if the result is one."""
+    """The element each target picks, weighted if there are weights, summed if the result is one number; negated."""
     size = args[1].numel()
     weighted = argument(args, kwargs, 2, "weight") is not None
     reduced = argument(args, kwargs, 3, "reduction", 1) != 0
-    return 0, costs.pointwise * size * (1 + weighted) + costs.reduction * size * reduced
+    negated = 1 if reduced else size
+    return 0, costs.pointwise * (size * weighted + negated) + costs.reduction * size * reduced
 
 
 def embedding_bag(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:

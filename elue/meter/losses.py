@@ -2,7 +2,7 @@
 
 Parts an element: smooth L1 and Huber the difference and a function of it; soft margin, log(1 + exp(-t x)), a product
 and a function; binary cross-entropy, t log x + (1 - t) log(1 - x), two logarithms, two differences, two products, a
-sum; with logits, (1 - t) x - log s(x), a difference, a product, a function, a difference.
+sum; with logits, log(1 + exp(x)) - t x, a function, a product, a difference.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _numbers(lengths: Tensor | Sequence[int]) -> list[int]:
 
 FORMULAS: dict[str, Formula] = {
     "binary_cross_entropy": partial(cross_entropy, 7, 1),
-    "binary_cross_entropy_with_logits": partial(cross_entropy, 4, 2),
+    "binary_cross_entropy_with_logits": partial(cross_entropy, 3, 2),
     "binary_cross_entropy_backward": partial(loss_backward, _BINARY),
     "loss_backward": partial(loss_backward, 2),
     "likelihood_backward": likelihood_backward,

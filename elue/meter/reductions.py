@@ -39,8 +39,13 @@ def moments(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int,
 
 
 def norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """A power (absolute value) and a sum (maximum) an input element, a root a result."""
-    return 0, (costs.pointwise + costs.reduction) * elements(args[0]) + costs.pointwise * elements(result)
+    """(self, p): a power (absolute value) and a sum (maximum) an input element, a root a result but for 0, 1, inf."""
+    rooted = _rooted(args[1] if len(args) > 1 else kwargs.get("p", kwargs.get("ord", 2)))
+    return 0, (costs.pointwise + costs.reduction) * elements(args[0]) + costs.pointwise * elements(result) * rooted
+
+
+def _rooted(power: Any) -> bool:
+    return power not in (0, 1, float("inf"), float("-inf")) or isinstance(power, (list, tuple))
 
 
 def log_sum_exp(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -67,9 +72,10 @@ def compared(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int
 
 
 def distance(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """The norm of a difference: (x, y). Three an element of the difference, a root a result."""
+    """(x, y, p): the norm of their difference, three an element of it; a root a result but for p = 0, 1, inf."""
     size = _together(args[0], args[1])
-    return 0, (2 * costs.pointwise + costs.reduction) * size + costs.pointwise * elements(result)
+    rooted = _rooted(argument(args, kwargs, 2, "p", 2))
+    return 0, (2 * costs.pointwise + costs.reduction) * size + costs.pointwise * elements(result) * rooted
 
 
 def cosine_similarity(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:

@@ -138,7 +138,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], Count]] = {
     "weight_norm": (torch._weight_norm, (t(N, K), t(N, 1)), (0, 3 * N * K + 2 * N)),
     "dropout at rest": (F.dropout, (t(N, K), 0.5, False), (0, 0)),
     "dropout at work": (F.dropout, (t(N, K), 0.5, True), (0, N * K)),
-    "cross_entropy": (F.cross_entropy, (t(N, K), longs(0, 1, 2)), (0, 5 * N * K + 2 * N)),
+    "cross_entropy": (F.cross_entropy, (t(N, K), longs(0, 1, 2)), (0, 5 * N * K + N + 1)),
     "mse_loss": (F.mse_loss, (t(N, K), t(N, K)), (0, 3 * N * K)),
     # Look-ups and movement are free.
     "embedding": (F.embedding, (longs(1, 2), t(N, K)), (0, 0)),
