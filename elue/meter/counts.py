@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from annotated_types import Ge, Lt, MaxLen
+try:
+    from annotated_types import Ge, Lt, MaxLen
+except ImportError:  # beside torch alone there is nothing to decode, and nobody reads these limits
+    Ge = Lt = MaxLen = slice  # type: ignore[assignment, misc]
 
 Count = Annotated[int, Ge(0), Lt(2**63)]
 """FLOPs, calls, elements, numbers of things: more would not fit the records."""

@@ -19,6 +19,7 @@ import torch
 from torch._ops import OpOverload
 
 from elue.meter.plan import Plan, plan_for
+from elue.meter.releases import as_reviewed
 from elue.meter.table import DECOMPOSE, FREE, operator_table
 
 NAME = "DeferredInit"
@@ -120,10 +121,13 @@ def _passes(name: str) -> bool:
     Parameters and tensor subclasses from what `detach` and `alias` return, and must find no Python object there yet.
     """
     rule = operator_table().rules.get(name)
-    if rule != FREE:
-        return rule == DECOMPOSE
+    if rule not in (FREE, DECOMPOSE):
+        return False
     namespace, operator, overload = name.split(".")
-    returns = getattr(getattr(getattr(torch.ops, namespace), operator), overload)._schema.returns
+    found = getattr(getattr(getattr(torch.ops, namespace), operator), overload)
+    if rule == DECOMPOSE or not as_reviewed(found):
+        return as_reviewed(found)
+    returns = found._schema.returns
     return bool(returns) and bool(alias := returns[0].alias_info) and not alias.is_write
 
 

@@ -14,6 +14,7 @@ from torch._ops import OpOverload
 from elue.errors import ElueError
 from elue.meter.arguments import Formula
 from elue.meter.formulas import FORMULAS
+from elue.meter.releases import as_reviewed
 from elue.meter.table import DECOMPOSE, UNKNOWN, operator_table
 
 _COMPOSITE_KERNEL = torch._C.DispatchKey.CompositeImplicitAutograd
@@ -131,6 +132,8 @@ def _resolve(operator: OpOverload) -> Plan:
     if rule is None:
         made_of_others = operator.namespace != "aten" and _made_of_others(operator)
         rule = DECOMPOSE if made_of_others else UNKNOWN
+    elif not as_reviewed(operator):
+        rule = UNKNOWN
     name, rows = operator._schema.name, (0, 0)
     if name in _UNREAD:
         reads = Reads.NOTHING

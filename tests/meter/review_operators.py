@@ -3,16 +3,18 @@
 Prints the overloads the table lacks, each with a suggestion to be reviewed before it goes into `operators.json`, and
 those that are gone. Whoever changes the table, or a formula, raises its version; then `--formulas` records the digest
 of the formulas that belong to it. With `--same-prices`, of code that was rewritten but prices everything as before, it
-does so under the version that stands.
+does so under the version that stands. `--schemas` records how the operators look in the release reviewed.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import torch
 
+from elue.meter import releases
 from elue.meter.table import DECOMPOSE, FREE, UNKNOWN, operator_table
 from tests.meter import formula_source
 
@@ -47,6 +49,25 @@ def record_formulas(same_prices: bool = False) -> None:
     formula_source.GUARD.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
 
 
+def schemas() -> dict[str, str]:
+    """Digests of the schemas of what the table prices and the torch installed has."""
+    found = {}
+    for name in sorted(operator_table().rules):
+        namespace, operator, overload = name.split(".", 2)
+        packet = getattr(getattr(torch.ops, namespace, None), operator, None)
+        if isinstance(schema := getattr(packet, overload, None), torch._ops.OpOverload):
+            found[name] = releases.digest(schema)
+    return found
+
+
+def record_schemas() -> None:
+    """Write down the schemas of the release that the table was reviewed for. Ends the program on any other."""
+    if not releases.is_reviewed():
+        raise SystemExit(f"The table was reviewed for torch {operator_table().torch}; this is {torch.__version__}.")
+    file = Path(releases.__file__).with_name("schemas.json")
+    file.write_text(json.dumps(schemas(), indent=0) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Print what is new and what is gone."""
     table, installed = operator_table(), overloads()
@@ -60,7 +81,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if "--formulas" in sys.argv:
+    if "--schemas" in sys.argv:
+        record_schemas()
+    elif "--formulas" in sys.argv:
         record_formulas("--same-prices" in sys.argv)
     else:
         main()
