@@ -12,7 +12,7 @@ from elue.leaderboard.summaries import curve_id, latest, run_page, why_not
 from elue.leaderboard.text import DisplayUnit, digest_of, short, slug, unit_for
 from elue.methods.registry import installed
 from elue.protocol import FAMILIES
-from elue.record.board import BoardKey, board_of, curve_of, is_ranked
+from elue.record.board import PUBLISHED, BoardKey, board_of, curve_of, is_ranked
 from elue.record.labels import labels_of
 from elue.record.point import point_words
 from elue.record.schema import Flops, ProfileRef, Record, ScoreRef
@@ -252,7 +252,7 @@ def _board(key: BoardKey, records: list[Record]) -> Board:
     curves.sort(key=lambda c: (_rank(c.family), c.family, c.method, c.runs[0].record.seed, c.id))
     first = records[0]
     return Board(
-        id="b" + digest_of(key),
+        id="b" + digest_of(key if key.measure == PUBLISHED else key[:-1]),
         key=key,
         size=first.task.size,
         metric=first.task.metric,

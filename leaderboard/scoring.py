@@ -80,12 +80,13 @@ def _replicates(columns: Mapping[str, Column]) -> dict[str, Any]:
 
 
 def pairs_file(ranked: Scored) -> File:
-    """The paired tests of a board's curves, for the comparison page: places, difference with interval, adjusted p."""
+    """The paired tests of a board's curves, for the comparison page: places, difference with interval, and p
+    of each pair alone, None where nothing varies."""
     curves = {id(curve): name for name, curve in ranked.curves.items()}
     pairs = ranked.scores.pairs if ranked.scores else ()
     content = {
         "curves": [curves.get(id(curve), "") for curve in ranked.scores.curves] if ranked.scores else [],
-        "pairs": [[pair.a, pair.b, *_rounded(pair.difference), pair.p_adjusted] for pair in pairs],
+        "pairs": [[pair.a, pair.b, *_rounded(pair.difference), pair.p] for pair in pairs],
     }
     return data_file(f"samples/{ranked.board.id}-pairs", content)
 

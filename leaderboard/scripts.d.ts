@@ -128,7 +128,7 @@ interface Explained {
 
 interface Pairs {
   curves: string[];
-  pairs: [a: number, b: number, value: number, low: number, high: number, p: number][];
+  pairs: [a: number, b: number, value: number, low: number, high: number, p: number | null][];
 }
 
 interface ComparedBoard {

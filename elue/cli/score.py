@@ -152,9 +152,10 @@ def _boards(
 def _show(boards: Sequence[BoardScores], as_json: bool) -> None:
     from elue.scores.overall import overall
 
-    groups: dict[tuple[str | None, str, str, bool], list[BoardScores]] = {}
+    groups: dict[tuple[object, ...], list[BoardScores]] = {}
     for board in boards:
-        groups.setdefault((board.track, board.profile_digest, board.split, board.limit is None), []).append(board)
+        conditions = board.track, board.profile_digest, board.measure, board.split, board.limit is None
+        groups.setdefault(conditions, []).append(board)
     overalls = [
         (group, overall(group))
         for group in groups.values()

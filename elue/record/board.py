@@ -6,15 +6,18 @@ from typing import Any, NamedTuple
 
 from elue.record.schema import RETRACTED, Record
 
+MEASURED, PUBLISHED = "measured", "published"
+
 
 class BoardKey(NamedTuple):
-    """What runs have in common that compare."""
+    """What runs have in common that compare. `measure` keeps numbers of a paper apart from those measured here."""
 
     task: str
     split: str
     revision: str
     limit: int | None
     profile_digest: str
+    measure: str = MEASURED
 
 
 class CurveKey(NamedTuple):
@@ -29,7 +32,12 @@ class CurveKey(NamedTuple):
 def board_of(record: Record) -> BoardKey:
     """The board a run belongs to."""
     task = record.task
-    return BoardKey(task.name, task.split, task.revision, task.limit, record.profile.digest)
+    return BoardKey(task.name, task.split, task.revision, task.limit, record.profile.digest, measure_of(record))
+
+
+def measure_of(record: Record) -> str:
+    """`MEASURED`, however a run's compute was measured, or `PUBLISHED`."""
+    return PUBLISHED if record.measure == PUBLISHED else MEASURED
 
 
 def curve_of(record: Record) -> CurveKey:

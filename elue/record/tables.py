@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Boolean, Float, Index, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from elue.record import files as records
-from elue.record.board import is_ranked
+from elue.record.board import is_ranked, measure_of
 from elue.record.schema import Record
 
 
@@ -35,6 +35,7 @@ class RunRow(Base):
     point: Mapped[str] = mapped_column(Text)
     profile: Mapped[str] = mapped_column(String(200))
     profile_digest: Mapped[str] = mapped_column(String(64))
+    measure: Mapped[str] = mapped_column(String(20))
     status: Mapped[str] = mapped_column(String(20))
     complete: Mapped[bool] = mapped_column(Boolean)
     ranked: Mapped[bool] = mapped_column(Boolean)
@@ -58,7 +59,7 @@ class TextRow(Base):
     text: Mapped[str] = mapped_column(Text)
 
 
-BOARD = (RunRow.task, RunRow.split, RunRow.revision, RunRow.sample_limit, RunRow.profile_digest)
+BOARD = (RunRow.task, RunRow.split, RunRow.revision, RunRow.sample_limit, RunRow.profile_digest, RunRow.measure)
 """The columns of a `BoardKey`."""
 
 
@@ -79,6 +80,7 @@ def row_of(record: Record) -> dict[str, Any]:
         "point": records.canonical(record.point),
         "profile": record.profile.name,
         "profile_digest": record.profile.digest,
+        "measure": measure_of(record),
         "status": record.status,
         "complete": record.complete,
         "ranked": is_ranked(record),

@@ -49,14 +49,14 @@ def from_error(value: float, error: float | None) -> Estimate:
     return Estimate(value, value - NORMAL_QUANTILE * error, value + NORMAL_QUANTILE * error, error)
 
 
-def p_value(difference: Estimate) -> float:
+def p_value(difference: Estimate) -> float | None:
     """Two-sided p of a difference being 0, from its standard error.
 
     The normal tail, not the share of replicates past 0: a thousand of these can't show a p small enough to pass
-    Holm's correction on a board of ten methods. Without spread it is 1 for no difference and 0 for any.
+    Holm's correction on a board of ten methods. Without spread there is none: no spread is no evidence.
     """
     if not difference.error:
-        return 1.0 if difference.value == 0 or difference.error is None else 0.0
+        return None
     return math.erfc(abs(difference.value) / difference.error / math.sqrt(2))
 
 
@@ -67,6 +67,12 @@ def holm(p: Sequence[float]) -> list[float]:
         worst = max(worst, min(1.0, (len(p) - place) * p[index]))
         adjusted[index] = worst
     return adjusted
+
+
+def holm_where_known(p: Sequence[float | None]) -> list[float | None]:
+    """As `holm`, of tests some of which could not be made: they count for nothing and stay None."""
+    adjusted = iter(holm([value for value in p if value is not None]))
+    return [None if value is None else next(adjusted) for value in p]
 
 
 def shared_ranks(values: Sequence[float], worse: Sequence[tuple[int, int]]) -> list[int]:

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from elue.errors import ElueError
-from elue.scores.intervals import LEVEL, Estimate, from_error, holm, p_value, shared_ranks
+from elue.scores.intervals import LEVEL, Estimate, from_error, holm_where_known, p_value, shared_ranks
 from elue.scores.resampling import Array
 from elue.scores.results import BoardScores, CurveScore
 
@@ -83,7 +83,9 @@ def _ranks(boards: Sequence[BoardScores], scores: Sequence[OverallScore]) -> dic
     pairs = list(combinations(range(len(scores)), 2))
     p_values = [p_value(from_error(values[a][b], None if math.isnan(errors[a][b]) else errors[a][b])) for a, b in pairs]
     worse = [
-        (a, b) if values[a][b] > 0 else (b, a) for (a, b), p in zip(pairs, holm(p_values), strict=True) if p <= LEVEL
+        (a, b) if values[a][b] > 0 else (b, a)
+        for (a, b), p in zip(pairs, holm_where_known(p_values), strict=True)
+        if p is not None and p <= LEVEL
     ]
     ranks = shared_ranks([score.elue_1.value for score in scores], worse)
     return {score.method: rank for score, rank in zip(scores, ranks, strict=True)}

@@ -14,18 +14,29 @@ from typing import Any
 
 import numpy as np
 
-from elue.record.board import CurveKey, board_of, published_reference
+from elue.record.board import PUBLISHED, CurveKey, board_of, measure_of, published_reference
 from elue.record.schema import Record
 from elue.scores import curve as score
 from elue.scores.entries import Entry, chance_of, gathered, points_of
 from elue.scores.hulls import Points, hull_means, means_above
-from elue.scores.intervals import LEVEL, Estimate, estimate, from_error, holm, normal_interval, p_value, shared_ranks
+from elue.scores.intervals import (
+    LEVEL,
+    Estimate,
+    estimate,
+    from_error,
+    holm_where_known,
+    normal_interval,
+    p_value,
+    shared_ranks,
+)
 from elue.scores.pareto import CostScore, front
 from elue.scores.resampling import Array, Resampled, fronts, resample, side_by_side
 from elue.scores.results import BoardScores, CurveScore, Pair, PointScore
 from elue.scores.tracks import Track
 from elue.tasks.drawing import RESAMPLES
 
+FEWEST = 30
+"""Samples below which nothing is ranked."""
 TRUST = ("self_reported", "reproduced", "verified")
 
 
@@ -69,7 +80,8 @@ def rank_board(
     runs, columns, head = gathered(records)
     runs.sort(key=lambda run: (run.at, run.key))
     resampled = resample(side_by_side(columns), resamples, seed) if columns else None
-    yardstick = _reference(runs, reference) or _reference(runs, published_reference(head.environment))
+    named = published_reference(head.environment) if measure_of(head) == PUBLISHED else None
+    yardstick = _reference(runs, reference) or _reference(runs, named)
     floor = chance_of(head, [columns[run.column] for run in yardstick if run.column is not None])
     budgets = score.budget_range([run.at for run in yardstick]) if yardstick else None
     if track:
@@ -80,7 +92,7 @@ def rank_board(
     scale = _scale(yardstick, resampled, floor, budgets) if budgets and yardstick else None
     drafts = [_draft(key, group, resampled, scale) for key, group in _curves(runs).items()]
     drafts.sort(key=lambda draft: _order(draft.curve))
-    curves, pairs = _ranked(drafts)
+    curves, pairs = _ranked(drafts if head.task.size >= FEWEST else [_untested(draft) for draft in drafts])
     places = {CurveKey(c.method, c.source_digest, c.weights_digest, c.seed): i for i, c in enumerate(curves)}
     return BoardScores(
         **board_of(head)._asdict(),
@@ -161,6 +173,10 @@ def _order(curve: CurveScore) -> tuple[Any, ...]:
     return -lead, -curve.best, curve.method, curve.seed, curve.keys
 
 
+def _untested(draft: _Draft) -> _Draft:
+    return _Draft(draft.curve, None)
+
+
 def _ranked(drafts: Sequence[_Draft]) -> tuple[tuple[CurveScore, ...], tuple[Pair, ...]]:
     """The curves with their ranks, and the pairs of all that can be tested."""
     tested = [
@@ -171,8 +187,8 @@ def _ranked(drafts: Sequence[_Draft]) -> tuple[tuple[CurveScore, ...], tuple[Pai
     differences = list(_differences(tested))
     p = [p_value(difference) for _, _, difference in differences]
     pairs = tuple(
-        Pair(a, b, difference, raw, adjusted, adjusted <= LEVEL)
-        for (a, b, difference), raw, adjusted in zip(differences, p, holm(p), strict=True)
+        Pair(a, b, difference, raw, adjusted, adjusted is not None and adjusted <= LEVEL)
+        for (a, b, difference), raw, adjusted in zip(differences, p, holm_where_known(p), strict=True)
     )
     order = {place: index for index, (place, _, _) in enumerate(tested)}
     worse = [(order[pair.a], order[pair.b]) for pair in pairs if pair.separated]

@@ -46,14 +46,15 @@ class CurveScore:
 class Pair:
     """Two curves, by their places on the board: `a` minus `b` in `elue-1`, and the paired test of that difference.
 
-    `p` is two-sided and `p_adjusted` is Holm's for all pairs of the board; `separated` says it is at most 0.05.
+    `p` is two-sided and `p_adjusted` is Holm's for all pairs of the board, both None where nothing varies; `separated`
+    says it is at most 0.05.
     """
 
     a: int
     b: int
     difference: Estimate
-    p: float
-    p_adjusted: float
+    p: float | None
+    p_adjusted: float | None
     separated: bool
 
 
@@ -71,6 +72,7 @@ class BoardScores:
     limit: int | None
     profile: str
     profile_digest: str
+    measure: str
     metric: str
     samples: int
     track: str | None

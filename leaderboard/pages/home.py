@@ -49,17 +49,16 @@ class MethodRow:
 
 def rows(site: Site) -> list[MethodRow]:
     """Ranked rows first, then by tasks covered and score; within a profile, that with the most runs first."""
-    groups: dict[str, list[Board]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Board]] = defaultdict(list)
     for task in site.tasks:
-        seen: set[str] = set()
+        seen: set[tuple[str, str]] = set()
         for board in task.boards:  # full test boards come first
-            digest = board.profile.digest
-            if board.limit is None and digest not in seen:
-                seen.add(digest)
-                groups[digest].append(board)
-    rows = [row for boards in groups.values() for row in _profile(site, boards)]
-    size = {digest: sum(len(board.runs) for board in boards) for digest, boards in groups.items()}
-    return sorted(rows, key=lambda row: (-size[row.profile.digest], row.profile.digest, *_order(row)))
+            conditions = board.profile.digest, board.key.measure
+            if board.limit is None and conditions not in seen:
+                seen.add(conditions)
+                groups[conditions].append(board)
+    largest = sorted(groups, key=lambda conditions: (-sum(len(board.runs) for board in groups[conditions]), conditions))
+    return [row for conditions in largest for row in sorted(_profile(site, groups[conditions]), key=_order)]
 
 
 def _order(row: MethodRow) -> tuple[Any, ...]:

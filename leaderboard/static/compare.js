@@ -118,8 +118,8 @@
       const turn = left === b && right === a;
       if (!(turn || (left === a && right === b))) continue;
       const [v, l, h] = turn ? [-value, -high, -low] : [value, low, high];
-      const clear = p <= 0.05 ? "told apart" : "not told apart among all pairs";
-      return fact("elue-1, A − B", make("data", signed(v), { value: v }), ` [${signed(l)}, ${signed(h)}] `, make("span", `${clear}, p ${p < 0.001 ? "< 0.001" : p.toFixed(3)}`, { class: "quiet" }));
+      const says = p === null ? "nothing varies: no test" : `this pair alone: p ${p < 0.001 ? "< 0.001" : p.toFixed(3)}`;
+      return fact("elue-1, A − B", make("data", signed(v), { value: v }), ` [${signed(l)}, ${signed(h)}] `, make("span", says, { class: "quiet" }));
     }
     return null;
   }

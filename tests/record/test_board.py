@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from elue.record.board import is_ranked
+from elue.record.board import board_of, is_ranked
 from elue.record.schema import Flag
 from elue.submissions.signing import RETRACTED
 from tests.record.test_files import make_record
@@ -26,3 +26,13 @@ from tests.record.test_files import make_record
 )
 def test_sound_runs_that_stand_are_ranked(changes: dict[str, Any], ranked: bool) -> None:
     assert is_ranked(make_record(**changes)) is ranked
+
+
+def test_numbers_of_a_paper_are_a_board_of_their_own() -> None:
+    """Whatever revision and profile they name."""
+    observed, traced, published = (
+        make_record().model_copy(update={"measure": measure}) for measure in ("observed", "traced", "published")
+    )
+    assert board_of(observed) == board_of(traced)
+    assert board_of(published) != board_of(observed)
+    assert board_of(published)[:-1] == board_of(observed)[:-1]

@@ -55,3 +55,14 @@ def test_committed_submissions_score_as_they_did(submission: str) -> None:
             assert scores[board]["curves"][curve].keys() == numbers.keys()
             for name, values in numbers.items():
                 assert scores[board]["curves"][curve][name] == pytest.approx(values, rel=1e-9, abs=1e-9), (curve, name)
+
+
+@pytest.mark.parametrize("profile", ["elue-1", "elue-1-batch"])
+def test_the_committed_boards(profile: str) -> None:
+    committed = (records.read(path) for path in records.files(SUBMISSIONS / "baselines" / "records"))
+    found = rank_board(record for record in committed if record.profile.name == profile)
+    by_method = {c.method: c for c in found.curves}
+    assert {"static", "elasticbert", "cascadebert", "ltp", "switch"} <= set(by_method)
+    assert all(c.rank is not None and c.elue_1 and c.elue_1.low is not None for c in found.curves)
+    assert all(p.score.low <= p.score.value <= p.score.high for p in found.points if p.score.low and p.score.high)
+    assert {p.key for p in found.points if p.on_front} <= {p.key for p in found.points if p.front_probability}

@@ -7,7 +7,16 @@ import random
 import numpy as np
 import pytest
 
-from elue.scores.intervals import Estimate, estimate, from_error, holm, normal_interval, p_value, shared_ranks
+from elue.scores.intervals import (
+    Estimate,
+    estimate,
+    from_error,
+    holm,
+    holm_where_known,
+    normal_interval,
+    p_value,
+    shared_ranks,
+)
 
 
 def test_a_percentile_interval() -> None:
@@ -30,13 +39,16 @@ def test_a_normal_interval() -> None:
         (1.959964, 1.0, 0.05),
         (-5.151659, 2.0, 0.01),
         (0.0, 1.0, 1.0),
-        (0.0, 0.0, 1.0),
-        (0.1, 0.0, 0.0),
-        (5.0, None, 1.0),
     ],
 )
 def test_p_of_a_difference(value: float, error: float | None, p: float) -> None:
     assert p_value(from_error(value, error)) == pytest.approx(p, abs=1e-6)
+
+
+@pytest.mark.parametrize(("value", "error"), [(0.0, 0.0), (0.1, 0.0), (5.0, None)])
+def test_no_spread_is_no_evidence(value: float, error: float | None) -> None:
+    assert p_value(from_error(value, error)) is None
+    assert holm_where_known([None, 0.01, None, 0.04]) == [None, 0.02, None, 0.04]
 
 
 def test_holm_by_hand() -> None:

@@ -5,16 +5,11 @@ from __future__ import annotations
 import json
 import math
 import random
-import statistics
-import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from elue.errors import ElueError
-from elue.record import files as records
 from elue.record.schema import Record
 from elue.scores.pareto import front
 from elue.scores.ranking import rank_board
@@ -23,8 +18,6 @@ from elue.scores.results import BoardScores
 from elue.scores.tracks import parse
 from elue.tasks import metrics
 from tests.scoring import answers, area, old_score, run
-
-COMMITTED = Path(__file__).parents[2] / "submissions" / "baselines" / "records"
 
 
 def board(samples: int = 80, seed: int = 0, metric: str = "accuracy") -> list[Record]:
@@ -282,70 +275,3 @@ def test_tracks() -> None:
     wide = rank_board(small, track=parse("flops<=1T"))
     assert (wide.low, wide.high) == (whole.low, whole.high), "a cap above the reference widens nothing"
     assert rank_board(small, track=parse("flops<=1")).curves == ()
-
-
-def test_equal_methods_are_rarely_told_apart() -> None:
-    """Of 100 boards of two equally good methods, about one in twenty has them separated, as the level says."""
-    wrong = 0
-    for seed in range(100):
-        generator = np.random.default_rng(seed)
-        labels = [float(y) for y in generator.integers(0, 2, 150)]
-        made = [run("static", answers(labels, 0.7, generator), labels, [100] * 150)]
-        made += [run(name, answers(labels, 0.8, generator), labels, [100] * 150) for name in ("one", "other")]
-        found = rank_board(made, resamples=150, seed=seed)
-        (pair,) = [p for p in found.pairs if found.reference not in (p.a, p.b)]
-        wrong += pair.p <= 0.05
-    assert 1 <= wrong <= 11
-
-
-def test_the_interval_of_a_score_covers_the_truth() -> None:
-    """Two curves of known accuracy: the true lead lies in the 95 % interval of most of 80 boards."""
-    covered, truth = 0, 5.0
-    for seed in range(80):
-        generator = np.random.default_rng(seed)
-        labels = [float(y) for y in generator.integers(0, 2, 300)]
-        made = [
-            run(method, answers(labels, accuracy + lead, generator), labels, [cost] * 300, knob=cost)
-            for method, lead in (("static", 0), ("other", 0.05))
-            for cost, accuracy in ((100, 0.6), (200, 0.8))
-        ]
-        (lead,) = [c.elue_1 for c in rank_board(made, resamples=150, seed=seed).curves if c.method == "other"]
-        assert lead
-        assert lead.low is not None
-        assert lead.high is not None
-        covered += lead.low <= truth <= lead.high
-    assert 0.88 * 80 <= covered <= 80
-
-
-@pytest.mark.parametrize("profile", ["elue-1", "elue-1-batch"])
-def test_the_committed_boards(profile: str) -> None:
-    committed = (records.read(path) for path in records.files(COMMITTED))
-    found = rank_board(record for record in committed if record.profile.name == profile)
-    by_method = {c.method: c for c in found.curves}
-    assert {"static", "elasticbert", "cascadebert", "ltp", "switch"} <= set(by_method)
-    assert all(c.rank is not None and c.elue_1 and c.elue_1.low is not None for c in found.curves)
-    assert all(p.score.low <= p.score.value <= p.score.high for p in found.points if p.score.low and p.score.high)
-    assert {p.key for p in found.points if p.on_front} <= {p.key for p in found.points if p.front_probability}
-
-
-@pytest.mark.benchmark
-@pytest.mark.parametrize(("samples", "points"), [(2210, 50), (25_000, 20)])
-def test_a_thousand_resamples_take_seconds(samples: int, points: int) -> None:
-    generator = np.random.default_rng(0)
-    labels = generator.integers(0, 2, samples).astype(float).tolist()
-    methods = ["static", *"abcd"]
-
-    def made() -> Iterator[Record]:
-        for number in range(points):
-            flops = generator.integers(10**6, 10**8, samples).tolist()
-            values = answers(labels, 0.7 + 0.2 * number / points, generator)
-            yield run(methods[number % len(methods)], values, labels, flops, knob=number)
-
-    whole = list(made())
-    taken = []
-    for _ in range(3):
-        start = time.process_time()
-        rank_board(whole)
-        taken.append(time.process_time() - start)
-    print(f"{samples} samples, {points} points: {statistics.median(taken):.2f} s")
-    assert statistics.median(taken) < 5
