@@ -28,14 +28,15 @@ def between_four(before: int, after: int) -> int:
 
 
 def antialiased(reach: int, before: int, after: int) -> int:
-    """A window as wide as the step from one result to the next, times `reach` to either side, cut at the borders."""
-    scale = before / after
-    support = reach * max(scale, 1.0)
-    operations = 0
-    for place in range(after):
-        centre = scale * (place + 0.5)
-        first, last = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), before)
-        operations += 2 * max(last - first, 1) - 1
+    """All places nearer than `reach` steps from one result to the next, or places if those lie further apart.
+
+    Lengths in halves of a step: places lie at (2 i + 1) after, results at (2 i + 1) before.
+    """
+    support, operations = 2 * reach * max(before, after), 0
+    for centre in range(before, 2 * before * after, 2 * before):
+        first = max((centre - support - after) // (2 * after) + 1, 0)
+        last = min(-((after - centre - support) // (2 * after)) - 1, before - 1)
+        operations += 2 * (last - first) + 1
     return operations
 
 

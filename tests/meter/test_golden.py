@@ -184,6 +184,43 @@ def test_closed_form(name: str) -> None:
         assert (meter.matmul_flops, meter.flops - meter.matmul_flops) == expected
 
 
+def test_a_product_written_by_scatter_costs_what_it_is() -> None:
+    """6 by 7 times 7 by 8: every product into its place, every sum by a scatter that adds."""
+    left, right = t(6, 7), t(7, 8)
+    for reduces in ("add", "sum"):
+        result, places = torch.zeros(6, 8), torch.zeros(7 * 6, 8, dtype=torch.long)
+        with Meter() as meter:
+            terms = left.T[:, :, None] * right[:, None]
+            places[:] = torch.arange(6).repeat(7)[:, None]
+            if reduces == "add":
+                result.scatter_(0, places, terms.reshape(42, 8), reduce="add")
+            else:
+                result.scatter_reduce_(0, places, terms.reshape(42, 8), "sum")
+        torch.testing.assert_close(result, left @ right)
+        assert (meter.complete, meter.flops) == (True, 672)
+
+
+def test_duplicates_of_sparse_tensors_are_added_up() -> None:
+    places = torch.zeros(1, 1000, dtype=torch.long)
+    for dense in (torch.Tensor.to_dense, torch.Tensor.coalesce, lambda x: x.coalesce().to_dense()):
+        sparse = torch.sparse_coo_tensor(places, torch.ones(1000), (3,))
+        with Meter() as meter:
+            dense(sparse)
+        assert (meter.complete, meter.flops) == (True, 1000)
+    whole = sparse.coalesce()
+    with Meter() as meter:
+        whole.to_dense(), whole.coalesce()
+    assert (meter.complete, meter.flops) == (True, 0)
+
+
+@pytest.mark.parametrize("read", [torch.Tensor.numpy, torch.Tensor.tolist, lambda x: x.cpu().numpy()])
+def test_reading_numbers_costs_nothing(read: Callable[[torch.Tensor], Any]) -> None:
+    x = t(N, K)
+    with Meter() as meter:
+        read(x)
+    assert (meter.complete, meter.flops) == (True, 0)
+
+
 def test_counting_what_executed_follows_control_flow() -> None:
     first, second, x = nn.Linear(K, K), nn.Linear(K, K), t(1, K)
     for leave in (True, False):
