@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -58,19 +58,37 @@ def shape_of(backbone: str, options: CommonOptions) -> EncoderConfig:
 
 
 def learn_wordpiece(texts: list[str], size: int) -> Tokenizer:
-    """A lower-casing WordPiece tokenizer in BERT's format, its vocabulary learned from texts."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=size, special_tokens=list(SPECIAL_TOKENS), show_progress=False, min_frequency=2
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+    """A lower-casing WordPiece tokenizer, as BERT's, its vocabulary learned from texts: from the same texts, the same.
+
+    The trainer numbers letters inside words as its hash map happens to hand them out, and breaks ties between merges
+    by these numbers (huggingface/tokenizers issue 1794). So letters are reserved beforehand, in order.
+    """
+    letters = sorted(_learned_pieces(texts, 0, SPECIAL_TOKENS).keys() - set(SPECIAL_TOKENS))
+    vocabulary = _learned_pieces(texts, size, (*SPECIAL_TOKENS, *letters))
+    tokenizer = _tokenizer(vocabulary)
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     ids = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ids
     )
+    return tokenizer
+
+
+def _learned_pieces(texts: list[str], size: int, reserved: Sequence[str]) -> dict[str, int]:
+    """Word pieces and their ids: the reserved ones first, every letter, then merges as far as the size goes."""
+    tokenizer = _tokenizer({})
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size, special_tokens=list(reserved), show_progress=False, min_frequency=2
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer.get_vocab()
+
+
+def _tokenizer(vocabulary: dict[str, int]) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
     return tokenizer
 
 

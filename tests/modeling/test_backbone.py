@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AlbertConfig, AlbertModel, BertModel
 
 from elue.errors import ElueError
-from elue.modeling.backbone import load_backbone
+from elue.modeling.backbone import SPECIAL_TOKENS, learn_wordpiece, load_backbone
 from elue.modeling.options import TrainingOptions, parse_options
 from elue.protocol import Example, Sample
 from tests import small
@@ -44,6 +45,21 @@ def test_the_tiny_backbone_learns_from_both_texts_of_a_pair(tmp_path: Path):
     job = replace(small.job(tmp_path), train=pairs)
     _, text, _ = load_backbone(job, options(job))
     assert "[UNK]" not in text.tokenizer.encode("red unseen").tokens
+
+
+def test_of_the_same_texts_the_same_word_pieces_are_learned_each_time():
+    draw = random.Random(0)
+    texts = [" ".join("".join(draw.choices("abcdefg", k=draw.randint(2, 7))) for _ in range(8)) for _ in range(100)]
+    first, *others = [learn_wordpiece(texts, 200) for _ in range(6)]
+    assert {tokenizer.to_str() for tokenizer in others} == {first.to_str()}
+    assert [first.id_to_token(number) for number in range(19)] == [
+        *SPECIAL_TOKENS,
+        *("##" + x for x in "abcdefg"),
+        *"abcdefg",
+    ]
+    assert sorted(first.get_vocab().values()) == list(range(200))
+    assert set(first.get_added_tokens_decoder()) == {0, 1, 2, 3, 4}, "letters are no special tokens"
+    assert "[UNK]" not in first.encode(" ".join(texts)).tokens
 
 
 def test_the_seed_decides_the_tiny_backbone_and_what_is_drawn_after_it(tmp_path: Path):
