@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,15 @@ from elue.protocol import Method, Prediction
 
 WritePlugin = Callable[..., Path]
 WriteTask = Callable[..., Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One thread a process unless told otherwise: tests side by side, and their children, else fight over the cores.
+
+    Set before torch is imported, which reads it then. What runs by itself has the threads that a user has.
+    """
+    if config.getoption("markexpr") not in ("slow", "benchmark"):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture

@@ -205,15 +205,15 @@ def test_a_bad_threshold_is_refused(value: object) -> None:
     assert caught.value.code == "bad_point"
 
 
+@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])
 def test_it_trains_skips_and_answers(task: object, tmp_path: Path) -> None:
     given = {"epochs": "8", "learning_rate": "1e-2", "cost": "0.006", "size": "16"}
     job = small.job(tmp_path, task, train=320, **small.READER, **given)  # type: ignore[arg-type]
     method = SkipRnn()
     assert method.supports(job.task) is None
-    threads = torch.get_num_threads()
     method.train(job)
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == 2
     model, points = method.load(job.task, tmp_path, 0), method.points(job.task, tmp_path)
     assert {"threshold": 0.5} in points
     noted = read_note(tmp_path)["validation"]["threshold"]
