@@ -15,9 +15,12 @@ from elue.meter import (
     normalization,
     numeric,
     optimisers,
+    quantised,
     recurrent,
+    recurrent_backward,
     reductions,
     sampling,
+    sampling_backward,
 )
 from elue.meter.arguments import Formula
 
@@ -37,4 +40,7 @@ FORMULAS: dict[str, Formula] = {
     **attention_backward.FORMULAS,
     **losses.FORMULAS,
     **optimisers.FORMULAS,
+    **quantised.FORMULAS,
+    **recurrent_backward.FORMULAS,
+    **sampling_backward.FORMULAS,
 }

@@ -71,7 +71,7 @@ def multilabel_margin(first: int, costs: Costs, args: Args, kwargs: Kwargs, resu
     A sample's labels end at the first negative one. Of the gradient, (gradient, input, target, ...): two sums a pair.
     """
     source, target = args[first], args[first + 1]
-    classes, pairs, labels = source.size(-1), 0, 0
+    classes, pairs, labels = source.size(-1) if source.dim() else 1, 0, 0
     for sample in target.reshape(-1, classes).tolist():
         end = next((place for place, label in enumerate(sample) if label < 0), classes)
         pairs += end * (classes - len(set(sample[:end])))

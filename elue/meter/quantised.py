@@ -1,0 +1,44 @@
+"""Products with quantised weights or inputs: the plain product, and what quantising and dequantising takes.
+
+To quantise numbers as they come: the least, the greatest, a product with the scale, rounding. To dequantise a value: a
+product with its scale, and a difference where there is a zero point. Turning an integer into a float is free.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from elue.meter.arguments import Args, Formula, Kwargs
+from elue.meter.profile import Costs
+
+
+def quantised_product(
+    inputs: bool, outputs: int, weights: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any
+) -> tuple[int, int]:
+    """(x, weight, ...) to (..., out), the weight packed or not: a multiply-add an output and input feature.
+
+    Beside it the inputs quantised, or not, and so many operations an output and a weight.
+    """
+    source, width = args[0], args[0].size(-1)
+    rest = costs.pointwise * (outputs * result.numel() + weights * width * result.size(-1))
+    if inputs:
+        rest += source.numel() * 2 * (costs.pointwise + costs.reduction)
+    return costs.multiply_add * result.numel() * width, rest
+
+
+FORMULAS: dict[str, Formula] = {
+    # Scales of the weight's rows, of both sides' rows.
+    "scaled_outputs": partial(quantised_product, False, 1, 0),
+    "twice_scaled_outputs": partial(quantised_product, False, 2, 0),
+    # Scales and zero points of groups of weights; and with inputs quantised on the way.
+    "grouped_weights": partial(quantised_product, False, 0, 2),
+    "dynamic_grouped_weights": partial(quantised_product, True, 0, 2),
+    # Outputs scaled and quantised again; with an activation.
+    "static_linear": partial(quantised_product, False, 2, 0),
+    "static_linear_activated": partial(quantised_product, False, 3, 0),
+    # Inputs quantised on the way, outputs scaled and their zero points taken off; with an activation.
+    "dynamic_linear": partial(quantised_product, True, 2, 0),
+    "dynamic_linear_activated": partial(quantised_product, True, 3, 0),
+    "activated_linear": partial(quantised_product, False, 1, 0),
+}
