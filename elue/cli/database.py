@@ -33,5 +33,8 @@ def rebuild(
         if not folder.is_dir():
             raise ElueError("no_runs", f"There is no runs folder {folder}.")
     folders = [inner for folder in runs for inner in record_folders(folder)]
-    count = Store(db).rebuild(folders, as_it_stands(folders))
+    skipped: list[ElueError] = []
+    count = Store(db).rebuild(folders, as_it_stands(folders, skipped.append), skipped.append)
+    for error in skipped:
+        note(f"skipped: {error.message}")
     note(f"{count} records indexed in {db}")

@@ -17,13 +17,14 @@ from operator import add
 from typing import Any
 
 from elue.protocol import Step, Trace
+from elue.record import bounds
 
 PLAIN = "json+zlib+base64"
 COLUMNS = "columns+zlib+base64"
 LEVEL = 6
-LARGEST = 128 * 2**20
+LARGEST = 32 * 2**20
 """Bytes that packed content may unfold to."""
-MOST_STEPS = 20_000_000
+MOST_STEPS = 10_000_000
 """Steps that all traces of a record may have together."""
 
 _BY_TRACE = ("flops", "matmul_flops", "params_touched")
@@ -55,7 +56,10 @@ def pack_samples(samples: Mapping[str, Any]) -> dict[str, Any]:
 
 def unpack(packed: Mapping[str, Any]) -> Any:
     """What was packed, either way. Raises ValueError, KeyError, TypeError or zlib.error for anything else."""
-    content = json.loads(unfold(packed), parse_constant=refuse)
+    unfolded = unfold(packed)
+    if wrong := bounds.packed_fault(unfolded):
+        raise ValueError(wrong)
+    content = json.loads(unfolded, parse_constant=refuse)
     return content if packed["encoding"] == PLAIN else _samples(content)
 
 

@@ -16,11 +16,17 @@ from pydantic import ValidationError
 
 from elue.errors import ElueError
 from elue.protocol import Knob
+from elue.record import bounds
 from elue.record import columns as packing
 from elue.record.schema import SCHEMA, Record
 
+LARGEST = 16 * 2**20
+"""Bytes of a record's file. A run over 25,000 samples with a trace for each takes 1 to 2 MB."""
+
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """For each past schema, the function that lifts a record to the next one."""
+
+_PACKED = ("samples", "explained")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +107,14 @@ def loads(text: str, source: str = "record", samples: bool = True) -> Record:
         schema = document["schema"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ElueError("record_unreadable", f"{source} is not a run record ({error}).") from None
+    if wrong := bounds.fault(document, packed=_PACKED):
+        raise ElueError("record_invalid", f"{source} is damaged: {wrong}.")
     if not isinstance(schema, int) or schema > SCHEMA:
         hint = "Update ELUE to read it."
         raise ElueError("record_newer", f"{source} has schema {schema}; this version knows up to {SCHEMA}.", hint)
     try:
         document = _upgraded(document)
-        for name in ("samples", "explained"):
+        for name in _PACKED:
             packed = document.get(name)
             if packed and not samples:
                 packing.unfold(document.pop(name))
@@ -170,6 +178,9 @@ def read(path: Path) -> Record:
 def text_of(path: Path) -> str:
     """The text of one record file. Raises ElueError when it is missing or no text."""
     try:
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise ElueError("record_unreadable", f"{path} has {size:,} bytes, more than the {LARGEST:,} of a record.")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ElueError("record_unreadable", f"Cannot read {path}: {error}.") from None

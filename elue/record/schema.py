@@ -11,12 +11,11 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
-    StrictFloat,
-    StrictInt,
 )
 
 from elue.protocol import Family, Knob, Trace
 from elue.record.trace import traces_of
+from elue.record.values import Digest, Finite, Measurement, Name, Size, Whole, Word
 
 SCHEMA = 1
 """Version of the record's shape. A reader upgrades older records and refuses newer ones."""
@@ -44,73 +43,73 @@ class Distribution(_Part):
 class MethodRef(_Part):
     """Which code ran: `source_digest` covers its modules without docstrings and comments."""
 
-    name: str
+    name: Word
     family: Family
     title: str
     paper: str
     summary: str = ""
-    source_digest: str
+    source_digest: Word
     distribution: Distribution | None
 
 
 class WeightsRef(_Part):
     """Which weights ran, and how they were trained as their folder tells it."""
 
-    digest: str
+    digest: Word
     training: dict[str, Any] | None
 
 
 class TaskRef(_Part):
     """Which samples were answered. `revision` covers the whole split, `size` is how many were measured."""
 
-    name: str
+    name: Word
     title: str
     kind: Literal["classification", "regression"]
-    split: str
-    revision: str
+    split: Annotated[str, Field(max_length=50)]
+    revision: Word
     metric: str
-    size: int
-    limit: int | None
+    size: Size
+    limit: Size | None
 
 
 class ProfileRef(_Part):
     """The conditions and prices of the measurement."""
 
-    name: str
-    digest: str
+    name: Word
+    digest: Digest
 
 
 class ScoreRef(_Part):
     """Quality in percent with its 95 % bootstrap interval."""
 
     name: str
-    value: float
-    low: float
-    high: float
+    value: Finite
+    low: Finite
+    high: Finite
 
 
 class Flops(_Part):
     """FLOPs a sample: `mean`, median, 95th percentile, maximum; `matmul_mean` is the multiply-add part."""
 
-    mean: float
-    p50: float
-    p95: float
-    max: float
-    matmul_mean: float
+    mean: Finite
+    p50: Finite
+    p95: Finite
+    max: Finite
+    matmul_mean: Finite
 
 
 class Params(_Part):
     """Parameters of the model at this point, and the mean number a sample really read."""
 
-    total: int
-    touched_mean: float
+    total: Whole
+    touched_mean: Finite
 
 
 class Traffic(_Part):
     """Mean bytes a sample of the operands and of the results of executed operators."""
 
-    read_mean: float
-    written_mean: float
+    read_mean: Finite
+    written_mean: Finite
 
 
 class Latency(_Part):
@@ -121,13 +120,13 @@ class Latency(_Part):
     """
 
     reference: str
-    samples: int
-    median: float
-    median_low: float
-    median_high: float
-    p95: float
-    p95_low: float
-    p95_high: float
+    samples: Whole
+    median: Finite
+    median_low: Finite
+    median_high: Finite
+    p95: Finite
+    p95_low: Finite
+    p95_high: Finite
     machine: str
 
 
@@ -138,23 +137,23 @@ class Packs(_Part):
     `flops_speedup` that model's FLOPs over these; `realised` is the one divided by the other. Times, as in Latency.
     """
 
-    token_budget: int
-    threads: int
+    token_budget: Whole
+    threads: Whole
     reference: str
-    flops_mean: float
-    flops_speedup: float
-    throughput: float
-    throughput_low: float
-    throughput_high: float
-    realised: float
+    flops_mean: Finite
+    flops_speedup: Finite
+    throughput: Finite
+    throughput_low: Finite
+    throughput_high: Finite
+    realised: Finite
     machine: str
 
 
 class Control(_Part):
     """What a control reaches: score in percent at mean FLOPs a sample."""
 
-    score: float
-    flops_mean: float
+    score: Finite
+    flops_mean: Finite
 
 
 class Controls(_Part):
@@ -165,12 +164,12 @@ class Controls(_Part):
     that of `random`, with its 95 % interval: what the decision itself is worth.
     """
 
-    shares: tuple[float, ...]
+    shares: tuple[Finite, ...]
     random: Control
     oracle: Control
-    gain: float
-    gain_low: float
-    gain_high: float
+    gain: Finite
+    gain_low: Finite
+    gain_high: Finite
 
 
 RETRACTED = "retracted"
@@ -189,32 +188,23 @@ class Explained(_Part):
 
     id: str
     tokens: tuple[str, ...]
-    kept: tuple[tuple[int, ...], ...]
-    exits: tuple[tuple[float, ...], ...]
-    experts: dict[str, tuple[int, ...]]
-    stage: int | None
+    kept: tuple[tuple[Whole, ...], ...]
+    exits: tuple[tuple[Finite, ...], ...]
+    experts: dict[str, tuple[Whole, ...]]
+    stage: Whole | None
 
 
 PARTS = ("controls", "latency", "batch", "explained")
 """The fields of a record that further passes over a run fill, each where it is made."""
-
-Number = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Annotated[StrictFloat, Field(allow_inf_nan=False)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Measurement = (
-    Number
-    | Annotated[tuple[Number, ...], Field(max_length=10_000)]
-    | Annotated[dict[Name, Number], Field(max_length=1000)]
-)
-"""What a further measurement of a run may be: a number, a list of numbers, or numbers by name."""
 
 
 class Times(_Part):
     """When and how long; may differ between two runs of the same thing."""
 
     started: str
-    wall_seconds: float
-    cpu_seconds: float | None
-    peak_memory_bytes: int | None
+    wall_seconds: Finite
+    cpu_seconds: Finite | None
+    peak_memory_bytes: Whole | None
 
 
 class Samples(_Part):
@@ -229,12 +219,12 @@ class Samples(_Part):
     model_config = ConfigDict(populate_by_name=True)
 
     id: tuple[str, ...]
-    value: tuple[float, ...]
-    error: tuple[float, ...]
-    flops: tuple[int, ...]
-    matmul_flops: tuple[int, ...]
-    params_touched: tuple[int, ...]
-    trace_of: tuple[int, ...] = Field((), validation_alias="path", serialization_alias="path")
+    value: tuple[Finite, ...]
+    error: tuple[Finite, ...]
+    flops: tuple[Whole, ...]
+    matmul_flops: tuple[Whole, ...]
+    params_touched: tuple[Whole, ...]
+    trace_of: tuple[Whole, ...] = Field((), validation_alias="path", serialization_alias="path")
     traces: Annotated[tuple[Trace, ...], PlainValidator(traces_of), PlainSerializer(tuple)] = Field(
         (), validation_alias="paths", serialization_alias="paths"
     )
@@ -256,27 +246,27 @@ class Record(_Part):
     model_config = ConfigDict(populate_by_name=True)
 
     schema_: int = Field(SCHEMA, alias="schema")
-    key: str
+    key: Digest
     method: MethodRef
     weights: WeightsRef | None
     task: TaskRef
     point: dict[str, Knob]
-    seed: int
+    seed: Whole
     measure: _Measure
-    audited: int = 0
+    audited: Whole = 0
     profile: ProfileRef
     status: Status
     reason: str
     complete: bool
-    unknown: dict[str, int]
-    registered: dict[str, int] = Field(default_factory=dict)
+    unknown: dict[str, Whole]
+    registered: dict[str, Whole] = Field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
     trust: Literal["self_reported", "reproduced", "verified"]
     score: ScoreRef | None
     flops: Flops | None
     params: Params | None
-    claimed: float | None = Field(None, validation_alias="declared", serialization_alias="declared")
-    units: dict[str, float] = Field(default_factory=dict)
+    claimed: Finite | None = Field(None, validation_alias="declared", serialization_alias="declared")
+    units: dict[str, Finite] = Field(default_factory=dict)
     traffic: Traffic | None = None
     controls: Controls | None = None
     latency: Latency | None = None

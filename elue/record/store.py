@@ -97,17 +97,23 @@ class Store:
             boards = [BoardKey(*row) for row in session.execute(query)]
         return sorted(boards, key=lambda board: tuple(str(part) for part in board))
 
-    def rebuild(self, runs: Sequence[Path], adjust: Callable[[Record], Record] = lambda record: record) -> int:
+    def rebuild(
+        self,
+        runs: Sequence[Path],
+        adjust: Callable[[Record], Record] = lambda record: record,
+        skipped: Callable[[ElueError], None] | None = None,
+    ) -> int:
         """Replace the whole index by what lies under runs folders. Returns how many records that is.
 
         It is one transaction, so a damaged record leaves the index as it was, with a few texts in memory at a time.
         `adjust` gives each record what is known from elsewhere, such as its trust (see `elue.submissions.signing`).
+        With `skipped` a damaged record is told to it and left out.
         """
         paths = (path for folder in runs for path in records.files(folder))
         with guard(self.url), self._engine.begin() as connection:
             connection.execute(delete(RunRow))
             connection.execute(delete(TextRow))
-            _fill(connection, (_adjusted(*_read(path), adjust) for path in paths))
+            _fill(connection, (_adjusted(record, text, adjust) for record, text in _sound(paths, skipped)))
             return connection.scalar(select(func.count()).select_from(RunRow)) or 0
 
     def catch_up(self, runs: Path) -> int:
@@ -123,6 +129,17 @@ def _read(path: Path) -> tuple[Record, str]:
     """A record as the index shows it, without its samples, and its whole text."""
     text = records.text_of(path)
     return records.loads(text, str(path), samples=False), text
+
+
+def _sound(paths: Iterable[Path], skipped: Callable[[ElueError], None] | None) -> Iterator[tuple[Record, str]]:
+    """The records that can be read; with `skipped` it is told of the others, else the first of them ends it."""
+    for path in paths:
+        try:
+            yield _read(path)
+        except ElueError as error:
+            if skipped is None:
+                raise
+            skipped(error)
 
 
 def _adjusted(record: Record, text: str, adjust: Callable[[Record], Record]) -> tuple[Record, str]:

@@ -12,14 +12,16 @@ from typing import ClassVar
 
 from elue import tasks
 from elue.errors import ElueError
-from elue.record import files as records
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
+from elue.submissions import reading
 from elue.submissions.manifest import Manifest
 from elue.tasks import TaskData
 
 LARGEST_RECORD = 4 * 2**20
 """Bytes of a record file. A run over the largest split (25,000 samples) with a trace for each takes 1 to 2 MB."""
+LARGEST_FOLDER = 2**26
+"""Bytes of a submission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,14 @@ class Submission:
     """What could not be looked at, and why."""
 
     @cached_property
+    def listing(self) -> tuple[list[tuple[Path, os.stat_result]], str]:
+        """Every entry below the folder but folders, links not followed, in a fixed order; and what was left out."""
+        return reading.entries(self.folder)
+
+    @property
     def entries(self) -> list[tuple[Path, os.stat_result]]:
-        """Every entry below the folder but folders, links not followed, in a fixed order."""
-        entries = []
-        for parent, folders, names in os.walk(self.folder, followlinks=False):
-            folders.sort()
-            for name in sorted([*names, *(f for f in folders if (Path(parent) / f).is_symlink())]):
-                path = Path(parent) / name
-                entries.append((path, path.lstat()))
-        return entries
+        """The entries of the listing."""
+        return self.listing[0]
 
     @cached_property
     def manifest(self) -> Manifest | None:
@@ -75,27 +76,18 @@ class Submission:
 
     @cached_property
     def record_files(self) -> list[Path]:
-        """The plain files below records/ of a bearable size."""
+        """The plain files below records/ of a bearable size; none where all together are too large."""
+        if self.listing[1] or sum(status.st_size for _, status in self.entries) > LARGEST_FOLDER:
+            return []
         below = self.folder / "records"
         plain = (path for path, status in self.entries if stat.S_ISREG(status.st_mode))
         fitting = (path for path in plain if path.is_relative_to(below) and path.suffix == ".json")
         return [path for path in fitting if path.lstat().st_size <= LARGEST_RECORD]
 
     @cached_property
-    def read_records(self) -> dict[Path, Record | ElueError]:
-        """Every record, or what is wrong with it."""
-        read: dict[Path, Record | ElueError] = {}
-        for path in self.record_files:
-            try:
-                read[path] = records.read(path)
-            except ElueError as error:
-                read[path] = error
-        return read
-
-    @cached_property
-    def records(self) -> dict[Path, Record]:
-        """The records that can be read."""
-        return {path: read for path, read in self.read_records.items() if isinstance(read, Record)}
+    def records(self) -> reading.Records:
+        """The records that can be read, and what is wrong with the others."""
+        return reading.Records(self.record_files)
 
     def task_data(self, record: Record) -> TaskData | None:
         """The samples and labels of a record's split, where they are at hand: generated, or in the data folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from elue.errors import ElueError
 from elue.protocol import Knob
+from elue.record import bounds
 
 FILE = "submission.toml"
 SCHEMA = 1
@@ -19,6 +21,9 @@ PLACEHOLDER = "FILL IN"
 """Begins every text that only the author can supply; a manifest that still holds one is not complete."""
 
 LONGEST_MANIFEST = 2**18
+LONGEST_LINE = 6000
+DEEPEST = 8
+"""Dots that a name may have: reading one takes time that grows with the square of them."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -125,11 +130,16 @@ class Misfit(Exception):
 
 def parse(text: str) -> Manifest:
     """The manifest a TOML text holds. Raises Misfit with everything that is wrong."""
+    if max(map(len, text.split("\n"))) > LONGEST_LINE or _dotted(text) > DEEPEST:
+        what = f"a line has more than {LONGEST_LINE:,} characters, or a name more than {DEEPEST} dots"
+        raise Misfit([("", what, "A manifest is a page of text.")])
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise Misfit([("", f"it is not TOML ({reason})", "Mend the line it names.")]) from None
+    if wrong := bounds.fault(document):
+        raise Misfit([("", wrong, "A manifest is a page of text.")])
     schema = document.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
         what = f"it has schema {schema}; this version knows up to {SCHEMA}"
@@ -138,6 +148,14 @@ def parse(text: str) -> Manifest:
         return Manifest.model_validate(document)
     except ValidationError as error:
         raise Misfit([_problem(fault) for fault in error.errors(include_url=False)]) from None
+
+
+_TEXTS = re.compile(r'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*')
+
+
+def _dotted(text: str) -> int:
+    """The most dots that lie in one place between other signs, texts and comments aside."""
+    return max(piece.count(".") for piece in re.split(r"[=,\n{}\[\]]", _TEXTS.sub("", text)))
 
 
 def read(folder: Path) -> Manifest:

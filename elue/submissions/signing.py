@@ -18,6 +18,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from elue.errors import ElueError
+from elue.record import bounds
 from elue.record import files as records
 from elue.record.schema import RETRACTED, Flag, Record
 from elue.submissions import manifest as manifests
@@ -85,7 +86,9 @@ def read(folder: Path) -> Verification:
     if not path.is_file():
         raise ElueError("verification_damaged", f"{path} is no file.", "Restore it from the repository.")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(records.text_of(path))
+        if wrong := bounds.fault(document):
+            raise ElueError("verification_damaged", f"{path} is damaged: {wrong}.", "Restore it from the repository.")
         if isinstance(document, dict) and isinstance(document.get("schema"), int) and document["schema"] > SCHEMA:
             message = f"{path} has schema {document['schema']}; this version knows up to {SCHEMA}."
             raise ElueError("verification_newer", message, "Update ELUE to read it.")
@@ -130,7 +133,10 @@ def standings(folder: Path) -> dict[str, Standing]:
     manifest, trust = manifests.read(folder), trust_of(folder)
     standing_of = {}
     for path in records.files(folder / "records"):
-        record = records.read(path)
+        try:
+            record = records.read(path)
+        except ElueError:
+            continue
         taken_back = manifest.retraction(record.method.name, record.point)
         standing_of[record.key] = Standing(trust[path.stem], taken_back.reason if taken_back else None)
     return standing_of
@@ -152,16 +158,24 @@ def record_folders(runs: Path) -> list[Path]:
     return [folder / "records" for folder in submissions] or [runs]
 
 
-def as_it_stands(folders: Sequence[Path]) -> Callable[[Record], Record]:
+def as_it_stands(
+    folders: Sequence[Path], skipped: Callable[[ElueError], None] | None = None
+) -> Callable[[Record], Record]:
     """A function that gives a record the trust its submission earned it, and the flag of one that was retracted.
 
-    Records that belong to no submission come back as they are. Raises ElueError for a submission that is not sound.
+    Records that belong to no submission come back as they are. Raises ElueError for a submission that is not sound;
+    with `skipped` that is told instead, and its records stay as they are.
     """
     standing_of: dict[str, Standing] = {}
     for folder in folders:
         submission = submission_of(folder)
         if submission is not None:
-            standing_of |= standings(submission)
+            try:
+                standing_of |= standings(submission)
+            except ElueError as error:
+                if skipped is None:
+                    raise
+                skipped(error)
 
     def adjust(record: Record) -> Record:
         standing = standing_of.get(record.key)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from elue.errors import ElueError
 from elue.leaderboard import details, downloads, samplefiles, scoring
 from elue.leaderboard.boards import Board, ShownRun, Task
 from elue.leaderboard.charts import data as chartdata
@@ -63,7 +64,10 @@ def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
     def passing() -> Iterator[Record]:
         for run in board.runs:
             text = record(run.key)
-            whole = records.loads(text, f"record {run.key}")
+            try:
+                whole = records.loads(text, f"record {run.key}")
+            except ElueError:
+                continue
             detail = details.detail_of(whole, low, high)
             if detail is not None:
                 site.details[run.key] = detail

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -96,3 +97,64 @@ def test_a_method_s_name_leads_no_record_out_of_its_folder(hello: Path, tmp_path
     with pytest.raises(ElueError, match="can't be the name of a folder"):
         records.write(named, tmp_path / "deep" / "er" / "runs")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def hooked(folder: Path, mark: Path) -> None:
+    """Make a repository of a folder whose settings, attributes and hooks each run a program that leaves a mark."""
+    program = folder.parent / "program"
+    program.write_text(f"#!/bin/sh\necho ran >> {mark}\ncat\n")
+    program.chmod(0o755)
+    git(folder, "init", "-q")
+    (folder / ".gitattributes").write_text("* filter=evil diff=evil\n")
+    for name in ("core.fsmonitor", "core.pager", "core.sshCommand", "core.alternateRefsCommand", "core.askPass"):
+        git(folder, "config", name, str(program))
+    for name in ("filter.evil.clean", "filter.evil.smudge", "diff.evil.textconv", "diff.evil.command", "diff.external"):
+        git(folder, "config", name, str(program))
+    git(folder, "config", "include.path", str(folder / "more"))
+    (folder / "more").write_text(f"[core]\n\tfsmonitor = {program}\n")
+    for hook in ("post-index-change", "reference-transaction", "pre-auto-gc", "fsmonitor-watchman"):
+        (folder / ".git" / "hooks" / hook).symlink_to(program)
+    (folder / ".git" / "objects" / "info").mkdir(exist_ok=True)
+    (folder / ".git" / "objects" / "info" / "alternates").write_text("/\n")
+
+
+def git(folder: Path, *words: str) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", "-C", str(folder), *identity, *words], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["with a repository around it", "alone"])
+def test_a_repository_in_the_folder_runs_nothing(
+    hello: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    mark = tmp_path / "mark"
+    if own:
+        for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "base"]):
+            git(hello.parent, *words)
+    else:
+        monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    hooked(hello, mark)
+    git(hello, "commit", "-q", "--allow-empty", "--no-verify", "-m", "mine")
+    mark.unlink(missing_ok=True)
+    monkeypatch.setenv("GIT_DIR", str(hello / ".git"))
+    monkeypatch.setenv("GIT_EXTERNAL_DIFF", str(hello.parent / "program"))
+    if own:
+        verdict = validate(hello, base="HEAD")
+        assert not {finding.code for finding in verdict.errors} & {"E501", "E502"}, "compared with what is around it"
+        assert "E302" in {finding.code for finding in verdict.errors}
+    else:
+        with pytest.raises(ElueError, match="no revision"):
+            validate(hello, base="HEAD")
+    assert not mark.exists()
+
+
+def test_a_bare_repository_in_the_folder_is_none(hello: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    hooked(hello, mark)
+    (hello / ".git").rename(tmp_path / "bare")
+    for path in (tmp_path / "bare").iterdir():
+        path.rename(hello / path.name)
+    mark.unlink(missing_ok=True)
+    with pytest.raises(ElueError, match="no revision"):
+        validate(hello, base="HEAD")
+    assert not mark.exists()

@@ -22,7 +22,7 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
     "manifest newer": ("E101", lambda f: manifest(f, "schema = 1", "schema = 2"), "knows up to 1"),
     "field missing": ("E101", lambda f: manifest(f, 'paper = "none"\n', ""), "paper: it is missing"),
     "field unknown": ("E101", lambda f: manifest(f, "version = 1", "version = 1\nstars = 5"), "no such field"),
-    "field hostile": ("E101", lambda f: manifest(f, '"MIT"', '"MIT\\u0000\\u001b[2J"'), "licence"),
+    "field hostile": ("E101", lambda f: manifest(f, '"MIT"', '"MIT\\u001b[2J"'), "licence"),
     "version no number": ("E101", lambda f: manifest(f, "version = 1\ntitle", 'version = "a"\ntitle'), "version"),
     "placeholder": ("E102", lambda f: manifest(f, '"MIT"', '"FILL IN: licence"'), "licence is still to be filled"),
     "slug": ("E103", lambda f: manifest(f, 'slug = "hello"', 'slug = "other"'), "'other'"),

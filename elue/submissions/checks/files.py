@@ -5,10 +5,9 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 
-from elue.submissions.finding import LARGEST_RECORD, Finding, Submission, SubmissionCheck
+from elue.submissions.finding import LARGEST_FOLDER, LARGEST_RECORD, Finding, Submission, SubmissionCheck
 
 LARGEST_FILE = 2**20
-LARGEST_FOLDER = 2**26
 MOST_FILES = 5000
 SUFFIXES = (".py", ".toml", ".json", ".md", ".txt", ".csv")
 NAMES = ("LICENSE", "LICENCE")
@@ -42,6 +41,8 @@ class KnownKinds(SubmissionCheck):
                     path, f"files of the kind '{path.suffix or path.name}' don't belong here", f"Keep {kinds}"
                 )
             parts = path.relative_to(submission.folder).parts
+            if any(part.startswith(".") or part.lower().startswith("git~") for part in parts):
+                yield self.found(path, "it is hidden, or of a version control", "Take it out")
             if any(
                 set(part) & set('\\:*?"<>|') or not part.isprintable() or part.endswith((" ", ".")) for part in parts
             ):
@@ -54,6 +55,8 @@ class Bounded(SubmissionCheck):
     code = "E303"
 
     def look(self, submission: Submission) -> Iterator[Finding]:
+        if submission.listing[1]:
+            yield self.found(submission.folder, submission.listing[1], "Split it into several submissions")
         total = 0
         for path, status in submission.entries:
             total += status.st_size

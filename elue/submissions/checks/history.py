@@ -2,55 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
-from functools import cached_property
-from pathlib import Path
 
 from elue.errors import ElueError
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
 from elue.submissions import signing
+from elue.submissions.base import BaseRevision
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
-
-
-class BaseRevision:
-    """A submission as it was at a git revision. Raises ElueError where there is no such revision."""
-
-    def __init__(self, folder: Path, revision: str) -> None:
-        self.folder, self.revision = folder.resolve(), revision
-        self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-
-    def _git(self, *words: str) -> bytes:
-        try:
-            done = subprocess.run(["git", "-C", str(self.folder), *words], capture_output=True, check=False)
-        except OSError as error:
-            raise ElueError("no_git", f"git cannot be run: {error.strerror}.", "Leave --base out.") from None
-        if done.returncode:
-            message = f"There is no revision '{self.revision}' of {self.folder.name}."
-            raise ElueError("no_base", message, "Give a branch or commit of the repository the submission lies in.")
-        return done.stdout
-
-    @cached_property
-    def names(self) -> list[str]:
-        """Every file of the submission then, relative to it."""
-        listed = self._git("ls-tree", "-r", "-z", "--name-only", self.revision, "./")
-        return [name for name in listed.decode("utf-8", "replace").split("\0") if name]
-
-    def text(self, name: str) -> str:
-        """A file as it was then."""
-        return self._git("show", f"{self.revision}:./{name}").decode("utf-8", "replace")
-
-    @property
-    def version(self) -> int:
-        """The version of the manifest then; 0 if there was no sound one."""
-        if manifests.FILE not in self.names:
-            return 0
-        try:
-            return manifests.parse(self.text(manifests.FILE)).version
-        except manifests.Misfit:
-            return 0
 
 
 class AgainstBase(SubmissionCheck):

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from elue import tasks
-from elue.errors import ElueError
 from elue.meter import profile
 from elue.meter.table import operator_table
 from elue.record import files as records
@@ -37,10 +36,9 @@ class Readable(SubmissionCheck):
     code = "E201"
 
     def look(self, submission: Submission) -> Iterator[Finding]:
-        for path, read in submission.read_records.items():
-            if isinstance(read, ElueError):
-                what = read.message.replace(str(path), "it").rstrip(".")
-                yield self.found(path, what, (read.hint or "Take it from the runs folder again").rstrip("."))
+        for path, error in submission.records.problems.items():
+            what = error.message.replace(str(path), "it").rstrip(".")
+            yield self.found(path, what, (error.hint or "Take it from the runs folder again").rstrip("."))
         if not submission.record_files:
             yield self.found(submission.folder / "records", "there are no records", "Pack some with `elue submit`")
 

@@ -150,6 +150,8 @@ class ReachesAround(SubmissionCheck):
 
 def suspicious(tree: ast.Module) -> Iterator[str]:
     """What in a module reaches around torch, in words with line numbers."""
+    prefixes: set[ast.AST] = set()
+    literals: set[ast.AST] = set()
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -157,7 +159,7 @@ def suspicious(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Attribute):
-            dotted = ast.unparse(node) if _is_dotted(node) else ""
+            dotted = "" if node in prefixes else _dotted(node, prefixes)
             names = [dotted] if dotted.startswith("torch.") else []
             if node.attr in ATTRIBUTES:
                 yield f"line {node.lineno}: uses '{node.attr}'"
@@ -166,7 +168,7 @@ def suspicious(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes) and len(node.value) > TEXT:
             yield f"line {node.lineno}: holds a text of {len(node.value):,} characters"
         elif isinstance(node, ast.List | ast.Tuple | ast.Dict | ast.Set):
-            size = sum(isinstance(child, ast.Constant) for child in ast.walk(node))
+            size = 0 if node in literals else _constants(node, literals)
             if size > TABLE:
                 yield f"line {node.lineno}: holds a table of {size:,} constants"
         for name in names:
@@ -175,10 +177,23 @@ def suspicious(tree: ast.Module) -> Iterator[str]:
                     yield f"line {getattr(node, 'lineno', 0)}: {reach} ({why})"
 
 
-def _is_dotted(node: ast.expr) -> bool:
+def _dotted(node: ast.expr, prefixes: set[ast.AST]) -> str:
+    """A name with its attributes as it is written, empty for those of anything else; what it is longer than is kept."""
+    parts: list[str] = []
     while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
         node = node.value
-    return isinstance(node, ast.Name)
+        prefixes.add(node)
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def _constants(node: ast.expr, literals: set[ast.AST]) -> int:
+    """How many constants lie in a literal; what lies in it is kept, so that no literal is counted again."""
+    count = 0
+    for child in ast.walk(node):
+        literals.add(child)
+        count += isinstance(child, ast.Constant)
+    return count
 
 
 def find(folder: Path, entry: MethodEntry) -> registry.MethodSource:

@@ -1,0 +1,82 @@
+"""The bounds of plain data that came from elsewhere, as JSON or TOML, before anything looks into it.
+
+Everything is counted or measured without recursion, so that no data can make the looking itself expensive.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+LARGEST_NUMBER = 1e18
+"""Every number is less than this in size: sums and squares of it are finite, and it fits 64 bits."""
+LONGEST_TEXT = 100_000
+"""Characters that a text may have."""
+DEEPEST = 12
+"""Lists and tables that may lie in each other."""
+MOST_ENTRIES = 100_000
+"""Values that a document may hold, what is packed in it aside."""
+MOST_PACKED = 6_000_000
+"""Values that packed content may hold: 25,000 samples with a trace of 100 sizes for each take 3 million."""
+
+
+def fault(document: Any, packed: tuple[str, ...] = ()) -> str:
+    """What is wrong with plain data, in words; empty where nothing is.
+
+    Numbers are finite and bounded, texts are short and can be written as UTF-8 by any database, nothing is deep or
+    many. The tables named in `packed` may hold one long text each.
+    """
+    entries, inner = 0, [document]
+    for depth in range(DEEPEST + 1):
+        outer, inner = inner, []
+        for value in outer:
+            entries += 1
+            if entries > MOST_ENTRIES:
+                return f"it holds more than {MOST_ENTRIES:,} values"
+            if isinstance(value, Mapping):
+                if wrong := _text_fault("".join(map(str, value))):
+                    return wrong
+                inner += [
+                    _without_data(content) if name in packed and not depth else content
+                    for name, content in value.items()
+                ]
+            elif isinstance(value, list | tuple):
+                inner += value
+            elif wrong := _fault_of(value):
+                return wrong
+        if not inner:
+            return ""
+    return f"it is more than {DEEPEST} levels deep"
+
+
+def packed_fault(content: bytes) -> str:
+    """What is wrong with JSON that has not been parsed: it would hold too many values."""
+    values = content.count(b",") + content.count(b"[") + content.count(b"{")
+    return f"it holds more than {MOST_PACKED:,} values" if values > MOST_PACKED else ""
+
+
+def _without_data(table: Any) -> Any:
+    return {name: value for name, value in table.items() if name != "data"} if isinstance(table, dict) else table
+
+
+def _fault_of(value: Any) -> str:
+    if isinstance(value, str):
+        return _text_fault(value)
+    if isinstance(value, int) and not -LARGEST_NUMBER < value < LARGEST_NUMBER:
+        return f"it holds a number above {LARGEST_NUMBER:g}"
+    if isinstance(value, float) and not (math.isfinite(value) and abs(value) < LARGEST_NUMBER):
+        return f"it holds {value!r}, which is not a number below {LARGEST_NUMBER:g}"
+    return ""
+
+
+def _text_fault(text: str) -> str:
+    if len(text) > LONGEST_TEXT:
+        return f"it holds a text of more than {LONGEST_TEXT:,} characters"
+    if "\0" in text:
+        return "it holds a null character"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "it holds half a character (a lone surrogate)"
+    return ""

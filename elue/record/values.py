@@ -1,0 +1,24 @@
+"""The types of values in a record: every number is finite and bounded, and a text fits the index's column for it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StrictFloat, StrictInt
+
+from elue.record.bounds import LARGEST_NUMBER
+
+Finite = Annotated[float, Field(allow_inf_nan=False, gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)]
+Whole = Annotated[int, Field(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)]
+Size = Annotated[int, Field(ge=0, lt=2**31)]
+Word = Annotated[str, Field(max_length=200)]
+Digest = Annotated[str, Field(max_length=64)]
+
+Number = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Measurement = (
+    Number
+    | Annotated[tuple[Number, ...], Field(max_length=10_000)]
+    | Annotated[dict[Name, Number], Field(max_length=1000)]
+)
+"""What a further measurement of a run may be: a number, a list of numbers, or numbers by name."""
