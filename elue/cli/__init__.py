@@ -7,7 +7,7 @@ import sys
 import typer
 
 from elue import disk
-from elue.cli import browse, check, database, demo, evaluate, measure, score, site, submit, trace, train
+from elue.cli import browse, check, database, demo, evaluate, measure, points, score, site, submit, trace, train
 from elue.errors import ElueError
 
 app = typer.Typer(
@@ -31,7 +31,7 @@ app.command("retract")(submit.retract_submission)
 app.command("count")(measure.count_model)
 app.command("doctor")(measure.doctor)
 app.command("score")(score.score_methods)
-app.command("import-points")(score.import_points)
+app.command("import-points")(points.import_points)
 app.command("site")(site.build_site)
 app.command("demo")(demo.run_demo)
 app.add_typer(database.app, name="db")

@@ -1,4 +1,4 @@
-"""`elue score`: who leads, by how much, and how sure that is; `elue import-points`: published curves as records."""
+"""`elue score`: who leads, by how much, and how sure that is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from elue.cli.evaluate import DATABASE
-from elue.cli.output import note, table
+from elue.cli.output import table
+from elue.cli.points import score_table
 from elue.cli.standing import opened, score_edition
 from elue.errors import ElueError, unknown
 
@@ -61,58 +62,11 @@ def score_methods(
         if track or runs:
             hint = "Make records of the table (elue import-points) and score those by --runs."
             raise ElueError("not_with_points", f"{'--track' if track else '--runs'} goes with records only.", hint)
-        _score_table(points, reference, task, as_json)
+        score_table(points, reference, task, as_json)
         return
     asked: list[Track | None] = [*map(tracks.parse, track)] or [None]
     boards = _boards(db, runs, task, asked, reference or "static", resamples, seed)
     _show(boards, as_json)
-
-
-def import_points(
-    points: Path = typer.Argument(help="A CSV of published points."),
-    out: Path = typer.Option(..., help="Folder of the submission; records go below its records/."),
-    reference: str = typer.Option(..., help="The method that the others are scored against."),
-    published: str = typer.Option(..., help="When the points were published, YYYY-MM-DD."),
-    split: str = typer.Option("test", help="The split the points are about."),
-) -> None:
-    """Turn a table of published points into records that say they were published, not measured."""
-    from elue.submissions.published import import_table
-
-    paths = import_table(points, out, reference, published, split)
-    note(f"{len(paths)} records below {out / 'records'}")
-
-
-def _score_table(points: Path, reference: str, task: str | None, as_json: bool) -> None:
-    from elue.scores.table import read_points, score_points
-
-    rows = read_points(points)
-    if task is not None and task not in {row.task for row in rows}:
-        raise unknown("task", task, {row.task for row in rows})
-    scores = score_points([row for row in rows if task in (None, row.task)], reference)
-    if as_json:
-        by_task: dict[str, dict[str, dict[str, float]]] = {}
-        for score in scores:
-            by_task.setdefault(score.task, {})[score.method] = {"elue-2022": score.elue_2022, "elue-1": score.elue_1}
-        typer.echo(json.dumps(by_task, indent=1))
-        return
-    for name in dict.fromkeys(score.task for score in scores):
-        typer.echo(f"{name}, against {reference}\n")
-        header = ("method", "kind", "elue-1", "elue-2022", "points", "best", "params")
-        lines = [
-            (
-                score.method,
-                score.kind,
-                f"{score.elue_1:.2f}",
-                f"{score.elue_2022:.2f}",
-                str(score.points),
-                f"{score.best:.2f}",
-                "" if score.params_millions is None else f"{score.params_millions:g} M",
-            )
-            for score in scores
-            if score.task == name
-        ]
-        table(header, lines, right=RIGHT)
-        typer.echo()
 
 
 def _boards(

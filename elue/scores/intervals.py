@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from elue.tasks.closed import QUANTILE
+
 LEVEL = 0.05
 """Intervals hold with probability 1 - LEVEL, and tests separate at an adjusted p of at most LEVEL."""
-NORMAL_QUANTILE = 1.959963984540054
-"""The 97.5 % quantile of the normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def from_error(value: float, error: float | None) -> Estimate:
     """The value with the normal interval of its standard error."""
     if error is None:
         return Estimate(value)
-    return Estimate(value, value - NORMAL_QUANTILE * error, value + NORMAL_QUANTILE * error, error)
+    return Estimate(value, value - QUANTILE * error, value + QUANTILE * error, error)
 
 
 def p_value(difference: Estimate) -> float | None:

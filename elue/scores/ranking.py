@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from elue.record.board import PUBLISHED, CurveKey, board_of, measure_of, published_reference
-from elue.record.schema import Record
+from elue.record.schema import Record, TaskRef
 from elue.scores import curve as score
 from elue.scores.entries import Entry, chance_of, gathered, points_of
 from elue.scores.hulls import Points, hull_means, means_above
@@ -33,6 +33,7 @@ from elue.scores.pareto import CostScore, front
 from elue.scores.resampling import Array, Resampled, fronts, resample, side_by_side
 from elue.scores.results import BoardScores, CurveScore, Pair, PointScore
 from elue.scores.tracks import Track
+from elue.tasks import metrics
 from elue.tasks.drawing import RESAMPLES
 
 FEWEST = 30
@@ -108,7 +109,7 @@ def rank_board(
         resamples=resamples,
         seed=seed,
         curves=curves,
-        points=_points(runs, resampled),
+        points=_points(runs, resampled, head.task),
         pairs=pairs,
     )
 
@@ -208,7 +209,7 @@ def _differences(tested: Sequence[tuple[int, float, Array]]) -> Iterator[tuple[i
             yield a, b, from_error(value - other, error)
 
 
-def _points(runs: Sequence[Entry], resampled: Resampled | None) -> tuple[PointScore, ...]:
+def _points(runs: Sequence[Entry], resampled: Resampled | None, task: TaskRef) -> tuple[PointScore, ...]:
     """Every run with its intervals. Runs without samples stand where they are in every resample's front."""
     chosen = set(front([run.at for run in runs]))
     if not runs or resampled is None:
@@ -225,10 +226,18 @@ def _points(runs: Sequence[Entry], resampled: Resampled | None) -> tuple[PointSc
     return tuple(
         PointScore(
             run.key,
-            estimate(run.at[1], scores[:, i] if run.column is not None else None),
+            _quality(run.at[1], scores[:, i] if run.column is not None else None, task),
             estimate(run.at[0], flops[:, i] if run.column is not None else None),
             i in chosen,
             float(often[i]) if run.column is not None else None,
         )
         for i, run in enumerate(runs)
     )
+
+
+def _quality(value: float, replicates: Array | None, task: TaskRef) -> Estimate:
+    """A score with its interval: Wilson's of a share of right answers, and where no resample differs."""
+    spread = estimate(value, replicates)
+    if replicates is None or (not metrics.get(task.metric).right and spread.low != spread.high):
+        return spread
+    return Estimate(value, *metrics.known_interval(task.metric, value, task.size), spread.error)

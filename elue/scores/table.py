@@ -1,4 +1,4 @@
-"""Tables of published points: what others published of their curves, read from CSV and scored without a store.
+"""Tables of published points: what others published of their curves, read from CSV.
 
 The columns are those of the 2022 leaderboard's data: `task`, `method`, `mflops_per_sample` (million FLOPs a sample) and
 `score` (percent); optional are `edition`, `kind` (static or dynamic), `params_millions`, `family`, `title`, `paper`.
@@ -10,16 +10,12 @@ import csv
 import difflib
 import io
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from elue import tasks
-from elue.errors import ElueError, unknown
-from elue.scores import curve as score
+from elue.errors import ElueError
 from elue.scores.pareto import CostScore
-from elue.tasks import metrics
 
 REQUIRED = ("task", "method", "mflops_per_sample", "score")
 OPTIONAL = ("edition", "kind", "params_millions", "family", "title", "paper")
@@ -48,20 +44,6 @@ class PublishedPoint:
         return self.mflops * 1e6, self.score
 
 
-@dataclass(frozen=True, slots=True)
-class TableScore:
-    """A method of a table on one task: its scores against the reference there."""
-
-    task: str
-    method: str
-    kind: str
-    elue_2022: float
-    elue_1: float
-    points: int
-    best: float
-    params_millions: float | None
-
-
 def read_points(path: Path) -> list[PublishedPoint]:
     """The points of a CSV file (UTF-8, comma, a header).
 
@@ -85,46 +67,6 @@ def read_points(path: Path) -> list[PublishedPoint]:
         raise ElueError("no_points", f"{path} has a header but no rows.", "Write one row a point.")
     _check_together(path, points)
     return points
-
-
-def score_points(points: Sequence[PublishedPoint], reference: str) -> list[TableScore]:
-    """Every method of a table against the reference method, on each task: by task, the best `elue_1` first.
-
-    Raises ElueError `unknown_reference` when the reference has no points on a task.
-    """
-    curves: dict[str, dict[str, list[PublishedPoint]]] = defaultdict(lambda: defaultdict(list))
-    for point in points:
-        curves[point.task][point.method].append(point)
-    scores = []
-    for task, methods in curves.items():
-        if reference not in methods:
-            wrong = unknown("reference", reference, methods, "unknown_reference")
-            raise ElueError(wrong.code, wrong.message, f"{wrong.hint} These have points on '{task}'.")
-        anchors = [point.at for point in methods[reference]]
-        low, high = score.budget_range(anchors)
-        for method, own in methods.items():
-            at = [point.at for point in own]
-            params = [point.params_millions for point in own if point.params_millions is not None]
-            found = TableScore(
-                task,
-                method,
-                own[0].kind,
-                score.elue_2022(at, anchors),
-                score.elue_1(at, anchors, low, high, floor_of(task)),
-                len(own),
-                max(point.score for point in own),
-                max(params, default=None),
-            )
-            scores.append(found)
-    return sorted(scores, key=lambda s: (s.task, -s.elue_1, -s.elue_2022, s.method))
-
-
-def floor_of(task: str) -> float:
-    """The score of a guess on a task that comes with ELUE; 0 on any other."""
-    if task not in tasks.names():
-        return 0.0
-    spec = tasks.get(task)
-    return metrics.chance(spec.metric, len(spec.labels))
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:

@@ -8,7 +8,6 @@ measured ones. Without code, `source_digest` is that of the method's published r
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import shlex
 from collections import defaultdict
@@ -25,7 +24,6 @@ from elue.record import files as records
 from elue.record import schema
 from elue.record.files import Identity
 from elue.record.schema import Record
-from elue.scores.intervals import NORMAL_QUANTILE
 from elue.scores.table import PublishedPoint, read_points
 from elue.tasks import TaskSpec, metrics
 
@@ -58,28 +56,6 @@ def import_table(table: Path, out: Path, reference: str, published: str, split: 
     context = {"command": shlex.join([*words, "--out", "."]), "reference": reference, "table": table.name}
     made = [record for own in methods.values() for record in _records(table, own, split, started, context)]
     return [records.write(record, out / "records") for record in made]
-
-
-def published_interval(metric: str, score: float, samples: int) -> tuple[float, float]:
-    """A 95 % interval for a published score in percent, from the number of samples alone.
-
-    Wilson's (1927) for shares of right answers, and taken for their mean with F1 too; Fisher's z for correlations. For
-    other metrics their number tells nothing: the interval is the score alone.
-    """
-    share, z = score / 100, NORMAL_QUANTILE
-    form = metrics.get(metric).published
-    if form == "none":
-        return score, score
-    if form == "fisher":
-        if samples <= 3 or abs(share) >= 1:
-            return score, score
-        centre, reach = math.atanh(share), z / math.sqrt(samples - 3)
-        return 100 * math.tanh(centre - reach), 100 * math.tanh(centre + reach)
-    share = min(max(share, 0.0), 1.0)
-    scale = 1 + z**2 / samples
-    centre = (share + z**2 / (2 * samples)) / scale
-    reach = z / scale * math.sqrt(share * (1 - share) / samples + z**2 / (4 * samples**2))
-    return 100 * (centre - reach), 100 * (centre + reach)
 
 
 def _records(
@@ -127,7 +103,7 @@ def _record(
         seed=0,
     )
     mean = point.mflops * 1e6
-    low, high = published_interval(task.metric, point.score, size)
+    low, high = metrics.known_interval(task.metric, point.score, size)
     total = round(point.params_millions * 1e6) if point.params_millions is not None else None
     document = {
         "schema": schema.SCHEMA,

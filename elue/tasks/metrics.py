@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from elue.errors import ElueError, unknown
 from elue.tasks import agreement, correlation, distance
+from elue.tasks.closed import fisher, wilson
 from elue.tasks.drawing import RESAMPLES, counts_of, drawn
 from elue.tasks.kinds import KINDS
 
@@ -214,7 +215,10 @@ def interval(
     confidence: float = 0.95,
     resamples: int = RESAMPLES,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval over samples (Efron 1979), in percent; the same seed gives the same interval."""
+    """Percentile bootstrap interval over samples (Efron 1979), in percent; the same seed gives the same interval.
+
+    Where all resamples score the same, which says nothing, it is `known_interval`.
+    """
     import numpy as np
 
     row, label, value = _arrays(metric, labels, values)
@@ -226,8 +230,21 @@ def interval(
         parts = [_counted(row, label[:, None], value[:, None], counts_of(rows)) for rows in chunks]
         scores = np.concatenate(parts)[:, 0]
     tail = (1 - confidence) / 2
-    low, high = np.quantile(scores, [tail, 1 - tail])
-    return 100 * float(low), 100 * float(high)
+    low, high = (100 * float(end) for end in np.quantile(scores, [tail, 1 - tail]))
+    if low == high and confidence == 0.95:
+        return known_interval(metric, 100 * row.value(label, value), len(label))
+    return low, high
+
+
+def known_interval(metric: str, score: float, samples: int) -> tuple[float, float]:
+    """A 95 % interval for a score in percent, from the number of samples alone; see `Metric.published`.
+
+    Wilson's for shares of right answers, and taken for their mean with F1 too; Fisher's z for correlations. For other
+    metrics their number tells nothing: the interval is the score alone.
+    """
+    form = {"wilson": wilson, "fisher": fisher}.get(get(metric).published)
+    low, high = form(score / 100, samples) if form else (score / 100, score / 100)
+    return 100 * low, 100 * high
 
 
 def measure(metric: str, labels: Sequence[float], values: Sequence[float], seed: int = 0) -> Score:

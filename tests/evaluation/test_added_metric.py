@@ -16,8 +16,7 @@ from elue.scores.ranking import rank_board
 from elue.scores.resampling import column_of, draws, resample, side_by_side
 from elue.submissions.checks.numbers import ScoreRecomputes
 from elue.submissions.finding import Submission
-from elue.submissions.published import published_interval
-from elue.tasks.metrics import METRICS, Metric
+from elue.tasks.metrics import METRICS, Metric, known_interval
 from tests.conftest import WritePlugin, WriteTask
 from tests.leaderboard.whole import reader_of, summaries_of
 from tests.running import evaluate_plugin
@@ -160,4 +159,4 @@ def test_controls_and_published_points_know_it() -> None:
     ladder = controls.Ladder(np.array([[0.0, 1.0], [1.0, 1.0], [0.0, 2.0]]), np.ones((3, 2)), np.array([1, 0, 1]))
     assert controls.oracle("balanced", [1, 1, 2], ladder).score == 100
     assert controls.gain("balanced", [1, 1, 2], ladder).value > 0
-    assert published_interval("balanced", 80.0, 500) == (80.0, 80.0)
+    assert known_interval("balanced", 80.0, 500) == (80.0, 80.0)

@@ -7,6 +7,7 @@ import pytest
 
 from elue.errors import ElueError
 from elue.scores.ranking import rank_board
+from elue.tasks.closed import wilson
 from tests.scores.test_ranking import board
 from tests.scoring import answers, run
 
@@ -81,3 +82,11 @@ def test_a_measured_run_names_no_reference() -> None:
         for record in others
     ]
     assert rank_board(claims).reference is None
+
+
+@pytest.mark.parametrize(("metric", "right"), [("accuracy", 50), ("accuracy", 40), ("accuracy_f1", 50)])
+def test_a_share_has_wilsons_interval(metric: str, right: int) -> None:
+    labels = [0.0, 1.0] * 25
+    values = [*labels[:right], *(1 - y for y in labels[right:])]
+    (point,) = rank_board([run("static", values, labels, [100] * 50, metric=metric)]).points
+    assert (point.score.low, point.score.high) == pytest.approx(tuple(100 * end for end in wilson(right / 50, 50)))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from elue.errors import ElueError
-from elue.scores.table import read_points, score_points
+from elue.scores.table import read_points
+from elue.scores.table_scores import doubts, score_points
 from tests.scoring import area, old_score
 
 HEADER = "edition,task,method,kind,params_millions,mflops_per_sample,score\n"
@@ -40,19 +41,26 @@ def test_columns_may_stand_in_any_order_and_the_optional_ones_be_left_out(table)
 
 
 def test_scores_of_a_table_by_hand(table) -> None:  # type: ignore[no-untyped-def]
-    found = {s.method: s for s in score_points(read_points(table(HEADER + ROWS)), "base")}
+    (board,) = score_points(read_points(table(HEADER + ROWS)), "base")
+    found = {s.method: s for s in board.scores}
     base, dyn = [(100.0, 80.0), (200.0, 84.0)], [(150.0, 83.5)]
     assert (found["base"].elue_2022, found["base"].elue_1) == (0, 0)
     assert found["dyn"].elue_2022 == pytest.approx(old_score(dyn, base)) == 1.5
     assert found["dyn"].elue_1 == pytest.approx(area(dyn, 100, 200, 0) - area(base, 100, 200, 0), abs=1e-3)
-    assert (found["dyn"].best, found["dyn"].points, found["dyn"].kind) == (83.5, 1, "dynamic")
+    assert (found["dyn"].best.value, found["dyn"].points, found["dyn"].kind) == (83.5, 1, "dynamic")
 
 
 def test_the_task_sets_the_floor(table) -> None:  # type: ignore[no-untyped-def]
     text = HEADER + ROWS.replace("mine", "sst2_elue")
-    found = {s.method: s for s in score_points(read_points(table(text)), "base")}
+    (board,) = score_points(read_points(table(text)), "base")
+    found = {s.method: s for s in board.scores}
     base, dyn = [(100.0, 80.0), (200.0, 84.0)], [(150.0, 83.5)]
     assert found["dyn"].elue_1 == pytest.approx(area(dyn, 100, 200, 50) - area(base, 100, 200, 50), abs=1e-3)
+    assert (board.low, board.high, board.floor, board.samples) == (1e8, 2e8, 50, 2210)
+    low, high = found["dyn"].best.low, found["dyn"].best.high
+    assert low is not None
+    assert high is not None
+    assert 1.4 < high - 83.5 < 83.5 - low < 1.7, "1.96 roots of 83.5 * 16.5 / 2210, a little further down"
 
 
 @pytest.mark.parametrize(
@@ -103,6 +111,28 @@ def test_an_unknown_reference_lists_the_methods(table) -> None:  # type: ignore[
     with pytest.raises(ElueError, match=r"Did you mean 'base'\? Known: base, dyn") as caught:
         score_points(points, "bas")
     assert caught.value.code == "unknown_reference"
-    more = read_points(table(HEADER + ROWS + "e,other,dyn,dynamic,20,150,83\n"))
-    with pytest.raises(ElueError, match="points on 'other'"):
-        score_points(more, "base")
+
+
+SOUND = HEADER + ROWS.replace("mine", "sst2_elue")
+
+
+@pytest.mark.parametrize(
+    ("text", "say"),
+    [
+        (SOUND.replace(",84\n", ",0.84\n").replace(",80\n", ",0.8\n").replace(",83.5", ",0.835"), "at most 1"),
+        (SOUND.replace("00,8", "00000000,8").replace("150,", "150000000,"), "Half of mflops_per_sample are above"),
+        (SOUND.replace("00,8", "e-6,8").replace("150,", "1e-6,"), "Half of mflops_per_sample are below"),
+        (SOUND.replace("sst2_elue", "sst2-elue"), "Did you mean 'sst2_elue'"),
+        (SOUND + "e,mrpc,dyn,dynamic,20,150,83.5\n", "'base' has no points on 'mrpc'"),
+    ],
+)
+def test_what_looks_wrong_is_said(table, text: str, say: str) -> None:  # type: ignore[no-untyped-def]
+    assert doubts(read_points(table(SOUND)), "base") == []
+    found = doubts(read_points(table(text)), "base")
+    assert len(found) == 1
+    assert say in found[0]
+
+
+def test_a_task_without_the_reference_does_not_fail_the_rest(table) -> None:  # type: ignore[no-untyped-def]
+    points = read_points(table(SOUND + "e,mrpc,dyn,dynamic,20,150,83.5\n"))
+    assert [board.task for board in score_points(points, "base")] == ["sst2_elue"]

@@ -14,7 +14,8 @@ from elue.record import files as records
 from elue.record.schema import Record
 from elue.record.store import Store
 from elue.scores.ranking import rank_board
-from elue.submissions.published import import_table, published_interval
+from elue.submissions.published import import_table
+from elue.tasks import metrics
 from tests.scores.test_curve import PUBLISHED
 from tests.scores.test_table import HEADER
 
@@ -77,15 +78,15 @@ def test_measured_runs_never_share_their_board(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("right", "samples"), [(1900, 2210), (3, 10), (0, 50), (50, 50)])
 def test_the_interval_of_a_share_is_wilsons(right: int, samples: int) -> None:
     expected = binomtest(right, samples).proportion_ci(method="wilson")
-    low, high = published_interval("accuracy", 100 * right / samples, samples)
+    low, high = metrics.known_interval("accuracy", 100 * right / samples, samples)
     assert (low, high) == pytest.approx((100 * expected.low, 100 * expected.high), abs=1e-6)
 
 
 def test_the_interval_of_a_correlation_is_fishers() -> None:
-    low, high = published_interval("pearson_spearman", 80.0, 103)
+    low, high = metrics.known_interval("pearson_spearman", 80.0, 103)
     assert math.atanh(high / 100) - math.atanh(0.8) == pytest.approx(0.1959964)
     assert math.atanh(0.8) - math.atanh(low / 100) == pytest.approx(0.1959964)
-    assert published_interval("pearson_spearman", 100.0, 103) == (100, 100)
+    assert metrics.known_interval("pearson_spearman", 100.0, 103) == (100, 100)
 
 
 @pytest.mark.parametrize(
