@@ -77,11 +77,11 @@ class Static(TrainedMethod):
         return StaticModel(network, text, task)
 
     def learn(self, network: Any, training: Training) -> None:
-        for depth, one in network.items():
+        for depth, cut in network.items():
             torch.manual_seed(training.job.seed)
-            one.head.reset()
-            training.fit(one, phase=f"depth-{depth}")
+            cut.head.reset()
+            training.fit(cut, phase=f"depth-{depth}")
 
     def sweep(self, network: Any, training: Training) -> Sweep:
-        scores = {int(depth): training.quality(training.logits(one)) for depth, one in network.items()}
+        scores = {int(depth): training.quality(training.logits(cut)) for depth, cut in network.items()}
         return along("layers", scores)

@@ -36,9 +36,9 @@ class StagedModel(LadderModel):
     ) -> None:
         super().__init__(network, text, task, rule_of)
         self.ways = []
-        for name, one in stages.items():
-            self.units.units |= encoder_units(one.encoder, f"{name}.") | {f"{name}.head": head_unit(one.head)}
-            advance = partial(self._advance, name, len(one.encoder.layers))
+        for name, stage in stages.items():
+            self.units.units |= encoder_units(stage.encoder, f"{name}.") | {f"{name}.head": head_unit(stage.head)}
+            advance = partial(self._advance, name, len(stage.encoder.layers))
             self.ways.append(Way(advance, partial(self.units.run, f"{name}.head")))
 
     def _advance(self, name: str, layers: int, pack: Pack) -> Pack:

@@ -42,13 +42,13 @@ class ExitNetwork(nn.Module):
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Logits of all exits (batch, layers, outputs) for a padded batch and, given labels, the loss."""
         hidden, mask = self.encoder.embed(batch["ids"], batch["segments"]), batch["mask"]
-        every = []
+        logits_by_exit = []
         for index, (layer, head) in enumerate(zip(self.encoder.layers, self.exits, strict=True)):
             branch = hidden = layer(hidden, mask)
             if self.balanced and self.training:
                 branch, hidden = equilibrium(hidden, len(self.exits) - index)
-            every.append(head(branch, mask))
-        logits = torch.stack(every, 1)
+            logits_by_exit.append(head(branch, mask))
+        logits = torch.stack(logits_by_exit, 1)
         return (
             {"logits": logits, "loss": self.loss(logits, batch["labels"])} if "labels" in batch else {"logits": logits}
         )
@@ -98,7 +98,7 @@ class TrainedExits(TrainedMethod):
 
 def exit_losses(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
     """The task's loss at every exit, (layers,), from logits (batch, layers, outputs)."""
-    return torch.stack([task_loss(one, labels, task) for one in logits.unbind(1)])
+    return torch.stack([task_loss(exit_logits, labels, task) for exit_logits in logits.unbind(1)])
 
 
 def entropy(logits: Tensor, normalized: bool = False) -> Tensor:

@@ -29,7 +29,7 @@ from elue.modeling.text import TextEncoder
 from elue.modeling.tracing import encoder_units, head_unit, row_unit
 from elue.protocol import Explanation, Sample, TaskInfo
 
-NOISE = 1e-5
+PROBABILITY_TOLERANCE = 1e-5
 """An assignment that rests on probabilities nearer to each other than this is left to the sample alone."""
 
 
@@ -226,11 +226,11 @@ class ExpertsModel(RaggedModel):
         row, expert, weight = [], [], []
         for group in pack.groups():
             mask = torch.ones(group.samples, group.tokens, dtype=torch.bool)
-            found = self.assign(probabilities[group.rows], mask)
-            rows, _ = checked(found.row, found.expert, found.weight, mask.numel(), len(module.experts))
+            assignment = self.assign(probabilities[group.rows], mask)
+            rows, _ = checked(assignment.row, assignment.expert, assignment.weight, mask.numel(), len(module.experts))
             row.append(rows + group.rows.start)
-            expert.append(read(found.expert, mask.numel()))
-            weight.append(read(found.weight.float(), mask.numel()))
+            expert.append(read(assignment.expert, mask.numel()))
+            weight.append(read(assignment.weight.float(), mask.numel()))
         return Pairs.sorted(*(np.concatenate(parts) for parts in (row, expert, weight))), probabilities
 
     def stages(self) -> Sequence[Stage]:
@@ -251,7 +251,7 @@ class ExpertsModel(RaggedModel):
         pairs, probabilities = self.units.run(f"router.{number}", pack)
         if count > 1 and not pack.requests[0].alone:
             margins = [self.margin(group.of(probabilities).numpy()) for group in pack.groups()]
-            doubt(pack.requests, is_close(np.concatenate(margins).reshape(len(pack.requests)), NOISE))
+            doubt(pack.requests, is_close(np.concatenate(margins).reshape(len(pack.requests)), PROBABILITY_TOLERANCE))
         note_choices(number, pack, pairs)
         results = [pack.rows.new_zeros(1, pack.rows.shape[1])]
         for index in range(count):
@@ -292,7 +292,7 @@ def _weighted(expert: Expert, activation: str, pack: Pack) -> Tensor:
     """An expert's output times each row's weight (1 where the pack has none)."""
     weight = torch.ones(pack.tokens, 1) if pack.state is None else pack.state
     out = torch.empty_like(pack.rows)
-    for into, rows in zip(out.split(packed.CHUNK), pack.rows.split(packed.CHUNK), strict=True):
+    for into, rows in zip(out.split(packed.ROWS_PER_CHUNK), pack.rows.split(packed.ROWS_PER_CHUNK), strict=True):
         packed.transform(expert, rows, activation, into)
     out *= weight
     return out

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from elue.modeling.ragged import Pack, Request, join
 
-BUDGET = 4096
+TOKEN_BUDGET = 4096
 """Tokens a pack may hold, unless told otherwise."""
 
 Stage = Callable[[Pack], tuple[Pack | None, Sequence[Request]]]
 """Runs a part of the model: what goes on to the next stage, if anything, and the requests that are done."""
 
 
-def flow(stages: Sequence[Stage], requests: Iterable[Request], budget: int = BUDGET) -> Iterator[Request]:
+def flow(stages: Sequence[Stage], requests: Iterable[Request], budget: int = TOKEN_BUDGET) -> Iterator[Request]:
     """Take all requests through the stages; each comes out as soon as it is done.
 
     No pack holds more than `budget` tokens, but for a single longer sample; a queue of half as many is worth running.
@@ -65,9 +65,9 @@ class _Queue:
             if pack.tokens > room and taken and pack.lengths[0] > room:
                 self.packs.insert(0, pack)
                 break
-            some, rest = pack.cut(room)
-            taken.append(some)
-            room -= some.tokens
+            fitting, rest = pack.cut(room)
+            taken.append(fitting)
+            room -= fitting.tokens
             if rest is not None:
                 self.packs.insert(0, rest)
                 break

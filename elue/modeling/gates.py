@@ -27,7 +27,7 @@ def tokens(inputs: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 def gated(gate: Tensor, new: Sequence[Tensor], old: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """`new` where the gate (batch,) is 1, `old` where it is 0, and between them their weighted sum, part by part."""
     share = gate.unsqueeze(-1)
-    return tuple(share * one + (1 - share) * other for one, other in zip(new, old, strict=True))
+    return tuple(share * after + (1 - share) * before for after, before in zip(new, old, strict=True))
 
 
 def logit(p: float) -> float:

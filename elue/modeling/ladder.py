@@ -100,7 +100,7 @@ class LadderModel(RaggedModel):
         for request, sample in zip(surveyed, samples, strict=True):
             last = len(self.ways) - 1 if self.rule is None else int(request.notes["left"][0])
             exits = tuple(self._as_left(request, self.rule, way) for way in range(last + 1))
-            shown = tuple(one.scores or (one.value,) for one in exits)
+            shown = tuple(prediction.scores or (prediction.value,) for prediction in exits)
             explained.append(self.explanation(sample, shown, last))
         return explained
 
@@ -155,13 +155,13 @@ class LadderModel(RaggedModel):
         left = np.stack([request.notes.setdefault("left", undecided) for request in pack.requests])
         doubtful = close & whole
         for column, rule in enumerate(rules):
-            open_ = left[:, column] < 0
+            remaining = left[:, column] < 0
             if last:
-                leaves = open_
-            elif number + 1 >= rule.window and open_.any():
+                leaves = remaining
+            elif number + 1 >= rule.window and remaining.any():
                 leaves, unsure = rule.decide(pack.state[:, -rule.window :])
-                leaves &= open_
-                doubtful |= open_ & unsure
+                leaves &= remaining
+                doubtful |= remaining & unsure
             else:
                 continue
             left[leaves, column] = number

@@ -45,7 +45,7 @@ _ALBERT = [
     (r"encoder\.albert_layer_groups\.(\d+)\.albert_layers\.0\.ffn_output", r"layers.\1.feed_forward.outer"),
     (r"encoder\.albert_layer_groups\.(\d+)\.albert_layers\.0\.full_layer_layer_norm", r"layers.\1.feed_forward.norm"),
 ]
-NAMES = {
+PARAMETER_NAMES = {
     "bert": _BERT,
     "roberta": _BERT,
     "electra": _BERT,
@@ -58,8 +58,8 @@ NAMES = {
 
 def config_from_transformers(config: Any) -> EncoderConfig:
     """Our config for a transformers one. Raises ElueError for an architecture that is not BERT-like."""
-    if config.model_type not in NAMES:
-        raise unknown("encoder architecture", config.model_type, NAMES, code="unknown_architecture")
+    if config.model_type not in PARAMETER_NAMES:
+        raise unknown("encoder architecture", config.model_type, PARAMETER_NAMES, code="unknown_architecture")
     distil, albert = config.model_type == "distilbert", config.model_type == "albert"
     layers = config.num_hidden_layers
     if albert and (config.inner_group_num != 1 or config.embedding_size == config.hidden_size):
@@ -97,9 +97,9 @@ def from_state(source: Any, state: Mapping[str, Tensor]) -> Encoder:
     config = config_from_transformers(source)
     renamed: dict[str, Tensor] = {}
     for key, tensor in state.items():
-        for pattern, name in NAMES[source.model_type]:
-            ours, found = re.subn(rf"^{pattern}(?=\.(?:weight|bias)$)", name, key)
-            if found:
+        for pattern, name in PARAMETER_NAMES[source.model_type]:
+            ours, replacements = re.subn(rf"^{pattern}(?=\.(?:weight|bias)$)", name, key)
+            if replacements:
                 renamed |= dict.fromkeys(_layers_with(ours, config), tensor)
     encoder = Encoder(config)
     try:

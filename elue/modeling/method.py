@@ -156,13 +156,13 @@ class TrainedMethod(Method):
         """The options a weights folder was trained with; those that came later have their defaults."""
         assert self.options is not None
         return self.options(
-            **{one.name: saved[one.name] for one in dataclasses.fields(self.options) if one.name in saved}
+            **{field.name: saved[field.name] for field in dataclasses.fields(self.options) if field.name in saved}
         )
 
 
 def swept(knob: str, chosen: Sequence[Tried]) -> Sweep:
     """The sweep over the chosen settings of one knob, with what is noted of each."""
-    return along(knob, {one.setting: one.notes for one in chosen})
+    return along(knob, {tried.setting: tried.notes for tried in chosen})
 
 
 def along(knob: str, scores: Mapping[Any, Any]) -> Sweep:

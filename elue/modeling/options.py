@@ -77,24 +77,24 @@ def parse_options(kind: type[Options], job: TrainingJob) -> Options:
 
 def options_for(kind: type[Options], backbone: str, given: Mapping[str, Knob]) -> Options:
     """As `parse_options`, for what was given with a backbone."""
-    fields = {one.name: one for one in dataclasses.fields(kind)}
+    fields = {field.name: field for field in dataclasses.fields(kind)}
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = dict(kind.TINY) if backbone == TINY else {}
-    for name, said in given.items():
+    for name, value in given.items():
         if name not in fields:
             raise unknown("option", name, [known for known in fields if _does_something(fields[known], backbone)])
         if not _does_something(fields[name], backbone):
             message = f"Option '{name}' does nothing for the backbone '{backbone}'."
             raise ElueError("idle_option", message, f"Leave it out: it shapes the backbone '{TINY}' alone.")
-        values[name] = _convert(name, said, hints[name])
+        values[name] = _convert(name, value, hints[name])
         _check(name, values[name], fields[name].metadata)
     return kind(**values)
 
 
 def in_force(options: CommonOptions, backbone: str) -> dict[str, Any]:
     """The options that do something with a backbone, by name; those that shape the backbone come last."""
-    fields = sorted(dataclasses.fields(options), key=lambda one: _shapes_tiny(one))
-    return {one.name: getattr(options, one.name) for one in fields if _does_something(one, backbone)}
+    fields = sorted(dataclasses.fields(options), key=_shapes_tiny)
+    return {field.name: getattr(options, field.name) for field in fields if _does_something(field, backbone)}
 
 
 def _does_something(field: dataclasses.Field[Any], backbone: str) -> bool:
@@ -107,7 +107,7 @@ def _shapes_tiny(field: dataclasses.Field[Any]) -> bool:
 
 def _convert(name: str, given: Knob, kind: Any) -> Any:
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        kind = next(one for one in typing.get_args(kind) if one is not type(None))
+        kind = next(member for member in typing.get_args(kind) if member is not type(None))
     try:
         if typing.get_origin(kind) is tuple:
             inner = typing.get_args(kind)[0]

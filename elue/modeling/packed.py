@@ -18,9 +18,9 @@ from elue.modeling.encoder import Embeddings, FeedForward, SelfAttention
 from elue.modeling.heads import Head
 from elue.modeling.ragged import Pack
 
-CHUNK = 1024
+ROWS_PER_CHUNK = 1024
 """Rows that a feed-forward takes at a time, so that its wide inner rows stay in the processor's cache."""
-SCORES = 1 << 18
+SCORES_PER_BLOCK = 1 << 18
 """Attention scores that are spelled out at a time: 1 MiB."""
 _IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": torch.ops.aten.gelu_,
@@ -62,13 +62,14 @@ def attend_and_weigh(attention: SelfAttention, pack: Pack) -> tuple[Tensor, Tens
     parts, received = [], []
     for group in pack.groups():
         q, k, v = (
-            _heads(group.of(one), attention.heads).reshape(-1, group.tokens, size) for one in (query, key, value)
+            _heads(group.of(projected), attention.heads).reshape(-1, group.tokens, size)
+            for projected in (query, key, value)
         )
-        block = max(1, SCORES // group.tokens**2)
+        block = max(1, SCORES_PER_BLOCK // group.tokens**2)
         contexts, sums = [], []
-        for some_q, some_k, some_v in zip(q.split(block), k.split(block), v.split(block), strict=True):
-            weights = (some_q @ some_k.transpose(1, 2)).softmax(-1)
-            contexts.append(weights @ some_v)
+        for q_block, k_block, v_block in zip(q.split(block), k.split(block), v.split(block), strict=True):
+            weights = (q_block @ k_block.transpose(1, 2)).softmax(-1)
+            contexts.append(weights @ v_block)
             sums.append(weights.mean(1))
         shape = (group.samples, attention.heads, group.tokens)
         context = _joined(contexts).view(*shape, size).transpose(1, 2)
@@ -95,8 +96,8 @@ def _merge(attention: SelfAttention, rows: Tensor, parts: list[Tensor]) -> Tenso
 def feed_forward(module: FeedForward, rows: Tensor, activation: str) -> Tensor:
     """The feed-forward half of a layer, (tokens, hidden)."""
     out = torch.empty_like(rows)
-    for into, some in zip(out.split(CHUNK), rows.split(CHUNK), strict=True):
-        transform(module, some, activation, into)
+    for into, chunk in zip(out.split(ROWS_PER_CHUNK), rows.split(ROWS_PER_CHUNK), strict=True):
+        transform(module, chunk, activation, into)
     out += rows
     return module.norm(out)
 

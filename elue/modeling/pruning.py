@@ -92,7 +92,7 @@ MarginRule = Callable[[int, Tensor], Tensor]
 """From a layer's index and the importance of tokens, (tokens,), to how far each is over its threshold, as a share of
 it: below 0 it leaves."""
 
-NOISE = 2e-6
+IMPORTANCE_TOLERANCE = 2e-6
 """A margin nearer to 0 than this is left to the sample alone."""
 
 
@@ -115,7 +115,7 @@ class PruningModel(RaggedModel):
         """The attention half of a layer, which tokens stay, and for which that was close."""
         rows, received = attend_and_weigh(attention, pack)
         margins = self.margin(index, received)
-        return rows, (margins >= 0).numpy(), is_close(margins.numpy(), NOISE)
+        return rows, (margins >= 0).numpy(), is_close(margins.numpy(), IMPORTANCE_TOLERANCE)
 
     def stages(self) -> Sequence[Stage]:
         return [partial(self._layer, index) for index in range(len(self.network.encoder.layers))]

@@ -8,8 +8,8 @@ method's network says by `step(batch)` what happens between two tokens:
         jumps = batch.ask("policy", batch.state[0])     # a list, one number a sample
         batch.move([int(jump) for jump in jumps])       # 1: read on, k: jump, 0: stop
 
-What computes is a `Unit` of the network. Between units there is only Python and indexing, which costs no FLOPs, so
-that the trace of a sample is all it executed. A sample that stops or comes to its end leaves the batch at once, and
+What computes is a `ReaderUnit` of the network. Between units there is only Python and indexing, which costs no FLOPs,
+so that the trace of a sample is all it executed. A sample that stops or comes to its end leaves the batch at once, and
 the next one waiting takes its place; no padding is ever computed.
 """
 
@@ -29,9 +29,9 @@ from elue.protocol import Step
 State = tuple[Tensor, ...]
 """What a cell carries from token to token: tensors of one row a sample, (samples, width)."""
 
-BATCH = 64
+BATCH_SIZE = 64
 """Samples read side by side, unless asked otherwise."""
-DOUBT = 1e-4
+RELATIVE_TOLERANCE = 1e-4
 """How near to its limit a decision, relative to the limit where that is above 1, counts as close.
 
 The same sample in another batch differs by some 1e-6, as matrix products of other sizes sum in another order.
@@ -39,7 +39,7 @@ The same sample in another batch differs by some 1e-6, as matrix products of oth
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class ReaderUnit:
     """A part that computes: `run` on tensors of these `widths`, (rows, width) each.
 
     `run` may take integers after them, the sizes of what is to be done: they become part of the traced shape.
@@ -56,12 +56,12 @@ class Unit:
         return result.tolist() if self.listed else result
 
 
-class Network(Protocol):
+class RecurrentNetwork(Protocol):
     """What the Reader asks of a network."""
 
     words: nn.Embedding
 
-    def units(self) -> dict[str, Unit]:
+    def units(self) -> dict[str, ReaderUnit]:
         """The parts that compute, by the name they have in traces. "head" makes answers of final states.
 
         A state at the start that is learned, and so read from parameters, is the unit "start".
@@ -122,7 +122,7 @@ class Batch:
     others neither compute anything nor change.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: RecurrentNetwork) -> None:
         self.network, self.units = network, network.units()
         self.readings: list[Reading] = []
         self.state: State = ()
@@ -147,31 +147,31 @@ class Batch:
 
         A new state may be narrower than the old one: then only the first dimensions change.
         """
-        some = self._some(rows)
-        if some is not None and not some:
+        subset = self._subset(rows)
+        if subset is not None and not subset:
             return
-        new = self._run(unit, (self.inputs, *self.state), some, sizes)
-        self.state = tuple(_replaced(old, part, some) for old, part in zip(self.state, new, strict=True))
+        new = self._run(unit, (self.inputs, *self.state), subset, sizes)
+        self.state = tuple(_replaced(old, part, subset) for old, part in zip(self.state, new, strict=True))
 
     def ask(
         self, unit: str, *inputs: Tensor, rows: Sequence[int] | None = None, sizes: Sequence[int] = ()
     ) -> list[Any]:
         """What a unit says to tensors of one row a sample: one value for each of the samples asked."""
-        some = self._some(rows)
-        if some is not None and not some:
+        subset = self._subset(rows)
+        if subset is not None and not subset:
             return []
-        answers: list[Any] = self._run(unit, inputs, some, sizes)
+        answers: list[Any] = self._run(unit, inputs, subset, sizes)
         return answers
 
-    def _some(self, rows: Sequence[int] | None) -> Sequence[int] | None:
+    def _subset(self, rows: Sequence[int] | None) -> Sequence[int] | None:
         return None if rows is None or len(rows) == len(self.readings) else rows
 
-    def _run(self, unit: str, inputs: Sequence[Tensor], some: Sequence[int] | None, sizes: Sequence[int]) -> Any:
+    def _run(self, unit: str, inputs: Sequence[Tensor], subset: Sequence[int] | None, sizes: Sequence[int]) -> Any:
         shape = (1, *sizes)
-        for reading in self.readings if some is None else [self.readings[row] for row in some]:
+        for reading in self.readings if subset is None else [self.readings[row] for row in subset]:
             reading.ran(unit, shape)
-        if some is not None:
-            chosen = torch.tensor(some)
+        if subset is not None:
+            chosen = torch.tensor(subset)
             inputs = [tensor.index_select(0, chosen) for tensor in inputs]
         return self.units[unit](*inputs, sizes=sizes)
 
@@ -229,7 +229,7 @@ def _replaced(old: Tensor, new: Tensor, rows: Sequence[int] | None) -> Tensor:
 
 
 @torch.inference_mode()
-def read(network: Network, texts: Iterable[Sequence[int]], batch_size: int = BATCH) -> Iterator[Ending]:
+def read(network: RecurrentNetwork, texts: Iterable[Sequence[int]], batch_size: int = BATCH_SIZE) -> Iterator[Ending]:
     """Read texts, given as token ids, at most `batch_size` side by side; each ending is told as soon as it is known.
 
     Texts are taken from `texts` only as places become free, and nothing is kept of those that ended: memory depends
@@ -249,8 +249,8 @@ def read(network: Network, texts: Iterable[Sequence[int]], batch_size: int = BAT
         together = clock if len(batch) > 1 else together
         if all(len(reading.ids) for reading in new):  # else those without a token leave first
             batch.advance()
-        doubted = [row for row, one in enumerate(batch.readings) if not one.sure and one.since < together]
-        leaving = [row for row, one in enumerate(batch.readings) if one.at >= len(one.ids) and row not in doubted]
+        doubted = [row for row, text in enumerate(batch.readings) if not text.sure and text.since < together]
+        leaving = [row for row, text in enumerate(batch.readings) if text.at >= len(text.ids) and row not in doubted]
         for row in doubted:
             yield _alone(network, batch.readings[row])
         if leaving:
@@ -265,7 +265,9 @@ def read(network: Network, texts: Iterable[Sequence[int]], batch_size: int = BAT
         yield from _answer(network, ended, states, together)
 
 
-def _answer(network: Network, ended: Sequence[Reading], states: Sequence[State], together: int) -> Iterator[Ending]:
+def _answer(
+    network: RecurrentNetwork, ended: Sequence[Reading], states: Sequence[State], together: int
+) -> Iterator[Ending]:
     """Ask the head for all that ended; read again alone those to which it gives two answers nearly alike."""
     final = network.final(tuple(torch.cat(parts) for parts in zip(*states, strict=True)))
     for reading, outputs in zip(ended, network.units()["head"](final), strict=True):
@@ -277,7 +279,7 @@ def _answer(network: Network, ended: Sequence[Reading], states: Sequence[State],
             yield Ending(reading.number, outputs, reading.trace(), tuple(reading.read))
 
 
-def _alone(network: Network, reading: Reading) -> Ending:
+def _alone(network: RecurrentNetwork, reading: Reading) -> Ending:
     return replace(next(read(network, [reading.ids], 1)), number=reading.number)
 
 
@@ -286,4 +288,4 @@ def near(value: float, limit: float) -> bool:
 
     Ask it of what is not squeezed: of a logit rather than a probability near 0 or 1.
     """
-    return math.isfinite(limit) and abs(value - limit) <= DOUBT * max(1.0, abs(limit))
+    return math.isfinite(limit) and abs(value - limit) <= RELATIVE_TOLERANCE * max(1.0, abs(limit))

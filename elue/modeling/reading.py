@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
 from elue.modeling.recurrent import (
-    TRAINED,
+    TRAINED_THRESHOLD,
     ReaderModel,
     ReaderNetwork,
     ReaderOptions,
@@ -54,5 +54,5 @@ class TrainedReader(TrainedMethod):
 
         with one_thread():
             tried = refine(measure, self.thresholds, self.halfway)
-        network.threshold = TRAINED
-        return swept("threshold", choose(tried, always=(self.thresholds[0], TRAINED, self.thresholds[-1])))
+        network.threshold = TRAINED_THRESHOLD
+        return swept("threshold", choose(tried, always=(self.thresholds[0], TRAINED_THRESHOLD, self.thresholds[-1])))

@@ -16,14 +16,14 @@ from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.gates import gated, tokens
 from elue.modeling.heads import task_loss
 from elue.modeling.options import CommonOptions, option
-from elue.modeling.reader import BATCH, Batch, Ending, State, Unit, read
+from elue.modeling.reader import BATCH_SIZE, Batch, Ending, ReaderUnit, State, read
 from elue.modeling.text import TextEncoder
 from elue.protocol import DynamicModel, Explanation, Point, Prediction, Sample, TaskInfo
 
-KINDS: dict[str, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
-TRAINED = 0.5
+CELLS: dict[str, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
+TRAINED_THRESHOLD = 0.5
 """The threshold at which a decision between two is even, and which training uses."""
-CHUNK = 256
+TOKENIZER_BATCH = 256
 """Samples of a stream tokenised at a time."""
 
 
@@ -38,7 +38,7 @@ class ReaderOptions(CommonOptions):
 
     epochs: float = option(5.0, "passes over the training data", 0.0)
     learning_rate: float = option(1e-3, "peak learning rate of AdamW, decaying linearly to 0", 0.0)
-    cell: str = option("lstm", "kind of the recurrent cell", choices=tuple(KINDS))
+    cell: str = option("lstm", "kind of the recurrent cell", choices=tuple(CELLS))
     size: int = option(256, "size of the recurrent state", 1)
 
 
@@ -47,10 +47,10 @@ class Cell(nn.Module):
 
     def __init__(self, kind: str, width: int, size: int) -> None:
         super().__init__()
-        if kind not in KINDS:
-            raise unknown("cell", kind, KINDS)
+        if kind not in CELLS:
+            raise unknown("cell", kind, CELLS)
         self.kind, self.width, self.size = kind, width, size
-        self.cell = KINDS[kind](width, size)
+        self.cell = CELLS[kind](width, size)
         self._open_gates()
 
     def _open_gates(self) -> None:
@@ -70,8 +70,8 @@ class Cell(nn.Module):
 
     def start(self, count: int) -> State:
         """The state before the first token: zeros."""
-        some = next(self.parameters())
-        return tuple(some.new_zeros(count, self.size) for _ in range(self.parts))
+        parameter = next(self.parameters())
+        return tuple(parameter.new_zeros(count, self.size) for _ in range(self.parts))
 
     def forward(self, inputs: Tensor, *state: Tensor) -> State:
         """The state (batch, size) after one more token (batch, width)."""
@@ -80,9 +80,9 @@ class Cell(nn.Module):
             return output, memory
         return (self.cell(inputs, *state),)
 
-    def unit(self) -> Unit:
+    def unit(self) -> ReaderUnit:
         """The cell as a unit: `(inputs, *state) -> state`."""
-        return Unit(self, (self.width, *[self.size] * self.parts))
+        return ReaderUnit(self, (self.width, *[self.size] * self.parts))
 
 
 class PartialCell(Cell):
@@ -93,8 +93,8 @@ class PartialCell(Cell):
 
     def update(self, inputs: Tensor, *state: Tensor) -> State:
         """The part of the next state, (batch, part)."""
-        some = self.size
-        return self(torch.cat([inputs, state[0][:, some:]], 1), *(one[:, :some] for one in state))
+        rest = state[0][:, self.size :]
+        return self(torch.cat([inputs, rest], 1), *(tensor[:, : self.size] for tensor in state))
 
     def whole(self, inputs: Tensor, *state: Tensor) -> State:
         """The next state, (batch, size): the part updated and the rest copied."""
@@ -124,7 +124,7 @@ class ReaderNetwork(nn.Module):
         self.words = words
         self.cell = Cell(options.cell, words.embedding_dim, options.size)
         self.head = nn.Linear(options.size, task.outputs)
-        self.threshold = TRAINED
+        self.threshold = TRAINED_THRESHOLD
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Logits, of each text the share of its tokens read and its price, (batch,), and, given labels, the loss.
@@ -154,9 +154,9 @@ class ReaderNetwork(nn.Module):
             return logits.softmax(-1)
         return self.task.low + (self.task.high - self.task.low) * logits
 
-    def units(self) -> dict[str, Unit]:
+    def units(self) -> dict[str, ReaderUnit]:
         """The units by name: "cell" and "head"; a method adds its own."""
-        return {"cell": self.cell.unit(), "head": Unit(self.answers, (self.cell.size,), listed=True)}
+        return {"cell": self.cell.unit(), "head": ReaderUnit(self.answers, (self.cell.size,), listed=True)}
 
     def start(self, count: int) -> State:
         """The state of `count` samples that have read nothing."""
@@ -178,20 +178,20 @@ class ReaderModel(DynamicModel):
     `predict` answers up to `batch_size` samples side by side, one sample alone as in any company.
     """
 
-    def __init__(self, network: ReaderNetwork, text: TextEncoder, task: TaskInfo, batch_size: int = BATCH) -> None:
+    def __init__(self, network: ReaderNetwork, text: TextEncoder, task: TaskInfo, batch_size: int = BATCH_SIZE) -> None:
         self.network, self.text, self.task, self.batch_size = network, text, task, batch_size
 
     def configure(self, point: Point) -> None:
         """Set the threshold. Raises ElueError for what is no number of 0 or more."""
-        value = point.get("threshold", TRAINED)
+        value = point.get("threshold", TRAINED_THRESHOLD)
         if isinstance(value, str) or not value >= 0:
             raise ElueError("bad_point", f"threshold can't be {value}.", "Give a number of 0 or more.")
         self.network.threshold = float(value)
 
     def predict(self, samples: Sequence[Sample]) -> Sequence[Prediction]:
         """Answer each sample, in order, with its trace."""
-        found = dict(self.stream(samples))
-        return [found[number] for number in range(len(samples))]
+        predictions = dict(self.stream(samples))
+        return [predictions[number] for number in range(len(samples))]
 
     def stream(self, samples: Iterable[Sample]) -> Iterator[tuple[int, Prediction]]:
         """Answer samples as they come, each with its number, in the order in which they end. Memory stays flat."""
@@ -213,12 +213,12 @@ class ReaderModel(DynamicModel):
 
     def explain(self, samples: Sequence[Sample]) -> Sequence[Explanation]:
         """The tokens of each sample, and the places of those that were read."""
-        encoded = self.text.encode_all(samples)
-        found = {ending.number: ending for ending in read(self.network, [one.ids for one in encoded], self.batch_size)}
+        texts = [encoding.ids for encoding in self.text.encode_all(samples)]
+        places_read = {ending.number: set(ending.read) for ending in read(self.network, texts, self.batch_size)}
         words = self.text.tokenizer.id_to_token
         return [
-            Explanation(tokens=tuple(str(words(token)) for token in one.ids), kept=(tuple(sorted(set(found[n].read))),))
-            for n, one in enumerate(encoded)
+            Explanation(tokens=tuple(str(words(token)) for token in ids), kept=(tuple(sorted(places_read[number])),))
+            for number, ids in enumerate(texts)
         ]
 
     def modules(self) -> Iterable[nn.Module]:
@@ -227,8 +227,8 @@ class ReaderModel(DynamicModel):
 
     def _encoded(self, samples: Iterable[Sample]) -> Iterator[Sequence[int]]:
         coming = iter(samples)
-        while chunk := list(islice(coming, CHUNK)):
-            yield from (one.ids for one in self.text.encode_all(chunk))
+        while chunk := list(islice(coming, TOKENIZER_BATCH)):
+            yield from (encoding.ids for encoding in self.text.encode_all(chunk))
 
     def _prediction(self, ending: Ending) -> Prediction:
         if self.task.kind == "regression":

@@ -44,28 +44,28 @@ def checked(row: Tensor, expert: Tensor, weight: Tensor, rows: int, experts: int
     Raises ElueError for tensors of different length or none, indices that are no integers, and ones that do not exist.
     """
     if row.dim() != 1 or not row.shape == expert.shape == weight.shape:
-        shapes = ", ".join(str(tuple(one.shape)) for one in (row, expert, weight))
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in (row, expert, weight))
         raise ElueError(
             "bad_assignment",
             f"An assignment has rows, experts and weights of shapes {shapes}.",
             "Give all three the shape (pairs,): an entry for each pair of a row and an expert that takes it.",
         )
-    found = []
+    arrays = []
     for name, indices, count in (("row", row, rows), ("expert", expert, experts)):
         if indices.dtype not in (torch.int64, torch.int32):
             raise ElueError(
                 "bad_assignment", f"An assignment's {name} indices are {indices.dtype}.", "Give them as torch.int64."
             )
-        plain = np.from_dlpack(indices.detach().cpu())
-        outside = plain[(plain < 0) | (plain >= count)]
+        array = np.from_dlpack(indices.detach().cpu())
+        outside = array[(array < 0) | (array >= count)]
         if len(outside):
             raise ElueError(
                 "bad_assignment",
                 f"An assignment names {name} {outside[0]}, and there are {count}.",
                 f"Name 0 to {count - 1}; a row that no expert takes is in no pair.",
             )
-        found.append(plain)
-    return found[0], found[1]
+        arrays.append(array)
+    return arrays[0], arrays[1]
 
 
 def read(values: Tensor, rows: int) -> np.ndarray:

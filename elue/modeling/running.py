@@ -15,23 +15,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elue.modeling.flow import BUDGET, Stage, flow
+from elue.modeling.flow import TOKEN_BUDGET, Stage, flow
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.ragged import Pack, Request
 from elue.modeling.text import TextEncoder
 from elue.modeling.tracing import Units, encoder_units, head_unit, note, state_unit
 from elue.protocol import DynamicModel, Point, Prediction, Sample, Step, TaskInfo
 
-NOISE = 1e-4
+DECISION_TOLERANCE = 1e-4
 """A decision on logits or probabilities nearer than this to its threshold is left to the sample alone."""
-WINDOW = 1024
+LOOKAHEAD = 1024
 """Samples that are read ahead, tokenized and sorted by length."""
 
 
 class RaggedModel(DynamicModel):
     """A dynamic model made of stages that run on packs. A method adds `configure`, its units and its stages."""
 
-    budget = BUDGET
+    budget = TOKEN_BUDGET
 
     def __init__(self, network: Any, text: TextEncoder, task: TaskInfo) -> None:
         self.network, self.text, self.task = network, text, task
@@ -139,9 +139,9 @@ def prediction_of(scores: tuple[float, ...], task: TaskInfo, trace: Iterable[Ste
     return Prediction(scores.index(max(scores)), scores, tuple(trace))
 
 
-def is_close(margins: np.ndarray, noise: float = NOISE) -> np.ndarray:
+def is_close(margins: np.ndarray, tolerance: float = DECISION_TOLERANCE) -> np.ndarray:
     """Where a margin is so small that float noise could have turned a decision."""
-    return np.abs(margins) < noise
+    return np.abs(margins) < tolerance
 
 
 def doubt(requests: Sequence[Request], close: np.ndarray) -> None:
@@ -165,9 +165,9 @@ def run_layer(units: Units, pack: Pack, number: int, prefix: str = "") -> Pack:
 
 
 def _read(source: Iterator[tuple[int, Sample]], text: TextEncoder, noted: bool) -> Iterator[Request]:
-    while window := list(islice(source, WINDOW)):
+    while window := list(islice(source, LOOKAHEAD)):
         encoded = text.encode_all([sample for _, sample in window])
-        requests = [Request(place, one, noted=noted) for (place, _), one in zip(window, encoded, strict=True)]
+        requests = [Request(place, text_ids, noted=noted) for (place, _), text_ids in zip(window, encoded, strict=True)]
         yield from sorted(requests, key=lambda request: request.tokens)
 
 

@@ -5,7 +5,7 @@ nothing twice. A method says what a setting costs each validation sample, in its
 and gives the settings to begin with, or all of them:
 
     tried = refine(measure, settings=[0.0, 0.5, 1.0], halfway=middle)
-    points = [{"threshold": one.setting} for one in choose(tried)]
+    points = [{"threshold": candidate.setting} for candidate in choose(tried)]
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from torch import Tensor
 
 from elue.protocol import Example
 
-POINTS = 8
+SWEEP_POINTS = 8
 """Points that a default sweep aims at."""
-WIDEST = 0.15
+MAX_GAP = 0.15
 """The widest gap between neighbours, a share of the range of compute, unless nothing lies inside it."""
-TRIES = 24
+MAX_TRIES = 24
 """Settings that `refine` measures beyond those it is given: each is a pass over validation data."""
-PATIENCE = 10
+MAX_STALLS = 10
 """Times that halving between two settings may leave the jump in compute as it is."""
-ENOUGH = 1000
+MAX_SAMPLES = 1000
 """Validation samples that tell what a setting costs."""
 
 
@@ -52,31 +52,32 @@ class Tried:
         return torch.equal(self.costs, other.costs)
 
 
-def choose(tried: Iterable[Tried], points: int = POINTS, always: Sequence[Any] = ()) -> list[Tried]:
-    """A sweep even in compute, the cheapest first: at most `points`, and what it takes to close gaps above `WIDEST`.
+def choose(tried: Iterable[Tried], points: int = SWEEP_POINTS, always: Sequence[Any] = ()) -> list[Tried]:
+    """A sweep even in compute, the cheapest first: at most `points`, and what it takes to close gaps above `MAX_GAP`.
 
     The cheapest and the costliest are among them, and those whose settings are in `always`. Of settings that are alike
     the first that is in `always` stands for all, else the first.
     """
-    found: list[Tried] = []
-    for one in sorted(tried, key=lambda one: one.setting not in always):
-        if not any(one.alike(other) for other in found):
-            found.append(one)
-    found.sort(key=lambda one: one.compute)
-    if len(found) <= 2:
-        return found
-    compute = np.array([one.compute for one in found])
+    distinct: list[Tried] = []
+    for candidate in sorted(tried, key=lambda candidate: candidate.setting not in always):
+        if not any(candidate.alike(other) for other in distinct):
+            distinct.append(candidate)
+    distinct.sort(key=lambda candidate: candidate.compute)
+    if len(distinct) <= 2:
+        return distinct
+    compute = np.array([candidate.compute for candidate in distinct])
     targets = np.linspace(compute[0], compute[-1], max(points, 2))
     chosen = {int(np.abs(compute - target).argmin()) for target in targets}
-    chosen |= {0, len(found) - 1} | {place for place, one in enumerate(found) if one.setting in always}
+    chosen |= {0, len(distinct) - 1}
+    chosen |= {place for place, candidate in enumerate(distinct) if candidate.setting in always}
     while (gap := _gap(compute, sorted(chosen))) is not None:
         chosen.add(gap)
-    return [found[place] for place in sorted(chosen)]
+    return [distinct[place] for place in sorted(chosen)]
 
 
 def _gap(compute: np.ndarray, chosen: Sequence[int]) -> int | None:
-    """What lies nearest the middle of the widest gap that is above `WIDEST` and can be parted."""
-    widest = WIDEST * (compute[-1] - compute[0])
+    """What lies nearest the middle of the widest gap that is above `MAX_GAP` and can be parted."""
+    widest = MAX_GAP * (compute[-1] - compute[0])
     gaps = sorted(((compute[high] - compute[low], low, high) for low, high in pairwise(chosen)), reverse=True)
     for width, low, high in gaps:
         inside = [place for place in range(low + 1, high) if compute[low] < compute[place] < compute[high]]
@@ -90,22 +91,22 @@ def refine(
     measure: Callable[[float], Tried],
     settings: Iterable[float],
     halfway: Callable[[float, float], float | None],
-    tries: int = TRIES,
+    tries: int = MAX_TRIES,
 ) -> list[Tried]:
-    """Measure these settings, which rise, and more of them wherever compute jumps by more than `WIDEST` of its range.
+    """Measure these settings, which rise, and more of them wherever compute jumps by more than `MAX_GAP` of its range.
 
     `halfway` gives a setting between two neighbours, or None where they are as near as they can be. Wide jumps are
-    parted first, `tries` times at most, but one that stays as wide makes way for others and is left after `PATIENCE`.
+    parted first, `tries` times at most, but one that stays as wide makes way for others and is left after `MAX_STALLS`.
     """
     tried = [measure(setting) for setting in settings]
     stalled: dict[tuple[float, float], int] = {}
     for _ in range(tries):
-        compute = [one.compute for one in tried]
-        widest = WIDEST * (max(compute) - min(compute))
+        compute = [candidate.compute for candidate in tried]
+        widest = MAX_GAP * (max(compute) - min(compute))
         urgent: list[tuple[float, int, float]] = []
         for place, (low, high) in enumerate(pairwise(tried)):
             jump, stalls = abs(compute[place] - compute[place + 1]), stalled.get((low.setting, high.setting), 0)
-            if jump > widest and stalls < PATIENCE:
+            if jump > widest and stalls < MAX_STALLS:
                 between = halfway(low.setting, high.setting)
                 if between is not None:
                     urgent.append((jump * 0.5**stalls, place, between))
@@ -114,9 +115,9 @@ def refine(
         _, place, between = max(urgent)
         low, new, high = tried[place], measure(between), tried[place + 1]
         before = stalled.get((low.setting, high.setting), 0)
-        for one, other in ((low, new), (new, high)):
-            same = abs(one.compute - other.compute) > 0.9 * abs(low.compute - high.compute)
-            stalled[one.setting, other.setting] = before + 1 if same else 0
+        for left, right in ((low, new), (new, high)):
+            same = abs(left.compute - right.compute) > 0.9 * abs(low.compute - high.compute)
+            stalled[left.setting, right.setting] = before + 1 if same else 0
         tried.insert(place + 1, new)
     return tried
 
@@ -131,7 +132,7 @@ def even_odds(low: float, high: float) -> float | None:
 
     In few digits.
     """
-    logits = [math.log(one / (1 - one)) if 0 < one < 1 else math.nan for one in (low, high)]
+    logits = [math.log(p / (1 - p)) if 0 < p < 1 else math.nan for p in (low, high)]
     if math.isnan(logits[0]):
         logits[0] = min(0.0 if math.isnan(logits[1]) else logits[1], 10.0) - 20
     if math.isnan(logits[1]):
@@ -175,7 +176,7 @@ def _threshold(low: np.float32, high: np.float32, over: bool) -> float:
     return next((number for number in rounded if low < np.float32(number) < high), closest)
 
 
-def spread_out(examples: Sequence[Example], at_most: int = ENOUGH) -> Sequence[Example]:
+def spread_out(examples: Sequence[Example], at_most: int = MAX_SAMPLES) -> Sequence[Example]:
     """At most so many examples, evenly from all of them."""
     if len(examples) <= at_most:
         return examples

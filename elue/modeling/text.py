@@ -53,7 +53,7 @@ class TextEncoder:
     def encode_all(self, samples: Sequence[Sample]) -> list[Encoded]:
         """As `encode` for many samples."""
         texts = [sample.text if sample.pair is None else (sample.text, sample.pair) for sample in samples]
-        return [Encoded(one.ids, one.type_ids) for one in self.tokenizer.encode_batch(texts)]
+        return [Encoded(encoding.ids, encoding.type_ids) for encoding in self.tokenizer.encode_batch(texts)]
 
     def tokens(self, sample: Sample) -> tuple[str, ...]:
         """The pieces of one sample, special tokens among them."""
@@ -68,9 +68,9 @@ class TextEncoder:
 
 def pad_batch(encoded: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
     """A batch padded to its longest: `ids`, `segments` (int), `mask` (bool), each (batch, tokens)."""
-    longest = max(len(one.ids) for one in encoded)
+    longest = max(len(text.ids) for text in encoded)
     return {
-        "ids": torch.tensor([one.ids + [pad] * (longest - len(one.ids)) for one in encoded]),
-        "segments": torch.tensor([one.segments + [0] * (longest - len(one.ids)) for one in encoded]),
-        "mask": torch.tensor([[True] * len(one.ids) + [False] * (longest - len(one.ids)) for one in encoded]),
+        "ids": torch.tensor([text.ids + [pad] * (longest - len(text.ids)) for text in encoded]),
+        "segments": torch.tensor([text.segments + [0] * (longest - len(text.ids)) for text in encoded]),
+        "mask": torch.tensor([[True] * len(text.ids) + [False] * (longest - len(text.ids)) for text in encoded]),
     }

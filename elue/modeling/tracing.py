@@ -38,9 +38,9 @@ class Unit:
 
 def note(name: str, shape: Shape, requests: Iterable[Request]) -> None:
     """Add one step to the traces of all these samples."""
-    one = step(name, shape)
+    executed = step(name, shape)
     for request in requests:
-        request.trace.append(one)
+        request.trace.append(executed)
 
 
 class Units:

@@ -94,7 +94,7 @@ class KitTrainer(Trainer):
         return self.optimizer
 
 
-class Progress(ProgressCallback):
+class PhaseBar(ProgressCallback):
     """One bar a phase, with the running loss beside it."""
 
     def __init__(self, phase: str) -> None:
@@ -112,8 +112,8 @@ class Progress(ProgressCallback):
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
         if self.training_bar is not None:
-            said = f"{self.phase}, epoch {state.epoch:g}: {metrics[WORTH]:.2f} on validation data"
-            self.training_bar.write(said, file=sys.stderr)
+            message = f"{self.phase}, epoch {state.epoch:g}: {metrics[WORTH]:.2f} on validation data"
+            self.training_bar.write(message, file=sys.stderr)
 
 
 class Between(TrainerCallback):

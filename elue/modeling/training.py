@@ -36,7 +36,7 @@ from elue.modeling.heads import unit_label
 from elue.modeling.inference import worth
 from elue.modeling.options import CommonOptions, in_force
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
-from elue.modeling.trainer import WORTH, Between, KitTrainer, Progress
+from elue.modeling.trainer import WORTH, Between, KitTrainer, PhaseBar
 from elue.protocol import TrainingJob
 
 CHECKPOINTS = "checkpoints"
@@ -93,7 +93,7 @@ def fit(
     trainer.mixed = options.mix_lengths
     trainer.worth = lambda network: worth(network, job, text)
     trainer.remove_callback(ProgressCallback)
-    trainer.add_callback(Progress(phase))
+    trainer.add_callback(PhaseBar(phase))
     trainer.add_callback(Between(STEPS_BETWEEN_CHECKPOINTS, -(-len(rows) // options.batch_size)))
     trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
     module.eval()
@@ -159,12 +159,12 @@ class _Rows(Dataset[dict[str, Any]]):
 
 
 def _rows(job: TrainingJob, text: TextEncoder, columns: Mapping[str, Sequence[float]], subset: Sequence[int]) -> _Rows:
-    encoded = text.encode_all([job.train[index].sample for index in subset])
+    encodings = text.encode_all([job.train[index].sample for index in subset])
     rows = []
-    for index, one in zip(subset, encoded, strict=True):
+    for index, encoding in zip(subset, encodings, strict=True):
         example = job.train[index]
         extra = {name: float(values[index]) for name, values in columns.items()}
-        rows.append({"encoded": one, "labels": unit_label(example.label, job.task), **extra})
+        rows.append({"encoded": encoding, "labels": unit_label(example.label, job.task), **extra})
     return _Rows(rows)
 
 
@@ -202,8 +202,8 @@ def _arguments(job: TrainingJob, options: CommonOptions, folder: Path, judged: b
 
 def _last_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end: the trainer's state is its last file."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
-    for checkpoint in found:
+    newest_first = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    for checkpoint in newest_first:
         try:
             json.loads((checkpoint / "trainer_state.json").read_text())
         except (OSError, ValueError):

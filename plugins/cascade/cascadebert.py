@@ -55,8 +55,12 @@ def difficulty_loss(confidence: Tensor, ease: Tensor, margin: float) -> Tensor:
 def cascade_of(encoder: Encoder, task: TaskInfo, options: CascadeBertOptions) -> nn.ModuleDict:
     """The small model and the full one, in the order they are asked."""
     ranked = partial(difficulty_loss, margin=options.margin)
-    made = partial(DifficultyAware, task=task, pooling=options.pooling, weight=options.difficulty_weight, ranked=ranked)
-    return nn.ModuleDict({"shallow": made(truncated(encoder, options.shallow_layers)), "full": made(encoder)})
+    classifier = partial(
+        DifficultyAware, task=task, pooling=options.pooling, weight=options.difficulty_weight, ranked=ranked
+    )
+    return nn.ModuleDict(
+        {"shallow": classifier(truncated(encoder, options.shallow_layers)), "full": classifier(encoder)}
+    )
 
 
 class CascadeBert(TrainedCascade):

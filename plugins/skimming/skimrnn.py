@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from elue.errors import ElueError
 from elue.modeling.gates import Policy, gated, logit, tokens
 from elue.modeling.options import option
-from elue.modeling.reader import Batch, State, Unit, near
+from elue.modeling.reader import Batch, ReaderUnit, State, near
 from elue.modeling.reading import TrainedReader
 from elue.modeling.recurrent import PartialCell, ReaderNetwork, ReaderOptions
 from elue.modeling.sweep import even_odds
 from elue.protocol import TaskInfo
 
-COOLEST = 0.5
+MIN_TEMPERATURE = 0.5
 """Temperature at which the Gumbel-softmax stops to cool (section 4 of the paper)."""
 
 
@@ -59,7 +59,7 @@ class SkimRnnNetwork(ReaderNetwork):
         """All tokens in turn, the choice drawn by Gumbel-softmax; one that is likely read costs γ times -log p_skim."""
         state = self.start(len(inputs))
         read, price = torch.zeros_like(inputs[:, 0, 0]), torch.zeros_like(inputs[:, 0, 0])
-        temperature = max(COOLEST, math.exp(-self.options.cooling * int(self.drawn)))
+        temperature = max(MIN_TEMPERATURE, math.exp(-self.options.cooling * int(self.drawn)))
         for token, real in tokens(inputs, mask):
             scores = self.policy(token, state[0])
             if self.training:
@@ -73,11 +73,11 @@ class SkimRnnNetwork(ReaderNetwork):
             self.drawn += 1
         return state, read, self.options.skim_weight * price / mask.sum(1)
 
-    def units(self) -> dict[str, Unit]:
+    def units(self) -> dict[str, ReaderUnit]:
         """Cell and head, "skim": the small cell, and "policy": the logit of p_skim."""
         widths = self.cell.unit().widths
-        policy = Unit(self.policy.leaning, widths[:2], listed=True)
-        return {**super().units(), "skim": Unit(self.small.update, widths), "policy": policy}
+        policy = ReaderUnit(self.policy.leaning, widths[:2], listed=True)
+        return {**super().units(), "skim": ReaderUnit(self.small.update, widths), "policy": policy}
 
     def step(self, batch: Batch) -> None:
         """Decide, then read the current token in full or skim it, and go on to the next."""

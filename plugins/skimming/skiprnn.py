@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from elue.modeling.gates import gated, straight_through, tokens
 from elue.modeling.options import option
-from elue.modeling.reader import Batch, State, Unit, near
+from elue.modeling.reader import Batch, ReaderUnit, State, near
 from elue.modeling.reading import TrainedReader
 from elue.modeling.recurrent import ReaderNetwork, ReaderOptions
 from elue.modeling.sweep import middle
@@ -69,10 +69,10 @@ class SkipRnnNetwork(ReaderNetwork):
         """For memories of the cell (batch, size) how many tokens on p reaches the threshold, not rounded up."""
         return self.threshold / self.increment(memory)
 
-    def units(self) -> dict[str, Unit]:
+    def units(self) -> dict[str, ReaderUnit]:
         """Cell and head, "start": the state at the start, and "policy": the wait after an update."""
-        policy = Unit(self.wait, (self.cell.size,), listed=True)
-        return {**super().units(), "start": Unit(partial(self.start, 1), ()), "policy": policy}
+        policy = ReaderUnit(self.wait, (self.cell.size,), listed=True)
+        return {**super().units(), "start": ReaderUnit(partial(self.start, 1), ()), "policy": policy}
 
     def step(self, batch: Batch) -> None:
         """Update the state and jump to the next token that is to be read; what lies between is never looked at."""
@@ -80,7 +80,9 @@ class SkipRnnNetwork(ReaderNetwork):
         waits = batch.ask("policy", batch.state[-1])
         batch.move([jump(wait, self.threshold) for wait in waits])
         rows = zip(batch.readings, waits, strict=True)
-        batch.doubt(n for n, (one, wait) in enumerate(rows) if 0.5 < wait < len(one.ids) and near(wait, round(wait)))
+        batch.doubt(
+            row for row, (reading, wait) in enumerate(rows) if 0.5 < wait < len(reading.ids) and near(wait, round(wait))
+        )
 
 
 def jump(wait: float, threshold: float) -> int:

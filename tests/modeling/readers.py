@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from elue.modeling.reader import Batch, Ending, Unit, read
+from elue.modeling.reader import Batch, Ending, ReaderUnit, read
 from elue.modeling.recurrent import ReaderNetwork, ReaderOptions
 from elue.protocol import TaskInfo
 from tests import small
@@ -78,9 +78,9 @@ class Skimming(ReaderNetwork):
     def choose(self, inputs: Tensor, output: Tensor) -> Tensor:
         return self.choice(torch.cat([inputs, output], 1)).argmax(-1)
 
-    def units(self) -> dict[str, Unit]:
-        skim = Unit(lambda inputs, output: (self.small(inputs, output[:, :3]),), (WIDTH, SIZE))
-        return {**super().units(), "policy": Unit(self.choose, (WIDTH, SIZE), listed=True), "skim": skim}
+    def units(self) -> dict[str, ReaderUnit]:
+        skim = ReaderUnit(lambda inputs, output: (self.small(inputs, output[:, :3]),), (WIDTH, SIZE))
+        return {**super().units(), "policy": ReaderUnit(self.choose, (WIDTH, SIZE), listed=True), "skim": skim}
 
     def step(self, batch: Batch) -> None:
         skims = batch.ask("policy", batch.inputs, batch.state[0])
@@ -101,8 +101,8 @@ class Partial(ReaderNetwork):
         new = inputs @ self.inner.weight[:size].T + output[:, :size] @ self.outer.weight[:size, :size].T
         return (new.tanh(),)
 
-    def units(self) -> dict[str, Unit]:
-        return {**super().units(), "part": Unit(self.part, (WIDTH, SIZE))}
+    def units(self) -> dict[str, ReaderUnit]:
+        return {**super().units(), "part": ReaderUnit(self.part, (WIDTH, SIZE))}
 
     def step(self, batch: Batch) -> None:
         sizes = [1 + reading.ids[reading.at] % SIZE for reading in batch.readings]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from elue.modeling.sweep import (
-    WIDEST,
+    MAX_GAP,
     Tried,
     choose,
     even_odds,
@@ -77,7 +77,7 @@ def test_refining_parts_jumps_until_none_can_be_parted():
     found = refine(stepwise, [0.0, 1.0], middle)
     assert [one.setting for one in found] == sorted({one.setting for one in found})
     compute = [one.compute for one in found]
-    wide = [(low, high) for low, high in pairwise(compute) if high - low > WIDEST]
+    wide = [(low, high) for low, high in pairwise(compute) if high - low > MAX_GAP]
     assert [low for low, _ in wide] == [0.0]
     assert wide[0][1] == pytest.approx(0.4, abs=1e-3)
 
@@ -97,7 +97,7 @@ def test_refining_stops_where_all_is_alike_and_at_the_number_of_tries():
 def test_a_jump_that_nothing_fills_does_not_use_up_the_tries():
     found = refine(lambda x: Tried(x, torch.tensor([0.0 if x == 0 else 0.5 + 0.5 * x])), [0.0, 1.0], middle, tries=14)
     compute = [one.compute for one in found]
-    assert all(high - low <= WIDEST for low, high in pairwise(compute) if low > 0)
+    assert all(high - low <= MAX_GAP for low, high in pairwise(compute) if low > 0)
 
 
 def test_a_number_between_two_has_few_digits():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from elue.methods.knobs import settled
-from elue.modeling.sweep import WIDEST
+from elue.modeling.sweep import MAX_GAP
 from elue.plugins.cascade.cascadebert import CascadeBert
 from elue.plugins.early_exit.elasticbert import ElasticBert
 from elue.plugins.moe.switch import Switch
@@ -88,7 +88,7 @@ def test_the_default_sweep_of_a_trained_method(name: str, tmp_path: Path) -> Non
     means, others = sorted(map(_mean, offered)), sorted(map(_mean, possible))
     assert means[0] <= others[0]
     assert means[-1] >= others[-1]
-    widest = WIDEST * (means[-1] - means[0])
+    widest = MAX_GAP * (means[-1] - means[0])
     for low, high in pairwise(means):
         inside = [mean for mean in others if low + 0.01 * widest < mean < high - 0.01 * widest]
         assert high - low <= widest * 1.001 or not inside, (name, low, high, inside)
