@@ -95,7 +95,7 @@ def train(
     seeded random part of the train split, `threads` those torch may use. Called again after an interruption, it goes on
     from the last checkpoint. Raises ElueError where weights are there already (unless `force`) and when training fails.
     """
-    asked = training.Training(
+    asked = training.TrainingRequest(
         method=_method(method),
         task=tasks.get(task),
         data=_path(data),

@@ -78,11 +78,11 @@ def _weights(name: str, out: Path) -> Path:
 def _train(name: str, out: Path, seed: int) -> None:
     from elue import tasks
     from elue.methods import registry
-    from elue.methods.train import Training, train
+    from elue.methods.train import TrainingRequest, train
 
     weights = _weights(name, out)
     if not (weights / "elue.json").exists():
-        training = Training(
+        training = TrainingRequest(
             method=registry.find(name),
             task=tasks.get("diagnostic"),
             data=None,

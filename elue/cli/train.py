@@ -29,9 +29,9 @@ def train_method(
     """Train a method on a task. Run again after an interruption, it goes on from its last checkpoint."""
     from elue import tasks
     from elue.methods import registry
-    from elue.methods.train import Training, train
+    from elue.methods.train import TrainingRequest, train
 
-    training = Training(
+    training = TrainingRequest(
         method=registry.find(method),
         task=tasks.get(task),
         data=data,

@@ -26,7 +26,7 @@ from elue.meter.profile import Profile
 from elue.meter.report import Report, macs, totals
 from elue.meter.reporting import outermost, report
 from elue.meter.threads import follow_threads, work_elsewhere, worked_elsewhere
-from elue.meter.traffic import Traffic
+from elue.meter.traffic import TrafficCounter
 
 _Before = tuple[tuple[Observer, ...], AbstractContextManager[object], int, dict[int, int]]
 _Measured = TypeVar("_Measured")
@@ -78,7 +78,7 @@ class Meter:
         self._branches = 0
         self._touched = Touched(self._modules)
         traffic, attribute = self._wants
-        self._traffic = Traffic() if traffic else None
+        self._traffic = TrafficCounter() if traffic else None
         self._attribution = Attribution() if attribute else None
 
     def __enter__(self) -> Meter:
@@ -166,7 +166,7 @@ class Meter:
     @property
     def counts(self) -> Counts:
         """All that was counted, as plain numbers; no bytes unless `traffic` was asked for."""
-        traffic = self._traffic or Traffic()
+        traffic = self._traffic or TrafficCounter()
         return Counts(
             flops=self.flops,
             matmul_flops=self.matmul_flops,

@@ -13,7 +13,7 @@ from elue.meter.plan import Plan, Reads
 _STRIDED = torch.strided
 
 
-class Traffic:
+class TrafficCounter:
     """Bytes read and written by the operators that ran. Views move nothing; a look-up reads only its rows."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from elue.tasks import TaskData, TaskSpec, load
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TrainingRequest:
     """What the user asked for. `max_train_samples` takes a seeded random part of the train split.
 
     `threads` are those torch may use, None for as many as there are cores.
@@ -39,7 +39,7 @@ class Training:
     threads: int | None = None
 
 
-def train(training: Training) -> None:
+def train(training: TrainingRequest) -> None:
     """Train a method in a child process; its progress goes to the terminal.
 
     Raises ElueError when weights are there already, when the child reports a mistake or ends badly.

@@ -20,7 +20,7 @@ from elue.worker.confinement.view import view
 from elue.worker.confinement.watch import Usage as Usage
 from elue.worker.decoding import Fault, decode
 from elue.worker.failure import WorkerFailure
-from elue.worker.frames import Call, Hello, Ready, Reply, Request, Trouble, answer_of, name_of
+from elue.worker.frames import Call, CallFrame, Hello, Ready, Reply, Trouble, answer_of, name_of
 
 Frame = TypeVar("Frame")
 START_SECONDS = 300.0
@@ -94,7 +94,7 @@ class Worker:
         if wire.waiting(self._channel):
             raise WorkerFailure(*self._stray())
         name = name_of(type(asked))
-        self._send(Request(name, asked))
+        self._send(CallFrame(name, asked))
         reply = self._receive(Reply, seconds, name)
         self._judge(reply.sought)
         if reply.error is not None:

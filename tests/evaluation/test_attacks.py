@@ -23,7 +23,7 @@ from elue.methods import registry
 from elue.record.schema import Record
 from elue.worker import wire
 from elue.worker.decoding import plain
-from elue.worker.frames import Request
+from elue.worker.frames import CallFrame
 from tests.conftest import WritePlugin, WriteTask
 from tests.evaluation.conftest import Watcher
 
@@ -92,7 +92,7 @@ def test_no_frame_holds_a_label_an_id_or_a_path_of_the_task(
     (record,) = evaluate.execute(evaluation, evaluate.plan(evaluation), Watcher())
     assert record.status == "ok", record.reason
     frames = json.dumps(sent, default=plain)
-    assert sum(isinstance(message, Request) and message.call == "predict" for message in sent) >= 3
+    assert sum(isinstance(message, CallFrame) and message.call == "predict" for message in sent) >= 3
     assert not [needle for needle in ("0.618273", "test.tsv", "my-id") if needle in frames]
 
 

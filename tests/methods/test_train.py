@@ -11,7 +11,7 @@ import pytest
 from elue import tasks
 from elue.methods import registry
 from elue.methods import train as training
-from elue.methods.train import Training
+from elue.methods.train import TrainingRequest
 from elue.tasks import TaskData
 
 
@@ -29,7 +29,7 @@ def test_the_test_split_is_never_touched(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(training, "load", load)
     monkeypatch.setattr(training, "_run", run)
     spec, out = tasks.get("diagnostic"), tmp_path / "weights"
-    training.train(Training(registry.find("static"), spec, None, "tiny", out, 0, "cpu", {}))
+    training.train(TrainingRequest(registry.find("static"), spec, None, "tiny", out, 0, "cpu", {}))
     assert sorted(loaded) == ["train", "validation"]
     (job,) = jobs
     told = {text for split in ("train", "validation") for _, text, _, _ in job[split]}

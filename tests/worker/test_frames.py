@@ -117,7 +117,7 @@ ONE = frames.Timed(("a",), (1.0,), (0.5, 0.5), (0.1, 0.1))
         (frames.PredictMany(SAMPLES), replace(SWEPT, points=(COLUMNS,)), ""),
         (frames.Survey(SAMPLES, 2), SWEPT, "ways: 0, where at least one belongs"),
         (frames.Survey(SAMPLES, 2), replace(SWEPT, ways=(COLUMNS, SHORT)), "values: 1 for 2 samples"),
-        (frames.Ladder(SAMPLES), replace(SWEPT, points=(), ways=(COLUMNS,)), ""),
+        (frames.ClimbLadder(SAMPLES), replace(SWEPT, points=(), ways=(COLUMNS,)), ""),
         (frames.PriceTraces((0, 1)), frames.Priced((COUNTS,), ()), "prices: 1 for 2 traces"),
         (frames.Configure(({}, {}), 0), frames.Configured((5,)), "params_total: 1 for 2 points"),
         (frames.Explain(SAMPLES), frames.Told(("a", "b"), ()), "explained: 0 for 2 samples"),

@@ -118,7 +118,7 @@ def _asked(context: Context, places: Sequence[int]) -> WaysOut:
     """Ask the ladder at the current point about these samples, and price its traces."""
     rank = {place: number for number, place in enumerate(places)}
     gatherer = WaysGatherer(context, len(places))
-    for batch, answer in context.batches(frames.Ladder, [place for place in context.order() if place in rank]):
+    for batch, answer in context.batches(frames.ClimbLadder, [place for place in context.order() if place in rank]):
         context.traces.learn(answer.news)
         gatherer.take([rank[place] for place in batch], answer.ways)
     return gatherer.ways()

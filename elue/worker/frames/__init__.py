@@ -7,8 +7,8 @@ send anything. `fault` of a call says where an answer, though of the right shape
 
 from elue.worker.frames.answering import (
     AnswerColumns,
+    ClimbLadder,
     Explain,
-    Ladder,
     News,
     Predict,
     Predicted,
@@ -20,7 +20,7 @@ from elue.worker.frames.answering import (
     Swept,
     Told,
 )
-from elue.worker.frames.envelope import Hello, Ready, Reply, Request, Trouble
+from elue.worker.frames.envelope import CallFrame, Hello, Ready, Reply, Trouble
 from elue.worker.frames.loading import (
     Against,
     Calibrate,
@@ -46,6 +46,8 @@ __all__ = [
     "AnswerColumns",
     "Calibrate",
     "Call",
+    "CallFrame",
+    "ClimbLadder",
     "Compared",
     "Configure",
     "Configured",
@@ -56,7 +58,6 @@ __all__ = [
     "Exercised",
     "Explain",
     "Hello",
-    "Ladder",
     "Load",
     "Loaded",
     "News",
@@ -74,7 +75,6 @@ __all__ = [
     "Priced",
     "Ready",
     "Reply",
-    "Request",
     "Step",
     "Survey",
     "Swept",

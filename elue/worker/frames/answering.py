@@ -110,7 +110,7 @@ class Survey(Call[Swept]):
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder(Call[Swept]):
+class ClimbLadder(Call[Swept]):
     """What every way out would answer samples at the point."""
 
     samples: tuple[Sample, ...]

@@ -29,7 +29,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CallFrame:
     """Every further frame to a worker: the name of a call, and the call."""
 
     call: Short

@@ -146,7 +146,7 @@ class Service:
         columns, ways = self._swept(swept, size, "survey"), self._climbed(ladder, size, "survey")
         return frames.Swept(_ids(asked.samples), columns, ways, self.traces.news())
 
-    def ladder(self, asked: frames.Ladder) -> frames.Swept:
+    def climb_ladder(self, asked: frames.ClimbLadder) -> frames.Swept:
         """For each sample what every way out would answer, the values and traces in columns by way out."""
         ways = self._climbed(self.model.ladder(list(asked.samples)), len(asked.samples), "ladder")
         return frames.Swept(_ids(asked.samples), (), ways, self.traces.news())

@@ -19,7 +19,7 @@ from elue.errors import ElueError
 from elue.worker import wire
 from elue.worker.confinement import sandbox
 from elue.worker.decoding import decode
-from elue.worker.frames import Call, Hello, Ready, Reply, Request, Trouble
+from elue.worker.frames import Call, CallFrame, Hello, Ready, Reply, Trouble
 from elue.worker.inside.answers import Invalid
 from elue.worker.inside.service import Service
 
@@ -31,7 +31,7 @@ def serve(channel: socket.socket, service: Service) -> None:
     """Answer calls until the parent closes the channel."""
     while True:
         try:
-            request = decode(Request, wire.receive(channel))
+            request = decode(CallFrame, wire.receive(channel))
         except wire.Closed:
             return
         sandbox.violations.clear()
@@ -43,7 +43,7 @@ def serve(channel: socket.socket, service: Service) -> None:
             wire.send(channel, Reply(error=Trouble("invalid", f"unsendable answer: {error}"[:_MESSAGE])))
 
 
-def _answered(service: Service, request: Request) -> Reply:
+def _answered(service: Service, request: CallFrame) -> Reply:
     """What the service's function named by a call gives for it."""
     answer = trouble = None
     try:
