@@ -17,6 +17,7 @@ from elue.leaderboard.charts import specs as charts
 from elue.leaderboard.links import checked
 from elue.leaderboard.manifests import retraction_of
 from elue.leaderboard.pages import about
+from elue.leaderboard.pages import edition as editionpage
 from elue.leaderboard.pages import home as overall
 from elue.leaderboard.pages import method as methodpage
 from elue.leaderboard.pages.task import ReadRecord, TaskWork
@@ -25,6 +26,7 @@ from elue.leaderboard.site import Site, page, titled
 from elue.leaderboard.summaries import is_published
 from elue.leaderboard.workers import side_by_side
 from elue.record.schema import Record
+from elue.scores.edition import Edition
 
 _STATIC = (
     *("style.css", "parts.css", "theme.js", "site.js", "table.js", "explanation.js", "explorer.js", "compare.js"),
@@ -46,17 +48,19 @@ def build(
     manifests: Mapping[str, Mapping[str, Any]] | None = None,
     base_url: str = "",
     executor: Executor | None = None,
+    editions: Sequence[Edition] | None = None,
 ) -> Path:
     """Build the site from record summaries and return its first page.
 
     `record` gives whole records as text, read board by board; without it there are no scores and no sample pages.
     `manifests` are those of submissions, by method name (see `manifests`). `base_url` is where the site will stand, for
-    links that name it in full. With an `executor` tasks are worked on side by side; one of processes needs a `record`
+    links that name it in full. `editions` are those with a page of ranks, by default all that are shipped and that any
+    run takes part in. With an `executor` tasks are worked on side by side; one of processes needs a `record`
     that can be pickled. The order of the summaries does not matter. Raises ElueError `folder_in_use` when `out` holds
     anything but an earlier site, `cannot_write`, `bad_base_url`, `broken_link`; whatever it is, `out` stays as it was.
     """
     check(out)
-    publish(checked(pages(summaries, record, manifests, base_url, executor), _address(base_url)), out)
+    publish(checked(pages(summaries, record, manifests, base_url, executor, editions), _address(base_url)), out)
     return out / "index.html"
 
 
@@ -66,6 +70,7 @@ def pages(
     manifests: Mapping[str, Mapping[str, Any]] | None = None,
     base_url: str = "",
     executor: Executor | None = None,
+    editions: Sequence[Edition] | None = None,
 ) -> Iterator[File]:
     """All files of the site, one after the other."""
     manifests = manifests or {}
@@ -85,7 +90,11 @@ def pages(
         yield from made.files
     parts = [slice(start, None, PARTS) for start in range(PARTS)]
     written = side_by_side(executor, partial(methodpage.pages, replace(site, overviews={})), parts)
-    yield from _home(site, summaries)
+    ranked: Sequence[Edition] = []
+    if record:
+        ranked = editionpage.shown(site, editionpage.shipped() if editions is None else editions)
+        yield from editionpage.pages(site, ranked, record)
+    yield from _home(site, summaries, ranked)
     for made_pages in written:
         yield from made_pages
     compared = [(board, titled(task, board)) for task, board in site.boards if board.id in site.overviews]
@@ -100,9 +109,11 @@ def _address(base_url: str) -> str:
     return base_url and base_url.rstrip("/") + "/"
 
 
-def _home(site: Site, summaries: Summaries) -> Iterator[File]:
+def _home(site: Site, summaries: Summaries, editions: Sequence[Edition]) -> Iterator[File]:
     placed = [run for task in site.tasks for board in task.boards for run in board.runs]
     told = sum(is_published(run.record) for run in placed)
     counts = {"measured": len(placed) - told, "published": told, "unranked": len(summaries) - len(placed)}
     thumbnails = {task.name: drawing.safe(charts.thumbnail(task.boards[0])) for task in site.tasks if task.boards}
-    yield page(site, "index.html", "home.html", counts=counts, thumbnails=thumbnails, rows=overall.rows(site))
+    links = [(edition, editionpage.path_of(edition)) for edition in editions]
+    contents = {"counts": counts, "thumbnails": thumbnails, "rows": overall.rows(site), "editions": links}
+    yield page(site, "index.html", "home.html", **contents)
