@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 MEANINGS = {
     "multiply_add": "a multiply-add in a matrix product, convolution or recurrent cell",
-    "pointwise": "an output element of a pointwise operator: activation, addition, comparison",
-    "reduction": "an input element of a reduction: sum, mean, maximum",
+    "pointwise": "an output element of a pointwise operator: activation, addition, comparison; an exponential is four",
+    "reduction": "an input element of a reduction: sum, mean, maximum; a norm is two, a variance three",
     "softmax": "an input element of a softmax",
-    "layer_norm": "an input element of a layer norm",
-    "rms_norm": "an input element of an RMS norm",
-    "batch_norm": "an input element of a batch norm",
+    "layer_norm": "an input element of a layer norm; one less without weight or bias each, two less for group norm",
+    "rms_norm": "an input element of an RMS norm; one less without weight",
+    "batch_norm": "an input element of a batch norm with stored statistics; three more to find those of the batch",
 }
 RULES = {
     FREE: "free: it moves or makes data",

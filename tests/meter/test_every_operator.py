@@ -21,6 +21,16 @@ MOVEMENT = """
     index_fill masked_scatter new_empty new_empty_strided new_full scatter select_scatter slice_scatter
 """.split()  # noqa: SIM905
 """Operators whose result holds other numbers than their first operand does, and which still compute nothing."""
+ITERATIVE = {
+    "aten._linalg_eigh.default",
+    "aten._linalg_eigvals.default",
+    "aten._linalg_svd.default",
+    "aten.linalg_eig.default",
+    "aten.linalg_lstsq.default",
+    "aten.linalg_matrix_exp.default",
+    "aten.linalg_pinv.atol_rtol_tensor",
+}
+"""Without a price on purpose: how many steps they take depends on the numbers."""
 MODES = (torch.enable_grad, torch.no_grad, torch.inference_mode)
 
 
@@ -56,6 +66,20 @@ def test_grad_modes_agree_and_only_free_operators_cost_nothing() -> None:
             silent.append(name)
     assert differ == []
     assert set(silent) <= set(MOVEMENT)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_only_iterative_operators_have_no_price() -> None:
+    unknown: dict[str, set[str]] = {}
+    for name, operator, sample in samples():
+        try:
+            meter, _ = measured(operator, sample, torch.no_grad)
+        except (RuntimeError, NotImplementedError, AssertionError):
+            continue
+        for each in meter.unknown:
+            unknown.setdefault(each, set()).add(name)
+    chunked = {each for each in unknown if each.startswith("torch_nn._linear_cross_entropy_batch_chunked")}
+    assert unknown.keys() - chunked <= ITERATIVE, unknown
 
 
 def computes(given: Any, result: Any) -> bool:
