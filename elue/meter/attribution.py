@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch.nn import Module
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from elue.meter.observing import here
+
+OUTSIDE = "outside"
+"""The line of what ran in no module of the model."""
 
 
 @dataclass(slots=True)
@@ -20,58 +26,161 @@ class ModuleCount:
     children: list[ModuleCount] = field(default_factory=list)
 
 
+class _Place:
+    """A module that was called from another place, and what operators cost that ran in it but in no module inside."""
+
+    __slots__ = ("calls", "inside", "module", "outer", "products", "rest")
+
+    def __init__(self, module: Module | None, outer: _Place | None) -> None:
+        self.module, self.outer = module, outer
+        self.inside: dict[Module, _Place] = {}
+        self.calls = self.products = self.rest = 0
+
+    def within(self, module: Module) -> _Place:
+        place = self.inside.get(module)
+        if place is None:
+            place = self.inside[module] = _Place(module, self)
+        return place
+
+    def join(self, other: _Place) -> None:
+        self.calls += other.calls
+        self.products += other.products
+        self.rest += other.rest
+        for module, place in list(other.inside.items()):
+            self.within(module).join(place)
+
+    def all(self) -> Iterator[_Place]:
+        yield self
+        for place in self.inside.values():
+            yield from place.all()
+
+
 class Attribution:
-    """Keeps, for every module, what operators cost that ran in it but in no module inside it."""
+    """The modules of one thread as they call each other, and what each took."""
 
     def __init__(self) -> None:
-        self._own: dict[Module | None, list[int]] = {None: [0, 0, 0]}
-        self._inside: list[Module | None] = [None]
-        self._hooks: list[Any] = []
+        self._root = self._start = self._here = _Place(None, None)
 
-    def start(self) -> None:
-        """Follow the modules that run from now on."""
-        self._hooks = [
-            register_module_forward_pre_hook(self._entered),
-            register_module_forward_hook(self._left, always_call=True),
-        ]
+    def begin_in(self, other: Attribution) -> None:
+        """Begin in the modules that another thread is in now: what runs outside of any runs in these."""
+        path, place = [], other._here
+        while place.module is not None and place.outer is not None:
+            path.append(place.module)
+            place = place.outer
+        for module in reversed(path):
+            self._here = self._here.within(module)
+        self._start = self._here
+
+    def entered(self, module: Module) -> None:
+        """A module is called."""
+        self._here = self._here.within(module)
+        self._here.calls += 1
+
+    def left(self, module: Module) -> None:
+        """A module has returned or raised, and with it all that it called."""
+        place = self._here
+        while place is not self._start and place.outer is not None:
+            if place.module is module:
+                self._here = place.outer
+                return
+            place = place.outer
 
     def stop(self) -> None:
-        """Follow modules no longer."""
-        for hook in self._hooks:
-            hook.remove()
-        self._inside = [None]
-
-    def _entered(self, module: Module, args: Any) -> None:
-        self._inside.append(module)
-        self._own.setdefault(module, [0, 0, 0])[0] += 1
-
-    def _left(self, module: Module, args: Any, result: Any) -> None:
-        if module in self._inside:
-            while self._inside.pop() is not module:
-                pass
+        """Be in no module any more."""
+        self._here = self._start
 
     def add(self, products: int, rest: int) -> None:
         """An operator ran, here and now."""
-        own = self._own[self._inside[-1]]
-        own[1] += products
-        own[2] += rest
+        self._here.products += products
+        self._here.rest += rest
+
+    def join(self, other: Attribution) -> None:
+        """Add what another one followed."""
+        self._root.join(other._root)
 
     def modules(self) -> list[Module]:
         """The modules that ran, in order of their first call."""
-        return [module for module in self._own if module is not None]
+        return list(dict.fromkeys(place.module for place in self._root.all() if place.module is not None))
 
     def tree(self, model: Module) -> ModuleCount:
-        """The counts of a model as a tree of its modules. A module with two names counts under the first."""
-        return self._tree("", model, set())
+        """The counts of a model as a tree of its modules. A module with two names counts under the first.
 
-    def _tree(self, name: str, module: Module, seen: set[Module]) -> ModuleCount:
-        seen.add(module)
-        calls, products, rest = self._own.get(module, (0, 0, 0))
-        count = ModuleCount(name, calls, products + rest, products)
-        for child_name, child in module.named_children():
-            if child not in seen:
-                inner = self._tree(child_name, child, seen)
-                count.children.append(inner)
-                count.flops += inner.flops
-                count.matmul_flops += inner.matmul_flops
-        return count
+        What ran in a module that is not registered in the model counts for the nearest one that is and called it. The
+        tree's FLOPs are all there are: those that ran in no module of the model stand in a last line, `outside`.
+        """
+        own: dict[Module, list[int]] = {module: [0, 0, 0] for module in model.modules()}
+        outside = [0, 0, 0]
+        _share(self._root, own, outside)
+        tree = _tree("", model, own, set())
+        if outside[1] or outside[2]:
+            tree.children.append(ModuleCount(OUTSIDE, 0, outside[1] + outside[2], outside[1]))
+            tree.flops += outside[1] + outside[2]
+            tree.matmul_flops += outside[1]
+        return tree
+
+
+def _share(place: _Place, own: dict[Module, list[int]], ancestor: list[int]) -> None:
+    mine = own.get(place.module, ancestor) if place.module is not None else ancestor
+    if mine is not ancestor or place.module in own:
+        mine[0] += place.calls
+    mine[1] += place.products
+    mine[2] += place.rest
+    for inner in place.inside.values():
+        _share(inner, own, mine)
+
+
+def _tree(name: str, module: Module, own: dict[Module, list[int]], seen: set[Module]) -> ModuleCount:
+    seen.add(module)
+    calls, products, rest = own[module]
+    count = ModuleCount(name, calls, products + rest, products)
+    for child_name, child in module.named_children():
+        if child not in seen:
+            inner = _tree(child_name, child, own, seen)
+            count.children.append(inner)
+            count.flops += inner.flops
+            count.matmul_flops += inner.matmul_flops
+    return count
+
+
+class Following:
+    """Hooks on all modules that tell the calling thread's observers, while any Meter is open that attributes."""
+
+    def __init__(self) -> None:
+        self._hooks: list[Any] = []
+        self._open = 0
+
+    def start(self) -> None:
+        """One more Meter is open."""
+        self._open += 1
+        if self._open == 1:
+            self._hooks = [
+                register_module_forward_pre_hook(_entered),
+                register_module_forward_hook(_left, always_call=True),
+            ]
+
+    def stop(self) -> None:
+        """One less."""
+        self._open -= 1
+        if not self._open:
+            for hook in self._hooks:
+                hook.remove()
+
+
+following = Following()
+
+
+def _attributions() -> Iterator[Attribution]:
+    for observer in here().observers:
+        attribution = getattr(observer, "attribution", None)
+        if attribution is not None:
+            yield attribution
+
+
+def _entered(module: Module, args: Any) -> None:
+    for attribution in _attributions():
+        attribution.entered(module)
+
+
+def _left(module: Module, args: Any, result: Any) -> None:
+    for attribution in _attributions():
+        attribution.left(module)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -58,9 +58,28 @@ def _forget(waiting: _AsWritten) -> None:
     sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "waiting", None) is not waiting]
 
 
-def run_as_written() -> AbstractContextManager[object]:
-    """While this is open, compiled modules run eagerly. All but free while nothing has been compiled."""
-    return _AsWritten()
+class AsWritten:
+    """While any Meter is open, compiled modules run eagerly. All but free while nothing has been compiled."""
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._eager = _AsWritten()
+
+    def start(self) -> None:
+        """One more Meter is open."""
+        self._open += 1
+        if self._open == 1:
+            self._eager = _AsWritten()
+            self._eager.__enter__()
+
+    def stop(self) -> None:
+        """One less."""
+        self._open -= 1
+        if not self._open:
+            self._eager.close()
+
+
+as_written = AsWritten()
 
 
 def compilations() -> int:

@@ -14,7 +14,8 @@ from torch._ops import HigherOrderOperator, _compute_keyset
 
 from elue.meter.arguments import Args, Formula, Kwargs
 from elue.meter.flex import flex_scores
-from elue.meter.intercept import KEY, apart, observe
+from elue.meter.intercept import apart, observe
+from elue.meter.observing import KEY
 from elue.meter.plan import Plan, plan_for_higher_order
 from elue.meter.profile import Costs
 

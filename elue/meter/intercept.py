@@ -1,101 +1,200 @@
 """Sees every operator a thread calls, above autograd, before any kernel is chosen.
 
-torch keeps a dispatch key for initialisation that is put off, which no build of it does. The key stands above autograd
-and the backends, and is off unless a thread switches it on. A kernel on it sees `aten.linear` or
-`aten.scaled_dot_product_attention` as it was called, whether gradients are on or off and whatever kernel follows.
-The transforms of `torch.func` switch it off on their way down, so that what they make of an operator is seen: the
-products of tangents beside those of values, and operators on batches.
-A `TorchDispatchMode` sits below autograd: attention arrives there in pieces that depend on the machine, and a linear
-layer costs three calls instead of one.
+A kernel on the observing key sees `aten.linear` or `aten.scaled_dot_product_attention` as it was called, whether
+gradients are on or off and whatever kernel follows. A `TorchDispatchMode` sits below autograd: attention arrives there
+in pieces that depend on the machine, and a linear layer costs three calls instead of one.
+
+While an operator runs the key is off, since its parts are its own. But Python code may run in there, too: in a dispatch
+mode, a tensor subclass, a hook on saved tensors, a kernel that was replaced. What such code asks of torch passes a
+function mode, which C++ code does not, and so is seen.
 """
 
 from __future__ import annotations
 
-import threading
+import sys
 from collections.abc import Callable
-from typing import Any, Protocol
+from functools import cache
+from types import FrameType
+from typing import Any, cast
 
 import torch
 from torch._ops import OpOverload
+from torch.overrides import TorchFunctionMode
 
+from elue.meter.observing import (
+    KEY,
+    NAME,
+    Counting,
+    Noticed,
+    Observer,
+    Thread,
+    elsewhere,
+    here,
+    hide,
+    local,
+    seeing,
+    show,
+    watches,
+)
 from elue.meter.plan import Plan, plan_for
 from elue.meter.releases import as_reviewed
 from elue.meter.table import DECOMPOSE, FREE, operator_table
 
-NAME = "DeferredInit"
-KEY = torch._C._dispatch_key_parse(NAME)
 _set_included = torch._C._dispatch_tls_set_dispatch_key_included
-_set_excluded = torch._C._dispatch_tls_set_dispatch_key_excluded
-_is_included = torch._C._dispatch_tls_is_dispatch_key_included
-_is_excluded = torch._C._dispatch_tls_is_dispatch_key_excluded
-
-
-class Observer(Protocol):
-    """Something that wants to know of operators."""
-
-    def count(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
-        """The operator of this plan ran. Nothing that is called in here is observed."""
-
-
-class _Thread(threading.local):
-    observers: tuple[Observer, ...] = ()
-    running: bool = False
-
-
-_thread = _Thread()
-
-
-def observers() -> tuple[Observer, ...]:
-    """Who observes this thread."""
-    return _thread.observers
-
-
-def set_observers(observers: tuple[Observer, ...]) -> None:
-    """Let these, and nobody else, observe this thread from now on."""
-    _thread.observers = observers
-    _set_excluded(KEY, not observers)
-    _set_included(KEY, bool(observers))
-
-
-def seeing() -> bool:
-    """Whether this thread's operators reach its observers: code can switch the key off behind their back."""
-    return _is_included(KEY) and not _is_excluded(KEY)
+_push = torch._C._push_on_torch_function_stack
+_pop = torch._C._pop_torch_function_stack
+_skip: Callable[[bool], object] = getattr(torch._C, "_set_skip_next_torch_function", bool)
+"""The next call is not told to function modes and tensor subclasses: they were told when Python called it."""
 
 
 def _observe(plan: Plan, args: Any, kwargs: Any) -> Any:
     if plan.composite:
+        _skip(True)
         return plan.call(*args, **kwargs)
-    thread = _thread
+    try:
+        thread: Thread = local.thread
+    except AttributeError:
+        thread = here()
     # functorch, on its way down, restores the keys that were on before ours was switched off: one call, seen twice.
-    inside, thread.running = thread.running, True
+    if thread.inside is not None or not watches:
+        return _unobserved(thread, plan, args, kwargs)
+    thread.inside = plan
     _set_included(KEY, False)
     try:
-        result = plan.call(*args, **kwargs)
-        if not inside:
+        result = _run(plan, args, kwargs, thread)
+        if thread.noticed is None:
             for observer in thread.observers:
                 observer.count(plan, args, kwargs, result)
+        else:
+            _settle(thread, thread.noticed, plan, args, kwargs, result)
+        if len(thread.observers) != len(watches):
+            elsewhere(thread, plan, args, kwargs, result)
     finally:
-        thread.running = inside
+        thread.inside = thread.noticed = None
         _set_included(KEY, True)
     return result
 
 
 def observe(plan: Plan, args: Any, kwargs: Any) -> Any:
-    """Run what a plan calls, unseen, and tell the observers of it."""
-    return _observe(plan, args, kwargs)
+    """Run what a plan calls, unseen, Python code or not, and tell the observers of it."""
+    thread = here()
+    if thread.inside is not None or not watches:
+        return _unobserved(thread, plan, args, kwargs)
+    thread.inside = plan
+    _set_included(KEY, False)
+    try:
+        result = plan.call(*args, **kwargs)
+        for observer in thread.observers:
+            observer.count(plan, args, kwargs, result)
+    finally:
+        thread.inside = None
+        _set_included(KEY, True)
+    return result
 
 
-def apart(observer: Observer, call: Callable[[], Any]) -> Any:
+def apart(observer: Counting, call: Callable[[], Any]) -> Any:
     """Call something from within `count`, observed by this one alone. Its result."""
-    thread = _thread
-    before = thread.observers, thread.running
-    thread.observers, thread.running = (observer,), False
+    thread = here()
+    before = thread.observers, thread.inside, thread.apart
+    thread.observers, thread.inside, thread.apart = (cast(Observer, observer),), None, True
     _set_included(KEY, True)
     try:
         return call()
     finally:
         _set_included(KEY, False)
-        thread.observers, thread.running = before
+        thread.observers, thread.inside, thread.apart = before
+
+
+def _unobserved(thread: Thread, plan: Plan, args: Any, kwargs: Any) -> Any:
+    """Run an operator that is part of another, or that nobody is there to see."""
+    alone = thread.inside is None
+    if alone:
+        hide(thread)
+    shown = seeing()
+    _set_included(KEY, False)
+    _skip(True)
+    try:
+        result = plan.call(*args, **kwargs)
+        if alone and thread.left:
+            elsewhere(thread, plan, args, kwargs, result)
+    finally:
+        _set_included(KEY, shown)
+    return result
+
+
+def _run(plan: Plan, args: Any, kwargs: Any, thread: Thread) -> Any:
+    _push(_NOTICING)
+    _skip(True)
+    try:
+        return plan.call(*args, **kwargs)
+    except BaseException:
+        if thread.noticed is not None:
+            for observer, branch in _paired(thread, thread.noticed):
+                observer.join(branch)
+        raise
+    finally:
+        _pop()
+
+
+def _settle(thread: Thread, noticed: Noticed, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
+    for observer, branch in _paired(thread, noticed):
+        observer.settle(plan, args, kwargs, result, branch, noticed.replaced)
+
+
+def _paired(thread: Thread, noticed: Noticed) -> list[tuple[Observer, Observer]]:
+    """The observers that were there before the operator and still are, each with its branch inside."""
+    inside = {id(branch.watch): branch for branch in noticed.observers}
+    return [(each, inside[id(each.watch)]) for each in thread.observers if id(each.watch) in inside]
+
+
+class _Noticing(TorchFunctionMode):
+    """Notices what Python code calls inside an operator, and has it observed."""
+
+    def __torch_function__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        thread = here()
+        inside = thread.inside
+        if inside is None or thread.apart or _torchs_own(sys._getframe(1)):
+            return call(*args, **(kwargs or {}))
+        noticed = thread.noticed
+        if noticed is None:
+            noticed = thread.noticed = _noticed(thread, inside)
+        outside, thread.observers = thread.observers, noticed.observers
+        thread.inside = thread.noticed = None
+        shown = seeing()
+        show()
+        try:
+            return call(*args, **(kwargs or {}))
+        finally:
+            _set_included(KEY, shown)
+            thread.observers, thread.inside, thread.noticed = outside, inside, noticed
+
+
+def _torchs_own(caller: FrameType | None) -> bool:
+    """Whether this code makes nested or fake tensors what they are: its operators are priced as they were called."""
+    while caller is not None and caller.f_globals is vars(torch._ops):
+        caller = caller.f_back
+    name = caller.f_globals.get("__name__", "") if caller is not None else ""
+    if caller is None or not name.startswith(("torch.nested._internal.", "torch._subclasses.")):
+        return False
+    return vars(sys.modules[name]) is caller.f_globals
+
+
+_NOTICING = _Noticing()
+
+
+def _noticed(thread: Thread, plan: Plan) -> Noticed:
+    """Python code runs inside this operator: in the place of its kernel, or beside it?"""
+    replaced = plan.registered or not plan.known or _dispatched(sys._getframe(2))
+    return Noticed(tuple(observer.branch(inside=True) for observer in thread.observers), replaced)
+
+
+def _dispatched(frame: FrameType | None) -> bool:
+    """Whether, since the operator began, a mode or a tensor subclass has taken over."""
+    while frame is not None and frame.f_code is not _observe.__code__:
+        if frame.f_code.co_name == "__torch_dispatch__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _fallback(operator: OpOverload, *args: Any, **kwargs: Any) -> Any:
@@ -131,8 +230,9 @@ def _passes(name: str) -> bool:
     return bool(returns) and bool(alias := returns[0].alias_info) and not alias.is_write
 
 
-def _install() -> list[torch.library.Library]:
-    """A kernel for every operator there is, and a fallback for those still to come.
+@cache
+def install() -> list[torch.library.Library]:
+    """Once a process: a kernel for every operator there is, and a fallback for those still to come.
 
     The fallback alone would do, but torch cannot combine one with a dispatch mode or a tensor subclass.
     """
@@ -149,6 +249,7 @@ def _install() -> list[torch.library.Library]:
             kernel = _kernel(namespace, name, overload or "default")
         assert library.m is not None
         library.m.impl(operator, NAME, kernel, False)
+    _follow()
     return list(libraries.values())
 
 
@@ -184,7 +285,3 @@ def _follow() -> dict[str, torch.library.Library]:
 
     OpOverload.__init__ = begin_observed  # type: ignore[method-assign]
     return libraries
-
-
-_installed = _install()
-_followed = _follow()

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
-from threading import Lock
+from collections.abc import Iterable
+from threading import RLock
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from torch.nn import Module
 
 from elue.errors import ElueError
 from elue.meter import profile as profiles
-from elue.meter.arguments import plain_number
-from elue.meter.attribution import Attribution, ModuleCount
-from elue.meter.compiled import compilations, run_as_written
+from elue.meter.adopting import adopt, unseen
+from elue.meter.attribution import ModuleCount, following
+from elue.meter.compiled import as_written, compilations
 from elue.meter.counts import Counts
-from elue.meter.derivatives import deriving, of_nothing, with_tangent
 from elue.meter.higher_order import follow_higher_order
-from elue.meter.intercept import Observer, observers, seeing, set_observers
-from elue.meter.parameters import Interval, Touched
-from elue.meter.plan import Plan
+from elue.meter.intercept import install
+from elue.meter.ledger import Ledger, Wanted, united, unknown_calls
+from elue.meter.observing import Watch, end, here, observe, seeing, watches
+from elue.meter.parameters import Interval
 from elue.meter.profile import Profile
 from elue.meter.report import Report, macs, totals
 from elue.meter.reporting import outermost, report
-from elue.meter.threads import follow_threads, work_elsewhere, worked_elsewhere
+from elue.meter.threads import follow_threads
 from elue.meter.traffic import TrafficCounter
 
-_Before = tuple[tuple[Observer, ...], AbstractContextManager[object], int, dict[int, int]]
 _Measured = TypeVar("_Measured")
+_opening = RLock()
 
+install()
 follow_threads()
 follow_higher_order()
 
@@ -40,16 +40,18 @@ class Meter:
 
     FLOPs follow the cost table of `profile` (a name, a TOML file, or a `Profile`) and are those of the plain formula of
     each operator, whichever kernel runs it. An operator without a rule makes `complete` false and is listed in
-    `unknown`; nothing is ever silently zero. Threads started inside are counted along, and older Python threads that
-    work meanwhile make the count incomplete; compiled modules run as written. What numpy, ctypes, code
-    that switches dispatch keys off, and kernels outside torch's dispatcher do cannot be seen from inside a process.
+    `unknown`; nothing is ever silently zero. Threads started inside, tasks handed to a pool, and Python code that
+    runs inside an operator are counted along; other threads that compute meanwhile make the count incomplete. Compiled
+    modules run as written. What numpy, ctypes, other processes, code that switches dispatch keys off, and kernels
+    outside torch's dispatcher do cannot be seen.
 
     `track=False` leaves `params_touched` out, which is cheaper; `traffic` adds the bytes moved and `attribute` the
     FLOPs by module, which cost more. Under inference_mode torch does not say of which tensor a view is: `modules` names
     the models whose parameters count there; without it all parameters alive are searched.
 
-    A Meter may be entered again; counts add up until `reset`. Meters nest: each counts all that runs inside it.
-    Raises ElueError for an unknown profile.
+    A Meter may be entered again; counts add up until `reset`. Meters nest, and may close in any order and in any
+    thread: each counts all that ran while it was open. The tasks of an event loop share a thread, so a Meter that one
+    of them holds open while it waits counts what the others do. Raises ElueError for an unknown profile.
     """
 
     def __init__(
@@ -62,111 +64,106 @@ class Meter:
         modules: Iterable[Module] = (),
     ) -> None:
         self.profile = profile if isinstance(profile, Profile) else profiles.load(profile)
-        self._costs = self.profile.costs
-        self._track = track
         self._modules = tuple(modules)
-        self._wants = traffic, attribute
-        self._entered: list[_Before] = []
-        self._lock = Lock()
+        self._wanted = Wanted(self.profile.costs, track, traffic, attribute, self._modules)
+        self._entered = 0
         self.reset()
 
     def reset(self) -> None:
         """Forget all counts. Not while the Meter is open."""
-        self._counts: dict[Plan, list[int]] = {}
-        self._unknown: dict[Plan, int] = {}
+        self._watch = Watch()
+        self._ledgers = [Ledger(self._wanted, self._watch)]
+        self._taken = 0
         self._unseen: Counter[str] = Counter()
-        self._branches = 0
-        self._touched = Touched(self._modules)
-        traffic, attribute = self._wants
-        self._traffic = TrafficCounter() if traffic else None
-        self._attribution = Attribution() if attribute else None
 
     def __enter__(self) -> Meter:
-        before = observers()
-        eager = run_as_written()
-        self._entered.append((before, eager, compilations(), work_elsewhere()))
-        eager.__enter__()
-        if self._attribution is not None and len(self._entered) == 1:
-            self._attribution.start()
-        if self not in before:
-            set_observers((*before, self))
+        with _opening:
+            self._entered += 1
+            as_written.start()
+            if self._entered == 1:
+                self._compiled = compilations()
+                watches.append(self._watch)
+                adopt()
+                if self._wanted.attribute:
+                    following.start()
+        if all(observer.watch is not self._watch for observer in here().observers):
+            self._attach()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        before, eager, compiled, elsewhere = self._entered.pop()
-        if not seeing():
+        with _opening:
+            self._entered -= 1
+            as_written.stop()
+            if not self._entered:
+                self._close()
+
+    def _attach(self) -> None:
+        """Observe the calling thread: the first with the first ledger, each further one with another."""
+        with _opening:
+            if self._taken:
+                self._ledgers.append(self._ledgers[0].branch())
+            self._taken += 1
+            observe([self._ledgers[-1]])
+
+    def _close(self) -> None:
+        if any(observer.watch is self._watch for observer in here().observers) and not seeing():
             self._unseen["work hidden from the Meter"] += 1
-        set_observers(before)
-        eager.__exit__(kind, error, trace)
-        if self._attribution is not None and not self._entered:
-            self._attribution.stop()
-        if compilations() > compiled:
-            self._unseen["code compiled by torch.compile"] += compilations() - compiled
-        if threads := worked_elsewhere(elsewhere):
-            self._unseen["work in threads started before"] += threads
+        if threads := unseen():
+            self._unseen["threads that cannot be seen"] += len(threads)
+        end(self._watch)
+        self._taken = 0
+        for ledger in self._ledgers:
+            if ledger.attribution is not None:
+                ledger.attribution.stop()
+        if self._wanted.attribute:
+            following.stop()
+        if compilations() > self._compiled:
+            self._unseen["code compiled by torch.compile"] += compilations() - self._compiled
+        if self._watch.elsewhere:
+            self._unseen["work in threads started before"] += len(self._watch.elsewhere)
+            self._watch.elsewhere.clear()
 
-    def branch(self) -> tuple[Meter, Callable[[], None]]:
-        """A Meter for a thread started inside this one; when it ends, what it counted is added here."""
-        branch = Meter(self.profile, track=self._track, traffic=self._wants[0], modules=self._modules)
-        touched = self._touched
-        with self._lock:
-            self._branches += 1
-
-        def ended() -> None:
-            with self._lock:
-                if touched is self._touched:
-                    self._branches -= 1
-                    self._add(branch)
-
-        return branch, ended
-
-    def _add(self, other: Meter) -> None:
-        for plan, counts in other._counts.items():
-            mine = self._counts.get(plan, (0, 0, 0))
-            self._counts[plan] = [a + b for a, b in zip(mine, counts, strict=True)]
-        for plan, calls in other._unknown.items():
-            self._unknown[plan] = self._unknown.get(plan, 0) + calls
-        self._unseen += other._unseen
-        self._touched.add(other._touched)
-        if self._traffic is not None and other._traffic is not None:
-            self._traffic.read += other._traffic.read
-            self._traffic.written += other._traffic.written
+    @property
+    def _counted(self) -> Ledger:
+        return united(self._ledgers)
 
     @property
     def flops(self) -> int:
         """All FLOPs."""
-        return sum(products + rest for _, products, rest in self._counts.values())
+        return self._counted.flops
 
     @property
     def matmul_flops(self) -> int:
         """The FLOPs of multiply-adds: matrix products, convolutions, recurrent gates, attention products."""
-        return sum(products for _, products, _ in self._counts.values())
+        return sum(products for _, products, _ in self._counted.counts.values())
 
     @property
     def params_touched(self) -> int:
         """Distinct elements of parameters that executed operators read: of a look-up, only the rows it reads."""
-        return self._touched.elements()
+        touched = self._counted.touched
+        return touched.elements() if touched is not None else 0
 
     def touched_intervals(self) -> list[Interval]:
         """Where the elements of `params_touched` lie, so that measurements can be united; parts may overlap."""
-        return self._touched.intervals()
+        touched = self._counted.touched
+        return touched.intervals() if touched is not None else []
 
     @property
     def bytes_read(self) -> int:
         """Bytes of the operands of executed operators. Raises ElueError unless `traffic` was asked for."""
-        return self._asked(self._traffic, "traffic").read
+        return self._asked(self._counted.traffic, "traffic").read
 
     @property
     def bytes_written(self) -> int:
         """Bytes of the results of executed operators. Raises ElueError unless `traffic` was asked for."""
-        return self._asked(self._traffic, "traffic").written
+        return self._asked(self._counted.traffic, "traffic").written
 
     @property
     def counts(self) -> Counts:
         """All that was counted, as plain numbers; no bytes unless `traffic` was asked for."""
-        traffic = self._traffic or TrafficCounter()
+        traffic = self._counted.traffic or TrafficCounter()
         return Counts(
             flops=self.flops,
             matmul_flops=self.matmul_flops,
@@ -179,7 +176,7 @@ class Meter:
 
     def by_module(self, model: Module) -> ModuleCount:
         """FLOPs by module of the model, as a tree. Raises ElueError unless `attribute` was asked for."""
-        return self._asked(self._attribution, "attribute").tree(model)
+        return self._asked(self._counted.attribution, "attribute").tree(model)
 
     def report(self, model: Module | None = None) -> Report:
         """All that was counted, as plain data to print, keep and pickle.
@@ -187,9 +184,10 @@ class Meter:
         A Meter that attributes tells the modules of `model`, else of those it was opened with, else of all that ran.
         """
         given = [model] if model is not None else list(self._modules)
-        if self._attribution is not None and not given:
-            given = outermost(self._attribution.modules())
-        followed = self._attribution is not None
+        attribution = self._counted.attribution
+        followed = attribution is not None
+        if attribution is not None and not given:
+            given = outermost(attribution.modules())
         trees = [(root, self.by_module(root) if followed else None) for root in given]
         return report(
             self.profile,
@@ -198,13 +196,13 @@ class Meter:
             calls=self.calls,
             complete=self.complete,
             ops=self.ops,
-            track=self._track,
-            traffic=self._traffic is not None,
+            track=self._wanted.track,
+            traffic=self._wanted.traffic,
         )
 
     def table(self, depth: int | None = 2, model: Module | None = None) -> str:
         """The report as a table, modules down to `depth`. Raises ElueError unless `attribute` was asked for."""
-        self._asked(self._attribution, "attribute")
+        self._asked(self._counted.attribution, "attribute")
         return self.report(model).table(depth)
 
     def to_json(self) -> str:
@@ -212,7 +210,7 @@ class Meter:
         return self.report().to_json()
 
     def __repr__(self) -> str:
-        added = macs(self.matmul_flops, self._costs.multiply_add)
+        added = macs(self.matmul_flops, self.profile.costs.multiply_add)
         return f"<Meter {self.profile.name}: {totals(self.flops, added, self.complete, self.unknown)}>"
 
     @staticmethod
@@ -224,7 +222,7 @@ class Meter:
     @property
     def complete(self) -> bool:
         """Whether every executed operator has a rule, and nothing ran that could not be seen."""
-        return not (self._unknown or self._unseen or self._branches)
+        return not self.unknown
 
     @property
     def unknown(self) -> dict[str, int]:
@@ -232,62 +230,31 @@ class Meter:
 
         An operator of one's own gets a rule by `elue.meter.register_formula`.
         """
-        unknown = Counter({str(plan.operator): calls for plan, calls in self._unknown.items()}) + self._unseen
-        if self._branches:
-            unknown["threads still running"] = self._branches
+        unknown = unknown_calls(self._counted) + self._unseen
+        if running := self._watch.pending + len(self._watch.late):
+            unknown["threads still running"] = running
         return dict(sorted(unknown.items()))
 
     @property
     def registered(self) -> dict[str, int]:
         """Calls of operators priced by a registered formula rather than the frozen table, by name."""
-        return {str(plan.operator): counts[0] for plan, counts in self._counts.items() if plan.registered}
+        registered: Counter[str] = Counter()
+        for plan, (calls, _, _) in self._counted.counts.items():
+            if plan.registered:
+                registered[str(plan.operator)] += calls
+        return dict(registered)
 
     @property
     def ops(self) -> dict[str, tuple[int, int]]:
         """Calls and FLOPs of every operator that has a rule, by name."""
-        counts = ((str(plan.operator), (c[0], c[1] + c[2])) for plan, c in self._counts.items())
-        return dict(sorted(counts))
+        ops: dict[str, tuple[int, int]] = {}
+        for plan, (calls, products, rest) in self._counted.counts.items():
+            before = ops.get(str(plan.operator), (0, 0))
+            ops[str(plan.operator)] = before[0] + calls, before[1] + products + rest
+        return dict(sorted(ops.items()))
 
     @property
     def calls(self) -> int:
         """How many operators were called, those without a rule included."""
-        return sum(count[0] for count in self._counts.values()) + sum(self._unknown.values())
-
-    def count(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
-        """The operator of this plan ran: price it. The interception calls this. Never raises."""
-        products = rest = 0
-        known = plan.known
-        if plan.formula is not None and not (deriving() and self._derived(plan, args)):
-            # Whatever a formula stumbles over, the code that is measured must not.
-            try:
-                products, rest = plan.formula(self._costs, args, kwargs, result)
-                if type(products) is not int or type(rest) is not int:
-                    products, rest = plain_number(products), plain_number(rest)
-            except Exception:
-                products = rest = 0
-                known = False
-        if known:
-            count = self._counts.get(plan)
-            if count is None:
-                self._counts[plan] = [1, products, rest]
-            else:
-                count[0] += 1
-                count[1] += products
-                count[2] += rest
-        else:
-            self._unknown[plan] = self._unknown.get(plan, 0) + 1
-        if self._attribution is not None:
-            self._attribution.add(products, rest)
-        try:
-            if self._track:
-                self._touched.note(plan, args, kwargs)
-            if self._traffic is not None:
-                self._traffic.note(plan, args, kwargs, result)
-        except Exception:
-            self._unseen[f"what {plan.operator} read and wrote"] += 1
-
-    def _derived(self, plan: Plan, args: Any) -> bool:
-        """Whether this is a forward derivative that costs nothing. One that is not seen makes the count incomplete."""
-        if with_tangent(args):
-            self._unseen[f"the forward derivative of {plan.operator}"] += 1
-        return of_nothing(plan, args)
+        counted = self._counted
+        return sum(count[0] for count in counted.counts.values()) + sum(counted.unknown.values())

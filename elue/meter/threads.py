@@ -1,74 +1,115 @@
-"""Other Python threads: those started while a Meter is open are counted along; what older ones do is noticed."""
+"""Other Python threads: those that an observed thread starts are observed, and none that starts from now on is unseen.
+
+What an observed thread hands to a pool is observed as well, whenever the pool's threads were started.
+"""
 
 from __future__ import annotations
 
+import _thread
 import threading
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import wraps
+from threading import Lock
+from typing import Any
 
-from elue.meter.intercept import Observer, observers, set_observers
-from elue.meter.plan import Plan
+from elue.meter.observing import Observer, Observers, here, hide, keep, local, observe
 
-_NOISE = 2_000_000
-"""Nanoseconds of CPU a thread may spend during a measurement before it counts as working on it."""
-
-_start = threading.Thread.start
-
-
-@runtime_checkable
-class Followed(Protocol):
-    """An observer that also wants to know of work in the threads that its thread starts."""
-
-    def count(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
-        """As any observer."""
-
-    def branch(self) -> tuple[Observer, Callable[[], None]]:
-        """Another observer, for a new thread, and what to call when that thread has ended."""
-        raise NotImplementedError
-
-
-def _start_observed(self: threading.Thread) -> None:
-    seen = [observer for observer in observers() if isinstance(observer, Followed)]
-    if seen:
-        branches = [observer.branch() for observer in seen]
-        run = self.run
-
-        def observed() -> None:
-            set_observers(tuple(observer for observer, _ in branches))
-            try:
-                run()
-            finally:
-                set_observers(())
-                for _, ended in branches:
-                    ended()
-
-        self.run = observed  # type: ignore[method-assign]
-    _start(self)
+_counting = Lock()
 
 
 def follow_threads() -> None:
-    """From now on, threads started under an observer are observed."""
-    threading.Thread.start = _start_observed  # type: ignore[method-assign]
+    """From now on, every thread that starts shows its operators, and those started under an observer are observed."""
+    for module, name in _STARTS:
+        if hasattr(module, name):
+            setattr(module, name, _following(getattr(module, name)))
+    ThreadPoolExecutor.submit = _following_submit(ThreadPoolExecutor.submit)  # type: ignore[method-assign]
 
 
-def work_elsewhere() -> dict[int, int]:
-    """CPU nanoseconds so far of the other Python threads of this process, by thread id; empty where unknown."""
-    if threading.active_count() == 1:
-        return {}
-    here = threading.get_native_id()
-    others = (thread.native_id for thread in threading.enumerate())
-    return {each: spent for each in others if each and each != here and (spent := _spent(each)) is not None}
+_STARTS = [
+    (_thread, "start_new_thread"),
+    (_thread, "start_new"),
+    (_thread, "start_joinable_thread"),
+    (threading, "_start_new_thread"),
+    (threading, "_start_joinable_thread"),
+]
+"""Where Python starts threads, from 3.11 to 3.13."""
 
 
-def worked_elsewhere(before: dict[int, int]) -> int:
-    """How many threads that were there before have worked since."""
-    now = work_elsewhere() if before else {}
-    return sum(now.get(thread, spent) - spent > _NOISE for thread, spent in before.items())
+def _following(start: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(start)
+    def start_followed(function: Callable[..., Any], *more: Any, **named: Any) -> Any:
+        task = _Task(function)
+
+        def run(*args: Any, **kwargs: Any) -> None:
+            keep()
+            task(*args, **kwargs)
+
+        try:
+            return start(run, *more, **named)
+        except BaseException:
+            task.withdrawn()
+            raise
+
+    return start_followed
 
 
-def _spent(thread: int) -> int | None:
-    try:
-        return int(Path(f"/proc/self/task/{thread}/schedstat").read_text("ascii").split()[0])
-    except OSError:
-        return None
+def _following_submit(submit: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
+    @wraps(submit)
+    def submit_followed(pool: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if not _observers():
+            return submit(pool, function, *args, **kwargs)
+        task = _Task(function)
+        try:
+            future = submit(pool, task, *args, **kwargs)
+        except BaseException:
+            task.withdrawn()
+            raise
+        future.add_done_callback(lambda _: task.withdrawn())
+        return future
+
+    return submit_followed
+
+
+class _Task:
+    """A function to be called in another thread, observed by branches of those who observe this one."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._branching = [(observer, observer.branch()) for observer in _observers()]
+        self._pending = True
+        _move(self._branching, 1)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        thread, branching = here(), self._branching
+        already = {id(observer.watch) for observer in thread.observers}
+        before = thread.left
+        observe(branch for _, branch in branching if id(branch.watch) not in already)
+        self.withdrawn()
+        try:
+            return self._function(*args, **kwargs)
+        finally:
+            mine = {id(branch) for _, branch in branching}
+            thread.observers = tuple(observer for observer in thread.observers if id(observer) not in mine)
+            thread.left = before
+            hide(thread)
+            with _counting:
+                for observer, branch in branching:
+                    observer.gather(branch)
+
+    def withdrawn(self) -> None:
+        """It is to wait no longer: it has begun, or never will."""
+        if self._pending:
+            self._pending = False
+            _move(self._branching, -1)
+
+
+def _observers() -> Observers:
+    thread = getattr(local, "thread", None)
+    return thread.observers if thread is not None else ()
+
+
+def _move(branching: Sequence[tuple[Observer, Observer]], by: int) -> None:
+    with _counting:
+        for observer, _ in branching:
+            observer.watch.pending += by

@@ -20,6 +20,11 @@ class TrafficCounter:
         self.read = 0
         self.written = 0
 
+    def add(self, other: TrafficCounter) -> None:
+        """Add what another one saw."""
+        self.read += other.read
+        self.written += other.written
+
     def note(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
         """An operator ran."""
         written = _bytes(result)

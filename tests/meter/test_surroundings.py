@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import copy
 import ctypes
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 import pytest
@@ -27,48 +24,6 @@ def model() -> nn.Module:
 
 X = torch.rand(3, 4)
 PRODUCTS, FLOPS, PARAMETERS = 2 * 3 * (24 + 12), 2 * 3 * (24 + 12) + 18, 24 + 6 + 12 + 2
-
-
-def test_threads_started_inside_are_counted_along(model: nn.Module) -> None:
-    with Meter() as meter:
-        threads = [threading.Thread(target=model, args=(X,)) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(model, [X, X]))
-    assert (meter.flops, meter.params_touched, meter.complete) == (5 * FLOPS, PARAMETERS, True)
-    model(X)
-    assert meter.flops == 5 * FLOPS
-
-
-def test_a_thread_that_outlives_the_meter_makes_it_incomplete(model: nn.Module) -> None:
-    go = threading.Event()
-    with Meter() as meter:
-        thread = threading.Thread(target=go.wait)
-        thread.start()
-    assert not meter.complete
-    assert meter.unknown == {"threads still running": 1}
-    go.set()
-    thread.join()
-    assert meter.complete
-
-
-def test_work_in_an_older_thread_makes_the_count_incomplete(model: nn.Module) -> None:
-    def work() -> None:
-        until = time.thread_time() + 0.05
-        while time.thread_time() < until:
-            model(X)
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(work).result()
-        with Meter() as idle:
-            model(X)
-        with Meter() as meter:
-            pool.submit(work).result()
-    assert idle.complete
-    assert meter.unknown == {"work in threads started before": 1}
 
 
 @pytest.mark.slow

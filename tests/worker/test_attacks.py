@@ -76,10 +76,10 @@ ATTACKS: dict[str, tuple[str, str, str]] = {
         "change the code that measures it (elue.meter.meter.Meter.flops)",
     ),
     "replaces the code of a function": (
-        "from elue.meter import meter\n"
-        "meter.Meter.count.__code__ = (lambda self, plan, args, kwargs, result: None).__code__",
+        "from elue.meter import ledger\n"
+        "ledger.Ledger.count.__code__ = (lambda self, plan, args, kwargs, result: None).__code__",
         "forbidden",
-        "change the code that measures it (elue.meter.meter.Meter.count)",
+        "change the code that measures it (elue.meter.ledger.Ledger.count)",
     ),
     "replaces what sends frames": (
         "from elue.worker import wire\nsend = wire.send\nwire.send = lambda channel, message: send(channel, message)",

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
-from elue.meter.intercept import KEY
+from elue.meter.observing import KEY
 
 META = torch.device("meta")
 LARGEST = 1 << 24

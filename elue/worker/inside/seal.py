@@ -59,7 +59,7 @@ def guard_the_meter(report: Callable[[str], None]) -> None:
     """
     import torch
 
-    from elue.meter.intercept import KEY
+    from elue.meter.observing import KEY
 
     def in_first_set(arguments: tuple[Any, ...]) -> bool:
         return arguments[0].has(KEY)

@@ -1,0 +1,187 @@
+"""What a Meter writes down, in one thread or inside one operator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.nn import Module
+
+from elue.meter.arguments import plain_number
+from elue.meter.attribution import Attribution
+from elue.meter.derivatives import deriving, of_nothing, with_tangent
+from elue.meter.observing import Watch
+from elue.meter.parameters import Touched
+from elue.meter.plan import Plan
+from elue.meter.profile import Costs
+from elue.meter.traffic import TrafficCounter
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be written down: under which costs, and whether parameters, bytes and modules, too."""
+
+    costs: Costs
+    track: bool
+    traffic: bool
+    attribute: bool
+    modules: tuple[Module, ...]
+
+
+class Ledger:
+    """Operators that ran, with their prices. An observer (see `elue.meter.observing`)."""
+
+    def __init__(self, wanted: Wanted, watch: Watch, first: Ledger | None = None) -> None:
+        self.watch = watch
+        self.first: Ledger = first or self
+        self.wanted = wanted
+        self.counts: dict[Plan, list[int]] = {}
+        self.unknown: dict[Plan, int] = {}
+        self.unseen: Counter[str] = Counter()
+        self.touched = Touched(wanted.modules) if wanted.track else None
+        self.traffic = TrafficCounter() if wanted.traffic else None
+        self.attribution = Attribution() if wanted.attribute else None
+        self.natives: dict[int, Ledger] = {}
+        self.gathered: Ledger | None = None
+
+    def count(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
+        """The operator of this plan ran: price it."""
+        products = rest = 0
+        known = plan.known
+        if plan.formula is not None and not (deriving() and self._derived(plan, args)):
+            # Whatever a formula stumbles over, the code that is measured must not.
+            try:
+                products, rest = plan.formula(self.wanted.costs, args, kwargs, result)
+                if type(products) is not int or type(rest) is not int:
+                    products, rest = plain_number(products), plain_number(rest)
+            except Exception:
+                products = rest = 0
+                known = False
+        if known:
+            count = self.counts.get(plan)
+            if count is None:
+                self.counts[plan] = [1, products, rest]
+            else:
+                count[0] += 1
+                count[1] += products
+                count[2] += rest
+        else:
+            self.unknown[plan] = self.unknown.get(plan, 0) + 1
+        if self.attribution is not None:
+            self.attribution.add(products, rest)
+        try:
+            if self.touched is not None:
+                self.touched.note(plan, args, kwargs)
+            if self.traffic is not None:
+                self.traffic.note(plan, args, kwargs, result)
+        except Exception:
+            self.unseen[f"what {plan.operator} read and wrote"] += 1
+
+    def _derived(self, plan: Plan, args: Any) -> bool:
+        """Whether this is a forward derivative that costs nothing. One that is not seen makes the count incomplete."""
+        if with_tangent(args):
+            self.unseen[f"the forward derivative of {plan.operator}"] += 1
+        return of_nothing(plan, args)
+
+    def branch(self, *, inside: bool = False) -> Ledger:
+        """An empty one like this, to be joined."""
+        branch = (_Inside if inside else type(self))(self.wanted, self.watch, self.first)
+        if branch.attribution is not None and self.attribution is not None:
+            branch.attribution.begin_in(self.attribution)
+        return branch
+
+    def native(self, thread: int) -> Ledger:
+        """The branch of a thread that torch started."""
+        branch = self.natives.get(thread)
+        if branch is None:
+            branch = self.natives.setdefault(thread, self.branch())
+        return branch
+
+    def settle(self, plan: Plan, args: Any, kwargs: Any, result: Any, inside: Ledger, replaced: bool) -> None:
+        """The operator ran, and Python code inside it ran what `inside` counted.
+
+        Code that ran beside the kernel costs what it called, in addition. Code that ran in its place costs what it
+        called or what the operator costs, whichever is more: the kernel it calls in the end may be out of sight.
+        """
+        alone = self.branch()
+        alone.count(plan, args, kwargs, result)
+        for part in [part for part in inside.unknown if _is_part(str(part.operator), str(plan.operator))]:
+            del inside.unknown[part]
+        more, less = (inside, alone) if inside.flops > alone.flops else (alone, inside)
+        self.join(more)
+        if not replaced or alone.unknown:
+            self.join(less)
+            return
+        if self.touched is not None and less.touched is not None:
+            self.touched.add(less.touched)
+        self.unseen += less.unseen
+        for unknown, calls in less.unknown.items():
+            self.unknown[unknown] = self.unknown.get(unknown, 0) + calls
+
+    @property
+    def flops(self) -> int:
+        """All FLOPs, without those of branches."""
+        return sum(products + rest for _, products, rest in list(self.counts.values()))
+
+    def join(self, branch: Ledger) -> None:
+        """Add all that another one counted."""
+        for native in list(branch.natives.values()):
+            self.join(native)
+        if branch.gathered is not None:
+            self.join(branch.gathered)
+        for plan, counts in list(branch.counts.items()):
+            mine = self.counts.get(plan, (0, 0, 0))
+            self.counts[plan] = [a + b for a, b in zip(mine, counts, strict=True)]
+        for plan, calls in list(branch.unknown.items()):
+            self.unknown[plan] = self.unknown.get(plan, 0) + calls
+        self.unseen += branch.unseen
+        if self.touched is not None and branch.touched is not None:
+            self.touched.add(branch.touched)
+        if self.traffic is not None and branch.traffic is not None:
+            self.traffic.add(branch.traffic)
+        if self.attribution is not None and branch.attribution is not None:
+            self.attribution.join(branch.attribution)
+
+    def gather(self, branch: Ledger) -> None:
+        """Add what a branch in another thread counted, apart: this thread may be at work, and its own starter ended."""
+        first = self.first
+        if first.gathered is None:
+            first.gathered = Ledger(first.wanted, first.watch)
+        first.gathered.join(branch)
+
+
+class _Inside(Ledger):
+    """What Python code calls inside an operator. On tensors without memory it works out shapes: that is no work."""
+
+    def count(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
+        first = result[0] if isinstance(result, (list, tuple)) and result else result
+        if not (isinstance(first, Tensor) and (first.is_meta or type(first) is FakeTensor)):
+            super().count(plan, args, kwargs, result)
+
+
+def _is_part(part: str, operator: str) -> bool:
+    """Whether an operator without a rule is what torch runs for this one."""
+    return part == operator or (part, operator) == ("aten.mkldnn_rnn_layer.default", "aten.lstm.input")
+
+
+def unknown_calls(ledger: Ledger) -> Counter[str]:
+    """Calls of operators without a rule, by name, and what else of an operator could not be seen."""
+    calls = Counter(ledger.unseen)
+    for plan, times in ledger.unknown.items():
+        calls[str(plan.operator)] += times
+    return calls
+
+
+def united(ledgers: Sequence[Ledger]) -> Ledger:
+    """One with all that these counted so far; they go on."""
+    first = ledgers[0]
+    if len(ledgers) == 1 and not first.natives and first.gathered is None:
+        return first
+    whole = Ledger(first.wanted, first.watch)
+    for ledger in ledgers:
+        whole.join(ledger)
+    return whole
