@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from elue.errors import ElueError
 from elue.meter.training import count_training_step
+from tests.meter.models.small import configuration
 
 transformers = pytest.importorskip("transformers")
 
@@ -113,3 +114,29 @@ def test_what_cannot_be_trained_is_said() -> None:
         count_training_step(model, [torch.rand(3, 2)], loss=torch.sum, optimiser=torch.optim.LBFGS)
     with pytest.raises(ElueError, match="No parameter"):
         count_training_step(model.requires_grad_(False), [torch.rand(3, 2)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["albert", "bart", "clip", "deberta-v2", "distilbert", "gemma2", "gpt2", "llama", "resnet", "t5", "vit"]
+)
+def test_steps_of_many_kinds_of_models_have_the_products_that_torch_counts(name: str) -> None:
+    config = configuration(name)
+    torch.manual_seed(0)
+    model = transformers.AutoModel.from_config(config, attn_implementation="eager")
+    ids = torch.randint(3, 200, (2, 6))
+    inputs: dict[str, Any] = {"input_ids": ids}
+    if name in ("t5", "bart"):
+        inputs["decoder_input_ids"] = ids
+    if name in ("clip", "resnet", "vit"):
+        inputs = {**(inputs if name == "clip" else {}), "pixel_values": torch.rand(2, 3, 32, 32)}
+
+    def loss(output: Any) -> torch.Tensor:
+        value: torch.Tensor = output[0].float().square().mean()
+        return value
+
+    step = count_training_step(model, inputs, loss=loss)
+    assert step.complete, step.unknown
+    with FlopCounterMode(display=False) as counter:
+        loss(model.train()(**inputs)).backward()
+    assert step.matmul_flops == counter.get_total_flops() > 0
