@@ -9,13 +9,15 @@ import sys
 from pathlib import Path
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+HELLO, COUNTING = re.findall(r"```python\n(.*?)```\n\n(.*?)\n\n", README, re.DOTALL)
+"""Code and the paragraph after it."""
 
 
 def test_the_hello_world_runs_as_printed(tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code, below = HELLO
     assert len([line for line in code.splitlines() if line.strip()]) <= 15
     (tmp_path / "majority.py").write_text(code)
-    (command,) = re.findall(r"elue (evaluate \./majority\.py.*)", README)
+    (command,) = re.findall(r"elue (evaluate \./majority\.py.*)", below)
     words = [sys.executable, "-m", "elue", *command.split(), "--json", "--limit", "20"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
     zero, one = json.loads(done.stdout)
@@ -23,6 +25,12 @@ def test_the_hello_world_runs_as_printed(tmp_path: Path) -> None:
     assert zero["score"]["value"] + one["score"]["value"] == 100.0
     assert zero["flops"]["mean"] == 0
     assert zero["complete"]
+
+
+def test_counting_a_module_prints_what_is_printed() -> None:
+    code, below = COUNTING
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [line.split() for line in done.stdout.splitlines()] == [line.split() for line in below.splitlines()]
 
 
 def test_every_named_file_exists() -> None:

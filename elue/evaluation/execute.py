@@ -121,7 +121,8 @@ def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
     if answer.unsupported:
         raise ElueError("unsupported", f"'{name}' does not serve '{task}': {answer.unsupported}")
     if not answer.points:
-        raise ElueError("no_points", f"'{name}' offers no operating points for '{task}'.", "Give --point k=v.")
+        hint = "Give --point KNOB=VALUE." if evaluation.method.knobs else "A method without knobs returns [{}]."
+        raise ElueError("no_points", f"'{name}' offers no operating points for '{task}'.", hint)
     try:
         return [knobs.settled(evaluation.method.knobs, point) for point in answer.points]
     except ElueError as error:

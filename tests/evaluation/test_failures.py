@@ -106,3 +106,13 @@ def test_a_user_s_mistake_in_a_point_is_the_user_s_to_mend(run: Evaluate, write_
         """
     with pytest.raises(ElueError, match="Did you mean 'threshold'"):
         run(write_plugin(configure=configure, knobs="{'treshold': {'type': 'int'}}"), points=[{"treshold": 1}])
+
+
+@pytest.mark.parametrize(("knobs", "hint"), [("{'k': {'type': 'int'}}", "--point"), ("{}", "[{}]")])
+def test_without_points_it_is_said_where_they_can_come_from(
+    knobs: str, hint: str, run: Evaluate, write_plugin: WritePlugin
+) -> None:
+    with pytest.raises(ElueError, match="offers no operating points") as caught:
+        run(write_plugin(points="return []", knobs=knobs))
+    assert caught.value.code == "no_points"
+    assert hint in caught.value.hint
