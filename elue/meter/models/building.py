@@ -7,7 +7,7 @@ import inspect
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -126,14 +126,29 @@ def build(model_class: type[Any], config: Any, attention: str | None = None, *, 
         given["attn_implementation"] = attention
     try:
         config = copy.deepcopy(config)
-        if real:
+        place, values = (nullcontext(), nullcontext()) if real else (torch.device("meta"), KnownValues())
+        with place, values, no_init_weights():
             model = model_class._from_config(config, **given)
-        else:
-            with torch.device("meta"), KnownValues(), no_init_weights():
-                model = model_class._from_config(config, **given)
-            forget_weights(model)
-            model.tie_weights()
+        (make_up_weights if real else forget_weights)(model)
+        model.tie_weights()
     except Exception as error:
         raise ElueError("unbuildable_model", f"{model_class.__name__} cannot be built: {one_line(error)}") from None
     built: Module = model.eval()
     return built
+
+
+def make_up_weights(model: Module) -> None:
+    """Small random matrices, biases of 0 and scales of 1. Drawn once and repeated: drawing them all takes long."""
+    drawn = 0.02 * torch.randn(_DRAWN)
+    for name, weight in model.named_parameters():
+        if weight.dim() < 2:
+            weight.data.fill_(0.0 if "bias" in name else 1.0)
+        else:
+            weight.data.copy_(drawn.repeat(-(-weight.numel() // _DRAWN))[: weight.numel()].view(weight.shape))
+    for buffer in model.buffers():
+        if buffer.is_floating_point():
+            buffer.nan_to_num_()
+
+
+_DRAWN = 1_000_003
+"""A prime, so that no row of a matrix is the same as another."""
