@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from elue.record.index import SET_ASIDE
 from elue.record.schema import RETRACTED, Record
 
 MEASURED, PUBLISHED = "measured", "published"
@@ -47,9 +48,9 @@ def curve_of(record: Record) -> CurveKey:
 
 
 def is_ranked(record: Record) -> bool:
-    """Whether a run can be ranked: it ended well, every operator had a price, and nobody took it back."""
-    retracted = any(flag.code == RETRACTED for flag in record.flags)
-    sound = record.status == "ok" and record.complete and not retracted
+    """Whether a run can be ranked: it ended well, every operator had a price, nobody took it back or set it aside."""
+    withdrawn = any(flag.code in (RETRACTED, SET_ASIDE) for flag in record.flags)
+    sound = record.status == "ok" and record.complete and not withdrawn
     return sound and record.score is not None and record.flops is not None
 
 

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from elue.protocol import Family, Knob, Trace
+from elue.record.index import SubmissionRef
 from elue.record.trace import traces_of
 from elue.record.values import Digest, Finite, Measurement, Name, Size, Whole, Word
 
@@ -240,7 +241,7 @@ class Record(_Part):
     believes. (As text, `claimed` and "published" are both called declared: so records keep their bytes.) `units` says
     where a traced run spends: mean FLOPs a sample of every unit in its traces, which add up to the mean; it is empty
     for any other run. `explained` holds some samples, of tasks whose texts may be shown.
-    `measurements` are further ones, each by the name that its pass gives it.
+    `measurements` are further ones, each by the name that its pass gives it. `submission` is filled in the index alone.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -276,6 +277,7 @@ class Record(_Part):
     times: Times
     command: str
     explained: tuple[Explained, ...] = ()
+    submission: SubmissionRef | None = None
     samples: Samples | None = None
 
     @property

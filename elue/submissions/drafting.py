@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError, unknown
 from elue.methods.registry import MethodSource
 from elue.record.schema import Record
 from elue.submissions.checks.source import PLUGIN
+from elue.submissions.git import told
 from elue.submissions.manifest import PLACEHOLDER, SCHEMA, Manifest
 
 FIELDS = (
@@ -25,6 +25,7 @@ FIELDS = (
     "tuned_on",
     "division",
     "hardware",
+    "seeds",
     "methods.version",
     "weights.url",
 )
@@ -50,6 +51,7 @@ def draft(
         "paper": paper,
         "training_data": f"{PLACEHOLDER}: every data set the weights have seen" if trained else nothing,
         "tuned_on": f"{PLACEHOLDER}: the split that chose the operating points: validation, train or nothing",
+        "seeds": max(trainings(chosen).values(), default=1),
         "division": "open" if any(record.registered for record in chosen) else "closed",
         "hardware": _hardware(chosen),
         "code": {
@@ -61,11 +63,20 @@ def draft(
     }
 
 
+def trainings(chosen: Iterable[Record]) -> dict[tuple[str, str], int]:
+    """How many trainings records are of, by method and task: sets of weights or, without any, seeds."""
+    trained: dict[tuple[str, str], set[str | int]] = defaultdict(set)
+    for record in chosen:
+        training = record.weights.digest if record.weights else record.seed
+        trained[record.method.name, record.task.name].add(training)
+    return {of: len(sets) for of, sets in trained.items()}
+
+
 def keep(document: dict[str, Any], before: Manifest, changed: bool) -> dict[str, Any]:
     """The draft with what the author had written before; the version rises if a record changed."""
     old = before.model_dump(mode="json", by_alias=True)
     kept = dict(document)
-    for name in ("title", "authors", "licence", "paper", "training_data", "tuned_on"):
+    for name in ("title", "authors", "licence", "paper", "training_data", "tuned_on", "seeds"):
         kept[name] = old[name]
     kept["code"] = {**old["code"], "revision": _known(document["code"]["revision"], old["code"]["revision"])}
     earlier = {(entry["method"], entry["task"], entry["sha256"]): entry for entry in old["weights"]}
@@ -88,6 +99,10 @@ def fill(document: dict[str, Any], fields: Mapping[str, str]) -> None:
         part, _, rest = name.partition(".")
         if name == "authors":
             document["authors"] = [author.strip() for author in text.split(";") if author.strip()]
+        elif name == "seeds":
+            if not text.isdecimal():
+                raise ElueError("bad_field", f"--set seeds={text} is no whole number.", "Write --set seeds=3.")
+            document["seeds"] = int(text)
         elif part == "code":
             document["code"][rest] = text
         elif part in ("methods", "weights"):
@@ -143,16 +158,8 @@ def _revision(method: MethodSource) -> str:
     """The commit the method's file is at, where it lies in a git checkout and is committed as it is."""
     assert method.file is not None
     folder, name = method.file.parent, method.file.name
-    if _git(folder, "ls-files", "--error-unmatch", "--", name) is None:
+    if told(folder, "ls-files", "--error-unmatch", "--", name) is None:
         return ""
-    if _git(folder, "status", "--porcelain", "--", name):
+    if told(folder, "status", "--porcelain", "--", name):
         return ""
-    return _git(folder, "rev-parse", "HEAD") or ""
-
-
-def _git(folder: Path, *words: str) -> str | None:
-    try:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return told(folder, "rev-parse", "HEAD") or ""

@@ -84,7 +84,10 @@ class Retraction(_Part):
 
 
 class Manifest(_Part):
-    """What a submission says of itself. `version` rises with every change of a number."""
+    """What a submission says of itself. `version` rises with every change of a number.
+
+    `seeds` announces how many trainings of each method there will be: all of them count, and no others.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
     slug: Name
@@ -98,6 +101,7 @@ class Manifest(_Part):
     tuned_on: Line
     division: Line
     hardware: Line
+    seeds: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
     methods: Annotated[tuple[MethodEntry, ...], Field(min_length=1)]
     weights: tuple[WeightsEntry, ...] = ()
     retracted: tuple[Retraction, ...] = ()
@@ -116,6 +120,7 @@ HINTS = {
     "licence": "An SPDX name, such as Apache-2.0.",
     "paper": "Authors, year and URL; 'none' if there is none.",
     "tuned_on": "Which split chose the operating points: validation, train or nothing.",
+    "seeds": "A whole number from 1 up: how many trainings of each method there are to be.",
     "version": "A whole number from 1 up.",
 }
 

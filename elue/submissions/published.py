@@ -41,6 +41,11 @@ def import_table(table: Path, out: Path, reference: str, published: str, split: 
     `published` is a date, YYYY-MM-DD. Raises ElueError, and writes nothing, for a table that cannot be read, an unknown
     task, reference or family, a method that cannot name a folder, two points at one cost, or no size of the split.
     """
+    return [records.write(record, out / "records") for record in read_table(table, reference, published, split)]
+
+
+def read_table(table: Path, reference: str, published: str, split: str = "test") -> list[Record]:
+    """The records of a table, nothing being written. Raises ElueError as `import_table` does."""
     points = read_points(table)
     try:
         started = date.fromisoformat(published).isoformat()
@@ -54,8 +59,7 @@ def import_table(table: Path, out: Path, reference: str, published: str, split: 
             raise unknown("reference", reference, [method for other, method in methods if other == task])
     words = ["elue", "import-points", table.name, "--reference", reference, "--published", published, "--split", split]
     context = {"command": shlex.join([*words, "--out", "."]), "reference": reference, "table": table.name}
-    made = [record for own in methods.values() for record in _records(table, own, split, started, context)]
-    return [records.write(record, out / "records") for record in made]
+    return [record for own in methods.values() for record in _records(table, own, split, started, context)]
 
 
 def _records(

@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +21,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from elue.errors import ElueError
 from elue.record import bounds
 from elue.record import files as records
+from elue.record.index import SET_ASIDE, SubmissionRef
 from elue.record.schema import RETRACTED, Flag, Record
 from elue.submissions import manifest as manifests
+from elue.submissions.blocks import misplaced
+from elue.submissions.git import unlinked
+from elue.submissions.names import reference_of, refusal
 
 FILE = "verification.json"
 SCHEMA = 1
@@ -72,10 +77,17 @@ class Verification(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a run of a submission stands: its trust, and why it was retracted, if it was."""
+    """How a run of a submission stands: its trust, and why it was retracted or set aside, if it was."""
 
     trust: Trust
     retracted: str | None = None
+    set_aside: str | None = None
+    submission: SubmissionRef | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it takes part in any rank."""
+        return self.retracted is None and self.set_aside is None
 
 
 def read(folder: Path) -> Verification:
@@ -131,6 +143,7 @@ def _earned(path: Path, signed: Sequence[SignOff]) -> Trust:
 def standings(folder: Path) -> dict[str, Standing]:
     """How every run of a submission stands, by run key. Raises ElueError where the submission is not sound."""
     manifest, trust = manifests.read(folder), trust_of(folder)
+    refused = cache(lambda name: refusal(name, folder))
     standing_of = {}
     for path in records.files(folder / "records"):
         try:
@@ -138,8 +151,26 @@ def standings(folder: Path) -> dict[str, Standing]:
         except ElueError:
             continue
         taken_back = manifest.retraction(record.method.name, record.point)
-        standing_of[record.key] = Standing(trust[path.stem], taken_back.reason if taken_back else None)
+        name = refused(record.method.name)
+        standing_of[record.key] = Standing(
+            trust[path.stem],
+            retracted=taken_back.reason if taken_back else None,
+            set_aside=misplaced(record, unlinked(folder).name) or (name.what if name else None),
+            submission=reference_of(manifest),
+        )
     return standing_of
+
+
+def _unsound(folder: Path, error: ElueError) -> dict[str, Standing]:
+    """How the runs of a submission stand that is not sound."""
+    standing = Standing("self_reported", set_aside=f"its submission is not sound: {error.message}")
+    keys = set()
+    for path in records.files(folder / "records"):
+        try:
+            keys.add(records.read(path).key)
+        except ElueError:
+            continue
+    return dict.fromkeys(keys, standing)
 
 
 def submission_of(runs: Path) -> Path | None:
@@ -161,21 +192,24 @@ def record_folders(runs: Path) -> list[Path]:
 def as_it_stands(
     folders: Sequence[Path], skipped: Callable[[ElueError], None] | None = None
 ) -> Callable[[Record], Record]:
-    """A function that gives a record the trust its submission earned it, and the flag of one that was retracted.
+    """A function that gives a record what its submission earned it: trust, or the flag of one retracted or set aside.
 
     Records that belong to no submission come back as they are. Raises ElueError for a submission that is not sound;
-    with `skipped` that is told instead, and its records stay as they are.
+    with `skipped` that is told instead, and its records are set aside. Of a run that lies in two submissions, what the
+    one that may have it says counts.
     """
     standing_of: dict[str, Standing] = {}
     for folder in folders:
         submission = submission_of(folder)
         if submission is not None:
             try:
-                standing_of |= standings(submission)
+                own = standings(submission)
             except ElueError as error:
                 if skipped is None:
                     raise
                 skipped(error)
+                own = _unsound(submission, error)
+            standing_of |= {key: standing for key, standing in own.items() if key not in standing_of or standing.counts}
 
     def adjust(record: Record) -> Record:
         standing = standing_of.get(record.key)
@@ -186,10 +220,13 @@ def as_it_stands(
 
 def with_standing(record: Record, standing: Standing) -> Record:
     """The record as the index shows it."""
-    flags = tuple(flag for flag in record.flags if flag.code != RETRACTED)
+    flags = [flag for flag in record.flags if flag.code not in (RETRACTED, SET_ASIDE)]
     if standing.retracted is not None:
-        flags = (*flags, Flag(code=RETRACTED, detail=standing.retracted))
-    return record.model_copy(update={"trust": standing.trust, "flags": flags})
+        flags.append(Flag(code=RETRACTED, detail=standing.retracted))
+    if standing.set_aside is not None:
+        flags.append(Flag(code=SET_ASIDE, detail=standing.set_aside))
+    changes = {"trust": standing.trust, "flags": tuple(flags), "submission": standing.submission}
+    return record.model_copy(update=changes)
 
 
 def digest_of(path: Path) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elue.errors import ElueError
-from elue.submissions.checks import files, history, manifest, numbers, records, review, source
+from elue.submissions.checks import copies, files, history, manifest, numbers, records, review, rules, source
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
 CHECKS: tuple[type[SubmissionCheck], ...] = (
@@ -16,6 +16,8 @@ CHECKS: tuple[type[SubmissionCheck], ...] = (
     *numbers.CHECKS,
     *source.CHECKS,
     *history.CHECKS,
+    *rules.CHECKS,
+    *copies.CHECKS,
     *review.CHECKS,
 )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import zlib
 from base64 import b64encode
 from pathlib import Path
@@ -28,6 +30,31 @@ def edit(folder: Path, which: int = 0, rekey: bool = False, **changes: Any) -> P
         return records.write(record, folder / "records")
     path.write_text(records.dumps(record), encoding="utf-8")
     return path
+
+
+def rename(folder: Path, name: str) -> None:
+    """Give the method of a submission another name, in the manifest and in its records."""
+    manifest(folder, 'name = "hello"', f'name = "{name}"')
+    for path in files(folder):
+        record = records.read(path)
+        path.unlink()
+        method = record.method.model_copy(update={"name": name})
+        record = record.model_copy(update={"method": method})
+        records.write(record.model_copy(update={"key": records.identity(record).key}), folder / "records")
+
+
+def again(folder: Path, slug: str) -> Path:
+    """The same submission once more beside it, under another slug."""
+    other = Path(shutil.copytree(folder, folder.parent / slug))
+    manifest(other, f'slug = "{folder.name}"', f'slug = "{slug}"')
+    return other
+
+
+def commit(root: Path, *more: str) -> None:
+    """Put all below a folder into a commit of its git repository, which is made where there is none."""
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "change", *more]):
+        subprocess.run(["git", "-C", str(root), *identity, *words], check=True)
 
 
 def part(folder: Path, of: str, /, **changes: Any) -> Any:

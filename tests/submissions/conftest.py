@@ -76,12 +76,17 @@ class Silent:
 
 
 def measure(
-    plugin: Path, runs: Path, weights: Path | None = None, standard: str = "elue-1", against: Path | None = None
+    plugin: Path,
+    runs: Path,
+    weights: Path | None = None,
+    standard: str = "elue-1",
+    against: Path | None = None,
+    split: str = "test",
 ) -> list[Record]:
-    """Measure a plugin on the whole diagnostic test split."""
+    """Measure a plugin on a whole split of the diagnostic task."""
     evaluation = Evaluation(
         method=registry.find(str(plugin)),
-        data=tasks.load(tasks.get("diagnostic"), "test", None),
+        data=tasks.load(tasks.get("diagnostic"), split, None),
         profile=profile.load(standard),
         weights=weights,
         points=(),

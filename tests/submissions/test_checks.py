@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from elue.record import files as records
+from elue.record.index import SubmissionRef
 from elue.submissions.validate import CHECKS, validate
 from tests.submissions.breaking import BOMB, codes, cut, document, edit, files, link, manifest, part, samples, traced
 
@@ -104,6 +105,17 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
         ),
         "ended as failed",
     ),
+    "submission claimed": (
+        "E206",
+        lambda f: edit(f, submission=SubmissionRef(slug="hello", seeds=3)) and None,
+        "it says which submission it came with",
+    ),
+    "seeds no number": ("E101", lambda f: manifest(f, "seeds = 1", 'seeds = "3"'), "seeds"),
+    "on the train split": (
+        "E205",
+        lambda f: edit(f, rekey=True, task=part(f, "task", split="train")) and None,
+        "it is on the train split",
+    ),
     "trust claimed": ("E206", lambda f: edit(f, trust="verified") and None, "says of itself that it is verified"),
     "unknown operator": (
         "E207",
@@ -170,6 +182,7 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
 }
 
 ALSO = {
+    "on the train split": {"E204", "E211"},  # the data of that split are at hand, and are others
     "samples missing": {"E205", "E206"},  # the summary is gone, too, and the size it says is not what it holds
     "sample twice": set(),
     "source of another method": {"E402"},
@@ -199,7 +212,8 @@ def test_a_broken_one_says_exactly_what(hello: Path, name: str) -> None:
 
 
 def test_every_error_has_a_test() -> None:
-    tested = {code for code, _, _ in BROKEN.values()} | {"E501", "E502"}
+    with_others = {"E501", "E502", "E503", "E701", "E702", "E703", "E704", "E711"}
+    tested = {code for code, _, _ in BROKEN.values()} | with_others
     assert {check.code for check in CHECKS if check.code.startswith("E")} == tested
 
 

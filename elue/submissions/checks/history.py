@@ -49,12 +49,9 @@ class NothingRemoved(AgainstBase):
         yield from self._retractions(submission, base)
 
     def _retractions(self, submission: Submission, base: BaseRevision) -> Iterator[Finding]:
-        if submission.manifest is None or manifests.FILE not in base.names:
+        if submission.manifest is None or base.manifest is None:
             return
-        try:
-            before = manifests.parse(base.text(manifests.FILE)).retracted
-        except manifests.Misfit:
-            return
+        before = base.manifest.retracted
         for gone in [retraction for retraction in before if retraction not in submission.manifest.retracted]:
             path = submission.folder / manifests.FILE
             yield self.found(path, f"the retraction of '{gone.method}' is gone", "Put it back; retracted rows stay so")
@@ -99,10 +96,33 @@ class TrustGiven(AgainstBase):
             yield self.found(path, "the verification record changed", "Only who ran it again may sign")
 
 
+class AnnouncementStands(AgainstBase):
+    """How many trainings there are to be is said before they are known, and stays said."""
+
+    code = "E503"
+
+    def compare(self, submission: Submission, base: BaseRevision) -> Iterator[Finding]:
+        if submission.manifest is None:
+            return
+        path, seeds = submission.folder / manifests.FILE, submission.manifest.seeds
+        before = base.manifest
+        if before is None and seeds > 1 and submission.records:
+            what = f"{seeds} trainings are announced together with their results"
+            yield Finding("R504", path.as_posix(), what, "Ask how many trainings there were")
+        elif before is not None and seeds != before.seeds:
+            what = f"it announces {seeds} trainings, and {before.seeds} at {base.revision}"
+            if submission.manifest.version > before.version:
+                yield Finding(
+                    "R504", path.as_posix(), what, "See that the change says why, and that all trainings count"
+                )
+            else:
+                yield self.found(path, what, f"Announce {before.seeds}, or bring new results as a new version")
+
+
 def _numbers(record: Record) -> tuple[object, ...]:
     """What a record claims."""
     parts = (record.samples, record.score, record.flops, record.params, record.traffic, record.controls)
     return (*parts, record.status, record.complete, record.unknown, record.registered)
 
 
-CHECKS = (NothingRemoved, NumbersStand, TrustGiven)
+CHECKS = (NothingRemoved, NumbersStand, AnnouncementStands, TrustGiven)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from elue.record.training import training_seed
 from elue.submissions import manifest as manifests
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
@@ -142,7 +143,7 @@ class MethodsMatch(SubmissionCheck):
 
 
 class WeightsMatch(SubmissionCheck):
-    """The weights the manifest names are those the records were made with, one set a curve."""
+    """The weights the manifest names are those the records were made with, one set a seed of training."""
 
     code = "E107"
 
@@ -155,7 +156,7 @@ class WeightsMatch(SubmissionCheck):
         for record in submission.records.values():
             if record.weights is not None:
                 used[record.method.name, record.task.name].add(record.weights.digest)
-            curve = (record.method.name, record.task.name, record.profile.digest, record.seed)
+            curve = (record.method.name, record.task.name, record.profile.digest, training_seed(record))
             curves[curve].add(record.weights.digest if record.weights else "")
         for (method, task, _, seed), digests in sorted(curves.items()):
             if len(digests) > 1:

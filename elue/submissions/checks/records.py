@@ -10,11 +10,14 @@ from elue import tasks
 from elue.meter import profile
 from elue.meter.table import operator_table
 from elue.record import files as records
+from elue.record.board import curve_of
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
 RERUN = "Re-run with --rerun missing"
+SPLITS = ("test", "validation")
+"""What a submission may be measured on: the one is scored, the other chooses the corners of a curve."""
 
 
 class EachRecord(SubmissionCheck):
@@ -133,13 +136,24 @@ class TaskCurrent(EachRecord):
         spec = tasks.get(ref.name)
         if (ref.kind, ref.metric) != (spec.kind, spec.metric):
             yield f"it says {ref.kind} by {ref.metric}, the task {spec.kind} by {spec.metric}", RERUN
-        if ref.split != "test":
+        if ref.split not in SPLITS:
             yield f"it is on the {ref.split} split", "Boards are of the test split. Measure that"
+        elif ref.split != "test" and not _tested(record, submission):
+            what = f"it is on the {ref.split} split, and no record of these weights is on the test split"
+            yield what, "Measure the same points on the test split, too"
         if record.samples is not None and ref.size != len(record.samples.id):
             yield f"it says {ref.size:,} samples and holds {len(record.samples.id):,}", RERUN
         data = submission.task_data(record)
         if record.measure != "published" and data is not None and data.revision != ref.revision:
             yield "its data are of another revision than those at hand", f"Get the published split. {RERUN}"
+
+
+def _tested(record: Record, submission: Submission) -> bool:
+    """Whether the curve of a run is measured on the test split as well."""
+    return any(
+        (other.task.name, other.task.split, curve_of(other)) == (record.task.name, "test", curve_of(record))
+        for other in submission.records.values()
+    )
 
 
 class Finished(EachRecord):
@@ -156,6 +170,8 @@ class Finished(EachRecord):
         if record.trust != "self_reported":
             what = f"it says of itself that it is {record.trust}"
             yield what, "Records are self_reported; `elue verify` keeps the rest in verification.json"
+        if record.submission is not None:
+            yield "it says which submission it came with", "Only the index does. Take it from the runs folder again"
 
 
 class OperatorsPriced(EachRecord):

@@ -1,0 +1,46 @@
+"""Which trainings records are of: told by their weights and by what the weights folder says of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from elue.record.schema import Record
+
+SETTINGS = ("backbone", "encoder", "max_length", "options", "samples")
+"""What a weights folder tells that trainings of one family have in common; the rest is seed, outcome and machine."""
+
+
+def training_seed(record: Record) -> int:
+    """The seed the weights were trained with; where their folder tells none, that of the run."""
+    seed = _told(record).get("seed")
+    return seed if isinstance(seed, int) and not isinstance(seed, bool) else record.seed
+
+
+def training_settings(record: Record) -> dict[str, Any]:
+    """The settings of a training by name, options each for itself; those of one family differ in no setting.
+
+    A backbone counts by its contents, not by what it was called. Without a word of the training there are none.
+    """
+    told = _told(record)
+    settings: dict[str, Any] = {}
+    for name in SETTINGS:
+        value = told.get(name)
+        if name == "backbone" and isinstance(value, Mapping) and "digest" in value:
+            settings[name] = value["digest"]
+        elif isinstance(value, Mapping):
+            settings |= {str(key) if name == "options" else f"{name}.{key}": part for key, part in value.items()}
+        elif value is not None:
+            settings[name] = value
+    return settings
+
+
+def differing_settings(records: Iterable[Record]) -> list[str]:
+    """The settings that are not the same in the trainings of all these records, sorted; none in a family."""
+    trainings = [training_settings(record) for record in records]
+    names = sorted({name for settings in trainings for name in settings})
+    return [name for name in names if any(settings.get(name) != trainings[0].get(name) for settings in trainings)]
+
+
+def _told(record: Record) -> Mapping[str, Any]:
+    return (record.weights.training if record.weights else None) or {}

@@ -1,0 +1,117 @@
+"""E711, R712: runs that answer what a run of another method answers: its network under another name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elue.errors import ElueError
+from elue.record import files as records
+from elue.record.schema import Record
+from elue.submissions.finding import LARGEST_RECORD, Finding, Submission, SubmissionCheck
+from elue.submissions.git import unlinked
+from elue.submissions.names import Neighbours, plain
+
+SAME_COST = 0.01
+"""Share of FLOPs within which a run costs as much as another."""
+ALIKE = 0.99
+"""Share of equal answers from which two classifiers are looked at. Two trainings of one network agree on some 96 %."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A run's answers, one a sample, and where it is from."""
+
+    method: str
+    whose: str
+    path: Path
+    task: tuple[str, str, str]
+    cost: float
+    ids: tuple[str, ...]
+    classes: bool
+    values: NDArray[np.float64]
+
+    @cached_property
+    def says_something(self) -> bool:
+        """Whether not all answers are one and the same: anybody's constant is the same constant."""
+        return len(self.values) > 1 and bool((self.values != self.values[0]).any())
+
+    def agreement(self, other: Answered) -> float:
+        """The share of equal answers; 0 between runs of other samples."""
+        if self.task != other.task or self.ids != other.ids:
+            return 0.0
+        return float(np.mean(self.values == other.values))
+
+
+class OwnNetworks(SubmissionCheck):
+    """No run is that of another method: the answers of its network, at its cost."""
+
+    code = "E711"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        slug = unlinked(submission.folder).name
+        own = [answered for path, read in submission.records.items() if (answered := _answered(path, read, slug))]
+        tasks = sorted({answered.task[0] for answered in own})
+        others = list(_beside(submission.folder, tasks)) if tasks else []
+        for place, run in enumerate(own):
+            yield from self._like(run, [*others, *own[:place]])
+
+    def _like(self, run: Answered, others: Sequence[Answered]) -> Iterator[Finding]:
+        alike = [
+            (share, other)
+            for other in others
+            if plain(other.method) != plain(run.method) and (share := run.agreement(other)) >= ALIKE
+        ]
+        if not alike:
+            return
+        copied = next((o for share, o in alike if share == 1 and abs(run.cost / o.cost - 1) <= SAME_COST), None)
+        if copied is not None:
+            what = f"its answers and FLOPs are those of {copied.method} in {copied.whose} ({copied.path.stem[:12]})"
+            yield self.found(run.path, what, "A method's points are its own: leave out what is another's network")
+            return
+        share, other = max(alike, key=lambda pair: pair[0])
+        if run.classes or share == 1:
+            whose = f"{other.method} in {other.whose} ({other.path.stem[:12]})"
+            what = f"{100 * share:.1f} % of its answers are those of {whose}"
+            yield Finding("R712", run.path.as_posix(), what, "See whether it runs the other's network")
+
+
+def _beside(folder: Path, tasks: Sequence[str]) -> Iterator[Answered]:
+    """The runs of the submissions beside one, on some tasks; what can't be read is passed over."""
+    place = unlinked(folder)
+    for slug in Neighbours(place.parent).manifests:
+        for task in tasks if slug != place.name else ():
+            for path in records.files(place.parent / slug / "records" / task):
+                if path.stat().st_size <= LARGEST_RECORD:
+                    try:
+                        answered = _answered(path, records.read(path), slug)
+                    except ElueError:
+                        continue
+                    if answered is not None:
+                        yield answered
+
+
+def _answered(path: Path, record: Record, slug: str) -> Answered | None:
+    """A run's answers; None for one without any, or with one and the same throughout."""
+    if record.samples is None or record.flops is None or record.flops.mean <= 0:
+        return None
+    task = record.task
+    answered = Answered(
+        method=record.method.name,
+        whose=slug,
+        path=path,
+        task=(task.name, task.split, task.revision),
+        cost=record.flops.mean,
+        ids=record.samples.id,
+        classes=task.kind == "classification",
+        values=np.asarray(record.samples.value, dtype=np.float64),
+    )
+    return answered if answered.says_something else None
+
+
+CHECKS = (OwnNetworks,)
