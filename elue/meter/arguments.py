@@ -26,10 +26,16 @@ def argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name:
 
 
 def elements(result: Any) -> int:
-    """Elements of a tensor, or of the first of several: those stored, if it is sparse; complex ones count twice."""
+    """Elements of a tensor, or of the first of several: those stored, if it is sparse; complex ones count twice.
+
+    One of a number, as torch hands over a tensor that stands for one.
+    """
     tensor = result[0] if isinstance(result, (tuple, list)) else result
-    if tensor.layout is not _STRIDED:
-        return stored(tensor)
+    try:
+        if tensor.layout is not _STRIDED:
+            return stored(tensor)
+    except AttributeError:
+        return 1
     return 2 * tensor.numel() if tensor.is_complex() else tensor.numel()
 
 

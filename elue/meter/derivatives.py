@@ -34,4 +34,8 @@ def with_tangent(args: Any) -> bool:
     Under `torch.func` none does: its transforms take derivatives apart before.
     """
     tensors = (operand for operand in args if isinstance(operand, Tensor))
-    return any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)
+    try:
+        return any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)
+    except RuntimeError:
+        # While torch itself builds or traces a dual number, there is nothing to unpack.
+        return False

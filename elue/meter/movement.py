@@ -26,7 +26,9 @@ def copy_into(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[in
     return 0, costs.pointwise * (result.numel() if _rounded(argument(args, kwargs, 1, "src"), result) else 0)
 
 
-def _rounded(source: Tensor, result: Tensor) -> int:
+def _rounded(source: Tensor | complex, result: Tensor) -> int:
+    if not isinstance(source, Tensor):
+        source = torch.tensor(source)
     kept, given = result.dtype, source.dtype
     if kept is given or kept.is_floating_point or kept.is_complex:
         return 0

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional as F
+from torch.testing._internal.two_tensor import TwoTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from elue.meter import Meter
@@ -58,6 +59,19 @@ def quantised() -> Tensor:
 
 def heads(length: int) -> Tensor:
     return torch.ones(1, 1, length, K)
+
+
+def second_derivative(x: Tensor) -> Tensor:
+    (gradient,) = torch.autograd.grad((x @ x.t()).pow(2).sum(), x, create_graph=True)
+    return torch.autograd.grad(gradient.sum(), x)[0]
+
+
+def written(x: Tensor) -> Tensor:
+    x[x > 0.5] = 0
+    x[0] = 1
+    x[:, [0, 1]] += 1
+    x[IDS, IDS] = 5
+    return x
 
 
 REAL: dict[str, Callable[[], Any]] = {
@@ -108,6 +122,18 @@ REAL: dict[str, Callable[[], Any]] = {
     "a functional call": lambda: torch.func.functional_call(LINEAR, {"weight": W, "bias": W[0]}, (X,)),
     "gradients of samples": lambda: torch.vmap(torch.func.grad(lambda x: LINEAR(x).sum()))(X),
     "a hessian": lambda: torch.func.hessian(lambda x: (x @ W).pow(2).sum())(X[0]),
+    "a linearised function": lambda: torch.func.linearize(lambda x: x @ x.t(), X)[1](X),
+    "a map of maps": lambda: torch.vmap(torch.vmap(lambda x: x * 2))(X),
+    "a map in chunks": lambda: torch.vmap(lambda x: x @ W, chunk_size=1)(X),
+    "second derivatives": lambda: second_derivative(X.clone().requires_grad_()),
+    "hooks on saved tensors": lambda: under(
+        torch.autograd.graph.save_on_cpu(), lambda: second_derivative(X.clone().requires_grad_())
+    ),
+    "masked tensors": lambda: torch.masked.masked_tensor(X, X > 0.5).sum().get_data(),
+    "two tensors in one": lambda: (TwoTensor(X, X) @ TwoTensor(W, W)).a,
+    "writing by index": lambda: written(X.clone()),
+    "a parallel module": lambda: nn.DataParallel(LINEAR)(X),
+    "a packed sequence": lambda: nn.utils.rnn.pack_sequence([X, X[:2]]).data @ W,
     "random numbers by sample": lambda: torch.vmap(F.dropout, randomness="different")(X).shape,
     "numbers times wrapped tensors": lambda: torch.func.grad(lambda x: (2 * x * 3.0).sum())(X),
     # Mixed precision, whose types depend on the operator that is called.
@@ -120,7 +146,7 @@ REAL: dict[str, Callable[[], Any]] = {
     "attention under autocast": lambda: autocast(lambda: F.scaled_dot_product_attention(heads(2), heads(3), heads(3))),
     "einsum under autocast": lambda: autocast(lambda: torch.einsum("nk,mk->nm", X, W)),
 }
-INCOMPLETE = {"operators without a rule"}
+INCOMPLETE = {"operators without a rule", "a linearised function"}
 
 
 def same(one: Any, other: Any) -> bool:
