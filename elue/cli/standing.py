@@ -27,6 +27,7 @@ RIGHT = ("rank", "elue-2", "p (Holm)", "seeds", "points", "covers", "at 33 %", "
 def opened(db: str, runs: Sequence[Path]) -> Iterator[Store]:
     """The index at a URL or, of records below folders, one that is gone afterwards."""
     from elue.record.store import Store
+    from elue.submissions.signing import as_it_stands, record_folders
 
     for folder in runs:
         if not folder.is_dir():
@@ -34,7 +35,8 @@ def opened(db: str, runs: Sequence[Path]) -> Iterator[Store]:
     with tempfile.TemporaryDirectory(prefix="elue-score-") as place:
         store = Store(f"sqlite:///{place}/index.sqlite") if runs else Store(db, create=False)
         if runs:
-            store.rebuild(runs)
+            folders = [below for folder in runs for below in record_folders(folder)]
+            store.rebuild(folders, as_it_stands(folders))
         yield store
 
 

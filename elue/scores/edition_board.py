@@ -11,6 +11,7 @@ from elue.scores.edition import Edition
 from elue.scores.edition_runs import (
     EditionRun,
     Gathered,
+    announced_by,
     comparable,
     gathered,
     sampled,
@@ -57,7 +58,8 @@ def edition_standing(
 ) -> EditionStanding:
     """All scores of an edition from whole records in any order, which may come one by one.
 
-    `announced` says how many trainings a method's submission announced before; who brings another number has no rank.
+    Who brings another number of trainings than its submission announced before has no rank; `announced` says that
+    number of a method otherwise than the records do.
     What is not of the edition is passed over. Raises ElueError for records that contradict themselves.
     """
     runs = gathered(edition, records)
@@ -76,7 +78,8 @@ def _task(edition: Edition, name: str, runs: Gathered, announced: Mapping[str, i
         if run.content not in pinned:
             methods[run.curve.method].append(run)
     reasons = {
-        method: without_rank(edition, rules, of, static, announced.get(method)) for method, of in methods.items()
+        method: without_rank(edition, rules, of, static, announced.get(method) or announced_by(of))
+        for method, of in methods.items()
     }
     task = _Task(dict(sorted(methods.items())), reasons, without_yardstick(rules, static))
     if not task.why and rules.yardstick.range:
@@ -124,7 +127,7 @@ def _row(method: str, runs: Sequence[EditionRun], lead: Lead | None, tested: Tes
         method=method,
         family=runs[0].family,
         sources=tuple(sorted({run.curve.source_digest for run in runs})),
-        seeds=tuple(training[0].curve.seed for training in of),
+        seeds=tuple(training[0].seed for training in of),
         tested=tested,
         at=tuple(each.estimate for each in lead.at) if lead else (),
         reach=lead.reach if lead else None,

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from elue.record.board import CurveKey, curve_of, is_ranked
+from elue.record.files import canonical
+from elue.record.index import SubmissionRef
 from elue.record.schema import Record
+from elue.record.training import training_seed, training_settings
 from elue.scores.contributions import contributions
 from elue.scores.edition import Edition, EditionTask, content_of
 from elue.scores.leads import Sampled
@@ -17,7 +20,10 @@ from elue.scores.resampling import Column, column_of, side_by_side
 
 @dataclass(frozen=True, slots=True)
 class EditionRun:
-    """What scoring keeps of a run. `content` is that of `edition.content_of`, `answers` the same whoever ran it."""
+    """What scoring keeps of a run. `content` is that of `edition.content_of`, `answers` the same whoever ran it.
+
+    `seed` and `settings` are those of the training, `submission` is what it came with, where it came with one.
+    """
 
     key: str
     curve: CurveKey
@@ -27,6 +33,9 @@ class EditionRun:
     content: str
     answers: str
     column: Column
+    seed: int = 0
+    settings: str = ""
+    submission: SubmissionRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,9 @@ def gathered(edition: Edition, records: Iterable[Record]) -> Gathered:
             content=content_of(record),
             answers=answers,
             column=column,
+            seed=training_seed(record),
+            settings=canonical(training_settings(record)),
+            submission=record.submission,
         )
         runs[record.task.name][run.content] = run
     return Gathered({task: [own[content] for content in sorted(own)] for task, own in runs.items()}, ids)
@@ -120,6 +132,7 @@ def without_rank(
         f"the name '{own[0].curve.method}' is the yardstick's": own[0].curve.method == task.yardstick.method,
         "it answered other samples than the yardstick": bool(static) and not comparable(own, static),
         "its runs are of several versions of its code": len({run.curve.source_digest for run in own}) > 1,
+        "its trainings differ in more than their seed": len({run.settings for run in own}) > 1,
         f"{task.samples} samples, {edition.samples} are needed": task.samples < edition.samples,
         f"{points} points a training, {edition.points} are the most": points > edition.points,
         f"these weights: {count} of {edition.seeds} trainings": count < edition.seeds,
@@ -128,6 +141,12 @@ def without_rank(
         < edition.seeds,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def announced_by(own: Sequence[EditionRun]) -> int | None:
+    """How many trainings were announced by the submissions a method came with; None where it came with none."""
+    submissions = {run.submission.slug: run.submission.seeds for run in own if run.submission}
+    return sum(submissions.values()) if submissions else None
 
 
 def comparable(own: Sequence[EditionRun], static: Sequence[EditionRun]) -> bool:
