@@ -72,7 +72,8 @@ def main() -> None:
     """Print what is new and what is gone."""
     table, installed = operator_table(), overloads()
     known = {name for name in table.rules if name.startswith("aten.")}
-    print(f"Table version {table.version}, reviewed for torch {table.torch}; installed is {torch.__version__}.")
+    print(f"Table version {table.version}, digest {table.digest}.")
+    print(f"Reviewed for torch {table.torch}; installed is {torch.__version__}.")
     for name in sorted(installed - known):
         print(f"new   {name:60} {suggestion(name)}")
     for name in sorted(known - installed):

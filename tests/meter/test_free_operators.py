@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
-from elue.meter.table import FREE, operator_table
+from elue.meter import Meter
+from elue.meter.table import DECOMPOSE, FREE, operator_table
 from tests.meter.free_layouts import AROUND, LAYOUTS
 from tests.meter.free_samples import DENSE
-from tests.meter.moves import moves
+from tests.meter.moves import moves, numbers
 
 WRITTEN = {**DENSE, **LAYOUTS}
 ELSEWHERE = {
@@ -155,6 +156,31 @@ def test_every_free_operator_only_moves_makes_or_asks() -> None:
         for name in text.split()
     }
     assert unproved.keys() == elsewhere, unproved
+
+
+@pytest.mark.slow
+def test_operators_made_of_others_that_cost_nothing_only_move() -> None:
+    """A composite kernel that computed by itself, rather than by operators, would count nothing."""
+    refuted = []
+    for name in sorted(name for name, rule in operator_table().rules.items() if rule == DECOMPOSE):
+        if name.startswith(("aten.", "quantized.")):
+            refuted += [name] if computes_for_nothing(name) else []
+    assert refuted == []
+
+
+def computes_for_nothing(name: str) -> bool:
+    call = overload(name)
+    for args, kwargs in samples(name):
+        try:
+            room = into_outputs(name, call, args, kwargs)
+            with Meter() as meter:
+                call(*args, **room)
+            nothing = meter.complete and not meter.flops and moves(call, args, room) is False
+        except Exception:
+            continue
+        if nothing and max(part.numel() for part in numbers((args, kwargs))) > 1:
+            return True
+    return False
 
 
 @pytest.mark.parametrize(
