@@ -30,11 +30,13 @@ from elue.record import files as records
 from elue.record.board import BoardKey, board_of, is_ranked
 from elue.record.schema import Record
 from elue.scores.results import BoardScores
+from elue.scores.standing import EditionStanding
 from elue.tasks import TaskData
 from elue.tasks.drawing import RESAMPLES
 
 __all__ = [
     "BoardScores",
+    "EditionStanding",
     "ElueError",
     "MethodSource",
     "Progress",
@@ -47,6 +49,7 @@ __all__ = [
     "methods",
     "read_records",
     "score",
+    "standing",
     "train",
 ]
 
@@ -199,6 +202,18 @@ def score(
     if not boards:
         raise ElueError("no_runs", "There are no ranked runs.", "Ranked runs have status ok and a complete count.")
     return [rank_board(boards[key], reference, resamples, seed) for key in sorted(boards, key=str)]
+
+
+def standing(runs: Iterable[Record], edition: Place, announced: Mapping[str, int] | None = None) -> EditionStanding:
+    """The ranks of an edition, by its name or its `.toml` file: `elue-2` over all trainings, against its yardstick.
+
+    `announced` says how many trainings each method announced before. What is not of the edition is passed over.
+    Raises ElueError for an edition that is unknown, damaged, or no longer what it was frozen as.
+    """
+    from elue.scores import edition as editions
+    from elue.scores.edition_board import edition_standing
+
+    return edition_standing(editions.load(edition), runs, announced)
 
 
 def build_site(

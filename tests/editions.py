@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.scoring import run
 SAMPLES = 400
 STATIC = {1: 0.6, 2: 0.7, 4: 0.8}
 """Accuracy of the yardstick at each cost."""
+RULES = ("title", "score", "profile", "profile_digest", "split", "seeds", "samples", "points")
 
 
 class World:
@@ -82,3 +84,19 @@ def edition_of(static: Sequence[Record], **rules: Any) -> Edition:
         tasks=tasks,
         **fixed,
     )
+
+
+def toml_of(edition: Edition) -> str:
+    """The edition as a file would state it."""
+    lines = [f"{name} = {json.dumps(getattr(edition, name))}" for name in RULES]
+    for name, task in edition.tasks.items():
+        yardstick = task.yardstick
+        lines += [
+            f"[tasks.{name}]",
+            f'revision = "{task.revision}"',
+            f"samples = {task.samples}",
+            f"floor = {task.floor}",
+        ]
+        lines += [f"[tasks.{name}.yardstick]", f'submission = "{yardstick.submission}"']
+        lines += [f"runs = {json.dumps(yardstick.runs)}", f"range = {json.dumps(yardstick.range)}"]
+    return "\n".join(lines) + "\n"

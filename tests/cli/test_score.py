@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from elue.record import files as records
-from tests.editions import STATIC, World, edition_of
+from tests.editions import STATIC, World, edition_of, toml_of
 from tests.scores.test_curve import PUBLISHED
 from tests.scoring import answers, run
 
@@ -157,15 +157,7 @@ def test_an_edition_is_scored_by_its_own_rules(elue: Elue, tmp_path: Path) -> No
     for record in [*static, *world.method("good", {1: 0.72, 2: 0.82, 4: 0.9}), *world.training("single", STATIC)]:
         records.write(record, tmp_path / "runs")
     rules = edition_of(static)
-    task, yardstick = rules.tasks["mine"], rules.tasks["mine"].yardstick
-    assert yardstick.range
-    (tmp_path / "mine.toml").write_text(
-        f'title = "mine"\nscore = "elue-2"\nprofile = "elue-1"\nprofile_digest = "{rules.profile_digest}"\n'
-        f'split = "{rules.split}"\nseeds = 3\nsamples = 300\npoints = 16\n'
-        f'[tasks.mine]\nrevision = "{task.revision}"\nsamples = {task.samples}\nfloor = 50\n'
-        f'[tasks.mine.yardstick]\nsubmission = "baselines"\nruns = {json.dumps(yardstick.runs)}\n'
-        f"range = {json.dumps(yardstick.range)}\n"
-    )
+    (tmp_path / "mine.toml").write_text(toml_of(rules))
     done = elue("score", "--edition", "mine.toml", "--runs", "runs", "--json")
     assert done.returncode == 0, done.stderr
     standing = json.loads(done.stdout)

@@ -89,7 +89,8 @@ def test_a_good_decision_gains_and_the_interval_says_so(metric: str) -> None:
     assert none.low < 0 < none.high
 
 
-def test_the_interval_of_the_gain_has_the_width_that_repeating_the_draw_has() -> None:
+@pytest.mark.parametrize("metric", ["accuracy", "accuracy_f1"])
+def test_the_interval_of_the_gain_has_the_width_that_repeating_the_draw_has(metric: str) -> None:
     found = []
     for seed in range(200):
         draw = np.random.default_rng(seed)
@@ -98,9 +99,9 @@ def test_the_interval_of_the_gain_has_the_width_that_repeating_the_draw_has() ->
         part = Ladder(ladder.values[rows], ladder.flops[rows], ladder.taken[rows])
         label = [labels[row] for row in rows]
         taken = part.values[np.arange(400), part.taken].tolist()
-        found.append(metrics.score("accuracy", label, taken) - controls.random_ways("accuracy", label, part).score)
+        found.append(metrics.score(metric, label, taken) - controls.random_ways(metric, label, part).score)
     low, high = np.quantile(found, [0.025, 0.975])
     labels, ladder = skilled()
     part = Ladder(ladder.values[:400], ladder.flops[:400], ladder.taken[:400])
-    gain = controls.gain("accuracy", labels[:400], part)
+    gain = controls.gain(metric, labels[:400], part)
     assert gain.high - gain.low == pytest.approx(high - low, rel=0.25)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from elue import api
 from elue.record.schema import Record
 from elue.scores.edition import Edition
 from elue.scores.edition_board import edition_standing
 from elue.scores.standing import TaskRow
-from tests.editions import STATIC, World, edition_of
+from tests.editions import STATIC, World, edition_of, toml_of
 
 GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
 
@@ -280,3 +282,9 @@ def test_an_edition_without_yardsticks_says_so(edition: Edition, made: list[Reco
     (standing,) = edition_standing(edition.model_copy(update={"tasks": {"mine": task}}), made, draws=200).tasks
     assert standing.why == "the edition has no yardstick for this task yet"
     assert {row.tested.rank for row in standing.rows} == {None}
+
+
+def test_scripts_get_the_same_standing(edition: Edition, made: list[Record], tmp_path: Path) -> None:
+    """By a file of the edition's rules, through the public face."""
+    (tmp_path / "test.toml").write_text(toml_of(edition))
+    assert api.standing(made, tmp_path / "test.toml") == edition_standing(edition, made)
