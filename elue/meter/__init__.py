@@ -10,14 +10,17 @@ if TYPE_CHECKING:
     from elue.meter.meter import Meter
     from elue.meter.plan import register_formula
     from elue.meter.report import ModuleReport, Report
+    from elue.meter.training import TrainingStep, count_training_step
 
-__all__ = ["Meter", "ModuleReport", "Report", "count", "register_formula"]
+__all__ = ["Meter", "ModuleReport", "Report", "TrainingStep", "count", "count_training_step", "register_formula"]
 
 _HOMES = {
     "Meter": "meter",
     "ModuleReport": "report",
     "Report": "report",
+    "TrainingStep": "training",
     "count": "counting",
+    "count_training_step": "training",
     "register_formula": "plan",
 }
 

@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from elue.errors import ElueError
-from elue.meter.training import count_training_step
+from elue.meter import count_training_step
 from tests.meter.models.small import configuration
 
 transformers = pytest.importorskip("transformers")
