@@ -13,17 +13,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache
 from types import FrameType
 from typing import Any, cast
 
 import torch
-from torch._ops import OpOverload
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from elue.meter.observing import (
     KEY,
-    NAME,
     Counting,
     Noticed,
     Observer,
@@ -36,18 +34,19 @@ from elue.meter.observing import (
     show,
     watches,
 )
-from elue.meter.plan import Plan, plan_for
-from elue.meter.releases import as_reviewed
-from elue.meter.table import DECOMPOSE, FREE, operator_table
+from elue.meter.plan import Plan
 
 _set_included = torch._C._dispatch_tls_set_dispatch_key_included
 _push = torch._C._push_on_torch_function_stack
 _pop = torch._C._pop_torch_function_stack
 _skip: Callable[[bool], object] = getattr(torch._C, "_set_skip_next_torch_function", bool)
 """The next call is not told to function modes and tensor subclasses: they were told when Python called it."""
+quick: dict[Plan, Callable[..., Any]] = {}
+"""Calls of pointwise operators on tensors that parse their arguments in half the time."""
 
 
-def _observe(plan: Plan, args: Any, kwargs: Any) -> Any:
+def observed(plan: Plan, args: Any, kwargs: Any) -> Any:
+    """Run an operator that was called, and tell the observers of the thread."""
     if plan.composite:
         _skip(True)
         return plan.call(*args, **kwargs)
@@ -123,10 +122,14 @@ def _unobserved(thread: Thread, plan: Plan, args: Any, kwargs: Any) -> Any:
 
 
 def _run(plan: Plan, args: Any, kwargs: Any, thread: Thread) -> Any:
+    call = plan.call
+    fast = quick.get(plan)
+    if fast is not None and not kwargs and type(args[0]) is Tensor and type(args[-1]) is Tensor:
+        call = fast
     _push(_NOTICING)
     _skip(True)
     try:
-        return plan.call(*args, **kwargs)
+        return call(*args, **kwargs)
     except BaseException:
         if thread.noticed is not None:
             for observer, branch in _paired(thread, thread.noticed):
@@ -190,98 +193,8 @@ def _noticed(thread: Thread, plan: Plan) -> Noticed:
 
 def _dispatched(frame: FrameType | None) -> bool:
     """Whether, since the operator began, a mode or a tensor subclass has taken over."""
-    while frame is not None and frame.f_code is not _observe.__code__:
+    while frame is not None and frame.f_code is not observed.__code__:
         if frame.f_code.co_name == "__torch_dispatch__":
             return True
         frame = frame.f_back
     return False
-
-
-def _fallback(operator: OpOverload, *args: Any, **kwargs: Any) -> Any:
-    return _observe(plan_for(operator), args, kwargs)
-
-
-def _kernel(namespace: str, name: str, overload: str) -> Callable[..., Any]:
-    operator: OpOverload | None = None
-
-    def kernel(*args: Any, **kwargs: Any) -> Any:
-        nonlocal operator
-        if operator is None:
-            operator = getattr(getattr(getattr(torch.ops, namespace), name), overload)
-        return _observe(plan_for(operator), args, kwargs)
-
-    return kernel
-
-
-def _passes(name: str) -> bool:
-    """Whether an operator goes by unseen, which takes no time: one made of others, which are seen, and a free view.
-
-    For some it is needed: autocast chooses another type for parts of a loss than for all of it, and torch makes
-    Parameters and tensor subclasses from what `detach` and `alias` return, and must find no Python object there yet.
-    """
-    rule = operator_table().rules.get(name)
-    if rule not in (FREE, DECOMPOSE):
-        return False
-    namespace, operator, overload = name.split(".")
-    found = getattr(getattr(getattr(torch.ops, namespace), operator), overload)
-    if rule == DECOMPOSE or not as_reviewed(found):
-        return as_reviewed(found)
-    returns = found._schema.returns
-    return bool(returns) and bool(alias := returns[0].alias_info) and not alias.is_write
-
-
-@cache
-def install() -> list[torch.library.Library]:
-    """Once a process: a kernel for every operator there is, and a fallback for those still to come.
-
-    The fallback alone would do, but torch cannot combine one with a dispatch mode or a tensor subclass.
-    """
-    everything = torch.library.Library("_", "IMPL")
-    everything.fallback(_fallback, NAME)
-    libraries = {"_": everything}
-    for full in torch._C._dispatch_get_all_op_names():
-        namespace, _, operator = full.partition("::")
-        name, _, overload = operator.partition(".")
-        library = libraries.setdefault(namespace, torch.library.Library(namespace, "IMPL"))
-        if _passes(f"{namespace}.{name}.{overload or 'default'}"):
-            kernel = torch.library.fallthrough_kernel
-        else:
-            kernel = _kernel(namespace, name, overload or "default")
-        assert library.m is not None
-        library.m.impl(operator, NAME, kernel, False)
-    _follow()
-    return list(libraries.values())
-
-
-def _follow() -> dict[str, torch.library.Library]:
-    """Operators defined from now on get their kernel when torch first makes a Python object of them, by namespace.
-
-    A name that is taken back and defined anew has another object, which its kernel then goes by.
-    """
-    begin = OpOverload.__init__
-    latest: dict[str, OpOverload] = {}
-    libraries: dict[str, torch.library.Library] = {}
-
-    def begin_observed(self: OpOverload, *args: Any, **kwargs: Any) -> None:
-        begin(self, *args, **kwargs)
-        full = self._name
-        if full in latest:
-            latest[full] = self
-            return
-        try:
-            if torch._C._dispatch_has_kernel_for_dispatch_key(full, NAME):
-                return
-        except RuntimeError:
-            return  # One of TorchScript's own, which no dispatcher knows.
-        latest[full] = self
-        namespace, _, operator = full.partition("::")
-        if namespace not in libraries:
-            libraries[namespace] = torch.library.Library(namespace, "IMPL")
-        implementation = libraries[namespace].m
-        assert implementation is not None
-        implementation.impl(
-            operator, NAME, lambda *args, **kwargs: _observe(plan_for(latest[full]), args, kwargs), False
-        )
-
-    OpOverload.__init__ = begin_observed  # type: ignore[method-assign]
-    return libraries

@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
-from torch.nn import Module
 
 from elue.meter.arguments import plain_number
 from elue.meter.attribution import Attribution
@@ -29,7 +28,6 @@ class Wanted:
     track: bool
     traffic: bool
     attribute: bool
-    modules: tuple[Module, ...]
 
 
 class Ledger:
@@ -42,7 +40,7 @@ class Ledger:
         self.counts: dict[Plan, list[int]] = {}
         self.unknown: dict[Plan, int] = {}
         self.unseen: Counter[str] = Counter()
-        self.touched = Touched(wanted.modules) if wanted.track else None
+        self.touched = Touched() if wanted.track else None
         self.traffic = TrafficCounter() if wanted.traffic else None
         self.attribution = Attribution() if wanted.attribute else None
         self.natives: dict[int, Ledger] = {}

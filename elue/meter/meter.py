@@ -17,7 +17,7 @@ from elue.meter.attribution import ModuleCount, following
 from elue.meter.compiled import as_written, compilations
 from elue.meter.counts import Counts
 from elue.meter.higher_order import follow_higher_order
-from elue.meter.intercept import install
+from elue.meter.kernels import install
 from elue.meter.ledger import Ledger, Wanted, united, unknown_calls
 from elue.meter.observing import Watch, end, here, observe, seeing, watches
 from elue.meter.parameters import Interval
@@ -26,6 +26,7 @@ from elue.meter.report import Report, macs, totals
 from elue.meter.reporting import outermost, report
 from elue.meter.threads import follow_threads
 from elue.meter.traffic import TrafficCounter
+from elue.meter.weights import follow_weights
 
 _Measured = TypeVar("_Measured")
 _opening = RLock()
@@ -33,6 +34,7 @@ _opening = RLock()
 install()
 follow_threads()
 follow_higher_order()
+follow_weights()
 
 
 class Meter:
@@ -46,8 +48,8 @@ class Meter:
     outside torch's dispatcher do cannot be seen.
 
     `track=False` leaves `params_touched` out, which is cheaper; `traffic` adds the bytes moved and `attribute` the
-    FLOPs by module, which cost more. Under inference_mode torch does not say of which tensor a view is: `modules` names
-    the models whose parameters count there; without it all parameters alive are searched.
+    FLOPs by module, which cost more. A parameter is whatever shares its memory. `modules` are those that are
+    told of when nothing else is said (see `report`).
 
     A Meter may be entered again; counts add up until `reset`. Meters nest, and may close in any order and in any
     thread: each counts all that ran while it was open. The tasks of an event loop share a thread, so a Meter that one
@@ -65,7 +67,7 @@ class Meter:
     ) -> None:
         self.profile = profile if isinstance(profile, Profile) else profiles.load(profile)
         self._modules = tuple(modules)
-        self._wanted = Wanted(self.profile.costs, track, traffic, attribute, self._modules)
+        self._wanted = Wanted(self.profile.costs, track, traffic, attribute)
         self._entered = 0
         self.reset()
 

@@ -2,199 +2,282 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterable
-from functools import partial
-from itertools import chain, product
+from collections.abc import Iterable
 from typing import Any
-from weakref import ref
 
+import numpy
 import torch
-from torch import Tensor, is_inference_mode_enabled
-from torch.nn import Module, Parameter
+from torch import Tensor
+from torch.nn import Parameter
+from torch.utils._python_dispatch import _disable_current_modes
 
 from elue.meter.arguments import groups_used
-from elue.meter.plan import Plan, Reads
-
-_OTHER, _PARAMETER, _TENSOR, _SEQUENCE = range(4)
-_kinds: dict[type, int] = {Parameter: _PARAMETER, Tensor: _TENSOR, list: _SEQUENCE, tuple: _SEQUENCE}
+from elue.meter.plan import Plan
+from elue.meter.reading import Access, Lookup, access_of, read_operands
+from elue.meter.weights import Weight, address, memory, tensors_in, weights
 
 Interval = tuple[int, int, int, int]
-"""A place (0: memory), addresses there from (inclusive) and to (exclusive), and the size of an element, in bytes."""
+"""A parameter's memory (a number of its own), elements of it from (inclusive) and to (exclusive), and 1."""
+
+_MANY = 1000
+_Mask = numpy.ndarray[Any, numpy.dtype[numpy.bool_]]
 
 
-def _kind(of: type) -> int:
-    if issubclass(of, Tensor):
-        kind = _PARAMETER if issubclass(of, Parameter) else _TENSOR
-    else:
-        kind = _SEQUENCE if issubclass(of, (list, tuple)) else _OTHER
-    return _kinds.setdefault(of, kind)
+class _Read:
+    """What was read of a weight: stretches of it, rows of some lengths, and single elements.
+
+    That is never more than the weight has elements, however often it is read.
+    """
+
+    __slots__ = ("elements", "rows", "stretches", "weight")
+
+    def __init__(self, weight: Weight) -> None:
+        self.weight = weight
+        self.stretches: set[tuple[int, int]] = set()
+        self.rows: dict[int, _Mask] = {}
+        self.elements: _Mask | None = None
+
+    def stretch(self, start: int, end: int) -> None:
+        self.stretches.add((start, end))
+        if len(self.stretches) > _MANY:
+            self.stretches = {(first, last) for _, first, last, _ in _merged((0, *each, 1) for each in self.stretches)}
+
+    def some(self) -> _Mask:
+        if self.elements is None:
+            self.elements = numpy.zeros(self.weight.elements, dtype=bool)
+        return self.elements
+
+    def row_mask(self, length: int) -> _Mask:
+        mask = self.rows.get(length)
+        if mask is None:
+            mask = self.rows[length] = numpy.zeros(-(-self.weight.elements // length), dtype=bool)
+        return mask
+
+    def add(self, other: _Read) -> None:
+        for start, end in list(other.stretches):
+            self.stretch(start, end)
+        for length, mask in other.rows.items():
+            self.row_mask(length)[:] |= mask
+        if other.elements is not None:
+            self.some()[:] |= other.elements
+
+    def intervals(self) -> Iterable[Interval]:
+        number = self.weight.number
+        for start, end in self.stretches:
+            yield number, start, end, 1
+        masks = list(self.rows.items()) + ([] if self.elements is None else [(1, self.elements)])
+        for length, mask in masks:
+            edges = numpy.flatnonzero(numpy.diff(mask.astype(numpy.int8), prepend=0, append=0)).tolist()
+            for first, last in zip(edges[::2], edges[1::2], strict=True):
+                yield number, first * length, last * length, 1
 
 
 class Touched:
-    """Parameters, and parts of them, seen as operands.
+    """Elements of parameters that operators read. Storage decides what is a parameter, not the type or a name.
 
-    A view of a parameter counts as the part it shows, so that reading a slice of a stacked tensor counts the slice
-    alone. All that is noted is kept alive until it has been counted, so that no address or identity is used twice.
-    `modules` are those whose parameters count where torch does not tell views; without any, all that are alive.
+    A view counts as the part it shows, so that reading a slice of a stacked tensor counts the slice alone; a look-up
+    counts what it fetches, and where its indices have no values, as many different ones. An operand that is written
+    is not read here: initialising and updating a parameter is no use of it.
     """
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
-        self._modules = tuple(modules)
-        self._read: dict[int, Tensor] = {}
-        self._maybe: dict[int, Tensor] = {}
-        self._rows: dict[int, tuple[Tensor, set[int]]] = {}
-        self._inferred = False
+    def __init__(self) -> None:
+        self._reads: dict[int, _Read] = {}
+        self._whole: set[int] = set()
+        self._others: set[int] = set()
+        self._version = -1
 
     def note(self, plan: Plan, args: Any, kwargs: Any) -> None:
         """An operator ran: note what it read."""
-        reads = plan.reads
-        if reads is Reads.WHOLE:
-            self._note(args, is_inference_mode_enabled())
-            if kwargs:
-                self._note(kwargs.values(), is_inference_mode_enabled())
-        elif reads is Reads.ROWS:
-            self._note_rows(*(args[position] for position in plan.rows))
-        elif reads is Reads.INDEXED:
-            table, indices = args[0], args[1]
-            if len(indices) == 1 and indices[0].dtype in (torch.int64, torch.int32):
-                self._note_rows(table, indices[0])
-            else:
-                self._note(args, is_inference_mode_enabled())
-        elif reads is Reads.GROUPS:
-            self._note_groups(args, kwargs)
-
-    def _note_rows(self, table: Tensor, indices: Tensor) -> None:
-        _, rows = self._rows.setdefault(id(table), (table, set()))
-        rows.update(indices.reshape(-1).tolist())
-
-    def _note_groups(self, args: Any, kwargs: Any) -> None:
-        inference, weight = is_inference_mode_enabled(), args[1]
-        self._note((args[0],), inference)
-        used = groups_used(args, kwargs)
-        if used is None:
-            self._note((weight,), inference)
+        if self._version != weights.version:
+            self._begin()
+        access = _accesses.get(plan) or _accesses.setdefault(plan, access_of(plan))
+        if access.plain and not kwargs:
+            operands = args
+        elif not access.reads:
+            return
+        elif access.lookup is not None:
+            with _disable_current_modes():
+                self._note_lookup(access, args, kwargs)
+            return
         else:
-            self._note_rows(weight, torch.tensor(used))
-
-    def _note(self, operands: Iterable[Any], inference: bool) -> None:
+            operands = read_operands(access, args, kwargs)
+        others = self._others
         for operand in operands:
-            of = type(operand)
-            kind = _kinds.get(of)
-            if kind is None:
-                kind = _kind(of)
-            if kind == _PARAMETER:
-                if id(operand) not in self._read:
-                    self._read[id(operand)] = operand
-                    self._inferred |= operand.is_inference()
-            elif kind == _TENSOR:
-                # Under inference_mode a view has no base; but results of operators are marked, and views of
-                # parameters made before are not.
-                if inference:
-                    if (self._inferred or not operand.is_inference()) and operand.is_floating_point():
-                        self._maybe[id(operand)] = operand
-                elif type(operand._base) is Parameter:
-                    self._read[id(operand)] = operand
-            elif kind == _SEQUENCE:
-                self._note(operand, inference)
+            kind = type(operand)
+            if kind is Tensor:
+                try:
+                    if operand.data_ptr() not in others:
+                        self._note(operand)
+                except RuntimeError:
+                    self._note_all([operand])
+            elif kind is Parameter:
+                if id(operand) not in self._whole:
+                    self._note_parameter(operand)
+            elif kind not in _PLAIN:
+                self._note_all([operand])
+
+    def _note_parameter(self, parameter: Tensor) -> None:
+        entry = weights.whole.get(id(parameter))
+        if entry is not None and entry[1] == parameter.data_ptr():
+            weight, _, stretch = entry
+            read = self._reads.get(weight.number) or self._reads.setdefault(weight.number, _Read(weight))
+            read.stretches.add(stretch)
+        else:
+            weights.settle(parameter)
+            self._note(parameter)
+        self._whole.add(id(parameter))
+
+    def _begin(self) -> None:
+        weights.refresh()
+        self._version = weights.version
+        self._whole.clear()
+        self._others.clear()
+
+    def _note_all(self, operands: Any) -> None:
+        for tensor in tensors_in(operands):
+            self._note(tensor)
+
+    def _found(self, tensor: Tensor) -> tuple[_Read, Tensor, int] | None:
+        """Where a tensor lies in a weight: what was read of that so far, the memory, and its first element there."""
+        held = memory(tensor)
+        if held is None or held.layout is not torch.strided:
+            return None
+        place = address(held)
+        weight = weights.at(place)
+        if weight is None:
+            if len(self._others) > _MANY:
+                self._others.clear()
+            self._others.add(held.data_ptr() or -1)
+            self._others.discard(-1)
+            return None
+        read = self._reads.get(weight.number)
+        if read is None:
+            read = self._reads[weight.number] = _Read(weight)
+        return read, held, int((place - weight.start) // weight.width)
+
+    def _note(self, tensor: Tensor) -> None:
+        found = self._found(tensor)
+        if found is None or not tensor.numel():
+            return
+        read, held, start = found
+        if held is not tensor or held.element_size() != read.weight.width:
+            read.stretch(start, start + round(held.numel() * held.element_size() / read.weight.width))
+            return
+        extent = sum((size - 1) * step for size, step in zip(held.shape, held.stride(), strict=True)) + 1
+        distinct = [size for size, step in zip(held.shape, held.stride(), strict=True) if step]
+        if held.is_contiguous() or extent == numpy.prod(distinct, dtype=int):
+            read.stretch(start, start + extent)
+        else:
+            _shown(read, held, start)[...] = True
+
+    def _note_lookup(self, access: Access, args: Any, kwargs: Any) -> None:
+        table, lookup = args[access.places[0]], access.lookup
+        if lookup is Lookup.GROUPS:
+            table, used = args[1], groups_used(args, kwargs)
+            self._note_all([args[0]])
+            if used is None:
+                self._note_all([table])
+                return
+            indices: Any = torch.tensor(used, dtype=torch.long)
+            lookup = Lookup.ROWS
+        else:
+            indices = args[access.places[1]] if len(args) > access.places[1] else kwargs["index"]
+        if isinstance(table, Parameter) and id(table) not in self._whole:
+            weights.settle(table)
+        found = self._found(table)
+        if found is None or not table.numel():
+            return
+        read, held, start = found
+        if lookup is Lookup.BESIDE and (len(args) < 3 or args[2] is None):
+            lookup = Lookup.TAKEN
+        if lookup is Lookup.ALONG and args[1] % table.dim() == 0:
+            lookup = Lookup.ROWS
+        length = table.numel() // table.size(0) if table.dim() else 1
+        if lookup is Lookup.ROWS and table.is_contiguous() and start % length == 0:
+            rows = _values(indices, table.size(0)) % table.size(0) + start // length
+            read.row_mask(length)[rows] = True
+        elif held is not table:
+            read.stretch(start, start + table.numel())
+        else:
+            _choose(_shown(read, held, start), lookup, args, indices)
 
     def add(self, other: Touched) -> None:
         """Note all that another one noted."""
-        self._read |= other._read
-        self._maybe |= other._maybe
-        for key, (table, rows) in other._rows.items():
-            self._rows.setdefault(key, (table, set()))[1].update(rows)
+        for number, read in list(other._reads.items()):
+            if number not in self._reads:
+                self._reads[number] = _Read(read.weight)
+            self._reads[number].add(read)
 
     def elements(self) -> int:
         """Number of distinct elements read so far."""
         return count_elements(self.intervals())
 
     def intervals(self) -> list[Interval]:
-        """Where all elements lie that were read so far; parts may overlap. True while the parameters stay in place."""
-        tables = [table for table, _ in self._rows.values()]
-        owned = self._owned((*self._maybe.values(), *tables))
-        intervals: list[Interval] = []
-        for tensor in (*self._read.values(), *(maybe for key, maybe in self._maybe.items() if key in owned)):
-            intervals += _intervals(tensor)
-        for table, rows in self._rows.values():
-            if id(table) in owned:
-                intervals += _row_intervals(table, rows)
-        return intervals
-
-    def _owned(self, tensors: Iterable[Tensor]) -> set[int]:
-        """Identities of those tensors that are, or show, parameters."""
-        owned, unsure = set(), []
-        for tensor in tensors:
-            if isinstance(tensor, Parameter) or isinstance(tensor._base, Parameter):
-                owned.add(id(tensor))
-            elif _foreign.get(id(tensor), _nothing)() is not tensor:
-                unsure.append(tensor)
-        if unsure:
-            parameters = chain.from_iterable(module.parameters() for module in self._modules)
-            storages = {_storage(each) for each in (parameters if self._modules else _alive())}
-            for tensor in unsure:
-                if _storage(tensor) in storages:
-                    owned.add(id(tensor))
-                else:
-                    _foreign[id(tensor)] = ref(tensor, partial(_foreign.pop, id(tensor)))
-        return owned
+        """Where all elements lie that were read so far; parts may overlap."""
+        return [interval for read in list(self._reads.values()) for interval in read.intervals()]
 
 
-_foreign: dict[int, Callable[[], Tensor | None]] = {}
-"""Tensors found to be no parameter's, by identity, so that buffers are not looked for again and again."""
+_accesses: dict[Plan, Access] = {}
+_PLAIN = frozenset({int, float, bool, type(None), str, torch.dtype, torch.device, torch.layout, torch.memory_format})
 
 
-def _nothing() -> None:
-    return None
+def _shown(read: _Read, tensor: Tensor, start: int) -> _Mask:
+    """The marks of the elements that a strided tensor shows, in its shape."""
+    marks = read.some()
+    return numpy.lib.stride_tricks.as_strided(marks[start:], tuple(tensor.shape), tuple(tensor.stride()))
 
 
-def _storage(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+def _values(indices: Tensor, size: int) -> Any:
+    """Indices as numbers; where they have none, as many different ones."""
+    try:
+        return numpy.asarray(indices.reshape(-1).tolist(), dtype=numpy.int64)
+    except (RuntimeError, NotImplementedError, TypeError):
+        return numpy.arange(min(int(indices.numel()), size))
 
 
-def _alive() -> list[Parameter]:
-    return [each for each in gc.get_objects() if type(each) is Parameter]
+def _choose(marks: _Mask, lookup: Lookup | None, args: Any, indices: Any) -> None:
+    """Mark what a look-up fetches."""
+    if lookup is Lookup.INDEXED:
+        shape = marks.shape
+        chosen = tuple(
+            slice(None) if index is None else _shaped(index, n) for index, n in zip(indices, shape, strict=False)
+        )
+        marks[chosen] = True
+    elif lookup is Lookup.MASKED:
+        marks[numpy.broadcast_to(_shaped(indices, 2), marks.shape)] = True
+    elif lookup is Lookup.TAKEN:
+        marks[numpy.unravel_index(_values(indices, marks.size) % marks.size, marks.shape)] = True
+    elif lookup is Lookup.ROWS:
+        marks[_values(indices, marks.shape[0])] = True
+    elif lookup is Lookup.ALONG:
+        dim = args[1] % marks.ndim
+        marks[(slice(None),) * dim + (_values(indices, marks.shape[dim]),)] = True
+    else:
+        dim = (args[1] if lookup is Lookup.GATHERED else args[2]) % marks.ndim
+        shape = list(indices.shape)
+        if lookup is Lookup.BESIDE:
+            shape = [max(pair) for pair in zip(shape, marks.shape, strict=True)]
+            shape[dim] = indices.shape[dim]
+        chosen = numpy.indices(tuple(shape), sparse=True)
+        marks[(*chosen[:dim], _shaped(indices, marks.shape[dim]), *chosen[dim + 1 :])] = True
 
 
-def _base(tensor: Tensor) -> tuple[int, int]:
-    """Place and address of the first element; a tensor without memory (meta) has its storage as its place."""
-    if address := tensor.data_ptr():
-        return 0, address
-    return _storage(tensor), int(tensor.storage_offset()) * tensor.element_size()
+def _shaped(index: Tensor, size: int) -> Any:
+    if index.dtype == torch.bool:
+        return numpy.asarray(index.tolist(), dtype=bool)
+    return _values(index, size).reshape(tuple(index.shape)) if index.device.type != "meta" else slice(None)
 
 
-def _intervals(tensor: Tensor) -> list[Interval]:
-    """Where the elements of a strided tensor lie: as few intervals as its strides allow."""
-    width = tensor.element_size()
-    place, first = _base(tensor)
-    if tensor.is_contiguous():
-        return [(place, first, first + width * tensor.numel(), width)]
-    dims = sorted((int(step), int(size)) for step, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1)
-    run = 1
-    while dims and dims[0][0] <= run:
-        step, size = dims.pop(0)
-        run += step * (size - 1)
-    starts = (first + width * sum(steps) for steps in product(*([step * i for i in range(n)] for step, n in dims)))
-    return [(place, start, start + width * run, width) for start in starts]
-
-
-def _row_intervals(table: Tensor, rows: Iterable[int]) -> list[Interval]:
-    """Where rows of a table lie."""
-    rows = {row % table.size(0) for row in rows}
-    if not table.is_contiguous():
-        return [interval for row in rows for interval in _intervals(table.select(0, row))]
-    width = table.element_size()
-    place, first = _base(table)
-    length = width * (table.numel() // table.size(0))
-    return [(place, first + row * length, first + (row + 1) * length, width) for row in rows]
-
-
-def count_elements(intervals: list[Interval]) -> int:
-    """Number of elements in the union of intervals."""
-    total = reached = here = 0
+def _merged(intervals: Iterable[Interval]) -> list[Interval]:
+    merged: list[Interval] = []
     for place, start, end, width in sorted(intervals):
-        if place != here:
-            here, reached = place, 0
-        total += max(0, end - max(start, reached)) // width
-        reached = max(reached, end)
-    return total
+        if merged and merged[-1][0] == place and start <= merged[-1][2]:
+            merged[-1] = place, merged[-1][1], max(end, merged[-1][2]), width
+        else:
+            merged.append((place, start, end, width))
+    return merged
+
+
+def count_elements(intervals: Iterable[Interval]) -> int:
+    """Number of elements in the union of intervals."""
+    return sum((end - start) // width for _, start, end, width in _merged(intervals))

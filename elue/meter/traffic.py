@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from elue.meter.arguments import groups_used, stored
-from elue.meter.plan import Plan, Reads
+from elue.meter.plan import Plan
+from elue.meter.reading import Access, Lookup, access_of, read_operands, written_operands
 
 _STRIDED = torch.strided
 
@@ -27,25 +28,51 @@ class TrafficCounter:
 
     def note(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
         """An operator ran."""
+        access = access_of(plan)
+        if access.written:
+            self._note_written(access, args, kwargs, result)
+            return
         written = _bytes(result)
         self.written += written
-        reads = plan.reads
-        if reads is Reads.WHOLE:
+        lookup = access.lookup
+        if not access.reads:
+            return
+        if lookup is None:
             self.read += _bytes(args)
             if kwargs:
                 self.read += _bytes(tuple(kwargs.values()))
-        elif reads is Reads.ROWS:
-            table, indices = (args[position] for position in plan.rows)
+        elif lookup is Lookup.ROWS:
+            table, indices = (args[position] for position in access.places)
             rows = indices.numel() * table.element_size() * (table.numel() // max(table.size(0), 1))
             self.read += _bytes(indices) + rows
-        elif reads is Reads.INDEXED:
-            self.read += written + _bytes(args[1])
-        elif reads is Reads.GROUPS:
+        elif lookup is Lookup.GROUPS:
             weight = args[1]
             self.read += _bytes(args) + _bytes(tuple(kwargs.values()))
             used = groups_used(args, kwargs)
             if used is not None:
                 self.read -= (weight.size(0) - len(used)) * weight.nbytes // max(weight.size(0), 1)
+        else:
+            self.read += written + _bytes(args[1:]) + _bytes(tuple(kwargs.values()))
+
+    def _note_written(self, access: Access, args: Any, kwargs: Any, result: Any) -> None:
+        """An operator that writes into operands: what it puts there, and reads of them only where it updates them."""
+        read, targets = read_operands(access, args, kwargs), written_operands(access, args, kwargs)
+        operands = _bytes(read)
+        if access.scatters:
+            source = max((_bytes(each) for each in read if isinstance(each, Tensor)), default=0)
+            self.read += operands
+            self.written += source
+            return
+        target = _bytes(targets)
+        self.read += (operands if access.reads else 0) + (target if access.updates else 0)
+        self.written += target + _new(result, targets)
+
+
+def _new(result: Any, targets: list[Any]) -> int:
+    """Bytes of those results that are none of the operands written."""
+    results = result if isinstance(result, (list, tuple)) else [result]
+    flat = [each for target in targets for each in (target if isinstance(target, (list, tuple)) else [target])]
+    return sum(_bytes(each) for each in results if not any(each is target for target in flat))
 
 
 def _bytes(value: Any) -> int:

@@ -1,0 +1,209 @@
+"""Where the parameters lie: whatever shares memory with one, under whatever name or type, is that parameter."""
+
+from __future__ import annotations
+
+import gc
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from functools import cache, wraps
+from typing import Any
+from weakref import ref
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.utils import stateless
+
+
+class Weight:
+    """A stretch of memory that parameters show. `number` is never used twice; an element takes `width` bytes."""
+
+    __slots__ = ("elements", "number", "start", "width")
+
+    def __init__(self, number: int, start: int, elements: int, width: float) -> None:
+        self.number, self.start, self.elements, self.width = number, start, elements, width
+
+
+class Weights:
+    """All that are alive. `version` grows whenever one comes or goes."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._alive: dict[int, ref[Tensor]] = {}
+        self._places: dict[int, tuple[int, int]] = {}
+        self._starts: list[int] = []
+        self._weights: list[Weight] = []
+        self._mapped = -1
+        self.whole: dict[int, tuple[Weight, int, tuple[int, int]]] = {}
+        """Parameters without gaps, by identity: their weight, their address, and where they lie in the weight."""
+        self._numbers = 0
+
+    def add(self, tensor: Tensor) -> None:
+        """A parameter is there, or a tensor that stands for one."""
+        key = id(tensor)
+        known = self._alive.get(key)
+        if known is None or known() is not tensor:
+            self._alive[key] = ref(tensor, lambda _: self._gone(key))
+            self.version += 1
+
+    def _gone(self, key: int) -> None:
+        self._alive.pop(key, None)
+        self.version += 1
+
+    def refresh(self) -> None:
+        """Look where they lie now: giving a parameter other data moves it."""
+        if self._mapped == self.version and not self._moved():
+            return
+        places = {key: place for key, at in list(self._alive.items()) if (place := _place(at())) is not None}
+        if places != self._places:
+            self.version += 1
+        self._places, self._mapped = places, self.version
+        self._map()
+
+    def _moved(self) -> bool:
+        """Whether one that is a plain tensor lies elsewhere than it did."""
+        for key, (_, start, _) in list(self.whole.items()):
+            at = self._alive.get(key)
+            parameter = at() if at is not None else None
+            if parameter is not None and parameter.data_ptr() != start:
+                return True
+        return False
+
+    def at(self, address: int) -> Weight | None:
+        """The weight that has this address."""
+        if self._mapped != self.version:
+            self.refresh()
+        number = bisect_right(self._starts, address) - 1
+        if number < 0:
+            return None
+        weight = self._weights[number]
+        return weight if address < weight.start + weight.elements * weight.width else None
+
+    def settle(self, parameter: Tensor) -> None:
+        """Look again, if this one is new here, or has moved."""
+        known = self._places.get(id(parameter))
+        if known is None or known != _place(parameter):
+            self.add(parameter)
+            self.refresh()
+
+    def _map(self) -> None:
+        before = {(weight.start, weight.elements): weight for weight in self._weights}
+        stretches: list[tuple[int, int, float]] = []
+        for start, end, width in sorted((at, at + size, self._width(key)) for key, (at, size) in self._places.items()):
+            if stretches and start < stretches[-1][1]:
+                stretches[-1] = stretches[-1][0], max(end, stretches[-1][1]), stretches[-1][2]
+            else:
+                stretches.append((start, end, width))
+        self._weights = []
+        for start, end, width in stretches:
+            weight = before.get((start, round((end - start) / width)))
+            if weight is None:
+                self._numbers += 1
+                weight = Weight(self._numbers, start, round((end - start) / width), width)
+            self._weights.append(weight)
+        self._starts = [weight.start for weight in self._weights]
+        self.whole = {}
+        for key, (start, size) in self._places.items():
+            parameter = self._alive[key]() if key in self._alive else None
+            weight = self.at(start)
+            if type(parameter) is Parameter and weight is not None and start > 0 and parameter.is_contiguous():
+                first = int((start - weight.start) // weight.width)
+                self.whole[key] = weight, start, (first, first + round(size / weight.width))
+
+    def _width(self, key: int) -> float:
+        tensor = self._alive[key]()
+        held = None if tensor is None else memory(tensor)
+        if tensor is None or held is None or not tensor.numel():
+            return 1.0
+        return held.element_size() * (held.numel() / tensor.numel())
+
+
+weights = Weights()
+
+
+def memory(tensor: Tensor) -> Tensor | None:
+    """The tensor that has the memory: of one that wraps others the largest of these; None where there is none."""
+    if type(tensor) is Tensor or type(tensor) is Parameter or not hasattr(tensor, "__tensor_flatten__"):
+        return tensor
+    inner = [getattr(tensor, name) for name in tensor.__tensor_flatten__()[0]]
+    held = [each for part in inner if isinstance(part, Tensor) and (each := memory(part)) is not None]
+    return max(held, key=lambda each: each.numel() * each.element_size(), default=None)
+
+
+def address(tensor: Tensor) -> int:
+    """Where its first element lies; without memory (meta) a number of its storage's that no address has."""
+    found = tensor.data_ptr()
+    return found or -int(tensor.untyped_storage()._cdata) + int(tensor.storage_offset()) * tensor.element_size()
+
+
+def span(tensor: Tensor) -> int:
+    """Bytes from its first element to its last."""
+    if not tensor.numel():
+        return 0
+    steps = sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
+    return int(steps + 1) * tensor.element_size()
+
+
+def _place(tensor: Tensor | None) -> tuple[int, int] | None:
+    try:
+        held = None if tensor is None else memory(tensor)
+        if held is None or held.layout is not torch.strided or not held.numel():
+            return None
+        return address(held), span(held)
+    except (RuntimeError, NotImplementedError, TypeError):
+        return None
+
+
+@cache
+def follow_weights() -> None:
+    """Once a process: know all parameters there are, and from now on those that come."""
+    for thing in gc.get_objects():
+        if issubclass(type(thing), Parameter):
+            weights.add(thing)
+    begin = Parameter.__new__
+
+    @wraps(begin)
+    def begin_followed(cls: type, *args: Any, **kwargs: Any) -> Any:
+        parameter: Any = begin(cls, *args, **kwargs)
+        weights.add(parameter)
+        return parameter
+
+    Parameter.__new__ = staticmethod(begin_followed)  # type: ignore[method-assign]
+    register_module_parameter_registration_hook(_registered)
+    stateless._functional_call = _standing_in(stateless._functional_call)
+
+
+def _registered(module: Any, name: str, parameter: Any) -> None:
+    if isinstance(parameter, Tensor):
+        weights.add(parameter)
+
+
+def _standing_in(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Tensors that a module is called with in place of its parameters are parameters, too."""
+
+    @wraps(call)
+    def functional_call(module: Any, given: Any, *args: Any, **kwargs: Any) -> Any:
+        names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+        for name, tensor in given.items():
+            if name in names and isinstance(tensor, Tensor):
+                weights.add(_unwrapped(tensor))
+        return call(module, given, *args, **kwargs)
+
+    return functional_call
+
+
+def _unwrapped(tensor: Tensor) -> Tensor:
+    """What the transforms of `torch.func` have wrapped."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
+
+
+def tensors_in(operands: Any) -> Iterator[Tensor]:
+    """The tensors among operands, those in lists as well, as the transforms of `torch.func` have them."""
+    for operand in operands:
+        if isinstance(operand, Tensor):
+            yield _unwrapped(operand) if type(operand) is Tensor else operand
+        elif isinstance(operand, (list, tuple)):
+            yield from tensors_in(operand)
