@@ -13,6 +13,7 @@ Methods run in child processes, as ever; this one imports neither torch nor any 
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -234,11 +235,11 @@ def build_site(
         if not Path(folder).is_dir():
             raise ElueError("no_runs", f"There is no folder {folder}.", "Give the folder that records were written to.")
     folders = [below for folder in given for below in record_folders(Path(folder))]
-    told = manifests.read(Path(submissions)) if submissions is not None else {}
+    told = manifests.read(Path(submissions), _warn) if submissions is not None else {}
     with tempfile.TemporaryDirectory(prefix="elue-site-") as temporary:
         url = f"sqlite:///{temporary}/index.sqlite"
         store = Store(url)
-        store.rebuild(folders, as_it_stands(folders))
+        store.rebuild(folders, as_it_stands(folders, _warn), _warn)
         summaries = store.summaries()
         with workers(len(summaries)) as executor:
             return build(summaries, Path(out), reader(url) if executor else store.text, told, base_url, executor)
@@ -249,6 +250,11 @@ def _records(evaluation: Evaluation, planned: Sequence[PlannedRun], progress: Pr
         if run.record is not None and not run.due:
             yield run.record
     yield from execute(evaluation, planned, progress)
+
+
+def _warn(error: ElueError) -> None:
+    """Say that something was left out because it is damaged."""
+    warnings.warn(f"skipped: {error.message}", stacklevel=2)
 
 
 class _Quiet:

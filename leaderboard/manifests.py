@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,24 @@ from elue.submissions import manifest
 from elue.submissions.manifest import Manifest, WeightsEntry
 
 
-def read(folder: Path) -> dict[str, dict[str, Any]]:
+def read(folder: Path, skipped: Callable[[ElueError], None] | None = None) -> dict[str, dict[str, Any]]:
     """The manifests below a folder of submissions, by method name; of two for one method the first by path.
 
-    Raises ElueError `no_submissions` where there is no such folder, and `bad_manifest` for one that is not sound.
+    Raises ElueError `no_submissions` where there is no such folder, and `bad_manifest` for one that is not sound; with
+    `skipped` that is told instead.
     """
     if not folder.is_dir():
         raise ElueError("no_submissions", f"There is no folder {folder}.", "Give --submissions the folder they lie in.")
     by_method: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob(f"*/{manifest.FILE}")):
-        for name, told in of_methods(manifest.read(path.parent)).items():
+        try:
+            submission = manifest.read(path.parent)
+        except ElueError as error:
+            if skipped is None:
+                raise
+            skipped(error)
+            continue
+        for name, told in of_methods(submission).items():
             by_method.setdefault(name, told)
     return by_method
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from elue.cli.evaluate import DATABASE
-from elue.cli.output import note
+from elue.cli.output import note, note_skipped
 from elue.errors import ElueError
 
 app = typer.Typer(help="The index over the records.", no_args_is_help=True)
@@ -33,8 +33,5 @@ def rebuild(
         if not folder.is_dir():
             raise ElueError("no_runs", f"There is no runs folder {folder}.")
     folders = [inner for folder in runs for inner in record_folders(folder)]
-    skipped: list[ElueError] = []
-    count = Store(db).rebuild(folders, as_it_stands(folders, skipped.append), skipped.append)
-    for error in skipped:
-        note(f"skipped: {error.message}")
+    count = Store(db).rebuild(folders, as_it_stands(folders, note_skipped), note_skipped)
     note(f"{count} records indexed in {db}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
+    from elue.errors import ElueError
     from elue.evaluation.plan import PlannedRun
     from elue.evaluation.request import Progress
     from elue.record.schema import Record
@@ -34,6 +35,13 @@ def note(text: str) -> None:
     """Say something to the person watching, beside the results; over a bar that is being drawn, if there is one."""
     clear = "\r\x1b[2K" if sys.stderr.isatty() else ""
     print(f"{clear}{text}", file=sys.stderr, flush=True)
+
+
+def note_skipped(error: ElueError) -> None:
+    """Say that something was left out because it is damaged."""
+    from elue.record.bounds import cleaned
+
+    note(cleaned(f"skipped: {error.message}"))
 
 
 @contextmanager

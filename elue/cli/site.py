@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from elue.cli.evaluate import DATABASE
-from elue.cli.output import note
+from elue.cli.output import note, note_skipped
 
 
 def build_site(
@@ -26,9 +26,9 @@ def build_site(
 
     store = Store(db, create=runs is not None)
     if runs is not None:
-        store.catch_up(runs)
+        store.catch_up(runs, note_skipped)
     summaries = store.summaries()
-    told = manifests.read(submissions) if submissions is not None else {}
+    told = manifests.read(submissions, note_skipped) if submissions is not None else {}
     with workers(len(summaries)) as executor:
         index = build(summaries, out, reader(db), told, base_url, executor)
     note(f"{len(summaries)} runs; open {index.resolve().as_uri()}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from elue.cli.output import table
+from elue.cli.output import note_skipped, table
 from elue.errors import ElueError, unknown
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def opened(db: str, runs: Sequence[Path]) -> Iterator[Store]:
         store = Store(f"sqlite:///{place}/index.sqlite") if runs else Store(db, create=False)
         if runs:
             folders = [below for folder in runs for below in record_folders(folder)]
-            store.rebuild(folders, as_it_stands(folders))
+            store.rebuild(folders, as_it_stands(folders, note_skipped), note_skipped)
         yield store
 
 

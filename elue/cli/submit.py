@@ -47,12 +47,16 @@ def validate_submission(
     data: Path | None = typer.Option(
         None, envvar="ELUE_DATA", help="Folder with TASK/SPLIT.parquet, to compare labels."
     ),
+    seconds: int | None = typer.Option(
+        None, min=1, help="CPU seconds a submission may take; left out, 30 and 2 for each record, at most 600."
+    ),
+    memory: int = typer.Option(1024, min=64, help="MiB of memory that a submission may take."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of text."),
 ) -> None:
     """Look submissions over; every finding says what is wrong, where, and how to mend it. Exit code 1 on errors."""
-    from elue.submissions.validate import validate
+    from elue.submissions.apart import validate_apart
 
-    verdicts = {folder: validate(folder, base, data) for folder in folders}
+    verdicts = {folder: validate_apart(folder, base, data, seconds, memory * 2**20) for folder in folders}
     if as_json:
         document = [
             {

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import ValidationError
 
+from elue.errors import ElueError
 from elue.meter.counts import Counts, total
 from elue.meter.profile import Profile
 from elue.methods.registry import MethodSource
 from elue.protocol import Trace
-from elue.record import schema
+from elue.record import bounds, schema
+from elue.record import files as records
 from elue.record.files import Identity
 from elue.record.point import point_text
 from elue.record.schema import Flag, Flops, Params, Record, Samples, ScoreRef, Times, Traffic
@@ -94,7 +97,24 @@ def make_record(
     identity: Identity,
     outcome: Outcome,
 ) -> Record:
-    """The record of a run that has ended, well or badly."""
+    """The record of a run that has ended, well or badly; badly too where no record can hold what came out."""
+    try:
+        return _record(method, data, profile, weights, identity, outcome)
+    except (ValidationError, OverflowError, ZeroDivisionError) as error:
+        wrong = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        reason = f"answered what no record can hold ({wrong[:200]})"
+        spoilt = replace(outcome, status="invalid", reason=reason, answers=None, result=PassResult())
+        return _record(method, data, profile, weights, identity, spoilt)
+
+
+def _record(
+    method: MethodSource,
+    data: TaskData,
+    profile: Profile,
+    weights: Path | None,
+    identity: Identity,
+    outcome: Outcome,
+) -> Record:
     answers, result = outcome.answers, outcome.result
     took = answers.total if answers else Counts()
     unknown = dict(sorted(took.unknown.items()))
@@ -178,13 +198,13 @@ def training_of(weights: Path | None) -> dict[str, Any] | None:
     if about is None or not about.is_file():
         return None
     try:
-        document = json.loads(about.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError):
+        document = json.loads(records.text_of(about))
+    except (ValueError, RecursionError, ElueError):
         return None
     if not isinstance(document, dict):
         return None
     document.pop("points", None)
-    return document
+    return None if bounds.fault(document) else document
 
 
 def _distribution(method: MethodSource) -> dict[str, str] | None:

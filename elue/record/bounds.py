@@ -6,11 +6,14 @@ Everything is counted or measured without recursion, so that no data can make th
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-LARGEST_NUMBER = 1e18
-"""Every number is less than this in size: sums and squares of it are finite, and it fits 64 bits."""
+LARGEST_WHOLE = 2**63
+"""Whole numbers fit 64 bits."""
+LARGEST = 1e40
+"""Other numbers are less than this in size, so that sums and powers of many are finite."""
 LONGEST_TEXT = 100_000
 """Characters that a text may have."""
 DEEPEST = 12
@@ -19,6 +22,9 @@ MOST_ENTRIES = 100_000
 """Values that a document may hold, what is packed in it aside."""
 MOST_PACKED = 6_000_000
 """Values that packed content may hold: 25,000 samples with a trace of 100 sizes for each take 3 million."""
+
+
+_TURNING = frozenset("\u061c\u200e\u200f\u2066\u2067\u2068\u2069\ufff9\ufffa\ufffb")
 
 
 def fault(document: Any, packed: tuple[str, ...] = ()) -> str:
@@ -56,6 +62,23 @@ def packed_fault(content: bytes) -> str:
     return f"it holds more than {MOST_PACKED:,} values" if values > MOST_PACKED else ""
 
 
+def cleaned(text: str) -> str:
+    """A text without control signs, halves of characters, and signs that turn the direction of writing, each replaced.
+
+    It can be encoded, takes one line, and is as long as before.
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else _replaced(sign) for sign in text)
+
+
+def _replaced(sign: str) -> str:
+    if sign.isspace():
+        return " "
+    kept = unicodedata.category(sign) in ("Cf", "Co") and not "\u202a" <= sign <= "\u202e" and sign not in _TURNING
+    return sign if kept else "\ufffd"
+
+
 def _without_data(table: Any) -> Any:
     return {name: value for name, value in table.items() if name != "data"} if isinstance(table, dict) else table
 
@@ -63,10 +86,10 @@ def _without_data(table: Any) -> Any:
 def _fault_of(value: Any) -> str:
     if isinstance(value, str):
         return _text_fault(value)
-    if isinstance(value, int) and not -LARGEST_NUMBER < value < LARGEST_NUMBER:
-        return f"it holds a number above {LARGEST_NUMBER:g}"
-    if isinstance(value, float) and not (math.isfinite(value) and abs(value) < LARGEST_NUMBER):
-        return f"it holds {value!r}, which is not a number below {LARGEST_NUMBER:g}"
+    if isinstance(value, int) and not -LARGEST_WHOLE <= value < LARGEST_WHOLE:
+        return "it holds a number of more than 64 bits"
+    if isinstance(value, float) and not (math.isfinite(value) and abs(value) < LARGEST):
+        return f"it holds {value!r}, which is not a number below {LARGEST:g}"
     return ""
 
 

@@ -135,7 +135,7 @@ def loads(text: str, source: str = "record", samples: bool = True) -> Record:
         where = (
             f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}" if isinstance(error, ValidationError) else error
         )
-        raise ElueError("record_invalid", f"{source} is damaged: {where}.") from None
+        raise ElueError("record_invalid", f"{source} is damaged: {bounds.cleaned(str(where))}.") from None
 
 
 def path_of(runs: Path, task: str, method: str, key: str) -> Path:

@@ -116,12 +116,15 @@ class Store:
             _fill(connection, (_adjusted(record, text, adjust) for record, text in _sound(paths, skipped)))
             return connection.scalar(select(func.count()).select_from(RunRow)) or 0
 
-    def catch_up(self, runs: Path) -> int:
-        """Index the records under a folder that are not in the index yet, such as after a crash between the two."""
+    def catch_up(self, runs: Path, skipped: Callable[[ElueError], None] | None = None) -> int:
+        """Index the records under a folder that are not in the index yet, such as after a crash between the two.
+
+        With `skipped` a damaged record is told to it and left out.
+        """
         known = self.keys()
         missing = [path for path in records.files(runs) if path.stem not in known]
         with guard(self.url), self._engine.begin() as connection:
-            _fill(connection, map(_read, missing))
+            _fill(connection, _sound(missing, skipped))
         return len(missing)
 
 

@@ -6,15 +6,18 @@ from typing import Annotated
 
 from pydantic import Field, StrictFloat, StrictInt
 
-from elue.record.bounds import LARGEST_NUMBER
+from elue.record.bounds import LARGEST, LARGEST_WHOLE
 
-Finite = Annotated[float, Field(allow_inf_nan=False, gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)]
-Whole = Annotated[int, Field(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)]
+Finite = Annotated[float, Field(allow_inf_nan=False, gt=-LARGEST, lt=LARGEST)]
+Whole = Annotated[int, Field(ge=-LARGEST_WHOLE, lt=LARGEST_WHOLE)]
 Size = Annotated[int, Field(ge=0, lt=2**31)]
 Word = Annotated[str, Field(max_length=200)]
 Digest = Annotated[str, Field(max_length=64)]
 
-Number = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+Number = (
+    Annotated[StrictInt, Field(ge=-LARGEST_WHOLE, lt=LARGEST_WHOLE)]
+    | Annotated[StrictFloat, Field(allow_inf_nan=False, gt=-LARGEST, lt=LARGEST)]
+)
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Measurement = (
     Number

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from elue.errors import ElueError
+from elue.record.bounds import cleaned
 from elue.submissions.checks import copies, files, history, manifest, numbers, records, review, rules, source
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
@@ -46,5 +47,6 @@ def validate(folder: Path, base: str | None = None, data: Path | None = None) ->
         raise ElueError("no_submission", f"There is no folder {folder}.", "Name a submission's folder.")
     submission = Submission(folder, base, data)
     findings = [finding for check in CHECKS for finding in check().look(submission)]
+    findings = [replace(f, path=cleaned(f.path), what=cleaned(f.what), mend=cleaned(f.mend)) for f in findings]
     ordered = tuple(sorted(set(findings), key=lambda f: (not f.is_error, f.code, f.path, f.what)))
-    return Verdict(ordered, tuple(dict.fromkeys(submission.notes)), len(submission.records))
+    return Verdict(ordered, tuple(dict.fromkeys(map(cleaned, submission.notes))), len(submission.records))

@@ -25,10 +25,10 @@ from elue.record import files as records
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
 from elue.submissions import signing
+from elue.submissions.apart import validate_apart
 from elue.submissions.checks.source import find
 from elue.submissions.manifest import Manifest
 from elue.submissions.signing import RunCheck, SignOff
-from elue.submissions.validate import validate
 from elue.tasks import TaskData
 from elue.tasks.kinds import KINDS
 
@@ -70,7 +70,7 @@ def verify(verifying: Verifying, progress: Callable[[], Progress]) -> SignOff:
     sign-off, never a change of a record. Raises ElueError where it can't be begun.
     """
     folder = verifying.folder
-    verdict = validate(folder, data=verifying.data)
+    verdict = validate_apart(folder, data=verifying.data)
     if verdict.errors:
         first = verdict.errors[0]
         message = f"{folder} has {len(verdict.errors)} errors, the first: {first.code} {first.path}: {first.what}."

@@ -6,14 +6,15 @@ ones fit 64 bits, no field is left over. A fault names where it is: `points.0.va
 
 from __future__ import annotations
 
-import math
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
+
+from elue.record.bounds import LARGEST_WHOLE, cleaned
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,11 @@ class Sound:
 
 Frame = TypeVar("Frame")
 _Reader = Callable[[Any], Any]
-_WHOLE = 2**63
+_WHOLE = LARGEST_WHOLE
+_LARGEST = 1e19
+"""Of numbers with a fraction: what is made of two of them stays far below what a record may hold."""
+_LONGEST = 100_000
+"""Characters of a text, where nothing less is said."""
 
 
 class Fault(ValueError):
@@ -41,13 +46,17 @@ class Fault(ValueError):
 
     def within(self, place: object) -> Fault:
         """The same fault, seen from around that place."""
-        self.where.insert(0, str(place)[:100])
+        self.where.insert(0, cleaned(str(place)[:100]))
         return self
 
 
-def decode(kind: type[Frame], sent: Any) -> Frame:
-    """An instance of a dataclass from plain data. Raises Fault for data that is none."""
-    frame: Frame = _reader(kind)(sent)  # type: ignore[arg-type]
+def decode(kind: type[Frame], sent: Any, strange: bool = False) -> Frame:
+    """An instance of a dataclass from plain data. Raises Fault for data that is none.
+
+    With `strange` a stranger sent it: texts are bounded, and what could not be written or would act on a screen is
+    replaced in them (see `elue.record.bounds.cleaned`).
+    """
+    frame: Frame = _reader(kind, strange)(sent)  # type: ignore[arg-type]
     return frame
 
 
@@ -61,26 +70,29 @@ def plain(value: Any) -> Any:
 
 
 @cache
-def _reader(hint: Any) -> _Reader:
+def _reader(hint: Any, strange: bool) -> _Reader:
     """The function that reads what a hint says."""
+    reader = partial(_reader, strange=strange)
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return lambda sent: sent
     if origin is Annotated:
-        return _bounded(_reader(arguments[0]), hint.__metadata__)
+        return _bounded(reader(arguments[0]), hint.__metadata__)
     if origin in (Union, types.UnionType):
-        return _one_of([_reader(argument) for argument in arguments])
+        return _one_of([reader(argument) for argument in arguments])
     if origin is Literal:
         return _word(arguments)
     if origin in (tuple, frozenset):
-        return _row(arguments) if origin is tuple and arguments[-1] is not ... else _list(origin, _reader(arguments[0]))
+        is_row = origin is tuple and arguments[-1] is not ...
+        return _row([*map(reader, arguments)]) if is_row else _list(origin, reader(arguments[0]))
     if origin in (dict, Mapping):
-        return _table(*map(_reader, arguments))
+        return _table(*map(reader, arguments))
     if isinstance(hint, type) and is_dataclass(hint):
-        return _record(hint)
+        return _record(hint, reader)
     if isinstance(hint, type) and issubclass(hint, tuple):
-        return _row(tuple(get_type_hints(hint, include_extras=True).values()), hint._make)  # type: ignore[attr-defined]
-    return _PLAIN[hint]
+        hints = get_type_hints(hint, include_extras=True).values()
+        return _row([*map(reader, hints)], hint._make)  # type: ignore[attr-defined]
+    return _strange_text if hint is str and strange else _PLAIN[hint]
 
 
 def _whole(sent: Any) -> int:
@@ -92,11 +104,19 @@ def _whole(sent: Any) -> int:
 
 
 def _number(sent: Any) -> float:
-    if type(sent) is float and math.isfinite(sent):
+    if type(sent) is float and abs(sent) < _LARGEST:
         return sent
     if type(sent) is not int:
         raise Fault(f"{_shown(sent)}, not a finite number")
     return float(_whole(sent))
+
+
+def _strange_text(sent: Any) -> str:
+    if type(sent) is not str:
+        raise Fault(f"{_shown(sent)}, not text")
+    if len(sent) > _LONGEST:
+        raise Fault(f"{len(sent)} long, more than {_LONGEST}")
+    return cleaned(sent)
 
 
 def _exactly(kind: type, name: str) -> _Reader:
@@ -180,9 +200,7 @@ def _list(kind: Callable[[list[Any]], Any], read_entry: _Reader) -> _Reader:
     return read
 
 
-def _row(hints: tuple[Any, ...], kind: Callable[[list[Any]], Any] = tuple) -> _Reader:
-    readers = [_reader(hint) for hint in hints]
-
+def _row(readers: list[_Reader], kind: Callable[[list[Any]], Any] = tuple) -> _Reader:
     def read(sent: Any) -> Any:
         if type(sent) is not list or len(sent) != len(readers):
             raise Fault(f"{_shown(sent)}, not a list of {len(readers)}")
@@ -201,10 +219,12 @@ def _table(read_name: _Reader, read_value: _Reader) -> _Reader:
     def read(sent: Any) -> Any:
         if type(sent) is not dict:
             raise Fault(f"{_shown(sent)}, not an object")
-        entries = {}
+        entries: dict[Any, Any] = {}
         for name, value in sent.items():
             try:
-                entries[read_name(name)] = read_value(value)
+                if (read_as := read_name(name)) in entries:
+                    raise Fault("twice")
+                entries[read_as] = read_value(value)
             except Fault as fault:
                 raise fault.within(name) from None
         return entries
@@ -212,9 +232,9 @@ def _table(read_name: _Reader, read_value: _Reader) -> _Reader:
     return read
 
 
-def _record(kind: type[Any]) -> _Reader:
+def _record(kind: type[Any], reader: Callable[[Any], _Reader]) -> _Reader:
     hints = get_type_hints(kind, include_extras=True)
-    readers = {field.name: _reader(hints[field.name]) for field in fields(kind)}
+    readers = {field.name: reader(hints[field.name]) for field in fields(kind)}
     needed = [field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING]
 
     def read(sent: Any) -> Any:

@@ -196,7 +196,7 @@ class Worker:
 
 def _decoded(kind: type[Frame], sent: Any, name: str) -> Frame:
     try:
-        return decode(kind, sent)
+        return decode(kind, sent, strange=True)
     except Fault as fault:
         raise WorkerFailure("invalid", f"sent no answer to '{name}' ({fault})") from None
 

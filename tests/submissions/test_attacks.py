@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import zipfile
 from pathlib import Path
@@ -110,12 +111,28 @@ def hooked(folder: Path, mark: Path) -> None:
         git(folder, "config", name, str(program))
     for name in ("filter.evil.clean", "filter.evil.smudge", "diff.evil.textconv", "diff.evil.command", "diff.external"):
         git(folder, "config", name, str(program))
+    settings = {"extensions.partialClone": "evil", "remote.evil.promisor": "true", "protocol.ext.allow": "always"}
+    for name, value in {
+        **settings,
+        "remote.evil.url": f"ext::{program}",
+        "remote.evil.uploadpack": str(program),
+    }.items():
+        git(folder, "config", name, value)
+    git(folder, "config", "core.repositoryFormatVersion", "1")
     git(folder, "config", "include.path", str(folder / "more"))
     (folder / "more").write_text(f"[core]\n\tfsmonitor = {program}\n")
     for hook in ("post-index-change", "reference-transaction", "pre-auto-gc", "fsmonitor-watchman"):
         (folder / ".git" / "hooks" / hook).symlink_to(program)
     (folder / ".git" / "objects" / "info").mkdir(exist_ok=True)
     (folder / ".git" / "objects" / "info" / "alternates").write_text("/\n")
+
+
+def test_a_file_s_name_acts_on_no_screen(hello: Path) -> None:
+    for name in (b"\x1b[2J\x9b.py", b"\xff\xfe.py", "a\u202eyp".encode()):
+        Path(os.fsdecode(bytes(hello / "plugin") + b"/" + name)).write_bytes(b"import ctypes\n")
+    findings = validate(hello).findings
+    assert {finding.code for finding in findings} >= {"E302", "R401"}
+    assert all(str(finding).isprintable() for finding in findings)
 
 
 def git(folder: Path, *words: str) -> None:
@@ -135,6 +152,8 @@ def test_a_repository_in_the_folder_runs_nothing(
         monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     hooked(hello, mark)
     git(hello, "commit", "-q", "--allow-empty", "--no-verify", "-m", "mine")
+    for blob in (hello / ".git" / "objects").glob("??/*"):
+        blob.unlink()
     mark.unlink(missing_ok=True)
     monkeypatch.setenv("GIT_DIR", str(hello / ".git"))
     monkeypatch.setenv("GIT_EXTERNAL_DIFF", str(hello.parent / "program"))

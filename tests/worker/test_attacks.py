@@ -97,6 +97,26 @@ ATTACKS: dict[str, tuple[str, str, str]] = {
         "forbidden",
         "change the code that measures it (elue.worker.frames.answering.Predicted.__init__)",
     ),
+    "says half a character and signs that act on a screen": (
+        r"raise ValueError('\ud800 \x1b[2J\x07 \u202e' + 'x' * 9000)",
+        "failed",
+        "ValueError: \ufffd \ufffd[2J\ufffd \ufffdxxx",
+    ),
+    "fails by a class that fails to say why": (
+        "class Odd(Exception):\n    def __str__(self): raise SystemExit(1)\nraise Odd()",
+        "failed",
+        "Odd: ",
+    ),
+    "fails by a class whose name acts on a screen": (
+        r"raise type('\x1b]0;', (Exception,), {})()",
+        "failed|invalid",
+        "\ufffd",
+    ),
+    "tells the user to act on the screen": (
+        r"from elue.errors import ElueError; raise RuntimeError(ElueError('\ud800', '\x1b[2J', '\x9b2J'))",
+        "failed",
+        "RuntimeError: ",
+    ),
     "switches the Meter's key off": (
         "torch._C._dispatch_tls_set_dispatch_key_excluded(torch._C._dispatch_key_parse('DeferredInit'), True)",
         "forbidden",
@@ -130,6 +150,12 @@ DEADLY: dict[str, tuple[str, str, str]] = {
         "finite",
     ),
     "sends a frame that is no object": ("tell(5, b'[1,2]')", "invalid", "not a JSON"),
+    "sends a name that acts on a screen": (
+        r"body = json.dumps({'answer': {}, '\x1b[2J\ud800': 1}).encode(); tell(len(body), body); os._exit(0)",
+        "invalid",
+        "\ufffd[2J\ufffd: unknown",
+    ),
+    "sends a number that no sum can hold": ("reply(samples, value=1e300)", "invalid", "not a finite number"),
     "sends a number beyond all": (
         "reply(samples, flops=2**80)",
         "invalid",
@@ -166,6 +192,7 @@ def test_an_attack_fails_and_is_reported(attacked: Attacked, name: str) -> None:
         attacked.predict(name)
     assert caught.value.status in status.split("|")
     assert any(part in caught.value.reason for part in reason.split("|")), caught.value.reason
+    assert caught.value.reason.isprintable()
     attacked.mend()
 
 
@@ -190,5 +217,6 @@ def test_an_attack_that_ends_its_worker_is_reported(attacked: Attacked, name: st
     with pytest.raises(WorkerFailure) as caught:
         attacked.predict(name)
     attacked.close()
+    assert caught.value.reason.isprintable()
     assert caught.value.status in status.split("|")
     assert any(part in caught.value.reason for part in reason.split("|")), caught.value.reason

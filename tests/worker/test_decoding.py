@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
 
+from elue.record.bounds import cleaned
 from elue.worker.decoding import Fault, decode, plain
 
 
@@ -84,3 +85,32 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], says: str) -> None:
 def test_the_first_fault_ends_it() -> None:
     with pytest.raises(Fault, match=r"^pair.1.1: 'first'"):
         decode(Outer, {"share": 0.5, "pair": ["x", [1, "first", "second"]], "count": -1})
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("plain \u00e4\U0001f600 \u2581", "plain \u00e4\U0001f600 \u2581"),
+        ("two\nlines\tand\xa0more", "two lines and more"),
+        ("\ud800a\udfff", "\ufffda\ufffd"),
+        ("\x1b[31m\x9b\x00", "\ufffd[31m\ufffd\ufffd"),
+        ("a\u202eb\u2066c", "a\ufffdb\ufffdc"),
+        ("\U0001f469\u200d\U0001f52c", "\U0001f469\u200d\U0001f52c"),
+    ],
+)
+def test_what_a_stranger_says_can_be_written_and_shown(sent: str, read: str) -> None:
+    assert cleaned(sent) == read
+    assert len(read) == len(sent)
+    read.encode()
+    assert decode(Outer, {"share": 0, "knob": sent}, strange=True).knob == read
+    assert decode(Outer, {"share": 0, "knob": sent}).knob == sent, "what the parent sends arrives as it is"
+
+
+def test_what_a_stranger_says_is_bounded_and_named_once() -> None:
+    with pytest.raises(Fault, match=r"pair\.0: 100001 long"):
+        decode(Outer, {"share": 0, "pair": ["x" * 100_001, []]}, strange=True)
+    with pytest.raises(Fault, match="twice"):
+        decode(Outer, {"share": 0, "table": {"a\x01": 1.0, "a\x02": 1.0}}, strange=True)
+    with pytest.raises(Fault) as caught:
+        decode(Outer, {"share": 0, "table": {"\x1b[2J\ud800": "x"}}, strange=True)
+    assert str(caught.value).isprintable()

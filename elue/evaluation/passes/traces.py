@@ -13,6 +13,8 @@ from elue.worker.session import Worker
 
 CHUNK = 200
 """Traces priced in one call."""
+MOST_TOLD = 40_000_000
+"""Steps of all traces that a worker may tell, over all the points that it was set to: 8 bytes each in memory."""
 
 
 @dataclass(slots=True)
@@ -26,9 +28,13 @@ class KnownTraces:
     steps: list[Step] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
     prices: dict[int, Counts] = field(default_factory=dict)
+    told: int = 0
 
     def learn(self, news: News) -> None:
         """Take over the steps and traces that came with an answer. Raises WorkerFailure for steps never told."""
+        self.told += len(news.steps) + sum(map(len, news.traces))
+        if self.told > MOST_TOLD:
+            raise WorkerFailure("invalid", f"told traces of more than {MOST_TOLD:,} steps together")
         self.steps += news.steps
         known = len(self.steps)
         for trace in news.traces:

@@ -11,6 +11,7 @@ from annotated_types import MaxLen
 from elue.meter.counts import Count, Counts
 from elue.protocol import Explanation, Sample
 from elue.record.trace import LONGEST
+from elue.worker.decoding import Sound
 from elue.worker.frames.words import Call, Shape, Short, Step, UnitName, others, sized
 
 
@@ -139,12 +140,22 @@ class PriceTraces(Call[Priced]):
         return sized("prices", answer.prices, len(self.traces), "traces")
 
 
+MOST_TOLD = 100_000
+"""Numbers and letters that an explanation may hold."""
+
+
+def _too_much(explanation: Explanation) -> str:
+    lists = (*explanation.kept, *explanation.exits, *explanation.experts.values())
+    told = sum(map(len, explanation.tokens)) + sum(map(len, lists)) + len(lists) + len(explanation.tokens)
+    return f"{told} long, more than {MOST_TOLD}" if told > MOST_TOLD else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What the model did with samples."""
 
     ids: tuple[Short, ...]
-    explained: tuple[Explanation, ...]
+    explained: tuple[Annotated[Explanation, Sound(_too_much)], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Calibrate(Call[Exercised]):
 class Opened:
     """What the worker runs on, for the record."""
 
-    environment: Mapping[str, Text | Confinement]
+    environment: Annotated[Mapping[Short, Text | Confinement], MaxLen(100)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Offered:
     """The default sweep, or why the method does not serve the task."""
 
     unsupported: Text | None
-    points: tuple[Point, ...]
+    points: Annotated[tuple[Point, ...], MaxLen(10_000)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
-from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
+from annotated_types import Ge, Lt, MaxLen, MinLen
 
 from elue import protocol
 from elue.meter.counts import Count
@@ -15,14 +15,14 @@ from elue.record.trace import DIMENSIONS, LARGEST, LONGEST_UNIT, fault
 from elue.worker.decoding import Sound
 
 Answer = TypeVar("Answer")
-Seconds = Annotated[float, Gt(0)]
+Seconds = Annotated[float, Ge(1e-9), Lt(1e7)]
 Short = Annotated[str, MaxLen(200)]
 Text = Annotated[str, MaxLen(2000)]
 Point = Mapping[str, Knob]
 UnitName = Annotated[str, MinLen(1), MaxLen(LONGEST_UNIT)]
 Shape = Annotated[tuple[Annotated[int, Ge(0), Lt(LARGEST)], ...], MaxLen(DIMENSIONS)]
 Step = Annotated[protocol.Step, Sound(fault)]
-Confinement = Mapping[str, Text | Count | Mapping[str, int]]
+Confinement = Annotated[Mapping[Short, Text | Count | Annotated[Mapping[Short, int], MaxLen(100)]], MaxLen(100)]
 """What confines a worker, by what it keeps in."""
 Offer = Literal["rehearse", "predict_sweep", "ladder", "survey", "explain"]
 """A member of a model that it may lack: see `elue.protocol.DynamicModel`."""

@@ -71,9 +71,17 @@ def _trouble(error: BaseException) -> Trouble:
         return Trouble("user", error.message[:_MESSAGE], error.code[:_MESSAGE], error.hint[:_MESSAGE])
     traceback.print_exception(error)
     status: Literal["invalid", "failed"] = "invalid" if isinstance(error, Invalid) else "failed"
-    text = str(error).strip().splitlines()
+    text = _text(error).strip().splitlines()
     message = text[0] if status == "invalid" else f"{type(error).__name__}: {text[0] if text else ''}"
     return Trouble(status, message[:_MESSAGE])
+
+
+def _text(error: BaseException) -> str:
+    """What an exception says of itself, where it says anything: its class may be a plugin's, and raise in turn."""
+    try:
+        return str(error)[: 10 * _MESSAGE]
+    except BaseException:
+        return ""
 
 
 def main(service: type[Service] = Service) -> None:
