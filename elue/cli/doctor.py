@@ -12,11 +12,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from elue.cli.soundness import CHECKS
 from elue.meter import profile
 from elue.meter.table import operator_table
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import Worker
 
+OLDEST = (2, 11)
+"""The oldest release of torch that the Meter runs on."""
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "datasets", "accelerate")
 
 
@@ -32,7 +35,7 @@ class Diagnosis:
 
 def checks() -> list[Diagnosis]:
     """All findings, in the order to print them. Takes some seconds: torch is imported and small models are run."""
-    return [*versions(), *machine(), *worker(), *profiles(), table(), grad_modes(), second_opinion()]
+    return [*versions(), *machine(), *worker(), *profiles(), table(), grad_modes(), *sound(), second_opinion()]
 
 
 def versions() -> list[Diagnosis]:
@@ -102,13 +105,27 @@ def profiles() -> list[Diagnosis]:
 
 
 def table() -> Diagnosis:
-    """Whether the operator table was reviewed for the torch installed here."""
+    """Whether the operator table was reviewed for the torch installed here, or at least for one like it."""
     version, reviewed = metadata.version("torch"), operator_table()
-    fits = version.startswith(f"{reviewed.torch}.")
     detail = f"version {reviewed.version}, reviewed for torch {reviewed.torch}, {len(reviewed.rules)} operators"
-    return Diagnosis(
-        "operator table", fits, detail, "" if fits else f"Install torch {reviewed.torch}; this is {version}."
-    )
+    if version.startswith(f"{reviewed.torch}."):
+        return Diagnosis("operator table", True, detail)
+    if tuple(map(int, version.split(".")[:2])) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        return Diagnosis("operator table", False, detail, f"Install torch {oldest} or newer; this is {version}.")
+    return Diagnosis("operator table", None, f"{detail}; of {version}, operators count that have not changed since")
+
+
+def sound() -> list[Diagnosis]:
+    """Whether the Meter sees here what is easily missed."""
+    found = []
+    for name, check in CHECKS.items():
+        try:
+            right, detail = check()
+        except Exception as error:
+            right, detail = False, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        found.append(Diagnosis(name, right, detail, "" if right else _REPORT))
+    return found
 
 
 def grad_modes() -> Diagnosis:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from elue.cli import doctor
-from elue.meter import profile
+from elue.cli import doctor, soundness
+from elue.meter import Meter, profile
+from elue.meter.ledger import Ledger
 
 
 def test_the_doctor_finds_this_machine_well() -> None:
@@ -16,6 +22,46 @@ def test_the_doctor_finds_this_machine_well() -> None:
     assert found["profile elue-1"].detail == profile.load("elue-1").digest
 
 
-def test_the_doctor_notices_a_torch_the_table_was_not_reviewed_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.metadata, "version", lambda package: "2.99.0")
-    assert doctor.table().ok is False
+@pytest.mark.parametrize(
+    ("version", "ok"), [("2.13.9", True), ("2.11.0", None), ("3.0.1+cpu", None), ("2.10.1", False)]
+)
+def test_the_doctor_tells_which_torch_the_table_was_reviewed_for(
+    monkeypatch: pytest.MonkeyPatch, version: str, ok: bool | None
+) -> None:
+    monkeypatch.setattr(doctor.metadata, "version", lambda package: version)
+    found = doctor.table()
+    assert found.ok is ok
+    assert (version in found.detail + found.hint) is not ok
+
+
+def test_a_check_that_fails_or_raises_is_not_ok(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> tuple[bool, str]:
+        raise RuntimeError("no such kernel\nand a trace")
+
+    monkeypatch.setattr(doctor, "CHECKS", {"wrong": lambda: (False, "1, of 2"), "broken": broken})
+    found = doctor.sound()
+    assert [(check.ok, check.detail) for check in found] == [
+        (False, "1, of 2"),
+        (False, "RuntimeError: no such kernel"),
+    ]
+    assert all(check.hint for check in found)
+
+
+@pytest.mark.parametrize("name", soundness.CHECKS)
+def test_a_meter_that_misses_work_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """With a Meter that sees nothing, and thinks that is all, no check passes."""
+    monkeypatch.setattr(Ledger, "count", lambda self, *operator: None)
+    monkeypatch.setattr(Meter, "complete", True)
+    monkeypatch.setattr(Meter, "flops", property(lambda self: 7))
+    monkeypatch.setattr(Meter, "matmul_flops", property(lambda self: 0))
+    monkeypatch.setattr(Meter, "params_touched", property(lambda self: 0))
+    right, _ = soundness.CHECKS[name]()
+    assert not right
+
+
+def test_the_doctor_takes_less_than_ten_seconds(tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-m", "elue", "doctor"], cwd=tmp_path, capture_output=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stdout
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10
