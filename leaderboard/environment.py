@@ -48,6 +48,7 @@ def environment() -> jinja2.Environment:
         record_path=samplefiles.record_path,
         retraction_of_all=manifests.retraction_of_all,
         run_page=summaries.run_page,
+        set_aside=summaries.set_aside,
         track_of=summaries.track_of,
         unit_for=text.unit_for,
         why_not=summaries.why_not,

@@ -10,10 +10,11 @@ from elue.errors import ElueError
 from elue.record.schema import RETRACTED, Record
 from elue.submissions import manifest
 from elue.submissions.manifest import Manifest, WeightsEntry
+from elue.submissions.names import refusal
 
 
 def read(folder: Path, skipped: Callable[[ElueError], None] | None = None) -> dict[str, dict[str, Any]]:
-    """The manifests below a folder of submissions, by method name; of two for one method the first by path.
+    """The manifests below a folder of submissions, by method name; of two for one method that whose name it is.
 
     Raises ElueError `no_submissions` where there is no such folder, and `bad_manifest` for one that is not sound; with
     `skipped` that is told instead.
@@ -30,7 +31,8 @@ def read(folder: Path, skipped: Callable[[ElueError], None] | None = None) -> di
             skipped(error)
             continue
         for name, told in of_methods(submission).items():
-            by_method.setdefault(name, told)
+            if refusal(name, path.parent) is None:
+                by_method.setdefault(name, told)
     return by_method
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from elue.leaderboard.text import digest_of, short, slug
 from elue.record.board import CurveKey
+from elue.record.index import SET_ASIDE
 from elue.record.labels import told_parts
 from elue.record.schema import Record
 from elue.scores.tracks import PARAMETER_TRACKS
@@ -14,12 +15,19 @@ from elue.scores.tracks import PARAMETER_TRACKS
 
 def why_not(record: Record) -> str:
     """Why a run is not ranked, in one line."""
+    if reason := set_aside(record):
+        return f"Set aside: {reason}"
     if record.reason:
         return record.reason
     if record.unknown:
         named = ", ".join(f"{name} ({calls}x)" for name, calls in sorted(record.unknown.items()))
         return f"Operators without a cost rule: {named}"
     return "The count is incomplete." if record.status == "ok" else "No reason was recorded."
+
+
+def set_aside(record: Record) -> str:
+    """Why the rules keep a run from ranks, or nothing."""
+    return next((flag.detail for flag in record.flags if flag.code == SET_ASIDE), "")
 
 
 def is_published(record: Record) -> bool:

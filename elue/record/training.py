@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -40,6 +41,14 @@ def differing_settings(records: Iterable[Record]) -> list[str]:
     trainings = [training_settings(record) for record in records]
     names = sorted({name for settings in trainings for name in settings})
     return [name for name in names if any(settings.get(name) != trainings[0].get(name) for settings in trainings)]
+
+
+def trainings(records: Iterable[Record]) -> dict[tuple[str, str], int]:
+    """How many trainings records are of, by method and task: sets of weights or, without any, seeds."""
+    trained: dict[tuple[str, str], set[str | int]] = defaultdict(set)
+    for record in records:
+        trained[record.method.name, record.task.name].add(record.weights.digest if record.weights else record.seed)
+    return {of: len(sets) for of, sets in trained.items()}
 
 
 def _told(record: Record) -> Mapping[str, Any]:

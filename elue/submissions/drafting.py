@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
 from elue.errors import ElueError, unknown
 from elue.methods.registry import MethodSource
 from elue.record.schema import Record
+from elue.record.training import trainings
 from elue.submissions.checks.source import PLUGIN
 from elue.submissions.git import told
 from elue.submissions.manifest import PLACEHOLDER, SCHEMA, Manifest
@@ -61,15 +61,6 @@ def draft(
         "methods": [{"name": m.name, "version": _version(m), "source": _source(m)} for m in methods],
         "weights": weights,
     }
-
-
-def trainings(chosen: Iterable[Record]) -> dict[tuple[str, str], int]:
-    """How many trainings records are of, by method and task: sets of weights or, without any, seeds."""
-    trained: dict[tuple[str, str], set[str | int]] = defaultdict(set)
-    for record in chosen:
-        training = record.weights.digest if record.weights else record.seed
-        trained[record.method.name, record.task.name].add(training)
-    return {of: len(sets) for of, sets in trained.items()}
 
 
 def keep(document: dict[str, Any], before: Manifest, changed: bool) -> dict[str, Any]:

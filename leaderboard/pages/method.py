@@ -37,6 +37,7 @@ CARD = (
     ("tuned_on", "Tuned on"),
     ("division", "Division"),
     ("hardware", "Hardware"),
+    ("seeds", "Trainings announced"),
 )
 """What a submission's manifest may say that the card shows, in this order."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from elue.leaderboard import manifests
 from elue.record import files as records
 from elue.record.store import Store
 from elue.scores import edition as editions
@@ -148,3 +149,15 @@ def test_the_index_sets_the_second_aside(hello: Path, tmp_path: Path) -> None:
     assert {record.submission for record in store.records(board, ranked=True)} == {
         record.submission for record in store.summaries() if record.submission and record.submission.slug == "hello"
     }
+
+
+def test_nobody_takes_back_another_s_rows_or_fills_its_card(hello: Path) -> None:
+    commit(hello.parent.parent)
+    other = again(hello, "aaa")
+    text = (other / "submission.toml").read_text().replace("A. Author", "E. Vil")
+    (other / "submission.toml").write_text(text + '\n[[retracted]]\nmethod = "hello"\nreason = "x"\nwhen = "now"\n')
+    told = manifests.read(hello.parent)["hello"]
+    assert told["retracted"] == []
+    assert told["authors"][0] == "A. Author"
+    rename(again(hello, "bbb"), "static")
+    assert "static" not in manifests.read(hello.parent)

@@ -8,8 +8,10 @@ from elue.leaderboard.build import pages
 from elue.scores import overall
 from elue.scores.ranking import rank_board
 from tests.leaderboard.reading import numbers, read
-from tests.leaderboard.samples import TASKS, curve
+from tests.leaderboard.samples import curve
 from tests.leaderboard.whole import reader_of, summaries_of, whole
+
+TASKS = ("sst2_elue", "mrpc")
 
 
 @pytest.fixture(scope="module")
@@ -17,11 +19,11 @@ def records():
     """Two tasks; on one of them a method has two seeds, and another method is missing."""
     chosen = [("static", 0), ("ltp", 0), ("ltp", 1), ("elasticbert", 0)]
     return [
-        whole(base, i % 6 + 1, rich=False)
+        whole(base.model_copy(update={"task": base.task.model_copy(update={"name": task})}), i % 6 + 1, rich=False)
         for task in TASKS
         for method, seed in chosen
-        if task == "diagnostic" or (method, seed) not in (("ltp", 1), ("elasticbert", 0))
-        for i, base in enumerate(curve(task, method, seed))
+        if task == "mrpc" or (method, seed) not in (("ltp", 1), ("elasticbert", 0))
+        for i, base in enumerate(curve("diagnostic" if task == "mrpc" else task, method, seed))
     ]
 
 
@@ -34,10 +36,9 @@ def test_rows_are_the_overall_scores_with_the_mean_of_a_methods_curves(records):
     for row in rows:
         score = expected[row.all("a")[0].text]
         values = [value for value, _ in numbers(row)]
-        ranked = [score.rank] if score.rank is not None else []
-        assert values[: len(ranked) + 3] == [*ranked, score.elue_1.value, score.elue_1.low, score.elue_1.high]
+        assert values[:3] == [score.elue_1.value, score.elue_1.low, score.elue_1.high], "too few trainings for a rank"
         assert f"{len(score.tasks)} of {score.of}" in row.text
-    both = [c.elue_1.value for c in boards[list(TASKS).index("diagnostic")].curves if c.method == "ltp" and c.elue_1]
+    both = [c.elue_1.value for c in boards[list(TASKS).index("mrpc")].curves if c.method == "ltp" and c.elue_1]
     alone = [c.elue_1.value for c in boards[list(TASKS).index("sst2_elue")].curves if c.method == "ltp" and c.elue_1]
     assert len(both) == 2
     assert both[0] != both[1]
@@ -57,6 +58,6 @@ def test_rows_of_several_profiles_say_which(records):
         table = read(str(files["index.html"])).one("table", id="overall")
         assert ("Profile" in table.one("thead").text) == bool(profiles)
         assert [row.text.split()[-1] for row in table.one("tbody").all("tr") if profiles] == profiles
-        for name, boards in (("tasks/diagnostic.html", 1), ("methods/static.html", len(TASKS))):
+        for name, boards in (("tasks/mrpc.html", 1), ("methods/static.html", len(TASKS))):
             headings = [heading.text for heading in read(str(files[name])).all("h2")]
             assert sum("mine" in heading for heading in headings) == (boards if profiles else 0)

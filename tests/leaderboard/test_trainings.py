@@ -1,0 +1,122 @@
+"""What may not bend a board, as its pages show it: few trainings, published numbers, other splits, generated tasks."""
+
+from __future__ import annotations
+
+import pytest
+
+from elue.leaderboard import boards
+from elue.leaderboard.build import pages
+from elue.record.index import SET_ASIDE, SubmissionRef
+from elue.record.schema import Flag, Record
+from tests.leaderboard.reading import Element, read
+from tests.leaderboard.samples import curve, summary
+from tests.leaderboard.whole import reader_of, summaries_of, whole
+
+
+def runs(method: str, seeds: int, task: str = "sst2_elue", family: int = 0) -> list[Record]:
+    """Whole records of so many trainings."""
+    made = []
+    for seed in range(seeds):
+        for place, base in enumerate(curve(task, method, seed)):
+            assert base.weights
+            weights = base.weights.model_copy(update={"digest": f"{method}-{seed}"})
+            made.append(whole(base.model_copy(update={"weights": weights}), place % 6 + 1, rich=False))
+    return made
+
+
+def rows_of(records: list[Record], page: str = "tasks/sst2_elue.html") -> dict[str, Element]:
+    built = dict(pages(summaries_of(records), reader_of(records)))
+    table = read(str(built[page])).one("table", class_="sortable ranks")
+    return {row.all("a")[0].text: row for row in table.one("tbody").all("tr")}
+
+
+def has_rank(row: Element) -> bool:
+    return bool(row.one("td", class_="num rank").all("data"))
+
+
+def test_a_rank_takes_three_trainings_of_the_method_and_of_the_reference() -> None:
+    full = [*runs("static", 3), *runs("ltp", 3), *runs("elasticbert", 1)]
+    rows = rows_of(full)
+    assert {label: has_rank(row) for label, row in rows.items()} == {
+        **{f"{method} · seed {seed}": True for method in ("static", "ltp") for seed in range(3)},
+        "elasticbert": False,
+    }
+    assert "These weights" in rows["elasticbert"].text
+    assert "These weights" not in rows["ltp · seed 0"].text
+    rows = rows_of([*runs("static", 1), *runs("ltp", 3)])
+    assert not any(map(has_rank, rows.values())), "the reference is one training, which may be a lucky one"
+
+
+@pytest.mark.parametrize(("announced", "ranked"), [(3, True), (20, False)])
+def test_the_best_three_of_those_announced_have_no_rank(announced: int, ranked: bool) -> None:
+    ref = SubmissionRef(slug="mine", seeds=announced)
+    own = [record.model_copy(update={"submission": ref}) for record in runs("ltp", 3)]
+    rows = rows_of([*runs("static", 3), *own])
+    assert has_rank(rows["ltp · seed 0"]) == ranked
+
+
+def test_ninety_nine_percent_at_one_flop_published_touches_no_front() -> None:
+    """Under the revision and profile of measured runs it is a board by itself all the same."""
+    measured = runs("static", 3)
+    free = summary(
+        method={"name": "paper"},
+        measure="published",
+        weights=None,
+        params=None,
+        point={"mflops": 1e-6},
+        flops=dict.fromkeys(("mean", "p50", "p95", "max", "matmul_mean"), 1.0),
+        score={"value": 99.0, "low": 98.0, "high": 99.5},
+    )
+    given = [*summaries_of(measured), free]
+    (task,) = boards.tasks(given)
+    alone = boards.tasks(summaries_of(measured))[0].boards[0]
+    board, block = task.boards
+    assert [run.key for run in board.front] == [run.key for run in alone.front]
+    assert [run.key for run in block.runs] == [free.key]
+    built = dict(pages(given, reader_of([*measured, free])))
+    home = read(str(built["index.html"]))
+    assert "paper" not in home.one("table", id="overall").text
+    assert "paper" in home.one("table", id="published").text
+    page = read(str(built["tasks/sst2_elue.html"]))
+    assert "Published block." in page.all("section", class_="board")[1].text
+    assert "Published block." not in page.all("section", class_="board")[0].text
+
+
+def test_the_split_that_points_are_chosen_on_has_no_ranks() -> None:
+    test = [*runs("static", 3), *runs("ltp", 3)]
+    tuned = [
+        record.model_copy(
+            update={"task": record.task.model_copy(update={"split": "validation"}), "key": f"{place:064x}"}
+        )
+        for place, record in enumerate(test)
+    ]
+    built = dict(pages(summaries_of([*test, *tuned]), reader_of([*test, *tuned])))
+    first, second = read(str(built["tasks/sst2_elue.html"])).all("section", class_="board")
+    assert first.all("table", class_="sortable ranks")
+    assert not second.all("table", class_="sortable ranks")
+    assert "operating points are chosen on this split" in second.text
+    alone = read(str(dict(pages(summaries_of(test), reader_of(test)))["index.html"]))
+    both = read(str(built["index.html"]))
+    assert both.one("table", id="overall").text == alone.one("table", id="overall").text
+
+
+def test_the_generated_task_has_no_part_in_the_overall_rank() -> None:
+    real = [*runs("static", 3), *runs("ltp", 3)]
+    made = [*runs("static", 3, "diagnostic"), *runs("switch", 3, "diagnostic")]
+    tables = [
+        read(str(dict(pages(summaries_of(records), reader_of(records)))["index.html"])).one("table", id="overall").text
+        for records in (real, [*real, *made])
+    ]
+    assert tables[0] == tables[1]
+    only = read(str(dict(pages(summaries_of(made), reader_of(made)))["index.html"])).one("table", id="overall")
+    assert not only.one("tbody").all("td", class_="num rank")[0].all("data"), "alone it is shown, and not ranked"
+
+
+def test_a_row_that_was_set_aside_says_why() -> None:
+    flag = Flag(code=SET_ASIDE, detail="the name 'static' is reserved")
+    (task,) = boards.tasks([summary(), summary(point={"threshold": 9}).model_copy(update={"flags": (flag,)})])
+    assert len(task.boards[0].runs) == 1
+    (run,) = task.unranked
+    assert run.why == "Set aside: the name 'static' is reserved"
+    page = read(dict(pages([run.record]))["tasks/sst2_elue.html"])
+    assert "set aside" in page.one("table").text
