@@ -85,6 +85,10 @@ class Ledger:
             self.unseen[f"the forward derivative of {plan.operator}"] += 1
         return of_nothing(plan, args)
 
+    def miss(self, what: str) -> None:
+        """Something ran whose operators cannot be seen."""
+        self.unseen[what] += 1
+
     def branch(self, *, inside: bool = False) -> Ledger:
         """An empty one like this, to be joined."""
         branch = (_Inside if inside else type(self))(self.wanted, self.watch, self.first)

@@ -13,6 +13,7 @@ from torch.nn import Module
 from elue.errors import ElueError
 from elue.meter import profile as profiles
 from elue.meter.adopting import adopt, unseen
+from elue.meter.artefacts import follow_artefacts
 from elue.meter.attribution import ModuleCount, following
 from elue.meter.compiled import as_written, compilations
 from elue.meter.counts import Counts
@@ -35,6 +36,7 @@ install()
 follow_threads()
 follow_higher_order()
 follow_weights()
+follow_artefacts()
 
 
 class Meter:

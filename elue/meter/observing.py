@@ -57,6 +57,9 @@ class Observer(Counting, Protocol):
     def watch(self) -> Watch:
         """What it observes for."""
 
+    def miss(self, what: str) -> None:
+        """Something ran whose operators cannot be seen."""
+
     def branch(self, *, inside: bool = False) -> Observer:
         """Another one for the same watch, to be joined: for another thread, or for what runs inside an operator."""
 

@@ -47,17 +47,41 @@ def timed(forward: Callable[[], object], watcher: Callable[[], AbstractContextMa
     return time.perf_counter() - start
 
 
-@pytest.mark.parametrize(("shape", "limit"), [((384, 6, 12), 1.10), ((128, 2, 2), 2.0)])
-def test_overhead_on_one_sample_of_32_tokens(shape: tuple[int, int, int], limit: float) -> None:
+@pytest.mark.parametrize(("shape", "limits"), [((384, 6, 12), (1.07, 1.10)), ((128, 2, 2), (1.5, 2.0))])
+def test_overhead_on_one_sample_of_32_tokens(shape: tuple[int, int, int], limits: tuple[float, float]) -> None:
     model, ids = encoder(*shape), torch.randint(0, 30000, (1, 32))
     found = ratios(
         lambda: model(ids),
         {
             "Meter": Meter,
             "Meter without parameters": lambda: Meter(track=False),
+            "Meter with everything": lambda: Meter(traffic=True, attribute=True, modules=[model]),
             "FlopCounterMode": lambda: FlopCounterMode(display=False),
         },
     )
     print(shape, {name: f"{ratio:.3f}" for name, ratio in found.items()})
-    assert found["Meter without parameters"] <= limit
-    assert found["Meter"] <= max(limit, 1.25)
+    assert found["Meter without parameters"] <= limits[0]
+    assert found["Meter with everything"] <= limits[1]
+
+
+def test_overhead_on_six_thousand_tiny_operators() -> None:
+    """Told in what torch's own counter takes, which is 9.5 times the bare operators, and in these."""
+    x = torch.rand(8)
+
+    def run() -> None:
+        y = x
+        for _ in range(100):
+            y = y + x
+
+    names = ("bare", "Meter without parameters", "Meter", "FlopCounterMode")
+    watchers = (nullcontext, lambda: Meter(track=False), Meter, lambda: FlopCounterMode(display=False))
+    least = dict.fromkeys(names, float("inf"))
+    for _ in range(60):
+        for name, watcher in zip(names, watchers, strict=True):
+            with watcher():
+                start = time.perf_counter()
+                run()
+                least[name] = min(least[name], time.perf_counter() - start)
+    found = {name: least[name] / least["bare"] for name in names[1:]}
+    print({name: f"{ratio:.2f}" for name, ratio in found.items()})
+    assert found["Meter"] <= 3 / 9.5 * found["FlopCounterMode"]
