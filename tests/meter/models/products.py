@@ -42,7 +42,8 @@ class Products(TorchFunctionMode):
         elif func in _MATMUL:
             self.macs += result.numel() * args[0].shape[-1]
         elif func is Tensor.__rmatmul__ or func in _ADDED:
-            self.macs += result.numel() * args[1].shape[-1]
+            left = args[1] if len(args) > 1 else kwargs["batch1"]
+            self.macs += result.numel() * left.shape[-1]
         elif func in _CONVOLUTION:
             self.macs += result.numel() * prod(args[1].shape[1:])
         elif func in _TRANSPOSED:
