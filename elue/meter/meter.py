@@ -18,10 +18,10 @@ from elue.meter.attribution import ModuleCount, following
 from elue.meter.compiled import as_written, compilations
 from elue.meter.counts import Counts
 from elue.meter.higher_order import follow_higher_order
+from elue.meter.intervals import Interval
 from elue.meter.kernels import install
 from elue.meter.ledger import Ledger, Wanted, united, unknown_calls
 from elue.meter.observing import Watch, end, here, observe, seeing, watches
-from elue.meter.parameters import Interval
 from elue.meter.profile import Profile
 from elue.meter.report import Report, macs, totals
 from elue.meter.reporting import outermost, report

@@ -152,7 +152,8 @@ def observe(observers: Iterable[Observer]) -> None:
     for observer in observers:
         if observer.watch in watches:
             thread.observers = (*thread.observers, observer)
-            torch._C._stash_obj_in_tls(_STASH, thread)
+            if not torch._C._is_key_in_tls(_STASH):
+                torch._C._stash_obj_in_tls(_STASH, thread)
         else:
             thread.left = (*thread.left, observer.watch)
     if thread.observers:
@@ -169,11 +170,15 @@ def hide(thread: Thread) -> None:
     """Switch the key off in the calling thread, unless it is kept, or observed, or lent and somebody may look."""
     if thread.lent and not watches:
         thread.lent = False
-    if not thread.observers and torch._C._is_key_in_tls(_STASH):
-        torch._C._remove_obj_from_tls(_STASH)
     if not thread.shown:
         _set_included(KEY, False)
         _set_excluded(KEY, True)
+
+
+def leave() -> None:
+    """The calling thread ends."""
+    if torch._C._is_key_in_tls(_STASH):
+        torch._C._remove_obj_from_tls(_STASH)
 
 
 def keep() -> None:

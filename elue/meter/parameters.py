@@ -12,12 +12,10 @@ from torch.nn import Parameter
 from torch.utils._python_dispatch import _disable_current_modes
 
 from elue.meter.arguments import groups_used
+from elue.meter.intervals import Interval, count_elements, merged
 from elue.meter.plan import Plan
 from elue.meter.reading import Access, Lookup, access_of, read_operands
 from elue.meter.weights import Weight, address, memory, tensors_in, weights
-
-Interval = tuple[int, int, int, int]
-"""A parameter's memory (a number of its own), elements of it from (inclusive) and to (exclusive), and 1."""
 
 _MANY = 1000
 _Mask = numpy.ndarray[Any, numpy.dtype[numpy.bool_]]
@@ -29,18 +27,19 @@ class _Read:
     That is never more than the weight has elements, however often it is read.
     """
 
-    __slots__ = ("elements", "rows", "stretches", "weight")
+    __slots__ = ("elements", "few", "rows", "stretches", "weight")
 
     def __init__(self, weight: Weight) -> None:
         self.weight = weight
         self.stretches: set[tuple[int, int]] = set()
         self.rows: dict[int, _Mask] = {}
+        self.few: dict[int, set[int]] = {}
         self.elements: _Mask | None = None
 
     def stretch(self, start: int, end: int) -> None:
         self.stretches.add((start, end))
         if len(self.stretches) > _MANY:
-            self.stretches = {(first, last) for _, first, last, _ in _merged((0, *each, 1) for each in self.stretches)}
+            self.stretches = {(first, last) for _, first, last, _ in merged((0, *each, 1) for each in self.stretches)}
 
     def some(self) -> _Mask:
         if self.elements is None:
@@ -53,7 +52,16 @@ class _Read:
             mask = self.rows[length] = numpy.zeros(-(-self.weight.elements // length), dtype=bool)
         return mask
 
+    def some_rows(self, length: int, rows: list[int]) -> None:
+        few = self.few.setdefault(length, set())
+        few.update(rows)
+        if len(few) > _MANY:
+            self.row_mask(length)[list(few)] = True
+            few.clear()
+
     def add(self, other: _Read) -> None:
+        for length, rows in other.few.items():
+            self.some_rows(length, list(rows))
         for start, end in list(other.stretches):
             self.stretch(start, end)
         for length, mask in other.rows.items():
@@ -65,6 +73,9 @@ class _Read:
         number = self.weight.number
         for start, end in self.stretches:
             yield number, start, end, 1
+        for length, rows in self.few.items():
+            for row in rows:
+                yield number, row * length, (row + 1) * length, 1
         masks = list(self.rows.items()) + ([] if self.elements is None else [(1, self.elements)])
         for length, mask in masks:
             edges = numpy.flatnonzero(numpy.diff(mask.astype(numpy.int8), prepend=0, append=0)).tolist()
@@ -96,7 +107,10 @@ class Touched:
         elif not access.reads:
             return
         elif access.lookup is not None:
-            with _disable_current_modes():
+            if torch._C._len_torch_dispatch_stack():
+                with _disable_current_modes():
+                    self._note_lookup(access, args, kwargs)
+            else:
                 self._note_lookup(access, args, kwargs)
             return
         else:
@@ -194,8 +208,9 @@ class Touched:
             lookup = Lookup.ROWS
         length = table.numel() // table.size(0) if table.dim() else 1
         if lookup is Lookup.ROWS and table.is_contiguous() and start % length == 0:
-            rows = _values(indices, table.size(0)) % table.size(0) + start // length
-            read.row_mask(length)[rows] = True
+            first, size = start // length, table.size(0)
+            rows = [row % size + first for row in _numbers(indices, size)]
+            read.some_rows(length, rows)
         elif held is not table:
             read.stretch(start, start + table.numel())
         else:
@@ -227,12 +242,17 @@ def _shown(read: _Read, tensor: Tensor, start: int) -> _Mask:
     return numpy.lib.stride_tricks.as_strided(marks[start:], tuple(tensor.shape), tuple(tensor.stride()))
 
 
-def _values(indices: Tensor, size: int) -> Any:
+def _numbers(indices: Tensor, size: int) -> list[int]:
     """Indices as numbers; where they have none, as many different ones."""
     try:
-        return numpy.asarray(indices.reshape(-1).tolist(), dtype=numpy.int64)
+        numbers: list[int] = indices.reshape(-1).tolist()
     except (RuntimeError, NotImplementedError, TypeError):
-        return numpy.arange(min(int(indices.numel()), size))
+        numbers = list(range(min(int(indices.numel()), size)))
+    return numbers
+
+
+def _values(indices: Tensor, size: int) -> Any:
+    return numpy.asarray(_numbers(indices, size), dtype=numpy.int64)
 
 
 def _choose(marks: _Mask, lookup: Lookup | None, args: Any, indices: Any) -> None:
@@ -266,18 +286,3 @@ def _shaped(index: Tensor, size: int) -> Any:
     if index.dtype == torch.bool:
         return numpy.asarray(index.tolist(), dtype=bool)
     return _values(index, size).reshape(tuple(index.shape)) if index.device.type != "meta" else slice(None)
-
-
-def _merged(intervals: Iterable[Interval]) -> list[Interval]:
-    merged: list[Interval] = []
-    for place, start, end, width in sorted(intervals):
-        if merged and merged[-1][0] == place and start <= merged[-1][2]:
-            merged[-1] = place, merged[-1][1], max(end, merged[-1][2]), width
-        else:
-            merged.append((place, start, end, width))
-    return merged
-
-
-def count_elements(intervals: Iterable[Interval]) -> int:
-    """Number of elements in the union of intervals."""
-    return sum((end - start) // width for _, start, end, width in _merged(intervals))

@@ -13,7 +13,7 @@ from functools import wraps
 from threading import Lock
 from typing import Any
 
-from elue.meter.observing import Observer, Observers, here, hide, keep, local, observe
+from elue.meter.observing import Observer, Observers, here, hide, keep, leave, local, observe
 
 _counting = Lock()
 
@@ -43,7 +43,10 @@ def _following(start: Callable[..., Any]) -> Callable[..., Any]:
 
         def run(*args: Any, **kwargs: Any) -> None:
             keep()
-            task(*args, **kwargs)
+            try:
+                task(*args, **kwargs)
+            finally:
+                leave()
 
         try:
             return start(run, *more, **named)

@@ -47,7 +47,7 @@ def timed(forward: Callable[[], object], watcher: Callable[[], AbstractContextMa
     return time.perf_counter() - start
 
 
-@pytest.mark.parametrize(("shape", "limits"), [((384, 6, 12), (1.07, 1.10)), ((128, 2, 2), (1.5, 2.0))])
+@pytest.mark.parametrize(("shape", "limits"), [((384, 6, 12), (1.07, 1.10)), ((128, 2, 2), (1.5, 2.5))])
 def test_overhead_on_one_sample_of_32_tokens(shape: tuple[int, int, int], limits: tuple[float, float]) -> None:
     model, ids = encoder(*shape), torch.randint(0, 30000, (1, 32))
     found = ratios(

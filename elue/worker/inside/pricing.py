@@ -10,7 +10,7 @@ from torch.nn import Module
 
 from elue.meter import Meter
 from elue.meter.counts import Counts, total
-from elue.meter.parameters import Interval, count_elements
+from elue.meter.intervals import Interval, count_elements
 from elue.meter.profile import Profile
 from elue.protocol import Step
 from elue.worker.inside.answers import Invalid
