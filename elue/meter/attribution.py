@@ -169,18 +169,15 @@ class Following:
 following = Following()
 
 
-def _attributions() -> Iterator[Attribution]:
-    for observer in here().observers:
-        attribution = getattr(observer, "attribution", None)
-        if attribution is not None:
-            yield attribution
-
-
 def _entered(module: Module, args: Any) -> None:
-    for attribution in _attributions():
-        attribution.entered(module)
+    for observer in here().observers:
+        attribution: Attribution | None = getattr(observer, "attribution", None)
+        if attribution is not None:
+            attribution.entered(module)
 
 
 def _left(module: Module, args: Any, result: Any) -> None:
-    for attribution in _attributions():
-        attribution.left(module)
+    for observer in here().observers:
+        attribution: Attribution | None = getattr(observer, "attribution", None)
+        if attribution is not None:
+            attribution.left(module)
