@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from elue.cli.output import note, table
+from elue.cli.output import ALLOW_UNCONFINED, note, table
 
 
 def init_method(folder: Path = typer.Argument(help="A folder, new or empty; the method is named after it.")) -> None:
@@ -32,6 +32,7 @@ def check_method(
         None, envvar="ELUE_DATA", help="Folder with TASK/SPLIT.parquet (csv, tsv, jsonl)."
     ),
     seed: int = typer.Option(0, help="Seed of the method."),
+    allow_unconfined: bool = ALLOW_UNCONFINED,
     timeout: float = typer.Option(600.0, min=0.1, help="Seconds one check may take."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 from elue.cli.soundness import CHECKS
 from elue.meter import profile
 from elue.meter.table import operator_table
+from elue.worker.confinement.mode import ABOUT, mode_of
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import Worker
 
@@ -67,10 +69,12 @@ def worker() -> list[Diagnosis]:
     from elue.evaluation.passes.effort import calibrate
 
     standard = profile.load("elue-1")
+    if sys.platform == "win32":
+        return [Diagnosis("confinement", False, "none: workers do not run on Windows", "Use WSL 2.")]
     diagnoses = [Diagnosis("bubblewrap", None, shutil.which("bwrap") or "not installed")]
     with tempfile.TemporaryDirectory(prefix="elue-doctor-") as folder:
         try:
-            with Worker(Path(folder) / "log", standard.conditions.threads) as process:
+            with Worker(Path(folder) / "log", standard.conditions.threads, own=True) as process:
                 diagnoses += _confinement(process.confinement)
                 speed = calibrate(process, standard)
         except WorkerFailure as failure:
@@ -89,7 +93,9 @@ def worker() -> list[Diagnosis]:
 
 def _confinement(report: Mapping[str, Any]) -> list[Diagnosis]:
     """What a worker's confinement reports, an ability a line; a network it only refuses to use is not ok."""
-    diagnoses = []
+    mode = mode_of(report)
+    hint = "Runs ask for --allow-unconfined here, and are flagged. Linux 5.13 or newer has what it takes."
+    diagnoses = [Diagnosis("confinement", mode != "hook", f"{mode}: {ABOUT[mode]}", hint if mode == "hook" else "")]
     for name, value in sorted(report.items()):
         parts = [f"{key} {part}" for key, part in value.items()] if isinstance(value, Mapping) else value
         detail = ", ".join(map(str, parts)) if isinstance(parts, list | tuple) else str(parts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from elue.cli.output import evaluation_progress, label, note, table
+from elue.cli.output import ALLOW_UNCONFINED, evaluation_progress, label, note, table
 from elue.errors import ElueError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def evaluate_method(
     ),
     audit: str = typer.Option("64", metavar="N|all", help="Samples a point that a traced run is audited on."),
     explain: int | None = typer.Option(None, min=0, help="Explain N samples. Default: 200 where texts may be shown."),
+    allow_unconfined: bool = ALLOW_UNCONFINED,
     dry_run: bool = typer.Option(False, "--dry-run", help="Say which runs are due and why; execute none."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:

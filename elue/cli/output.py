@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -35,6 +38,22 @@ def note(text: str) -> None:
     """Say something to the person watching, beside the results; over a bar that is being drawn, if there is one."""
     clear = "\r\x1b[2K" if sys.stderr.isatty() else ""
     print(f"{clear}{text}", file=sys.stderr, flush=True)
+
+
+def _allow_unconfined(allowed: bool) -> None:
+    """Let workers run in the weakest mode, those of processes that are started, too."""
+    from elue.worker.confinement.mode import VARIABLE
+
+    if allowed:
+        os.environ[VARIABLE] = "1"
+
+
+ALLOW_UNCONFINED: bool = typer.Option(
+    False,
+    "--allow-unconfined",
+    help="Run the plugin even where this system can't confine it: it could read and change your files.",
+    callback=_allow_unconfined,
+)
 
 
 def note_skipped(error: ElueError) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from elue.cli.evaluate import parse_point
-from elue.cli.output import evaluation_progress, note, table
+from elue.cli.output import ALLOW_UNCONFINED, evaluation_progress, note, table
 from elue.errors import ElueError
 
 
@@ -91,6 +91,7 @@ def verify_submission(
     ),
     seed: int | None = typer.Option(None, min=0, help="Draw the samples by this seed; drawn itself if left out."),
     timeout: float = typer.Option(60.0, min=0.1, help="Seconds a sample may take."),
+    allow_unconfined: bool = ALLOW_UNCONFINED,
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
     """Run a submission again, confined, compare it sample by sample, and sign what came out."""

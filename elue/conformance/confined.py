@@ -91,7 +91,9 @@ def _elsewhere(
 def _started(examination: Examination, log: Path) -> Worker:
     """A worker with the method loaded. Raises WorkerFailure, the worker gone, where that does not work."""
     sees = [*examination.method.code, *([examination.weights] if examination.weights else [])]
-    worker = Worker(log, examination.profile.conditions.threads, sees=sees, module=INSIDE)
+    worker = Worker(
+        log, examination.profile.conditions.threads, sees=sees, module=INSIDE, own=examination.method.comes_with_elue
+    )
     try:
         info = examination.data.spec.info()
         worker.call(frames.Open(examination.method.address, info, examination.profile), START_SECONDS)

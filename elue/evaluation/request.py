@@ -62,7 +62,8 @@ class Evaluation:
         folder = self.data.folder
         if folder is not None and not any(path.resolve().is_relative_to(folder) for path in sees):
             hides.append(folder)
-        return Worker(self.log, self.profile.conditions.threads, self.limits, sees, hides)
+        own = self.method.comes_with_elue
+        return Worker(self.log, self.profile.conditions.threads, self.limits, sees, hides, own=own)
 
 
 class Progress(Protocol):

@@ -19,6 +19,7 @@ from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Measured, Outcome, PassResult, Ties, make_record
 from elue.evaluation.request import Evaluation, Measure, Progress
 from elue.record.schema import Flag, Record, Times
+from elue.worker.confinement.mode import ABOUT, mode_of
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import Usage
 
@@ -162,6 +163,8 @@ class _Share:
     def examine(self, run: PlannedRun, measured: Measured, flags: tuple[Flag, ...]) -> tuple[Answers, PassResult]:
         """Audit a measured run, then make the further passes over it: each adds its part to what was found."""
         context, answers, result = self.ready(), measured.answers, PassResult(flags=flags)
+        if mode_of(context.worker.confinement) == "hook":
+            result += PassResult(flags=(Flag(code="unconfined", detail=f"while it was measured {ABOUT['hook']}"),))
         if self.traced:
             audited, more = audit.check(context, self.auditor, run, answers, measured.ties)
             answers, result = replace(answers, audited=audited), result + PassResult(flags=more)

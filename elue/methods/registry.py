@@ -50,6 +50,11 @@ class MethodSource:
         return f"{self.root}//{self.target}" if self.root else self.target
 
     @property
+    def comes_with_elue(self) -> bool:
+        """Whether it is one of ELUE's own, not a stranger's."""
+        return self.root is None and self.target.startswith("elue.plugins.")
+
+    @property
     def code(self) -> tuple[Path, ...]:
         """What a worker must be able to read: the plugin's file, or the top folder of its package."""
         if self.file is None:

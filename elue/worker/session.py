@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from elue.errors import ElueError
 from elue.worker import wire
-from elue.worker.confinement import watch
+from elue.worker.confinement import mode, watch
 from elue.worker.confinement.sandbox import MEANS, Limits
 from elue.worker.confinement.view import view
 from elue.worker.confinement.watch import Usage as Usage
@@ -34,8 +34,9 @@ class Worker:
     """One confined child process with a log. Use as a context manager; leaving kills everything it started.
 
     Of the file system it sees Python, ELUE and `sees` (the plugin's file, its weights), never `hides` (the task's
-    files, the runs). `means` are the ways it may confine itself by; `confinement` is what took hold. `module` is what
-    runs in it (see `elue.worker.inside.serving`).
+    files, the runs). `means` are the ways it may confine itself by, all there are where None; `confinement` is what
+    took hold. `module` is what runs in it (see `elue.worker.inside.serving`). Where this system can't confine it by
+    any of all means, ElueError `unconfined` is raised unless the user allows it, or it runs `own` code of ELUE.
     """
 
     def __init__(
@@ -45,9 +46,12 @@ class Worker:
         limits: Limits | None = None,
         sees: Sequence[Path] = (),
         hides: Sequence[Path] = (),
-        means: Sequence[str] = MEANS,
+        means: Sequence[str] | None = None,
         module: str = "elue.worker",
+        own: bool = False,
     ) -> None:
+        if sys.platform == "win32":
+            raise ElueError("no_worker", "Workers do not run on Windows, which lacks what confines them.", "Use WSL 2.")
         self.log = log
         self._limits = limits or Limits()
         self._hides = [str(path.resolve()) for path in hides]
@@ -79,8 +83,10 @@ class Worker:
         masks = view(self._home.name, shown, self._hides).masks
         self.confinement: dict[str, Any] = {}
         try:
-            self._send(Hello(self._limits, tuple(shown), tuple(masks), tuple(means)))
+            self._send(Hello(self._limits, tuple(shown), tuple(masks), tuple(MEANS if means is None else means)))
             self.confinement.update(self._receive(Ready, START_SECONDS, "start").confinement)
+            if not own and means is None:
+                mode.check(self.confinement)
         except BaseException:
             self.close()
             raise
@@ -183,7 +189,7 @@ class Worker:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             return "crashed", "the worker closed its channel"
-        if code > 128 and self.confinement.get("files") == "bubblewrap":
+        if code > 128 and self.confinement.get("pids") == "namespace":
             code = 128 - code
         if code == -signal.SIGSYS:
             return "forbidden", "made a system call that a worker may not make, such as starting a process"

@@ -17,6 +17,10 @@ _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
 _TRUNCATE, _IOCTL_DEV = 1 << 14, 1 << 15
 _RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
 """How many rights on files each version of the interface knows; 16 from the fifth."""
+_PROC = tuple(
+    f"/proc/{name}" for name in ("self", "sys", "cpuinfo", "meminfo", "stat", "vmstat", "filesystems", "version")
+)
+"""What of /proc tells nothing of other processes."""
 _TCP = 3
 _SCOPES = 3
 
@@ -39,8 +43,11 @@ def version() -> int:
         return 0
 
 
-def enter(view: View) -> int:
+def enter(view: View, alone: bool) -> int:
     """Allow this process and its children the view, its home to write, and nothing else. Returns the version in force.
+
+    Where it is not `alone` with its processes it reads its own in /proc, not what others were started with, and writes
+    no memory that is shared by name.
 
     From version 4 TCP is refused, from version 6 signals to processes outside. Raises OSError where there is no
     Landlock. Masks cannot be honoured here: a rule on a folder covers all below it.
@@ -53,9 +60,9 @@ def enter(view: View) -> int:
     size = 24 if known >= 6 else 16 if known >= 4 else 8
     ruleset = kernel.syscall(_CREATE_RULESET, ctypes.byref(rules), size, 0)
     try:
-        for path in view.reads:
+        for path in view.reads if alone else (*(path for path in view.reads if path != "/proc"), *_PROC):
             _allow(ruleset, path, _EXECUTE | _READ_FILE | _READ_DIR)
-        for path in (view.home, "/dev/shm"):
+        for path in (view.home, "/dev/shm") if alone else (view.home,):
             _allow(ruleset, path, everything & ~_EXECUTE)
         for path in DEVICES:
             _allow(ruleset, path, (_READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV) & everything)

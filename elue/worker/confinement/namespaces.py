@@ -1,4 +1,4 @@
-"""A file system and a network of its own for this process, made with Linux namespaces; no program is needed.
+"""Files, a network and processes of its own for this process, made with Linux namespaces; no program is needed.
 
 The new root is an empty tmpfs into which the view is bound read-only; the old root is let go. Needs neither root nor a
 set-user-id helper, only that the system allows user namespaces.
@@ -13,7 +13,8 @@ from pathlib import Path
 from elue.worker.confinement import kernel
 from elue.worker.confinement.view import DEVICES, View
 
-_NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x40000000
+_NEWNS, _NEWUTS, _NEWIPC, _NEWUSER = 0x20000, 0x4000000, 0x8000000, 0x10000000
+_NEWPID, _NEWNET = 0x20000000, 0x40000000
 _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT = 1, 2, 4, 8, 32
 _NOATIME, _NODIRATIME, _BIND, _REC, _PRIVATE, _RELATIME = 1024, 2048, 4096, 16384, 1 << 18, 1 << 21
 _DETACH = 2
@@ -24,10 +25,11 @@ _STATVFS = {_RDONLY: 1, _NOSUID: 2, _NODEV: 4, _NOEXEC: 8, _NOATIME: 1024, _NODI
 def enter(view: View, disk: int) -> None:
     """Move this process into new namespaces that show only the view, with `disk` bytes in its home.
 
-    No other thread may run yet. Raises OSError where the system does not allow it; what is done by then stays.
+    It goes on as a grandchild, among whose processes it sees no others; this one waits and ends as that does. No other
+    thread may run yet. Raises OSError where the system does not allow it; what is done by then stays.
     """
     own, group = os.getuid(), os.getgid()
-    spaces = _NEWNS | _NEWNET | _NEWIPC | _NEWUTS
+    spaces = _NEWNS | _NEWNET | _NEWIPC | _NEWUTS | _NEWPID
     try:
         _unshare(spaces | _NEWUSER)
     except OSError:
@@ -38,7 +40,21 @@ def enter(view: View, disk: int) -> None:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{own} {own} 1")
         Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    _stay_outside()  # the first child of a new namespace is its init, which signals pass by: it waits, too
+    _stay_outside()
     _build(view, disk)
+
+
+def _stay_outside() -> None:
+    """Go on in a child. This process only waits for it, ends as it does, and takes it along when it is killed."""
+    child = os.fork()
+    if child == 0:
+        kernel.die_with_parent()
+        return
+    ended, status = 0, 0
+    while ended != child:
+        ended, status = os.wait()
+    os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
 
 
 def leave_network() -> None:
@@ -61,6 +77,8 @@ def _build(view: View, disk: int) -> None:
     for path in sorted({*view.reads, *view.masks}, key=lambda path: (path.count("/"), path)):
         if path in view.masks:
             _hide(path, root + path)
+        elif path == "/proc":
+            _own_processes(root + path)
         elif not _shows(path, root):
             _bind(path, root + path)
     for path in DEVICES:
@@ -73,6 +91,15 @@ def _build(view: View, disk: int) -> None:
     kernel.checked(kernel.libc().syscall(_pivot_root(), b".", b"."), "pivot_root")
     kernel.checked(kernel.libc().umount2(b".", _DETACH), "umount")
     os.chdir(view.home)
+
+
+def _own_processes(target: str) -> None:
+    """Show the processes of this namespace alone, or all where the system does not allow that (as in containers)."""
+    Path(target).mkdir(exist_ok=True)
+    try:
+        _mount("proc", target, "proc", _RDONLY | _NOSUID | _NODEV | _NOEXEC)
+    except OSError:
+        _bind("/proc", target)
 
 
 def _shows(path: str, root: str) -> bool:

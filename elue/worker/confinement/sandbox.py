@@ -11,17 +11,17 @@ from __future__ import annotations
 import errno
 import json
 import os
-import resource
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from elue.worker.confinement import bubblewrap, kernel, landlock, namespaces, seccomp
+from elue.worker.confinement import bubblewrap, kernel, landlock, machine, namespaces, seccomp
+from elue.worker.confinement.mode import mode_of
 from elue.worker.confinement.view import View, view
 
 MEANS = ("bubblewrap", "namespaces", "landlock", "seccomp")
@@ -32,14 +32,15 @@ MEANS = ("bubblewrap", "namespaces", "landlock", "seccomp")
 class Limits:
     """Bounds on one worker with all it starts: `memory`, `file_size` and `disk` (its home) in bytes, `cpu` in seconds.
 
-    `tasks` are processes and threads together. Once it has loaded its model a worker may start no process at all.
+    `tasks` are processes and threads together. Memory and tasks follow the machine (see
+    `elue.worker.confinement.machine`). Once it has loaded its model a worker may start no process at all.
     """
 
-    memory: int = 16 * 2**30
+    memory: int = field(default_factory=machine.memory)
     file_size: int = 64 * 2**20
     disk: int = 256 * 2**20
     open_files: int = 1024
-    tasks: int = 512
+    tasks: int = field(default_factory=machine.tasks)
     cpu: int = 14 * 24 * 3600
 
 
@@ -96,10 +97,12 @@ def confine(
     """
     kernel.die_with_parent()
     shown = view(str(Path.cwd()), sees, hides)
-    held: dict[str, Any] = {"files": "hook", "network": "hook", "processes": "hook", "landlock": 0}
+    held: dict[str, Any] = dict.fromkeys(("files", "network", "processes"), "hook")
+    held |= {"pids": "shared", "landlock": 0}
     if kernel.LINUX:
         _leave(held, shown, limits, means, descriptor)
         _renounce(held, shown, means)
+    held["mode"] = mode_of(held)
     held["limits"] = _limit(limits, alone=held["network"] == "namespace")
     _look_out(shown, refuse=held["files"] == "hook")
     return held
@@ -127,7 +130,7 @@ def forbid_processes_and_network(filtered: bool) -> None:
 def _leave(held: dict[str, Any], shown: View, limits: Limits, means: Sequence[str], descriptor: int) -> None:
     """Leave the system's files and network, or at least its network."""
     if "inside" in means:
-        held.update(files="bubblewrap", network="namespace")
+        held.update(files="bubblewrap", network="namespace", pids="namespace")
         return
     program = bubblewrap.usable() if "bubblewrap" in means else None
     if program is not None:
@@ -142,7 +145,8 @@ def _leave(held: dict[str, Any], shown: View, limits: Limits, means: Sequence[st
                 print(f"no namespace for {name}: {error}", file=sys.stderr)
             else:
                 held["network"] = "namespace"
-                held["files"] = "namespaces" if name == "files" else held["files"]
+                if name == "files":
+                    held.update(files="namespaces", pids="namespace")
                 return
 
 
@@ -151,7 +155,7 @@ def _renounce(held: dict[str, Any], shown: View, means: Sequence[str]) -> None:
     kernel.gain_no_privileges()
     kernel.drop_capabilities()
     if "landlock" in means and landlock.version():
-        held["landlock"] = landlock.enter(shown)
+        held["landlock"] = landlock.enter(shown, alone=held["pids"] == "namespace")
         held["files"] = "landlock" if held["files"] == "hook" else held["files"]
     if "seccomp" in means and seccomp.available():
         seccomp.refuse_reaching_out()
@@ -209,6 +213,8 @@ def _works_in_a_child(name: str) -> bool:
 
 def _limit(limits: Limits, alone: bool) -> dict[str, int]:
     """Set the bounds the kernel keeps for each process. Tasks count only where no others of this user count along."""
+    import resource  # not on every system
+
     wanted = {
         "RLIMIT_DATA": limits.memory,
         "RLIMIT_FSIZE": limits.file_size,

@@ -11,60 +11,15 @@ import errno
 import os
 import struct
 
-from elue.worker.confinement import kernel
+from elue.worker.confinement import calls, kernel
+from elue.worker.confinement.calls import OnlyItself
 
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_CALLS = {
-    # name: (x86_64, aarch64); None where the machine has no such call
-    "socket": (41, 198),
-    "clone": (56, 220),
-    "fork": (57, None),
-    "vfork": (58, None),
-    "execve": (59, 221),
-    "kill": (62, 129),
-    "ptrace": (101, 117),
-    "setpgid": (109, 154),
-    "setsid": (112, 157),
-    "pivot_root": (155, 41),
-    "chroot": (161, 51),
-    "mount": (165, 40),
-    "umount2": (166, 39),
-    "swapon": (167, 224),
-    "reboot": (169, 142),
-    "init_module": (175, 105),
-    "tkill": (200, 130),
-    "tgkill": (234, 131),
-    "kexec_load": (246, 104),
-    "add_key": (248, 217),
-    "request_key": (249, 218),
-    "keyctl": (250, 219),
-    "unshare": (272, 97),
-    "perf_event_open": (298, 241),
-    "open_by_handle_at": (304, 265),
-    "setns": (308, 268),
-    "process_vm_readv": (310, 270),
-    "process_vm_writev": (311, 271),
-    "finit_module": (313, 273),
-    "memfd_create": (319, 279),
-    "bpf": (321, 280),
-    "execveat": (322, 281),
-    "userfaultfd": (323, 282),
-    "pidfd_send_signal": (424, 424),
-    "io_uring_setup": (425, 425),
-    "open_tree": (428, 428),
-    "move_mount": (429, 429),
-    "fsopen": (430, 430),
-    "clone3": (435, 435),
-    "pidfd_getfd": (438, 438),
-    "mount_setattr": (442, 442),
-}
-_TO_ITSELF = ("kill", "tgkill", "pidfd_send_signal")
-_PROCESSES = ("fork", "vfork", "execve", "execveat")
-_REFUSED = tuple(name for name in _CALLS if name not in (*_TO_ITSELF, *_PROCESSES, "clone", "clone3"))
 _X32 = 0x40000000
 _NEW_NAMESPACES = 0x7E020000
 _THREAD = 0x10000
+_SET_FLAGS = 4
 _TSYNC = 1
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -84,19 +39,28 @@ def available() -> bool:
 
 
 def refuse_reaching_out() -> None:
-    """Refuse (EPERM) sockets, mounts, tracing, namespaces, signals to others, and leaving the process group.
+    """Refuse (EPERM) what reaches other processes, the network or the system, and leaving the process group.
 
-    Processes may still be started. Call after everything that needs these calls. Raises OSError.
+    That is sockets, mounts, tracing, namespaces, every call that names another process, locks and memory shared by
+    name, and signals by way of files. Processes may still be started. Call after everything that needs these calls.
+    Raises OSError.
     """
-    refuse = _REFUSE | errno.EPERM
+    refuse = (_RETURN, 0, 0, _REFUSE | errno.EPERM)
     program = _Program()
-    for name in _REFUSED:
-        program.on(name, [(_RETURN, 0, 0, refuse)])
-    for name in _TO_ITSELF[:2]:
-        program.on(name, [*_argument(0), (_EQUAL, 1, 0, os.getpid()), (_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)])
-    program.on("pidfd_send_signal", [(_RETURN, 0, 0, refuse)])
-    program.on("clone", [*_argument(0), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), (_RETURN, 0, 0, refuse)])
-    program.on("clone3", [(_RETURN, 0, 0, _REFUSE | errno.ENOSYS)])
+    for name in calls.ALWAYS:
+        program.on(name, [refuse])
+    for name in calls.ABSENT:
+        program.on(name, [(_RETURN, 0, 0, _REFUSE | errno.ENOSYS)])
+    for name, rule in calls.ONLY_ITSELF.items():
+        program.on(name, [*_only_itself(rule, refuse), (_RETURN, 0, 0, _ALLOW)])
+    for name, (argument, values) in calls.NOT_WITH.items():
+        then = _argument(argument)
+        for value in values:
+            then += [(_EQUAL, 0, 1, value), refuse]
+        if name == "fcntl":
+            then += [(_EQUAL, 0, 3, _SET_FLAGS), *_argument(2), (_ANY_BIT, 0, 1, calls.ASYNC), refuse]
+        program.on(name, then)
+    program.on("clone", [*_argument(0), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), refuse])
     program.install()
 
 
@@ -106,10 +70,18 @@ def kill_on_processes() -> None:
     Holds for threads that already run. Raises OSError.
     """
     program = _Program()
-    for name in (*_PROCESSES, "ptrace", "unshare", "mount"):
+    for name in (*calls.PROCESSES, "ptrace", "unshare", "mount"):
         program.on(name, [(_RETURN, 0, 0, _KILL)])
     program.on("clone", [*_argument(0), (_ANY_BIT, 1, 0, _THREAD), (_RETURN, 0, 0, _KILL)])
     program.install()
+
+
+def _only_itself(rule: OnlyItself, refuse: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
+    """Refuse where the argument names neither this process nor, if the rule has it, by 0 whoever calls."""
+    own = [(_EQUAL, 1, 0, os.getpid()), refuse]
+    either = [(_EQUAL, 2, 0, os.getpid()), (_EQUAL, 1, 0, 0), refuse]
+    kind = [] if rule.kind is None else [*_argument(rule.argument - 1), (_EQUAL, 1, 0, rule.kind), refuse]
+    return [*kind, *_argument(rule.argument), *(either if rule.zero else own)]
 
 
 def _argument(index: int) -> list[tuple[int, int, int, int]]:
@@ -133,7 +105,7 @@ class _Program:
 
     def on(self, name: str, then: list[tuple[int, int, int, int]]) -> None:
         """For this call run `then`; where that comes to no end, go on with the number loaded anew."""
-        number = _CALLS[name][list(_SECCOMP).index(self._machine)]
+        number = calls.NUMBERS[name][calls.MACHINES.index(self._machine)]
         if number is not None:
             block = [*then, (_LOAD, 0, 0, _NUMBER)]
             self._code += [(_EQUAL, 0, len(block), number), *block]

@@ -41,7 +41,7 @@ class View:
 
     def has(self, path: str) -> bool:
         """Whether a path (absolute, links followed or not) lies in what a worker may see."""
-        inside = _beneath(path, (*self.reads, *DEVICES, "/dev/shm", self.home))
+        inside = _beneath(path, (*self.reads, *DEVICES, "/dev/shm", self.home)) and not _another_s(path)
         return inside and not (_beneath(path, self.masks) and not _beneath(path, self._within_masks()))
 
     def writes(self, path: str) -> bool:
@@ -86,6 +86,12 @@ def _both(paths: Iterable[str]) -> tuple[str, ...]:
             if form != "/" and ".." not in form.split("/") and Path(form).exists():
                 forms[form] = None
     return tuple(forms)
+
+
+def _another_s(path: str) -> bool:
+    """Whether a path lies in what /proc tells of another process."""
+    parts = path.split("/")
+    return parts[:2] == ["", "proc"] and len(parts) > 2 and parts[2].isdigit() and parts[2] != str(os.getpid())
 
 
 def _beneath(path: str, folders: Iterable[str]) -> bool:

@@ -69,13 +69,27 @@ def size(folder: str) -> int:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and its descendants, as far as the kernel lists children."""
+    """A process and its descendants; all of its session where the kernel does not list children."""
+    if not Path(f"/proc/{pid}/task/{pid}/children").exists():
+        return [pid, *(member for member in _members(pid) if member != pid)]
     family = [pid]
     for member in family:
         children = Path(f"/proc/{member}/task/{member}/children")
         if children.exists():
             family += [int(child) for child in children.read_text().split()]
     return family
+
+
+def _members(leader: int) -> list[int]:
+    """Every process in the session of `leader`."""
+    members = []
+    for name in (entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        try:
+            if int(_stat(int(name))[3]) == leader:
+                members.append(int(name))
+        except (OSError, IndexError):
+            continue
+    return members
 
 
 def _stat(pid: int) -> list[str]:

@@ -140,7 +140,7 @@ class PriceTraces(Call[Priced]):
         return sized("prices", answer.prices, len(self.traces), "traces")
 
 
-MOST_TOLD = 100_000
+MOST_TOLD = 30_000
 """Numbers and letters that an explanation may hold."""
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from elue.meter import profile
 from elue.worker.confinement.sandbox import Limits
 from elue.worker.failure import WorkerFailure
-from tests.worker.confinement.probing import every_way, probe
+from elue.worker.frames import Calibrate
+from elue.worker.session import Worker
+from tests.worker.confinement.probing import WAYS, every_way, probe
 
 
 @every_way
@@ -105,3 +108,20 @@ def test_processor_time_is_bounded(tmp_path: Path) -> None:
     with pytest.raises(WorkerFailure, match="used more than 1 s of processor time") as caught:
         probe(tmp_path, "while True: pass", "hook", Limits(cpu=1))
     assert caught.value.status == "timeout"
+
+
+@every_way
+@pytest.mark.parametrize("listed", [True, False], ids=["children listed", "not listed"])
+def test_what_a_worker_uses_is_seen_however_deep_it_runs(
+    way: str, listed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Worker(tmp_path / "log", means=WAYS[way]) as worker:
+        worker.call(Calibrate("calls", 300, profile.load("elue-1")), 120.0)
+        if not listed:
+            exists = Path.exists
+            monkeypatch.setattr(Path, "exists", lambda path: path.name != "children" and exists(path))
+        usage = worker.usage()
+    assert usage.cpu_seconds is not None
+    assert usage.cpu_seconds > 0.5, "to import torch takes as much"
+    assert usage.peak_memory is not None
+    assert usage.peak_memory > 100 * 2**20

@@ -206,7 +206,7 @@ def test_a_worker_tells_what_holds(tmp_path: Path) -> None:
     assert held["files"] == sandbox.best()
     assert held["network"] in ("namespace", "seccomp", "hook")
     assert held["limits"]["RLIMIT_CORE"] == 0
-    assert set(held) == {"files", "network", "processes", "landlock", "limits"}
+    assert set(held) == {"files", "network", "processes", "pids", "landlock", "limits", "mode"}
 
 
 def test_a_path_that_leads_out_is_no_plugin(tmp_path: Path, secret: Path) -> None:
