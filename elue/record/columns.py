@@ -60,6 +60,8 @@ def unpack(packed: Mapping[str, Any]) -> Any:
     if wrong := bounds.packed_fault(unfolded):
         raise ValueError(wrong)
     content = json.loads(unfolded, parse_constant=refuse)
+    if b"\\ud" in unfolded.lower():  # half a character, unless its other half stands beside it
+        json.dumps(content, ensure_ascii=False).encode()
     return content if packed["encoding"] == PLAIN else _samples(content)
 
 
