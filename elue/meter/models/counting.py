@@ -11,7 +11,7 @@ from torch.nn import Module
 from elue.errors import ElueError, unknown
 from elue.meter import profile as profiles
 from elue.meter.meter import Meter
-from elue.meter.models.building import ATTENTION, build, choose_class, quiet, read_configuration
+from elue.meter.models.building import ATTENTION, build, choose_class, one_line, quiet, read_configuration
 from elue.meter.models.cost import ModelCost, Question
 from elue.meter.models.generating import generate, must_generate
 from elue.meter.models.inputs import Inputs, left_out
@@ -40,7 +40,14 @@ def count_configuration(question: Question) -> ModelCost:
         raise unknown("attention", question.attention, ATTENTION)
     with quiet():
         config = read_configuration(question.model)
-        model_class, chosen = choose_class(config, question.head)
+        try:
+            model_class, chosen = choose_class(config, question.head)
+        except ElueError:
+            raise
+        except Exception as error:
+            raise ElueError(
+                "no_model", f"transformers finds no class for '{question.model}': {one_line(error)}"
+            ) from None
         _check_lengths(question, config)
         torch.manual_seed(SEED)
         model = build(model_class, config, question.attention)

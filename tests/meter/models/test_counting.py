@@ -186,6 +186,7 @@ def test_values_that_decide_are_made_up_for_small_models_alone(count: Any) -> No
         ("llama", {**GROUPED, "hidden_act": "magic"}, {}, "LlamaForCausalLM cannot be built"),
         ("vit", {"image_size": 8, "patch_size": 16}, {}, "ViTModel cannot be run"),
         ("bark", {}, {}, "BarkModel cannot be run"),
+        ("voxtral_realtime_text", {}, {}, "transformers finds no class"),
     ],
 )  # fmt: skip
 def test_every_failure_is_one_line(count: Any, name: str, given: Any, asked: Any, says: str) -> None:
