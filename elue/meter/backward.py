@@ -6,6 +6,7 @@ A gradient wanted for nothing is not priced: operators say by a mask which of in
 from __future__ import annotations
 
 from functools import partial
+from itertools import combinations
 from math import prod
 from typing import Any
 
@@ -170,6 +171,21 @@ def _windows(n: int, m: int) -> int:
     return sum(-(-(i + 1) * n // m) - i * n // m for i in range(m))
 
 
+def trilinear(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Gradients of a bilinear layer: three tensors, broadcast along given dimensions, multiplied and summed.
+
+    A multiply-add an element of all three together, after the product of the two that are least together.
+    """
+    shapes = []
+    for tensor, dims in zip(args[:3], args[3:6], strict=True):
+        shape = list(tensor.shape)
+        for dim in sorted(dims):
+            shape.insert(dim, 1)
+        shapes.append(shape)
+    pairs = [prod(map(max, one, other)) for one, other in combinations(shapes, 2)]
+    return costs.multiply_add * prod(map(max, *shapes)), costs.pointwise * min(pairs)
+
+
 def distances_backward(rows: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """A quotient a pair; difference, product and sum an element, the sum into `rows` sets of rows."""
     gradient, first = args[:2]
@@ -200,6 +216,7 @@ FORMULAS: dict[str, Formula] = {
     "added": added,
     **{f"mean_pooling_backward_{dims}d": partial(mean_pooling_backward, dims) for dims in (2, 3)},
     **{f"adaptive_mean_backward_{dims}d": partial(adaptive_mean_backward, dims) for dims in (2, 3)},
+    "trilinear": trilinear,
     "cdist_backward": partial(distances_backward, 1),
     "pdist_backward": partial(distances_backward, 2),
 }

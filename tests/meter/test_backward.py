@@ -55,6 +55,10 @@ CASES: dict[str, tuple[Callable[..., Tensor], tuple[Any, ...], Count]] = {
         (2 * 2 * B * 6 * 9 * 2 * 9, 0),
     ),
     "conv_transpose1d": (F.conv_transpose1d, (leaf(B, 4, 9), leaf(4, 6, 3)), (2 * 2 * B * 4 * 9 * 6 * 3, 0)),
+    # For each of the three: all products, after those of two of them.
+    "bilinear": (
+        F.bilinear, (leaf(B, N), leaf(B, K), leaf(M, N, K)), (3 * 2 * B * M * N * K, B * (M * K + M * N + N * K)),
+    ),
     # Softmax: product, sum, difference, product.
     "softmax": (lambda x: x.softmax(-1), (leaf(N, K),), (0, 4 * N * K)),
     "log_softmax": (lambda x: x.log_softmax(-1), (leaf(N, K),), (0, 4 * N * K)),
@@ -224,7 +228,7 @@ def test_gradients_without_a_rule_are_few_and_known() -> None:
     pytest.importorskip("expecttest", reason="torch's operator database needs it")
     from tests.meter.test_every_operator import samples
 
-    rare = {"_segment_reduce", "_sparse_mm_reduce_impl", "grid_sampler_2d", "grid_sampler_3d", "_trilinear"}
+    rare = {"_segment_reduce", "_sparse_mm_reduce_impl", "grid_sampler_2d", "grid_sampler_3d"}
     rare |= {"linalg_matrix_exp", "linalg_pinv"}
     unknown: set[str] = set()
     for _, operator, sample in samples():
