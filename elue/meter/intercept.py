@@ -41,6 +41,8 @@ _push = torch._C._push_on_torch_function_stack
 _pop = torch._C._pop_torch_function_stack
 _skip: Callable[[bool], object] = getattr(torch._C, "_set_skip_next_torch_function", bool)
 """The next call is not told to function modes and tensor subclasses: they were told when Python called it."""
+_NOTICES = hasattr(torch._C, "_set_skip_next_torch_function")
+"""Whether Python code inside operators can be noticed: releases before 2.13 would tell of the operator itself."""
 quick: dict[Plan, Callable[..., Any]] = {}
 """Calls of pointwise operators on tensors that parse their arguments in half the time."""
 
@@ -126,6 +128,8 @@ def _run(plan: Plan, args: Any, kwargs: Any, thread: Thread) -> Any:
     fast = quick.get(plan)
     if fast is not None and not kwargs and type(args[0]) is Tensor and type(args[-1]) is Tensor:
         call = fast
+    if not _NOTICES:
+        return call(*args, **kwargs)
     _push(_NOTICING)
     _skip(True)
     try:

@@ -30,7 +30,7 @@ def hostile() -> list[Record]:
     odd = {"name": ODD, "title": ODD, "paper": ODD}
     common = {
         "method": {**odd, "distribution": {"name": ODD, "version": ODD}},
-        "task": {"name": ODD, "title": ODD, "split": ODD, "revision": ODD, "metric": ODD},
+        "task": {"name": ODD, "title": ODD, "split": ODD[:50], "revision": ODD, "metric": ODD},
         "point": {ODD: ODD},
         "profile": {"name": ODD},
         "environment": {ODD: {ODD: [ODD]}},

@@ -96,7 +96,7 @@ class Model:
         hidden = torch.zeros(shape[0], HIDDEN)
         with torch.inference_mode():
             if kind == "embed":
-                self.network.embedding(torch.arange(shape[0]) % shape[1])
+                self.network.embedding(torch.tensor([place % shape[1] for place in range(shape[0])]))
             elif kind == "layer":
                 self.network.layer(int(number) - 1, hidden)
             else:
