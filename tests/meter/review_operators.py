@@ -54,6 +54,8 @@ def schemas() -> dict[str, str]:
     found = {}
     for name in sorted(operator_table().rules):
         namespace, operator, overload = name.split(".", 2)
+        if namespace not in releases.BUILT_IN:
+            continue
         packet = getattr(getattr(torch.ops, namespace, None), operator, None)
         if isinstance(schema := getattr(packet, overload, None), torch._ops.OpOverload):
             found[name] = releases.digest(schema)
