@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache, wraps
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 import torch
 
+from elue.meter.imports import when_loaded
 from elue.meter.observing import here
 
 _OUTPUT = "torch._inductor.output_code"
@@ -26,32 +25,7 @@ def follow_artefacts() -> None:
                 for name in ("run", "boxed_run", "replay"):
                     if name in vars(kind):
                         setattr(kind, name, _telling(getattr(kind, name)))
-    if _OUTPUT in sys.modules:
-        _follow_graphs(sys.modules[_OUTPUT])
-    else:
-        sys.meta_path.insert(0, _Awaiting())
-
-
-class _Awaiting:
-    """A finder of modules that waits for the one that compiled graphs come from."""
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Only that module is found here: as it is anyway, and then followed."""
-        if name != _OUTPUT:
-            return None
-        sys.meta_path.remove(self)
-        spec = next((s for finder in tuple(sys.meta_path) if (s := finder.find_spec(name, path, target))), None)
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def executed(module: ModuleType) -> None:
-                execute(module)
-                _follow_graphs(module)
-
-            spec.loader.exec_module = executed  # type: ignore[method-assign]
-        return spec
+    when_loaded(_OUTPUT, _follow_graphs)
 
 
 def _follow_graphs(module: ModuleType) -> None:

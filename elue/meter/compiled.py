@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
-from importlib.machinery import ModuleSpec
 from types import ModuleType
+
+from elue.meter.imports import when_loaded
 
 _COMPILER = "torch._dynamo"
 
@@ -15,47 +15,14 @@ class _AsWritten(ExitStack):
     """Compiled modules run eagerly while this is open; where the compiler is not loaded yet, from then on."""
 
     def __enter__(self) -> _AsWritten:
-        if _COMPILER in sys.modules:
-            self.begin()
-        else:
-            sys.meta_path.insert(0, _Awaits(self))
-            self.callback(_forget, self)
+        self.callback(when_loaded(_COMPILER, self._begin))
         return self
 
-    def begin(self) -> None:
+    def _begin(self, compiler: ModuleType) -> None:
         """The compiler is there: let it compile nothing."""
         import torch.compiler
 
         self.enter_context(torch.compiler.set_stance("force_eager"))
-
-
-class _Awaits:
-    """A finder of modules that waits for the compiler: `torch.cond` and others load it when they are first called."""
-
-    def __init__(self, waiting: _AsWritten) -> None:
-        self.waiting = waiting
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Only the compiler is found here: as it is anyway, and then told to wait."""
-        if name != _COMPILER:
-            return None
-        _forget(self.waiting)
-        spec = next((s for finder in tuple(sys.meta_path) if (s := finder.find_spec(name, path, target))), None)
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def executed(module: ModuleType) -> None:
-                execute(module)
-                self.waiting.begin()
-
-            spec.loader.exec_module = executed  # type: ignore[method-assign]
-        return spec
-
-
-def _forget(waiting: _AsWritten) -> None:
-    sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "waiting", None) is not waiting]
 
 
 class AsWritten:

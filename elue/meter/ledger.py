@@ -38,7 +38,7 @@ class Ledger:
         self.first: Ledger = first or self
         self.wanted = wanted
         self.counts: dict[Plan, list[int]] = {}
-        self.unknown: dict[Plan, int] = {}
+        self.unknown: Counter[Plan] = Counter()
         self.unseen: Counter[str] = Counter()
         self.touched = Touched() if wanted.track else None
         self.traffic = TrafficCounter() if wanted.traffic else None
@@ -68,7 +68,7 @@ class Ledger:
                 count[1] += products
                 count[2] += rest
         else:
-            self.unknown[plan] = self.unknown.get(plan, 0) + 1
+            self.unknown[plan] += 1
         if self.attribution is not None:
             self.attribution.add(products, rest)
         try:
@@ -121,8 +121,7 @@ class Ledger:
         if self.touched is not None and less.touched is not None:
             self.touched.add(less.touched)
         self.unseen += less.unseen
-        for unknown, calls in less.unknown.items():
-            self.unknown[unknown] = self.unknown.get(unknown, 0) + calls
+        self.unknown += less.unknown
 
     @property
     def flops(self) -> int:
@@ -138,8 +137,7 @@ class Ledger:
         for plan, counts in list(branch.counts.items()):
             mine = self.counts.get(plan, (0, 0, 0))
             self.counts[plan] = [a + b for a, b in zip(mine, counts, strict=True)]
-        for plan, calls in list(branch.unknown.items()):
-            self.unknown[plan] = self.unknown.get(plan, 0) + calls
+        self.unknown.update(dict(branch.unknown))
         self.unseen += branch.unseen
         if self.touched is not None and branch.touched is not None:
             self.touched.add(branch.touched)
