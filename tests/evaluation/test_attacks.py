@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +25,9 @@ from elue.worker import wire
 from elue.worker.decoding import plain
 from elue.worker.frames import CallFrame
 from tests.conftest import WritePlugin, WriteTask
-from tests.evaluation.conftest import Watcher
+from tests.evaluation.conftest import Evaluate, Watcher
 
 MATMUL = "import torch\nW = torch.nn.Parameter(torch.ones(3, 3))\n"
-Evaluate = Callable[..., list[Record]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, write_task: WriteTask) -> Evaluate:
-    """Evaluate a plugin file on a small task."""
-
-    def go(plugin: Path, points: Sequence[dict[str, Any]] = ({},), size: int = 16, **changes: Any) -> list[Record]:
-        toml = write_task(size, **changes.pop("task", {}))
-        evaluation = Evaluation(
-            method=registry.find(str(plugin)),
-            data=tasks.load(tasks.get(str(toml)), "test", None),
-            profile=profile.load("elue-1"),
-            points=tuple(points),
-            runs=tmp_path / "runs",
-            **{"weights": None, "seed": 0, "sample_seconds": 20.0, **changes},
-        )
-        return list(evaluate.execute(evaluation, evaluate.plan(evaluation), Watcher()))
-
-    return go
 
 
 def codes(record: Record) -> list[str]:
@@ -147,7 +127,7 @@ def test_answering_twice_is_invalid(run: Evaluate, write_plugin: WritePlugin) ->
             time.sleep(0.5)
         return [Prediction(0)]
         """
-    (record,) = run(write_plugin(predict=predict))
+    (record,) = run(write_plugin(predict=predict), [{}], 16)
     assert (record.status, record.samples) == ("invalid", None)
     assert "sent no answer to 'predict'" in record.reason or "answered twice" in record.reason
 
@@ -168,7 +148,7 @@ def test_an_answer_for_another_sample_is_invalid(run: Evaluate, write_plugin: Wr
         os.write(handle, struct.pack(">I", len(body)) + body)
         os._exit(0)
         """
-    (record,) = run(write_plugin(predict=predict))
+    (record,) = run(write_plugin(predict=predict), [{}], 16)
     assert (record.status, record.samples) == ("invalid", None)
     assert "unknown ids" in record.reason
 
@@ -188,7 +168,7 @@ def test_what_is_remembered_from_point_to_point_is_flagged(run: Evaluate, write_
             return out
             """,
     )
-    first, last = run(plugin, points=[{"k": 0}, {"k": 1}], repeat=8)
+    first, last = run(plugin, [{"k": 0}, {"k": 1}], 16, repeat=8)
     assert first.flops is not None
     assert last.flops is not None
     assert last.flops.mean < first.flops.mean
@@ -270,7 +250,7 @@ def test_a_pickle_dressed_as_weights_does_nothing(
     weights.mkdir()
     for name in ("model.bin", "model.safetensors"):
         (weights / name).write_bytes(pickle.dumps(Evil(marker)))
-    (record,) = run(write_plugin(load=f"{reads}\nreturn Model()"), weights=weights)
+    (record,) = run(write_plugin(load=f"{reads}\nreturn Model()"), [{}], 16, weights=weights)
     assert (record.status, record.samples) == (status, None)
     assert reason in record.reason
     assert not marker.exists()
