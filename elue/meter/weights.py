@@ -51,11 +51,16 @@ class Weights:
         self._alive.pop(key, None)
         self.version += 1
 
+    def _tensor(self, key: int) -> Tensor | None:
+        """It, or None: any may go at any time, also while all are looked through."""
+        alive = self._alive.get(key)
+        return alive() if alive is not None else None
+
     def refresh(self) -> None:
         """Look where they lie now: giving a parameter other data moves it."""
         if self._mapped == self.version and not self._moved():
             return
-        places = {key: place for key, at in list(self._alive.items()) if (place := _place(at())) is not None}
+        places = {key: place for key in list(self._alive) if (place := _place(self._tensor(key))) is not None}
         if places != self._places:
             self.version += 1
         self._places, self._mapped = places, self.version
@@ -64,8 +69,7 @@ class Weights:
     def _moved(self) -> bool:
         """Whether one that is a plain tensor lies elsewhere than it did."""
         for key, (_, start, _) in list(self.whole.items()):
-            at = self._alive.get(key)
-            parameter = at() if at is not None else None
+            parameter = self._tensor(key)
             if parameter is not None and parameter.data_ptr() != start:
                 return True
         return False
@@ -105,14 +109,14 @@ class Weights:
         self._starts = [weight.start for weight in self._weights]
         self.whole = {}
         for key, (start, size) in self._places.items():
-            parameter = self._alive[key]() if key in self._alive else None
+            parameter = self._tensor(key)
             weight = self.at(start)
             if type(parameter) is Parameter and weight is not None and start > 0 and parameter.is_contiguous():
                 first = int((start - weight.start) // weight.width)
                 self.whole[key] = weight, start, (first, first + round(size / weight.width))
 
     def _width(self, key: int) -> float:
-        tensor = self._alive[key]()
+        tensor = self._tensor(key)
         held = None if tensor is None else memory(tensor)
         if tensor is None or held is None or not tensor.numel():
             return 1.0

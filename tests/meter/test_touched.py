@@ -13,7 +13,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
-from elue.meter import Meter
+from elue.meter import Meter, weights
 
 X = torch.rand(3, 4)
 MODES = [torch.enable_grad, torch.no_grad, torch.inference_mode]
@@ -251,3 +251,23 @@ def test_any_slices_stay_within_bounds() -> None:
     assert len(read.stretches) <= 2500
     steps = {place for start in range(0, 5000, 2) for place in range(start, 5000, 997)}
     assert meter.params_touched == len(steps | set(range(0, 5000, 2)))
+
+
+def test_parameters_may_go_while_all_are_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collector may run at any time: what goes is left out, and the others stand where they stood."""
+    kept, going = nn.Parameter(torch.rand(3)), [nn.Parameter(torch.rand(4))]
+    known = weights.Weights()
+    known.add(kept)
+    known.add(going[0])
+    place = weights._place
+
+    def then_gone(tensor: torch.Tensor | None) -> tuple[int, int] | None:
+        where = place(tensor)
+        if tensor is not kept:
+            going.clear()
+        return where
+
+    monkeypatch.setattr(weights, "_place", then_gone)
+    known.refresh()
+    assert known.at(kept.data_ptr()) is not None
+    assert [stretch for _, _, stretch in known.whole.values()] == [(0, 3)]
