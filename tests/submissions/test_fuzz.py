@@ -26,6 +26,7 @@ from elue.record import files as records
 from elue.record.store import Store
 from elue.submissions import manifest as manifests, signing
 from elue.submissions.validate import validate
+from tests.memory import peak
 from tests.submissions.fuzzing import mutants, rekeyed
 
 resource.setrlimit(resource.RLIMIT_DATA, (2**30, resource.RLIM_INFINITY))
@@ -55,14 +56,14 @@ for number, (changed, toml, where) in enumerate(islice(mutants(text, manifest, s
     slowest = max(slowest, time.process_time() - before)
     if placed != path:
         placed.unlink()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+most = peak()
 resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 try:
     build(store.summaries(), work / "site", store.text, told)
 except Exception as error:
     import traceback
     broken.append("site: " + traceback.format_exc()[-600:])
-print(json.dumps({"slowest": slowest, "passed": passed, "broken": broken, "peak": peak}))
+print(json.dumps({"slowest": slowest, "passed": passed, "broken": broken, "peak": most}))
 """
 
 

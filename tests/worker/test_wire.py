@@ -77,21 +77,22 @@ def test_a_frame_takes_little_more_than_its_bytes(name: str) -> None:
     """16 MiB of small things that a plugin sends, read in a process of its own: what it takes beyond what it had."""
     part, refused = GREEDY[name]
     code = f"""
-import resource, socket, struct, threading
+import socket, struct, threading
 from elue.worker import wire
 from elue.worker.decoding import Fault, decode
 from elue.worker.frames import Reply, Swept
+from tests.memory import peak
 part = {part!r}
 body = ('{{"answer": {{"points": [' + part * (16 * 2**20 // len(part.encode())) + '0]}}}}').encode()
 here, there = socket.socketpair()
 threading.Thread(target=there.sendall, args=(struct.pack(">I", len(body)) + body,), daemon=True).start()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 said = ""
 try:
     decode(Swept, decode(Reply, wire.receive(here)).answer)
 except (wire.WireError, Fault) as error:
     said = str(error)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, said, sep="|")
+print((peak() - before) // 2**20, said, sep="|")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     mebibytes, _, said = done.stdout.strip().partition("|")

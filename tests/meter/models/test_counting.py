@@ -72,13 +72,14 @@ def test_a_model_without_weights_counts_as_the_real_one(count: Any, name: str) -
 def test_seven_billion_parameters_equal_the_closed_form_in_seconds_and_little_memory(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}))
     code = f"""
-import resource, time
+import time
+from tests.memory import peak
 from elue.meter.models.cost import Question
 from elue.meter.models.counting import count_configuration
 cost = count_configuration(Question({str(tmp_path)!r}))
 body = cost.parts["forward"].modules.children[0]
 print(cost.params_total, cost.matmul_flops, 2 * body.macs, body.type, time.process_time(),
-      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+      peak() // 2**20)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     params, products, body, kind, seconds, megabytes = done.stdout.split()
