@@ -13,7 +13,7 @@ from functools import wraps
 from threading import Lock
 from typing import Any
 
-from elue.meter.observing import Observer, Observers, here, hide, keep, leave, local, observe
+from elue.meter.observing import Observer, Observers, Thread, here, hide, keep, leave, local, observe
 
 _counting = Lock()
 
@@ -60,8 +60,6 @@ def _following(start: Callable[..., Any]) -> Callable[..., Any]:
 def _following_submit(submit: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
     @wraps(submit)
     def submit_followed(pool: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        if not _observers():
-            return submit(pool, function, *args, **kwargs)
         task = _Task(function)
         try:
             future = submit(pool, task, *args, **kwargs)
@@ -75,18 +73,24 @@ def _following_submit(submit: Callable[..., Future[Any]]) -> Callable[..., Futur
 
 
 class _Task:
-    """A function to be called in another thread, observed by branches of those who observe this one."""
+    """A function to be called in another thread, observed by branches of those who observe this one.
+
+    What it does is its giver's: to the watches whose threads give it after their end it is late, to those of which the
+    thread that takes it is left over, it is not.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        giver = getattr(local, "thread", None)
         self._function = function
-        self._branching = [(observer, observer.branch()) for observer in _observers()]
+        self._left = giver.left if giver is not None else ()
+        self._branching = [(observer, observer.branch()) for observer in _observers(giver)]
         self._pending = True
         _move(self._branching, 1)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         thread, branching = here(), self._branching
         already = {id(observer.watch) for observer in thread.observers}
-        before = thread.left
+        before, thread.left = thread.left, self._left
         observe(branch for _, branch in branching if id(branch.watch) not in already)
         self.withdrawn()
         try:
@@ -107,8 +111,7 @@ class _Task:
             _move(self._branching, -1)
 
 
-def _observers() -> Observers:
-    thread = getattr(local, "thread", None)
+def _observers(thread: Thread | None) -> Observers:
     return thread.observers if thread is not None else ()
 
 

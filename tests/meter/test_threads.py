@@ -154,6 +154,32 @@ def test_tasks_of_an_older_pool_are_counted() -> None:
     assert (meter.flops, meter.params_touched, meter.complete) == (3 * FLOPS, PARAMETERS, True)
 
 
+def test_a_thread_of_a_pool_that_grew_inside_may_work_for_others_later() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with Meter() as meter:
+            pool.submit(MODEL, X).result()
+        pool.submit(MODEL, X).result()
+    assert (meter.flops, meter.complete) == (FLOPS, True)
+
+
+def test_what_a_thread_begun_inside_hands_over_after_the_end_is_named() -> None:
+    go = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(MODEL, X).result()
+
+        def later() -> None:
+            go.wait()
+            pool.submit(MODEL, X).result()
+
+        with Meter() as meter:
+            thread = threading.Thread(target=later)
+            thread.start()
+        go.set()
+        thread.join()
+    assert not meter.complete
+    assert meter.flops == 0
+
+
 async def to_thread() -> None:
     await asyncio.to_thread(MODEL, X)
 
