@@ -203,7 +203,7 @@ class Method(ABC):
     def defaults(self, backbone: str) -> Mapping[str, Any]:
         """The options that do something for a backbone, by name, as `train` has them where the user sets none."""
         fields = dataclasses.fields(self.options) if self.options else ()
-        return {one.name: None if one.default is dataclasses.MISSING else one.default for one in fields}
+        return {field.name: None if field.default is dataclasses.MISSING else field.default for field in fields}
 
     def train(self, job: TrainingJob) -> None:
         """Train and write weights and config into `job.out`. Methods that cannot train leave this alone."""

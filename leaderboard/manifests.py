@@ -43,8 +43,10 @@ def of_methods(submission: Manifest) -> dict[str, dict[str, Any]]:
         entry.name: {
             **told,
             "version": entry.version,
-            "weights": [_of(each) for each in submission.weights if each.method == entry.name],
-            "retracted": [each.model_dump() for each in submission.retracted if each.method == entry.name],
+            "weights": [_of(weights) for weights in submission.weights if weights.method == entry.name],
+            "retracted": [
+                retraction.model_dump() for retraction in submission.retracted if retraction.method == entry.name
+            ],
         }
         for entry in submission.methods
     }

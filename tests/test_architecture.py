@@ -180,6 +180,14 @@ def test_modules_fit_one_sitting() -> None:
     assert not {name for name, length in lengths.items() if length > 300}
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_local_names_say_what_they_hold(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_bytes())
+    stored = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    taken = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    assert not (stored | taken) & {"found", "one", "each"}
+
+
 METHODS = {name: path for name, path in MODULES.items() if name.startswith("elue.plugins.") and name not in PACKAGES}
 
 

@@ -124,14 +124,14 @@ def table() -> Diagnosis:
 
 def sound() -> list[Diagnosis]:
     """Whether the Meter sees here what is easily missed."""
-    found = []
+    diagnoses = []
     for name, check in CHECKS.items():
         try:
             right, detail = check()
         except Exception as error:
             right, detail = False, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        found.append(Diagnosis(name, right, detail, "" if right else _REPORT))
-    return found
+        diagnoses.append(Diagnosis(name, right, detail, "" if right else _REPORT))
+    return diagnoses
 
 
 def grad_modes() -> Diagnosis:

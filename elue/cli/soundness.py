@@ -107,9 +107,9 @@ def broadcast_attention() -> tuple[bool, str]:
 
     from elue.meter import Meter
 
-    one, many = torch.rand(1, 1, 5, 8), torch.rand(2, 4, 5, 8)
+    single, many = torch.rand(1, 1, 5, 8), torch.rand(2, 4, 5, 8)
     with Meter() as meter:
-        scaled_dot_product_attention(one, many, many)
+        scaled_dot_product_attention(single, many, many)
     return _counted(meter, meter.matmul_flops, 2 * 2 * 2 * 4 * 5 * 5 * 8, "attention with one head broadcast")
 
 
@@ -177,8 +177,8 @@ CHECKS: dict[str, Check] = {
 """All of them, by the name to print."""
 
 
-def _counted(meter: Any, found: int, right: int, what: str) -> tuple[bool, str]:
+def _counted(meter: Any, counted: int, right: int, what: str) -> tuple[bool, str]:
     """Right, or incomplete and said so; never another number that passes for complete."""
     if not meter.complete:
         return True, f"{what}: incomplete, and named ({', '.join(meter.unknown)})"
-    return found == right, f"{what}: {found} FLOPs, of {right}"
+    return counted == right, f"{what}: {counted} FLOPs, of {right}"

@@ -182,7 +182,7 @@ def trilinear(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[in
         for dim in sorted(dims):
             shape.insert(dim, 1)
         shapes.append(shape)
-    pairs = [prod(map(max, one, other)) for one, other in combinations(shapes, 2)]
+    pairs = [prod(map(max, first, second)) for first, second in combinations(shapes, 2)]
     return costs.multiply_add * prod(map(max, *shapes)), costs.pointwise * min(pairs)
 
 

@@ -151,7 +151,7 @@ def _settle(thread: Thread, noticed: Noticed, plan: Plan, args: Any, kwargs: Any
 def _paired(thread: Thread, noticed: Noticed) -> list[tuple[Observer, Observer]]:
     """The observers that were there before the operator and still are, each with its branch inside."""
     inside = {id(branch.watch): branch for branch in noticed.observers}
-    return [(each, inside[id(each.watch)]) for each in thread.observers if id(each.watch) in inside]
+    return [(observer, inside[id(observer.watch)]) for observer in thread.observers if id(observer.watch) in inside]
 
 
 class _Noticing(TorchFunctionMode):

@@ -49,10 +49,10 @@ def _passes(name: str) -> bool:
     if rule not in (FREE, DECOMPOSE):
         return False
     namespace, operator, overload = name.split(".")
-    found = getattr(getattr(getattr(torch.ops, namespace), operator), overload)
-    if rule == DECOMPOSE or not as_reviewed(found):
-        return as_reviewed(found)
-    returns = found._schema.returns
+    op_overload = getattr(getattr(getattr(torch.ops, namespace), operator), overload)
+    if rule == DECOMPOSE or not as_reviewed(op_overload):
+        return as_reviewed(op_overload)
+    returns = op_overload._schema.returns
     return bool(returns) and bool(alias := returns[0].alias_info) and not alias.is_write
 
 

@@ -52,7 +52,7 @@ def index(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, i
 
 
 def _masks(indices: Any) -> int:
-    return sum(each.numel() for each in indices if each is not None and each.dtype in _MASKS)
+    return sum(mask.numel() for mask in indices if mask is not None and mask.dtype in _MASKS)
 
 
 def index_put(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -61,7 +61,7 @@ def index_put(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[in
     searched = costs.reduction * _masks(indices)
     if not argument(args, kwargs, 3, "accumulate", False):
         return 0, searched
-    addressed = args[0][tuple(slice(None) if each is None else each for each in indices)]
+    addressed = args[0][tuple(slice(None) if taken is None else taken for taken in indices)]
     return 0, searched + costs.reduction * elements(addressed)
 
 

@@ -39,7 +39,9 @@ class _Read:
     def stretch(self, start: int, end: int) -> None:
         self.stretches.add((start, end))
         if len(self.stretches) > _MANY:
-            self.stretches = {(first, last) for _, first, last, _ in merged((0, *each, 1) for each in self.stretches)}
+            self.stretches = {
+                (first, last) for _, first, last, _ in merged((0, *stretch, 1) for stretch in self.stretches)
+            }
 
     def some(self) -> _Mask:
         if self.elements is None:
@@ -170,10 +172,10 @@ class Touched:
         return read, held, int((place - weight.start) // weight.width)
 
     def _note(self, tensor: Tensor) -> None:
-        found = self._found(tensor)
-        if found is None or not tensor.numel():
+        located = self._found(tensor)
+        if located is None or not tensor.numel():
             return
-        read, held, start = found
+        read, held, start = located
         if held is not tensor or held.element_size() != read.weight.width:
             read.stretch(start, start + round(held.numel() * held.element_size() / read.weight.width))
             return
@@ -198,10 +200,10 @@ class Touched:
             indices = args[access.places[1]] if len(args) > access.places[1] else kwargs["index"]
         if isinstance(table, Parameter) and id(table) not in self._whole:
             weights.settle(table)
-        found = self._found(table)
-        if found is None or not table.numel():
+        located = self._found(table)
+        if located is None or not table.numel():
             return
-        read, held, start = found
+        read, held, start = located
         if lookup is Lookup.BESIDE and (len(args) < 3 or args[2] is None):
             lookup = Lookup.TAKEN
         if lookup is Lookup.ALONG and args[1] % table.dim() == 0:

@@ -67,7 +67,7 @@ class Reference:
     def tokens(self, text: str, pair: str | None = None) -> int:
         """How many tokens these texts are to the reference."""
         texts = [text] if pair is None else [text, pair]
-        pieces = sum(len(re.findall(rf"\w{{1,{self.letters}}}|[^\w\s]", each)) for each in texts)
+        pieces = sum(len(re.findall(rf"\w{{1,{self.letters}}}|[^\w\s]", given)) for given in texts)
         return min(pieces + 1 + len(texts), self.positions)
 
 

@@ -32,8 +32,8 @@ def report(
     Several models stand side by side in one tree; a line `outside` has what ran in none of them.
     """
     price = profile.costs.multiply_add
-    found = [_described(tree, root, price) for root, tree in trees if tree is not None]
-    whole = found[0] if len(found) == 1 else _beside(found) if found else None
+    roots = [_described(tree, root, price) for root, tree in trees if tree is not None]
+    whole = roots[0] if len(roots) == 1 else _beside(roots) if roots else None
     total = _parameters(root for root, _ in trees)
     if whole is not None and whole.flops != counts.flops:
         whole = _with_rest(whole, counts.flops, macs(counts.matmul_flops, price))

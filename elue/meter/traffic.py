@@ -59,7 +59,7 @@ class TrafficCounter:
         read, targets = read_operands(access, args, kwargs), written_operands(access, args, kwargs)
         operands = _bytes(read)
         if access.scatters:
-            source = max((_bytes(each) for each in read if isinstance(each, Tensor)), default=0)
+            source = max((_bytes(operand) for operand in read if isinstance(operand, Tensor)), default=0)
             self.read += operands
             self.written += source
             return
@@ -71,8 +71,8 @@ class TrafficCounter:
 def _new(result: Any, targets: list[Any]) -> int:
     """Bytes of those results that are none of the operands written."""
     results = result if isinstance(result, (list, tuple)) else [result]
-    flat = [each for target in targets for each in (target if isinstance(target, (list, tuple)) else [target])]
-    return sum(_bytes(each) for each in results if not any(each is target for target in flat))
+    flat = [tensor for target in targets for tensor in (target if isinstance(target, (list, tuple)) else [target])]
+    return sum(_bytes(made) for made in results if not any(made is target for target in flat))
 
 
 def _bytes(value: Any) -> int:
@@ -84,8 +84,8 @@ def _bytes(value: Any) -> int:
         return min(value.nbytes, value.untyped_storage().nbytes())
     if isinstance(value, (list, tuple)):
         size = 0
-        for each in value:
-            if isinstance(each, (Tensor, list, tuple)):
-                size += _bytes(each)
+        for item in value:
+            if isinstance(item, (Tensor, list, tuple)):
+                size += _bytes(item)
         return size
     return 0

@@ -131,14 +131,14 @@ def memory(tensor: Tensor) -> Tensor | None:
     if type(tensor) is Tensor or type(tensor) is Parameter or not hasattr(tensor, "__tensor_flatten__"):
         return tensor
     inner = [getattr(tensor, name) for name in tensor.__tensor_flatten__()[0]]
-    held = [each for part in inner if isinstance(part, Tensor) and (each := memory(part)) is not None]
-    return max(held, key=lambda each: each.numel() * each.element_size(), default=None)
+    held = [kept for part in inner if isinstance(part, Tensor) and (kept := memory(part)) is not None]
+    return max(held, key=lambda kept: kept.numel() * kept.element_size(), default=None)
 
 
 def address(tensor: Tensor) -> int:
     """Where its first element lies; without memory (meta) a number of its storage's that no address has."""
-    found = tensor.data_ptr()
-    return found or -int(tensor.untyped_storage()._cdata) + int(tensor.storage_offset()) * tensor.element_size()
+    pointer = tensor.data_ptr()
+    return pointer or -int(tensor.untyped_storage()._cdata) + int(tensor.storage_offset()) * tensor.element_size()
 
 
 def span(tensor: Tensor) -> int:

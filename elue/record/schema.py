@@ -132,7 +132,7 @@ class Latency(_Part):
 
 
 class Packs(_Part):
-    """What a batched profile measured: packs of at most `token_budget` tokens on `threads` threads.
+    """What a profile with packs measured: packs of at most `token_budget` tokens on `threads` threads.
 
     `throughput` is samples a second over those of the static full model on the same samples in the same process;
     `flops_speedup` that model's FLOPs over these; `realised` is the one divided by the other. Times, as in Latency.

@@ -60,12 +60,12 @@ def traces_of(given: Any) -> tuple[Trace, ...]:
     steps: dict[Step, Step] = {}
     seen: dict[int, Step] = {}
 
-    def one(sent: Any) -> Step:
+    def first_seen(sent: Any) -> Step:
         step = step_of(sent)
         made = seen[id(sent)] = steps.setdefault(step, step)
         return made
 
     try:
-        return tuple([tuple([seen.get(id(step)) or one(step) for step in trace]) for trace in given])
+        return tuple([tuple([seen.get(id(step)) or first_seen(step) for step in trace]) for trace in given])
     except TypeError as error:
         raise ValueError(f"no traces: {error}") from None

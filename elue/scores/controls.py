@@ -113,7 +113,7 @@ def gain(metric: str, labels: Sequence[float], ladder: Ladder, seed: int = 0) ->
     else:
         differences = np.array([_gain_once(metric, label, ladder, generator) for _ in range(COARSE)])
     low, high = np.quantile(differences, [0.025, 0.975])
-    return Gain(*(round(float(each), 9) + 0.0 for each in (value, low, high)))  # no minus nought
+    return Gain(*(round(float(percent), 9) + 0.0 for percent in (value, low, high)))  # no minus nought
 
 
 def _exact_gains(ladder: Ladder, right: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.float64]:

@@ -129,7 +129,7 @@ def _row(method: str, runs: Sequence[EditionRun], lead: Lead | None, tested: Tes
         sources=tuple(sorted({run.curve.source_digest for run in runs})),
         seeds=tuple(training[0].seed for training in of),
         tested=tested,
-        at=tuple(each.estimate for each in lead.at) if lead else (),
+        at=tuple(position.estimate for position in lead.at) if lead else (),
         reach=lead.reach if lead else None,
         coverage=lead.coverage if lead else None,
         trainings=lead.trainings if lead else (),

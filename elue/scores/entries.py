@@ -43,7 +43,7 @@ def gathered(records: Iterable[Record]) -> tuple[list[Entry], list[Column], Reco
     """
     head: Record | None = None
     runs: list[Entry] = []
-    found: list[Column] = []
+    columns: list[Column] = []
     for record in records:
         if not is_ranked(record) or record.score is None or record.flops is None:
             continue
@@ -52,7 +52,7 @@ def gathered(records: Iterable[Record]) -> tuple[list[Entry], list[Column], Reco
             message = f"Runs {head.key[:12]} and {record.key[:12]} are not of one board."
             raise ElueError("mixed_boards", message, "Rank runs of one task, split, revision, limit and profile.")
         if record.samples:
-            found.append(column_of(record))
+            columns.append(column_of(record))
         run = Entry(
             key=record.key,
             curve=curve_of(record),
@@ -60,12 +60,12 @@ def gathered(records: Iterable[Record]) -> tuple[list[Entry], list[Column], Reco
             at=(record.flops.mean, record.score.value),
             params=record.params.total if record.params else None,
             touched=record.params.touched_mean if record.params else None,
-            column=len(found) - 1 if record.samples else None,
+            column=len(columns) - 1 if record.samples else None,
         )
         runs.append(run)
     if head is None or not runs:
         raise ElueError("no_runs", "There are no runs to rank.", "Ranked runs have status ok and a complete count.")
-    return runs, found, head
+    return runs, columns, head
 
 
 def chance_of(head: Record, columns: Sequence[Column]) -> float:

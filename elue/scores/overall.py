@@ -42,14 +42,14 @@ def overall(boards: Sequence[BoardScores]) -> list[OverallScore]:
     names = [board.task for board in boards]
     if len(set(names)) < len(names):
         raise ElueError("mixed_boards", "Two boards are of one task.", "Take boards of one profile, split and limit.")
-    found = []
+    scores = []
     for method in sorted({curve.method for board in boards for curve in board.curves}):
         own = {board.task: curves for board in boards if (curves := _curves(board, method))}
         new = _mean_over_tasks([_mean([c.elue_1 for c in curves]) for curves in own.values()])
         old = _mean_over_tasks([_mean([c.elue_2022 for c in curves]) for curves in own.values()])
-        found.append(OverallScore(method, None, new, old, tuple(own), len(boards)))
-    ranks = _ranks(boards, [s for s in found if len(s.tasks) == len(boards) and s.elue_1.error is not None])
-    ranked = [OverallScore(s.method, ranks.get(s.method), s.elue_1, s.elue_2022, s.tasks, s.of) for s in found]
+        scores.append(OverallScore(method, None, new, old, tuple(own), len(boards)))
+    ranks = _ranks(boards, [s for s in scores if len(s.tasks) == len(boards) and s.elue_1.error is not None])
+    ranked = [OverallScore(s.method, ranks.get(s.method), s.elue_1, s.elue_2022, s.tasks, s.of) for s in scores]
     return sorted(ranked, key=lambda s: (-len(s.tasks), s.rank is None, -s.elue_1.value, s.method))
 
 
@@ -59,17 +59,17 @@ def _curves(board: BoardScores, method: str) -> list[CurveScore]:
 
 def _mean(estimates: Iterable[Estimate | None]) -> Estimate:
     """The mean of estimates from the same samples; their error as if they went all the same way."""
-    known = [each for each in estimates if each is not None]
-    errors = [each.error for each in known if each.error is not None]
+    known = [estimate for estimate in estimates if estimate is not None]
+    errors = [estimate.error for estimate in known if estimate.error is not None]
     error = sum(errors) / len(errors) if len(errors) == len(known) else None
-    return from_error(sum(each.value for each in known) / len(known), error)
+    return from_error(sum(estimate.value for estimate in known) / len(known), error)
 
 
 def _mean_over_tasks(estimates: Sequence[Estimate]) -> Estimate:
     """The mean of estimates from different samples."""
-    errors = [each.error for each in estimates if each.error is not None]
+    errors = [estimate.error for estimate in estimates if estimate.error is not None]
     error = math.hypot(*errors) / len(errors) if len(errors) == len(estimates) else None
-    return from_error(sum(each.value for each in estimates) / len(estimates), error)
+    return from_error(sum(estimate.value for estimate in estimates) / len(estimates), error)
 
 
 def _ranks(boards: Sequence[BoardScores], scores: Sequence[OverallScore]) -> dict[str, int]:

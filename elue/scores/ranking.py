@@ -129,8 +129,8 @@ def _reference(runs: Sequence[Entry], reference: str | None) -> list[Entry]:
         trust = min(TRUST.index(run.trust) for run in group)
         return -trust, -len(group), key.seed, key.source_digest, key.weights_digest or ""
 
-    found = [item for item in _curves(runs).items() if item[0].method == reference]
-    return min(found, key=preference)[1] if found else []
+    curves = [item for item in _curves(runs).items() if item[0].method == reference]
+    return min(curves, key=preference)[1] if curves else []
 
 
 def _scale(

@@ -63,22 +63,22 @@ def score_points(points: Sequence[PublishedPoint], reference: str, split: str = 
 
 def doubts(points: Sequence[PublishedPoint], reference: str) -> list[str]:
     """What is probably not meant, a line each: units, names of tasks, tasks without the reference."""
-    found = []
+    lines = []
     if max(point.score for point in points) <= 1:
-        found.append("All scores are at most 1. They are read as percent: is 0.87 meant to be 87?")
+        lines.append("All scores are at most 1. They are read as percent: is 0.87 meant to be 87?")
     middle = statistics.median(point.mflops for point in points)
     if not PLAUSIBLE[0] <= middle <= PLAUSIBLE[1]:
         side = "above" if middle > 1 else "below"
-        found.append(
+        lines.append(
             f"Half of mflops_per_sample are {side} {middle:g}. They are read as million FLOPs: off by a million?"
         )
     for task in sorted({point.task for point in points}):
         if task not in tasks.names():
             wrong = unknown("task", task, tasks.names())
-            found.append(f"Task '{task}' is none of ELUE's, so a guess is taken to score 0. {wrong.hint}")
+            lines.append(f"Task '{task}' is none of ELUE's, so a guess is taken to score 0. {wrong.hint}")
         if not any(point.method == reference for point in points if point.task == task):
-            found.append(f"'{reference}' has no points on '{task}': no scores there.")
-    return found
+            lines.append(f"'{reference}' has no points on '{task}': no scores there.")
+    return lines
 
 
 def floor_of(task: str) -> float:

@@ -38,10 +38,10 @@ PARAMETER_TRACKS = tuple(Track("params", cap * 1e6) for cap in (40, 55, 70, 110)
 
 def parse(text: str) -> Track:
     """The track that a text such as `params<=40M` names. Raises ElueError `bad_track`."""
-    found = re.fullmatch(r"\s*([a-z]+)\s*(?:<=|≤)\s*([0-9.]+(?:e[0-9]+)?)\s*([KMGBT]?)\s*", text)
-    kind = next((kind for kind in KINDS if found and found[1] == kind), None)
+    matched = re.fullmatch(r"\s*([a-z]+)\s*(?:<=|≤)\s*([0-9.]+(?:e[0-9]+)?)\s*([KMGBT]?)\s*", text)
+    kind = next((kind for kind in KINDS if matched and matched[1] == kind), None)
     try:
-        cap = float(found[2]) * UNITS[found[3]] if found else 0.0
+        cap = float(matched[2]) * UNITS[matched[3]] if matched else 0.0
     except ValueError:
         cap = 0.0
     if kind is None or cap <= 0:

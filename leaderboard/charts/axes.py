@@ -75,7 +75,7 @@ COSTS = (
     Axis(
         "latency", "Median latency over that of the reference encoder", "Latency ratio", "×", "95 % interval", _latency
     ),
-    Axis("batch", "Mean FLOPs per sample in batches", "Batch FLOPs", "FLOPs", "", _batch),
+    Axis("batch", "Mean FLOPs per sample in packs", "FLOPs in packs", "FLOPs", "", _batch),
 )
 """What may stand along a chart, on a log scale; the first is the one that ranks."""
 

@@ -7,10 +7,10 @@
   const out = document.getElementById("comparison");
   if (!bar) return;
   /** @type {Record<string, HTMLSelectElement>} */
-  const pick = Object.fromEntries([.../** @type {NodeListOf<HTMLSelectElement>} */ (bar.querySelectorAll("[data-pick]"))].map((each) => [each.dataset.pick, each]));
+  const pick = Object.fromEntries([.../** @type {NodeListOf<HTMLSelectElement>} */ (bar.querySelectorAll("[data-pick]"))].map((select) => [select.dataset.pick, select]));
   /** @type {ComparedBoard[]} */
   const compared = window.elueData.compare;
-  const boards = new Map(compared.map((each) => [each.board, each]));
+  const boards = new Map(compared.map((comparison) => [comparison.board, comparison]));
   /** @type {SampleBoard} */
   let board = null;
   /** @type {Pairs | null} */

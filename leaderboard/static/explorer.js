@@ -11,7 +11,7 @@
   const MOST = 300;
   if (!bar) return;
   /** @type {Record<string, HTMLSelectElement>} */
-  const pick = Object.fromEntries([.../** @type {NodeListOf<HTMLSelectElement>} */ (bar.querySelectorAll("[data-pick]"))].map((each) => [each.dataset.pick, each]));
+  const pick = Object.fromEntries([.../** @type {NodeListOf<HTMLSelectElement>} */ (bar.querySelectorAll("[data-pick]"))].map((select) => [select.dataset.pick, select]));
   const said = bar.querySelector("output");
   /** @type {SampleBoard} */
   let board = null;
@@ -106,7 +106,7 @@
 
   /** @param {string} name */
   async function chooseRun(name) {
-    info = board.runs.find((each) => each.run === name);
+    info = board.runs.find((entry) => entry.run === name);
     run = await window.elue.load(`samples/${info.run}`);
     show();
     open(chosen, false);
@@ -117,9 +117,9 @@
   async function chooseBoard(name, wanted) {
     board = await window.elue.load(`samples/${name}`);
     /** @type {[string, string][]} */
-    const names = board.runs.map((each) => [each.run, `${each.label} · ${each.point} · ${each.says}`]);
-    const best = board.runs.reduce((top, each) => (each.score > top.score ? each : top));
-    const there = board.runs.some((each) => each.run === wanted);
+    const names = board.runs.map((entry) => [entry.run, `${entry.label} · ${entry.point} · ${entry.says}`]);
+    const best = board.runs.reduce((top, entry) => (entry.score > top.score ? entry : top));
+    const there = board.runs.some((entry) => entry.run === wanted);
     options(pick.run, names, there ? wanted : best.run);
     await chooseRun(pick.run.value);
   }

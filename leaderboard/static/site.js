@@ -72,7 +72,7 @@ window.elue = (() => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
     const parts = /** @type {(string | Node | null)[]} */ ([content].flat());
-    element.append(...parts.filter((each) => each !== null && each !== undefined));
+    element.append(...parts.filter((part) => part !== null && part !== undefined));
     return element;
   };
 

@@ -1,4 +1,4 @@
-"""The batched pass of a profile with packs: many samples at once, in turn with the static full model on the same ones.
+"""The pass of a profile with packs: many samples at once, in turn with the static full model on the same ones.
 
 The static model is one of the method `static`, trained on the same task, at its full depth, and runs in the same
 process under the same budget. Each stretch of samples, as they come, is counted once and timed until there are enough

@@ -64,7 +64,7 @@ def choose_class(config: Any, head: str | None = None) -> tuple[type[Module], st
     import transformers
 
     if head is not None:
-        if head not in (known := [one.__name__ for one in _classes(config)]):
+        if head not in (known := [model_class.__name__ for model_class in _classes(config)]):
             raise unknown("model class", head, known, "unknown_head")
         return getattr(transformers, head), "asked for"
     for named in config.architectures or ():
@@ -104,14 +104,14 @@ def _classes(config: Any) -> list[type[Any]]:
     except ImportError:
         return []
     models: list[type[Any]] = [
-        each
-        for name, each in vars(module).items()
-        if inspect.isclass(each)
-        and issubclass(each, PreTrainedModel)
+        candidate
+        for name, candidate in vars(module).items()
+        if inspect.isclass(candidate)
+        and issubclass(candidate, PreTrainedModel)
         and not name.endswith("PreTrainedModel")
-        and getattr(each, "config_class", None) is type(config)
+        and getattr(candidate, "config_class", None) is type(config)
     ]
-    return sorted(models, key=lambda each: ("For" in each.__name__, each.__name__.startswith("_")))
+    return sorted(models, key=lambda candidate: ("For" in candidate.__name__, candidate.__name__.startswith("_")))
 
 
 def build(model_class: type[Any], config: Any, attention: str | None = None, *, real: bool = False) -> Module:

@@ -80,7 +80,7 @@ class KnownValues(TorchFunctionMode):
         return tensor.layout is torch.strided and tensor.untyped_storage()._cdata not in self._overwritten
 
     def _shapes_of_unknown(self, values: Any) -> Any:
-        return tree_map_only(Tensor, lambda each: each if self._is_known(each) else shape_only(each), values)
+        return tree_map_only(Tensor, lambda tensor: tensor if self._is_known(tensor) else shape_only(tensor), values)
 
     def _overwrite(self, targets: Any) -> None:
         """Something without values is written there: neither these tensors nor their views have any from now on."""
@@ -159,12 +159,12 @@ def _constant(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 def _moved(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """A tensor asked to another device or type: it takes the type, and stays where it is."""
-    tensor, rest = args[0], [each.dtype if isinstance(each, Tensor) else each for each in args[1:]]
-    rest = [each for each in rest if not _names_device(each)]
-    kwargs = {name: each for name, each in kwargs.items() if name not in ("device", "non_blocking", "memory_format")}
+    tensor, rest = args[0], [value.dtype if isinstance(value, Tensor) else value for value in args[1:]]
+    rest = [value for value in rest if not _names_device(value)]
+    kwargs = {name: value for name, value in kwargs.items() if name not in ("device", "non_blocking", "memory_format")}
     if isinstance(other := kwargs.pop("other", None), Tensor):
         rest.append(other.dtype)
-    rest = [each for each in rest if isinstance(each, torch.dtype)]
+    rest = [value for value in rest if isinstance(value, torch.dtype)]
     return tensor.to(*rest, **kwargs) if rest or "dtype" in kwargs else tensor
 
 

@@ -34,7 +34,7 @@ def with_stand_ins(model: Module, inputs: dict[str, Any], text: set[str]) -> dic
         taken = inspect.signature(getter).parameters
         features = getter(**{name: value for name, value in inputs.items() if name in taken and name not in text})
         batch = inputs["input_ids"].size(0)
-        columns = sum(each.numel() // each.size(-1) for each in _tensors(features)) // batch
+        columns = sum(part.numel() // part.size(-1) for part in _tensors(features)) // batch
         ids = torch.full((batch, columns), token)
         inputs["input_ids"] = torch.cat([inputs["input_ids"][:, :1], ids, inputs["input_ids"][:, 1:]], dim=1)
         kinds = torch.cat([kinds[:, :1], torch.full_like(ids, mark), kinds[:, 1:]], dim=1)
@@ -65,5 +65,5 @@ def _tensors(features: Any) -> Iterator[Tensor]:
     if isinstance(features, Tensor):
         yield features
     elif isinstance(features, (list, tuple)):
-        for each in features:
-            yield from _tensors(each)
+        for part in features:
+            yield from _tensors(part)

@@ -1,4 +1,4 @@
-"""The batched pass: plugins that use company, ignore it, or change their minds in it, beside a real static model."""
+"""The pass in packs: plugins that use company, ignore it, or change their minds in it, beside a real static model."""
 
 from __future__ import annotations
 
