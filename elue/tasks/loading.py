@@ -12,7 +12,7 @@ from typing import Any
 
 from elue.errors import ElueError, unknown
 from elue.protocol import Sample, TaskInfo
-from elue.tasks import diagnostic, tables
+from elue.tasks import tables
 from elue.tasks.kinds import KINDS
 from elue.tasks.spec import SPLITS, Columns, TaskSpec
 
@@ -51,6 +51,8 @@ def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None
     difficulty: list[int] | None = None
     file: Path | None = None
     if spec.generated:
+        from elue.tasks.generated import diagnostic  # not there in a worker
+
         rows = diagnostic.generate(split)
         samples = [Sample(str(number), row.text) for number, row in enumerate(rows)]
         labels: list[float] = [row.label for row in rows]

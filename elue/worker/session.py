@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from elue.errors import ElueError
+from elue.tasks import generated
 from elue.worker import wire
 from elue.worker.confinement import mode, watch
 from elue.worker.confinement.sandbox import MEANS, Limits
@@ -34,9 +35,10 @@ class Worker:
     """One confined child process with a log. Use as a context manager; leaving kills everything it started.
 
     Of the file system it sees Python, ELUE and `sees` (the plugin's file, its weights), never `hides` (the task's
-    files, the runs). `means` are the ways it may confine itself by, all there are where None; `confinement` is what
-    took hold. `module` is what runs in it (see `elue.worker.inside.serving`). Where this system can't confine it by
-    any of all means, ElueError `unconfined` is raised unless the user allows it, or it runs `own` code of ELUE.
+    files, the runs) nor what generates tasks. `means` are the ways it may confine itself by, all there are where None;
+    `confinement` is what took hold. `module` is what runs in it (see `elue.worker.inside.serving`). Where this system
+    can't confine it by any of all means, ElueError `unconfined` is raised unless the user allows it, or it runs `own`
+    code of ELUE.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Worker:
             raise ElueError("no_worker", "Workers do not run on Windows, which lacks what confines them.", "Use WSL 2.")
         self.log = log
         self._limits = limits or Limits()
-        self._hides = [str(path.resolve()) for path in hides]
+        self._hides = [str(path.resolve()) for path in (*hides, generated.FOLDER)]
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             output = log.open("ab")
@@ -177,9 +179,9 @@ class Worker:
         Libraries look for files that need not be there, and read the system's: neither says anything.
         """
         for path in sought:
-            if "\0" in path or path.startswith(_ANYONES):
-                continue
             hidden = any(path == folder or path.startswith(f"{folder}/") for folder in self._hides)
+            if "\0" in path or (path.startswith(_ANYONES) and not hidden):
+                continue
             if hidden or Path(path).is_file():
                 raise WorkerFailure("forbidden", f"tried to read '{Path(path).name}', which a worker may not see")
 

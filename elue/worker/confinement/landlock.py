@@ -5,9 +5,11 @@ Rights and structures are those of the kernel's user-space API documentation, "L
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import stat
+from collections.abc import Iterator, Sequence
 
 from elue.worker.confinement import kernel
 from elue.worker.confinement.view import DEVICES, View
@@ -50,7 +52,8 @@ def enter(view: View, alone: bool) -> int:
     no memory that is shared by name.
 
     From version 4 TCP is refused, from version 6 signals to processes outside. Raises OSError where there is no
-    Landlock. Masks cannot be honoured here: a rule on a folder covers all below it.
+    Landlock. A rule on a folder covers all below it, so one that holds a mask is listed, and allowed part by part: what
+    is new in it later is not seen.
     """
     known = version()
     if not known:
@@ -61,7 +64,8 @@ def enter(view: View, alone: bool) -> int:
     ruleset = kernel.syscall(_CREATE_RULESET, ctypes.byref(rules), size, 0)
     try:
         for path in view.reads if alone else (*(path for path in view.reads if path != "/proc"), *_PROC):
-            _allow(ruleset, path, _EXECUTE | _READ_FILE | _READ_DIR)
+            for part, rights in _around(path, view.masks):
+                _allow(ruleset, part, rights)
         for path in (view.home, "/dev/shm") if alone else (view.home,):
             _allow(ruleset, path, everything & ~_EXECUTE)
         for path in DEVICES:
@@ -70,6 +74,20 @@ def enter(view: View, alone: bool) -> int:
     finally:
         os.close(ruleset)
     return known
+
+
+def _around(path: str, masks: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Rules that show what is at a path but the masks. Links in a folder that is taken apart lead nowhere."""
+    if path in masks:
+        return
+    if not any(mask.startswith(f"{path}/") for mask in masks):
+        yield path, _EXECUTE | _READ_FILE | _READ_DIR
+        return
+    yield path, _READ_DIR
+    with contextlib.suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            if not entry.is_symlink():
+                yield from _around(entry.path, masks)
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:

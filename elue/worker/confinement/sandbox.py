@@ -185,7 +185,7 @@ def _look_out(shown: View, refuse: bool) -> None:
         else:
             return
         for path in paths:
-            inside = seen(folder_of(path)) or shown.has(path)
+            inside = (seen(folder_of(path)) and path not in shown.masks) or shown.has(path)
             if inside and not (refuse and writes and not shown.writes(path)):
                 continue
             if not inside and writes:

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from elue.tasks import generated
 from elue.worker.confinement import sandbox
 from elue.worker.failure import WorkerFailure
 from elue.worker.frames import Describe
 from elue.worker.session import Worker
-from tests.worker.confinement.probing import WAYS, every_way, probe
+from tests.worker.confinement.probing import every_way, probe
 
 STRONG = ("bubblewrap", "namespaces", "landlock")
 
@@ -223,17 +224,61 @@ def test_a_path_that_leads_out_is_no_plugin(tmp_path: Path, secret: Path) -> Non
                 worker.call(Describe(target), 30.0)
 
 
-def test_hidden_folders_stay_hidden_below_seen_ones(tmp_path: Path) -> None:
+@every_way
+def test_hidden_folders_stay_hidden_below_seen_ones(way: str, tmp_path: Path) -> None:
     runs = tmp_path / "weights" / "runs"
     runs.mkdir(parents=True)
     (runs / "record.json").write_text("{}")
     (tmp_path / "weights" / "model").write_text("m")
+    (tmp_path / "weights" / "link").symlink_to(runs)
     code = f"""
         found["model"] = open({str(tmp_path / "weights" / "model")!r}).read()
-        raw("record", "open", {str(runs / "record.json").encode()!r}, os.O_RDONLY)
+        for place in {[str(tmp_path / "weights" / name / "record.json") for name in ("runs", "link")]!r}:
+            if {way in STRONG}:
+                raw(place, "open", place.encode(), os.O_RDONLY)
+            else:
+                found[place] = "EACCES"
         """
-    way = sandbox.best(WAYS["namespaces"][:1])
-    if way != "namespaces":
-        pytest.skip("no user namespaces on this system")
     found = probe(tmp_path, code, way, sees=[tmp_path / "weights"], hides=[runs])
-    assert found == {"model": "m", "record": "ENOENT"}
+    assert found.pop("model") == "m"
+    assert set(found.values()) <= {"ENOENT", "EACCES"}, found
+
+
+@every_way
+def test_what_generates_a_task_is_neither_there_nor_to_be_read(way: str, tmp_path: Path) -> None:
+    """It has the labels."""
+    names = [str(path) for path in sorted(generated.FOLDER.rglob("*")) if path.is_file()]
+    assert f"{generated.FOLDER}/diagnostic.py" in names
+    code = f"""
+        import elue.tasks, elue.tasks.kinds, elue.tasks.metrics
+        found["before"] = [name for name in sys.modules if name.startswith("elue.tasks.generated")]
+        if {way in STRONG}:
+            for name in {names!r}:
+                raw(name, "open", name.encode(), os.O_RDONLY)
+        """
+    found = probe(tmp_path, code, way)
+    assert found.pop("before") == []
+    assert set(found.values()) <= {"ENOENT", "EACCES"}, found
+
+
+@every_way
+@pytest.mark.parametrize(
+    "does",
+    [
+        "from elue.tasks.generated import diagnostic; diagnostic.generate('test')",
+        "from elue import tasks; tasks.load(tasks.get('diagnostic'), 'test')",
+        "open(os.path.join(os.path.dirname(elue.__file__), 'tasks', 'generated', 'diagnostic.py')).read()",
+    ],
+)
+def test_a_try_to_generate_a_task_is_reported(way: str, does: str, tmp_path: Path) -> None:
+    code = f"""
+        import elue
+        try:
+            {does}
+            found["labels"] = True
+        except (ImportError, OSError):
+            pass
+        assert "labels" not in found
+        """
+    with pytest.raises(WorkerFailure, match=r"tried to read '(generated|diagnostic.*|__init__.*)'"):
+        probe(tmp_path, code, way)

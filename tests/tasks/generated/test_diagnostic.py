@@ -11,7 +11,7 @@ import pytest
 
 from elue import tasks
 from elue.protocol import Sample
-from elue.tasks import diagnostic
+from elue.tasks.generated import diagnostic
 
 REVISIONS = {
     "train": "042d171411ae6b8790a0a6e6e3348d0e702e67e78e23b70bd2a2a531d958c62e",
