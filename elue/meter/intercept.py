@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
+from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 
 from elue.meter.observing import (
@@ -34,46 +36,77 @@ from elue.meter.observing import (
     show,
     watches,
 )
-from elue.meter.plan import Plan
+from elue.meter.plan import Plan, plan_for, plans
 
 _set_included = torch._C._dispatch_tls_set_dispatch_key_included
-_push = torch._C._push_on_torch_function_stack
-_pop = torch._C._pop_torch_function_stack
 _skip: Callable[[bool], object] = getattr(torch._C, "_set_skip_next_torch_function", bool)
 """The next call is not told to function modes and tensor subclasses: they were told when Python called it."""
 _NOTICES = hasattr(torch._C, "_set_skip_next_torch_function")
 """Whether Python code inside operators can be noticed: releases before 2.13 would tell of the operator itself."""
-quick: dict[Plan, Callable[..., Any]] = {}
-"""Calls of pointwise operators on tensors that parse their arguments in half the time."""
+_push: Callable[[Any], object] = torch._C._push_on_torch_function_stack if _NOTICES else bool
+_pop: Callable[[], object] = torch._C._pop_torch_function_stack if _NOTICES else bool
+_PLAIN = frozenset({Tensor, Parameter, int, float, bool, type(None), list})
 
 
-def observed(plan: Plan, args: Any, kwargs: Any) -> Any:
-    """Run an operator that was called, and tell the observers of the thread."""
-    if plan.composite:
-        _skip(True)
-        return plan.call(*args, **kwargs)
-    try:
-        thread: Thread = local.thread
-    except AttributeError:
-        thread = here()
-    # functorch, on its way down, restores the keys that were on before ours was switched off: one call, seen twice.
-    if thread.inside is not None or not watches:
-        return _unobserved(thread, plan, args, kwargs)
-    thread.inside = plan
-    _set_included(KEY, False)
-    try:
-        result = _run(plan, args, kwargs, thread)
-        if thread.noticed is None:
-            for observer in thread.observers:
-                observer.count(plan, args, kwargs, result)
-        else:
-            _settle(thread, thread.noticed, plan, args, kwargs, result)
-        if len(thread.observers) != len(watches):
-            elsewhere(thread, plan, args, kwargs, result)
-    finally:
-        thread.inside = thread.noticed = None
-        _set_included(KEY, True)
-    return result
+def observing_kernel(find: Callable[[], OpOverload], quick: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """A kernel that runs the operator that was called, and tells the observers of the thread.
+
+    `find` gives the operator when it is first called. `quick` is the same on plain arguments, and parses them faster.
+    It is one function, with all at hand: after a product of matrices nothing is in the processor's cache any more, and
+    what is looked up then takes longer than what is done.
+    """
+    operator: OpOverload | None = None
+    key = 0
+
+    def observed(*args: Any, **kwargs: Any) -> Any:
+        nonlocal operator, key
+        plan = plans.get(key)
+        if plan is None:
+            operator = operator or find()
+            key, plan = id(operator), plan_for(operator)
+        call = plan.call
+        if plan.composite:
+            _skip(True)
+            return call(*args, **kwargs)
+        try:
+            thread: Thread = local.thread
+        except AttributeError:
+            thread = here()
+        # functorch, on its way down, restores the keys that were on before ours was switched off: seen twice.
+        if thread.inside is not None or not watches:
+            return _unobserved(thread, plan, args, kwargs)
+        if quick is not None and not kwargs and type(args[0]) in _PLAIN and type(args[-1]) in _PLAIN:
+            call = quick
+        thread.inside = plan
+        _set_included(KEY, False)
+        try:
+            _push(_NOTICING)
+            _skip(True)
+            try:
+                result = call(*args, **kwargs)
+            finally:
+                _pop()
+            if thread.noticed is None:
+                for observer in thread.observers:
+                    observer.count(plan, args, kwargs, result)
+            else:
+                noticed, thread.noticed = thread.noticed, None
+                _settle(thread, noticed, plan, args, kwargs, result)
+            if len(thread.observers) != len(watches):
+                elsewhere(thread, plan, args, kwargs, result)
+        except BaseException:
+            if thread.noticed is not None:
+                _failed(thread, thread.noticed)
+            raise
+        finally:
+            thread.inside = thread.noticed = None
+            _set_included(KEY, True)
+        return result
+
+    return observed
+
+
+_OBSERVED = next(const for const in observing_kernel.__code__.co_consts if isinstance(const, CodeType))
 
 
 def observe(plan: Plan, args: Any, kwargs: Any) -> Any:
@@ -123,24 +156,10 @@ def _unobserved(thread: Thread, plan: Plan, args: Any, kwargs: Any) -> Any:
     return result
 
 
-def _run(plan: Plan, args: Any, kwargs: Any, thread: Thread) -> Any:
-    call = plan.call
-    fast = quick.get(plan)
-    if fast is not None and not kwargs and type(args[0]) is Tensor and type(args[-1]) is Tensor:
-        call = fast
-    if not _NOTICES:
-        return call(*args, **kwargs)
-    _push(_NOTICING)
-    _skip(True)
-    try:
-        return call(*args, **kwargs)
-    except BaseException:
-        if thread.noticed is not None:
-            for observer, branch in _paired(thread, thread.noticed):
-                observer.join(branch)
-        raise
-    finally:
-        _pop()
+def _failed(thread: Thread, noticed: Noticed) -> None:
+    """The operator raised, after Python code inside it had called others."""
+    for observer, branch in _paired(thread, noticed):
+        observer.join(branch)
 
 
 def _settle(thread: Thread, noticed: Noticed, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
@@ -197,7 +216,7 @@ def _noticed(thread: Thread, plan: Plan) -> Noticed:
 
 def _dispatched(frame: FrameType | None) -> bool:
     """Whether, since the operator began, a mode or a tensor subclass has taken over."""
-    while frame is not None and frame.f_code is not observed.__code__:
+    while frame is not None and frame.f_code is not _OBSERVED:
         if frame.f_code.co_name == "__torch_dispatch__":
             return True
         frame = frame.f_back

@@ -9,34 +9,28 @@ from typing import Any
 import torch
 from torch._ops import OpOverload
 
-from elue.meter.intercept import observed, quick
+from elue.meter.intercept import observing_kernel
 from elue.meter.observing import NAME
-from elue.meter.plan import plan_for
+from elue.meter.quick import QUICK
 from elue.meter.releases import as_reviewed
 from elue.meter.table import DECOMPOSE, FREE, operator_table
 
-_QUICK = {f"aten.{name}.Tensor": getattr(torch, name) for name in ("add", "sub", "mul", "div")} | {
-    f"aten.{name}.default": getattr(torch, name)
-    for name in ("relu", "tanh", "sigmoid", "exp", "log", "sqrt", "rsqrt", "neg", "abs", "sin", "cos", "erf")
-}
+_kernels: dict[int, Callable[..., Any]] = {}
+"""Those of operators that have none of their own, by the operator's identity."""
 
 
 def _fallback(operator: OpOverload, *args: Any, **kwargs: Any) -> Any:
-    return observed(plan_for(operator), args, kwargs)
+    kernel = _kernels.get(id(operator))
+    if kernel is None:
+        kernel = _kernels[id(operator)] = observing_kernel(lambda: operator)
+    return kernel(*args, **kwargs)
 
 
 def _kernel(namespace: str, name: str, overload: str) -> Callable[..., Any]:
-    operator: OpOverload | None = None
-
-    def kernel(*args: Any, **kwargs: Any) -> Any:
-        nonlocal operator
-        if operator is None:
-            operator = getattr(getattr(getattr(torch.ops, namespace), name), overload)
-            if fast := _QUICK.get(f"{namespace}.{name}.{overload}"):
-                quick[plan_for(operator)] = fast
-        return observed(plan_for(operator), args, kwargs)
-
-    return kernel
+    return observing_kernel(
+        lambda: getattr(getattr(getattr(torch.ops, namespace), name), overload),
+        QUICK.get(f"{namespace}.{name}.{overload}"),
+    )
 
 
 def _passes(name: str) -> bool:
@@ -105,9 +99,7 @@ def _follow() -> dict[str, torch.library.Library]:
             libraries[namespace] = torch.library.Library(namespace, "IMPL")
         implementation = libraries[namespace].m
         assert implementation is not None
-        implementation.impl(
-            operator, NAME, lambda *args, **kwargs: observed(plan_for(latest[full]), args, kwargs), False
-        )
+        implementation.impl(operator, NAME, lambda *args, **kwargs: _fallback(latest[full], *args, **kwargs), False)
 
     OpOverload.__init__ = begin_observed  # type: ignore[method-assign]
     return libraries

@@ -68,17 +68,15 @@ _SHAPE_ONLY = """
 """.split()  # noqa: SIM905
 _UNREAD = frozenset(f"aten::{name}" for name in _SHAPE_ONLY)
 _OWN_KERNELS = tuple(map(torch._C._dispatch_key_parse, ("CPU", "CUDA", "Meta", "AutogradCPU", "AutogradCUDA")))
-_plans: dict[int, Plan] = {}
+plans: dict[int, Plan] = {}
+"""Those that were asked for, by the identity of the operator (which they keep alive): hashing an operator is slow."""
 _higher_order: dict[str, Plan] = {}
 _registered: dict[str, Formula] = {}
 
 
 def plan_for(operator: OpOverload) -> Plan:
-    """The plan of an operator; one that the table does not have is composite, if torch says so, or unknown.
-
-    Plans are found by the identity of the operator (which they keep alive): hashing an operator is slow.
-    """
-    return _plans.get(id(operator)) or _plans.setdefault(id(operator), _resolve(operator))
+    """The plan of an operator; one that the table does not have is composite, if torch says so, or unknown."""
+    return plans.get(id(operator)) or plans.setdefault(id(operator), _resolve(operator))
 
 
 def plan_for_higher_order(
@@ -115,9 +113,9 @@ def register_formula(operator: str, formula: Formula) -> None:
         raise ElueError("operator_has_rule", f"Operator '{name}' has a rule already.", "Register your own ones only.")
     _registered[name] = formula
     _higher_order.pop(name, None)
-    for key, plan in list(_plans.items()):
+    for key, plan in list(plans.items()):
         if str(plan.operator) == name:
-            del _plans[key]
+            del plans[key]
 
 
 def _made_of_others(operator: OpOverload) -> bool:
