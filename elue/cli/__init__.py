@@ -7,7 +7,21 @@ import sys
 import typer
 
 from elue import disk
-from elue.cli import browse, check, database, demo, evaluate, measure, points, score, site, submit, trace, train
+from elue.cli import (
+    browse,
+    check,
+    database,
+    demo,
+    edition,
+    evaluate,
+    measure,
+    points,
+    score,
+    site,
+    submit,
+    trace,
+    train,
+)
 from elue.errors import ElueError
 
 app = typer.Typer(
@@ -35,6 +49,7 @@ app.command("import-points")(points.import_points)
 app.command("site")(site.build_site)
 app.command("demo")(demo.run_demo)
 app.add_typer(database.app, name="db")
+app.add_typer(edition.app, name="edition")
 app.add_typer(trace.app, name="trace")
 
 

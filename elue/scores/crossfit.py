@@ -36,11 +36,6 @@ def choose(costs: Array, scores: Array, sizes: Array) -> Chosen:
     return hull_corners(*(of.reshape(-1, of.shape[-1]) for of in others))
 
 
-def always(corners: Sequence[int], rows: int) -> Chosen:
-    """The same corners, by rising cost, for each of so many folds: those that other samples chose."""
-    return Chosen(np.tile(np.asarray(corners, dtype=np.intp), (rows, 1)), np.full(rows, len(corners)))
-
-
 def hull_corners(costs: Array, scores: Array) -> Chosen:
     """The corners of the upper mixture hull of each row of points, as `elue.scores.pareto.mixture_hull` has them."""
     order = np.lexsort((scores, costs), axis=1)

@@ -55,10 +55,12 @@ class Yardstick(_Part):
 class EditionTask(_Part):
     """A task of an edition: which data, the score of the best constant answer there, and the yardstick.
 
-    `clusters` are how many samples in a row belong together (pairs that share a text), empty where each is for itself.
+    `validation` is the revision of the validation split, whose runs choose corners; without it none do. `clusters` are
+    how many samples in a row belong together (pairs that share a text), empty where each is for itself.
     """
 
     revision: Digest
+    validation: Digest | None = None
     samples: int = Field(ge=1)
     floor: float
     clusters: tuple[Annotated[int, Field(ge=1)], ...] = ()

@@ -11,8 +11,10 @@ from elue.scores.edition import Edition
 from elue.scores.edition_runs import (
     EditionRun,
     Gathered,
+    Validation,
     announced_by,
     comparable,
+    corners_of,
     gathered,
     sampled,
     trainings,
@@ -41,12 +43,16 @@ class _Task:
     budgets: tuple[float, float] = (0.0, 0.0)
     scales: dict[int, Scale] = field(default_factory=dict)
     leads: dict[str, Lead] = field(default_factory=dict)
+    validation: Validation = field(default_factory=dict)
+    static: tuple[EditionRun, ...] = ()
 
     def measure(self, method: str, draws: int) -> Lead:
         assert self.folds is not None
         if draws not in self.scales:
             self.scales[draws] = scale_of(self.yardstick, self.folds, *self.budgets, draws, seed=0)
-        return lead_of([sampled(runs) for runs in trainings(self.methods[method])], self.scales[draws])
+        own = trainings(self.methods[method])
+        corners = corners_of(own, self.validation)
+        return lead_of([sampled(runs, of) for runs, of in zip(own, corners, strict=True)], self.scales[draws])
 
     def answers(self, method: str) -> frozenset[str]:
         """What makes a copy of a method one: all its runs answer and take the same."""
@@ -82,6 +88,7 @@ def _task(edition: Edition, name: str, runs: Gathered, announced: Mapping[str, i
         for method, of in methods.items()
     }
     task = _Task(dict(sorted(methods.items())), reasons, without_yardstick(rules, static))
+    task.validation, task.static = runs.validation.get(name, {}), tuple(static)
     if not task.why and rules.yardstick.range:
         task.yardstick = [sampled(training) for training in trainings(static)]
         task.folds = folds_of(runs.ids[static[0].column.ids], rules.clusters)
@@ -114,6 +121,7 @@ def _standing(edition: Edition, name: str, task: _Task, draws: int) -> TaskStand
         low=rules.yardstick.range[0] if rules.yardstick.range else None,
         high=rules.yardstick.range[1] if rules.yardstick.range else None,
         yardstick=rules.yardstick.submission,
+        yardstick_keys=tuple(run.key for run in task.static),
         why=task.why,
         smallest=smallest_lead(list(fit.values())),
         draws=draws,
@@ -132,6 +140,7 @@ def _row(method: str, runs: Sequence[EditionRun], lead: Lead | None, tested: Tes
         at=tuple(position.estimate for position in lead.at) if lead else (),
         reach=lead.reach if lead else None,
         coverage=lead.coverage if lead else None,
+        corners=("validation" if lead.validated else "cross-fitted") if lead else None,
         trainings=lead.trainings if lead else (),
         points=max(map(len, of)),
         best=max(run.score for run in runs),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from elue.record.board import CurveKey, curve_of, is_ranked
 from elue.record.files import canonical
@@ -15,6 +15,7 @@ from elue.record.training import training_seed, training_settings
 from elue.scores.contributions import contributions
 from elue.scores.edition import Edition, EditionTask, content_of
 from elue.scores.leads import Sampled
+from elue.scores.pareto import CostScore, mixture_hull
 from elue.scores.resampling import Column, column_of, side_by_side
 
 
@@ -22,7 +23,8 @@ from elue.scores.resampling import Column, column_of, side_by_side
 class EditionRun:
     """What scoring keeps of a run. `content` is that of `edition.content_of`, `answers` the same whoever ran it.
 
-    `seed` and `settings` are those of the training, `submission` is what it came with, where it came with one.
+    `point` is its operating point as text. `seed` and `settings` are those of the training, `submission` is what it
+    came with, where it came with one.
     """
 
     key: str
@@ -33,29 +35,47 @@ class EditionRun:
     content: str
     answers: str
     column: Column
+    point: str = ""
     seed: int = 0
     settings: str = ""
     submission: SubmissionRef | None = None
 
 
+Validation = Mapping[tuple[CurveKey, str], CostScore]
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """An edition's runs by task, and the ids of samples by their digest."""
+    """An edition's runs by task, the ids of samples by their digest, and what is known from validation.
+
+    `validation` has by task, curve and operating point the mean FLOPs and the score there.
+    """
 
     runs: Mapping[str, Sequence[EditionRun]]
     ids: Mapping[str, tuple[str, ...]]
+    validation: Mapping[str, Validation] = field(default_factory=dict)
 
 
 def takes_part(edition: Edition, record: Record) -> bool:
     """Whether a run is of an edition: measured under its profile, on all samples of one of its tasks."""
     task = edition.tasks.get(record.task.name)
+    return task is not None and _whole(edition, record, edition.split, task.revision)
+
+
+def chooses_corners(edition: Edition, record: Record) -> bool:
+    """Whether a run may choose corners: as one that takes part, but on the validation split that the edition names."""
+    task = edition.tasks.get(record.task.name)
+    if task is None or task.validation is None or edition.split == "validation":
+        return False
+    return _whole(edition, record, "validation", task.validation)
+
+
+def _whole(edition: Edition, record: Record, split: str, revision: str) -> bool:
     return (
-        task is not None
-        and is_ranked(record)
+        is_ranked(record)
         and record.measure != "published"
         and record.profile.digest == edition.profile_digest
-        and (record.task.split, record.task.limit) == (edition.split, None)
-        and record.task.revision == task.revision
+        and (record.task.split, record.task.limit, record.task.revision) == (split, None, revision)
     )
 
 
@@ -63,7 +83,12 @@ def gathered(edition: Edition, records: Iterable[Record]) -> Gathered:
     """The runs that take part, each once, from whole records, which may come one by one; none of these is kept."""
     runs: dict[str, dict[str, EditionRun]] = defaultdict(dict)
     ids: dict[str, tuple[str, ...]] = {}
+    validation: dict[str, dict[tuple[CurveKey, str], CostScore]] = defaultdict(dict)
     for record in records:
+        if chooses_corners(edition, record) and record.score and record.flops:
+            at = record.flops.mean, record.score.value
+            validation[record.task.name][curve_of(record), canonical(record.point)] = at
+            continue
         if not (takes_part(edition, record) and record.samples and record.score):
             continue
         column = column_of(record)
@@ -78,12 +103,13 @@ def gathered(edition: Edition, records: Iterable[Record]) -> Gathered:
             content=content_of(record),
             answers=answers,
             column=column,
+            point=canonical(record.point),
             seed=training_seed(record),
             settings=canonical(training_settings(record)),
             submission=record.submission,
         )
         runs[record.task.name][run.content] = run
-    return Gathered({task: [own[content] for content in sorted(own)] for task, own in runs.items()}, ids)
+    return Gathered({task: [own[content] for content in sorted(own)] for task, own in runs.items()}, ids, validation)
 
 
 def trainings(runs: Sequence[EditionRun]) -> list[list[EditionRun]]:
@@ -107,10 +133,21 @@ def trainings(runs: Sequence[EditionRun]) -> list[list[EditionRun]]:
     return chosen
 
 
-def sampled(training: Sequence[EditionRun]) -> Sampled:
+def sampled(training: Sequence[EditionRun], corners: tuple[int, ...] | None = None) -> Sampled:
     """A training's points, sample by sample. Raises ElueError `samples_differ`."""
     answered = side_by_side([run.column for run in training])
-    return Sampled(answered.flops, contributions(answered))
+    return Sampled(answered.flops, contributions(answered), corners)
+
+
+def corners_of(own: Sequence[Sequence[EditionRun]], validation: Validation) -> list[tuple[int, ...] | None]:
+    """The corners of each of a method's trainings, as validation has them: places of runs, by rising cost.
+
+    None for all of them unless every point of every training was measured there: nobody drops a point by leaving its
+    validation out.
+    """
+    if not all((run.curve, run.point) in validation for training in own for run in training):
+        return [None] * len(own)
+    return [tuple(mixture_hull([validation[run.curve, run.point] for run in training])) for training in own]
 
 
 def without_yardstick(task: EditionTask, static: Sequence[EditionRun]) -> str:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import numpy as np
 
 from elue.errors import ElueError
 from elue.record.schema import Record
-from elue.scores.edition import EditionTask, Yardstick, content_of
+from elue.scores.edition import Edition, EditionTask, Yardstick, content_of
+from elue.scores.edition_runs import announced_by, gathered, takes_part, without_rank
 from elue.tasks import metrics
 from elue.tasks.kinds import KINDS
 from elue.tasks.loading import TaskData
 
 
-def task_of(data: TaskData) -> EditionTask:
+def task_of(data: TaskData, validation: TaskData | None = None) -> EditionTask:
     """The task entry of a whole split, its yardstick still empty. Raises ElueError `part_of_a_split`."""
-    if data.limit is not None:
-        raise ElueError("part_of_a_split", f"Only {data.limit} samples are at hand.", "An edition needs whole splits.")
+    for split in (data, validation):
+        if split is not None and split.limit is not None:
+            what = f"Only {split.limit} samples are at hand."
+            raise ElueError("part_of_a_split", what, "An edition needs whole splits.")
     texts = [sample.text for sample in data.samples]
     return EditionTask(
         revision=data.revision,
+        validation=validation.revision if validation else None,
         samples=len(texts),
         floor=round(best_constant(data.spec.metric, data.spec.kind, data.labels), 6),
         clusters=cluster_sizes(texts),
@@ -45,16 +50,50 @@ def best_constant(metric: str, kind: str, labels: Sequence[float]) -> float:
 def yardstick_of(submission: str, curve: Sequence[Record]) -> Yardstick:
     """The yardstick entry of a static curve's runs, all trainings of it: its range is from its cheapest to its dearest.
 
-    Raises ElueError `no_reference` without runs, `mixed_boards` for runs of several methods or tasks, `no_samples`.
+    Raises ElueError `no_reference` without runs, `mixed_boards` for runs of several methods or tasks, `bad_range` where
+    all cost the same, `no_samples`.
     """
     if not curve:
         raise ElueError("no_reference", "There are no runs to make a yardstick of.")
     if len({(run.method.name, run.task.name, run.task.revision, run.profile.digest) for run in curve}) > 1:
         raise ElueError("mixed_boards", "A yardstick's runs are of one method, task and profile.")
     costs = [float(np.mean(run.samples.flops)) for run in curve if run.samples]
+    if costs and not 0 < min(costs) < max(costs):
+        what = f"The yardstick costs {min(costs):,.0f} to {max(costs):,.0f} FLOPs, which is no range of budgets."
+        raise ElueError("bad_range", what, "It needs a cheap and a dear model.")
     return Yardstick(
         submission=submission,
         method=curve[0].method.name,
         runs=tuple(sorted(content_of(run) for run in curve)),
         range=(min(costs), max(costs)),
     )
+
+
+def frozen(edition: Edition, submission: str, method: str, records: Iterable[Record]) -> Edition:
+    """The edition with its yardsticks filled, all by one method of one submission, and its rules under their digest.
+
+    `records` are whole ones as the index has them, with the submission they came with; they may come one by one.
+    Raises ElueError `frozen_edition` where it is frozen already, `no_reference` where a task has no runs for it, and
+    `unfit_yardstick` where these could not be ranked themselves: too few trainings, or not alike.
+    """
+    if edition.frozen:
+        what = f"The edition {edition.name} is frozen already, as {edition.rules[:12]}."
+        raise ElueError("frozen_edition", what, "A frozen edition never changes: make another one.")
+    own: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        came_with = record.submission.slug if record.submission else None
+        if came_with == submission and record.method.name == method and takes_part(edition, record):
+            own[record.task.name].append(record)
+    tasks = {}
+    for name, rules in edition.tasks.items():
+        if not own[name]:
+            what = f"'{submission}' has no runs of '{method}' on {name} that are of the edition {edition.name}."
+            hint = f"Those are whole runs of the {edition.split} split under profile {edition.profile} as it is now."
+            raise ElueError("no_reference", what, hint)
+        runs = gathered(edition, own[name]).runs[name]
+        nameless = rules.model_copy(update={"yardstick": Yardstick(method="")})
+        if why := without_rank(edition, nameless, runs, runs, announced_by(runs)):
+            raise ElueError("unfit_yardstick", f"'{method}' can't be the yardstick on {name}: {why}.")
+        tasks[name] = rules.model_copy(update={"yardstick": yardstick_of(submission, own[name])})
+    filled = Edition.model_validate({**edition.model_dump(), "tasks": tasks})
+    return Edition.model_validate({**filled.model_dump(), "digest": filled.rules})

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from elue.scores.crossfit import Chosen, Window, always, choose, path_means
+from elue.scores.crossfit import Chosen, Window, choose, path_means
 from elue.scores.folds import Drawn, Folds, draw, fold_means
 from elue.scores.resampling import Array
 from elue.scores.trainings import Difference, difference
@@ -36,7 +36,8 @@ KEPT = 0.5
 class Sampled:
     """A training's points, sample by sample: FLOPs, and what each sample adds to the score, (samples, points) both.
 
-    `corners` are the places of points that other samples (validation) chose, by rising cost; None for cross-fitting.
+    `corners` are the places of the points that other samples (validation) chose: no other can be a corner then. None
+    for all points. Which of them are corners beside the fall-back is cross-fitted either way.
     """
 
     costs: Array
@@ -188,7 +189,9 @@ def _level(scores: tuple[Array, Array]) -> tuple[Array, Array]:
 def _chosen(training: Sampled, costs: Array, scores: Array, scale: Scale) -> Chosen:
     if training.corners is None:
         return choose(costs, scores, scale.folds.sizes)
-    return always([0, *(1 + corner for corner in training.corners)], costs.shape[0] * costs.shape[1])
+    candidates = np.array([0, *(1 + corner for corner in training.corners)], dtype=np.intp)
+    chosen = choose(costs[:, :, candidates], scores[:, :, candidates], scale.folds.sizes)
+    return Chosen(candidates[chosen.place], chosen.many)
 
 
 def _columns(trainings: Sequence[Sampled]) -> tuple[Array, list[tuple[slice, slice]]]:

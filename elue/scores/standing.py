@@ -14,6 +14,9 @@ Verdict = Literal["above", "level", "below"]
 """Whether a method's lead over the yardstick is told apart from 0, all declared comparisons considered."""
 
 
+Corners = Literal["validation", "cross-fitted"]
+
+
 @dataclass(frozen=True, slots=True)
 class Tested:
     """A lead, its test against the yardstick, and its rank.
@@ -42,7 +45,8 @@ class TaskRow:
     """A method on a task of an edition.
 
     `at` are leads at a third, half and two thirds of full compute; `coverage` is the part of the range from its own
-    cheapest point on; `trainings` are the leads of its trainings, by `seeds`; `points` the most points of a training.
+    cheapest point on; `corners` says what chose those of its hull; `trainings` are the leads of its trainings, by
+    `seeds`; `points` the most points of a training.
     """
 
     method: str
@@ -53,6 +57,7 @@ class TaskRow:
     at: tuple[Estimate, ...]
     reach: Reach | None
     coverage: float | None
+    corners: Corners | None
     trainings: tuple[float, ...]
     points: int
     best: float
@@ -63,6 +68,7 @@ class TaskRow:
 class TaskStanding:
     """A task of an edition: its rows, the best lead first. `why` says why there are no scores where there are none.
 
+    `yardstick` is the submission it is from, `yardstick_keys` the runs of it that are at hand.
     `smallest` is the smallest lead that the board could have told from 0: at the median error of its ranked methods,
     by the first step of Holm.
     """
@@ -78,6 +84,7 @@ class TaskStanding:
     low: float | None
     high: float | None
     yardstick: str
+    yardstick_keys: tuple[str, ...]
     why: str
     smallest: float | None
     draws: int

@@ -144,9 +144,9 @@ def _listed(slugs: Sequence[str]) -> str:
     return f"the submission{'s' * (len(slugs) > 1)} {', '.join(slugs[:5])}"
 
 
-def reference_of(manifest: Manifest) -> SubmissionRef:
-    """What the index says of the submission a record came with."""
-    return SubmissionRef(slug=manifest.slug, seeds=manifest.seeds)
+def reference_of(manifest: Manifest, submission: Path) -> SubmissionRef:
+    """What the index says of the submission a record came with: its folder's name, whatever the manifest calls it."""
+    return SubmissionRef(slug=unlinked(submission).name, seeds=manifest.seeds)
 
 
 def _text(path: Path) -> str:

@@ -156,7 +156,7 @@ def standings(folder: Path) -> dict[str, Standing]:
             trust[path.stem],
             retracted=taken_back.reason if taken_back else None,
             set_aside=misplaced(record, unlinked(folder).name) or (name.what if name else None),
-            submission=reference_of(manifest),
+            submission=reference_of(manifest, folder),
         )
     return standing_of
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from elue.scores.crossfit import always, choose, hull_corners, path_means
+from elue.scores.crossfit import Chosen, choose, hull_corners, path_means
 from elue.scores.folds import FOLDS
 from elue.scores.pareto import mixture_hull
 
@@ -60,9 +60,14 @@ def test_the_score_is_what_choosing_elsewhere_and_walking_gives(seed: int) -> No
             assert means[draw, column] == pytest.approx(total, abs=0.02)
 
 
+def always(corners: list[int]) -> Chosen:
+    """The same corners for one fold."""
+    return Chosen(np.array([corners]), np.array([len(corners)]))
+
+
 def test_a_path_by_hand() -> None:
     costs, scores = np.array([[[1.0, 4.0]]]), np.array([[[60.0, 90.0]]])
-    chosen = always([0, 1], 1)
+    chosen = always([0, 1])
     one = np.ones(1)
     # the line through (1, 60) and (4, 90) is 50 + 10 c: 50 + 30 / ln 4
     assert path_means(costs, scores, one, chosen, [(1, 4)])[0, 0] == pytest.approx(50 + 30 / math.log(4))
@@ -75,15 +80,15 @@ def test_corners_at_one_cost_are_a_step() -> None:
     for apart in (0.0, 1e-12, 1e-9, 1e-6):
         costs = np.array([[[5e8, 5e8 * (1 + apart), 1e9]]])
         scores = np.array([[[60.0, 80.0, 90.0]]])
-        mean = path_means(costs, scores, np.ones(1), always([0, 1, 2], 1), [(4.9e8, 5.1e8)])[0, 0]
+        mean = path_means(costs, scores, np.ones(1), always([0, 1, 2]), [(4.9e8, 5.1e8)])[0, 0]
         step = (60 * math.log(5 / 4.9) + 80.1 * math.log(5.1 / 5)) / math.log(5.1 / 4.9)
         assert mean == pytest.approx(step, abs=0.01)
 
 
 def test_costs_that_fall_take_back_what_they_gave() -> None:
     costs, scores = np.array([[[2.0, 1.0, 4.0]]]), np.array([[[60.0, 60.0, 90.0]]])
-    straight = path_means(costs[:, :, 1:], scores[:, :, 1:], np.ones(1), always([0, 1], 1), [(1, 4)])
-    assert path_means(costs, scores, np.ones(1), always([0, 1, 2], 1), [(1, 4)]) == pytest.approx(straight)
+    straight = path_means(costs[:, :, 1:], scores[:, :, 1:], np.ones(1), always([0, 1]), [(1, 4)])
+    assert path_means(costs, scores, np.ones(1), always([0, 1, 2]), [(1, 4)]) == pytest.approx(straight)
 
 
 def test_many_points_of_pure_noise_win_nothing() -> None:

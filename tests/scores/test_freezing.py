@@ -47,7 +47,9 @@ def test_a_yardstick_holds_its_trainings_and_their_range() -> None:
 def test_the_preview_is_what_the_data_say() -> None:
     preview = edition.load("2026-preview")
     for name, task in preview.tasks.items():
-        data = tasks.load(tasks.get(name), preview.split, Path(os.environ["ELUE_DATA"]))
-        assert task_of(data).model_copy(update={"yardstick": task.yardstick}) == task
+        data, validation = (
+            tasks.load(tasks.get(name), split, Path(os.environ["ELUE_DATA"])) for split in (preview.split, "validation")
+        )
+        assert task_of(data, validation).model_copy(update={"yardstick": task.yardstick}) == task
     snli = task_of(tasks.load(tasks.get("snli"), "test", Path(os.environ["ELUE_DATA"])))
     assert (len(snli.clusters), max(snli.clusters), sum(snli.clusters)) == (3323, 6, 9824)

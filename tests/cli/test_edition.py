@@ -1,0 +1,152 @@
+"""`elue edition freeze`, end to end: from submissions to an edition that ranks them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from elue.scores import edition as editions
+from elue.scores.edition import Edition, EditionTask, content_of
+from elue.scores.edition_file import text_of
+from tests.editions import STATIC, World, edition_of
+from tests.submissions_of import submission
+
+Elue = Callable[..., subprocess.CompletedProcess[str]]
+GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
+
+
+@pytest.fixture
+def elue(tmp_path: Path) -> Elue:
+    def call(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "elue", *map(str, words)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return call
+
+
+def unfilled(edition: Edition) -> Edition:
+    tasks = {
+        name: EditionTask.model_validate({**task.model_dump(), "yardstick": {}}) for name, task in edition.tasks.items()
+    }
+    return Edition.model_validate({**edition.model_dump(), "tasks": tasks})
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Submissions of the house and of others, one of which calls its method as the house's, and an edition's file."""
+    world = World()
+    static = world.method("static", STATIC)
+    submission(tmp_path / "submissions", "baselines", static)
+    submission(tmp_path / "submissions", "theirs", world.method("good", GOOD))
+    submission(tmp_path / "submissions", "spoilt", world.method("static", {1: 0.5, 3: 0.5, 4: 0.5}))
+    submission(tmp_path / "submissions", "alone", world.training("single", GOOD), seeds=1)
+    (tmp_path / "mine.toml").write_text(text_of(unfilled(edition_of(static))), encoding="utf-8")
+    return world
+
+
+def freeze(elue: Elue, *words: str | Path, yardstick: str = "baselines") -> subprocess.CompletedProcess[str]:
+    return elue("edition", "freeze", "mine.toml", "--yardstick", yardstick, "--runs", "submissions", *words)
+
+
+def test_a_frozen_edition_ranks_what_was_submitted(elue: Elue, world: World, tmp_path: Path) -> None:
+    before = elue("score", "--edition", "mine.toml", "--runs", "submissions")
+    assert "no scores: the edition has no yardstick for this task yet" in before.stdout, before.stderr
+    done = freeze(elue)
+    assert done.returncode == 0, done.stderr
+    made = editions.load(tmp_path / "mine.toml")
+    assert made.frozen
+    assert f"frozen as {made.rules} in mine.toml" in done.stderr
+    yardstick = made.tasks["mine"].yardstick
+    assert (yardstick.submission, yardstick.method, len(yardstick.runs)) == ("baselines", "static", 9)
+    shown = elue("score", "--edition", "mine.toml", "--runs", "submissions", "--json")
+    assert shown.returncode == 0, shown.stderr
+    standing = json.loads(shown.stdout)
+    assert (standing["digest"], standing["frozen"]) == (made.rules, True)
+    rows = {row["method"]: row["tested"] for row in standing["tasks"][0]["rows"]}
+    assert rows["good"]["rank"] == 1
+    assert rows["single"]["rank"] is None
+    assert "static" not in rows, "the spoilt copy is set aside, the true one is the yardstick"
+
+
+def test_the_digests_are_those_of_the_submissions_runs(elue: Elue, world: World, tmp_path: Path) -> None:
+    assert elue("db", "rebuild", "--runs", "submissions").returncode == 0
+    done = elue("edition", "freeze", "mine.toml", "--yardstick", "baselines", "--out", "other.toml", "--json")
+    assert done.returncode == 0, done.stderr
+    from elue.record import files as records
+
+    own = [records.read(path) for path in records.files(tmp_path / "submissions" / "baselines" / "records")]
+    made = editions.load(tmp_path / "other.toml")
+    assert made.name == "other"
+    assert set(made.tasks["mine"].yardstick.runs) == {content_of(record) for record in own}
+    assert json.loads(done.stdout)["digest"] == made.rules
+    assert not editions.load(tmp_path / "mine.toml").frozen
+
+
+@pytest.mark.parametrize(
+    ("yardstick", "words", "say"),
+    [
+        ("spoilt", [], "'spoilt' has no runs of 'static' on mine"),
+        ("nobody", [], "'nobody' has no runs of 'static' on mine"),
+        ("theirs", [], "'theirs' has no runs of 'static' on mine"),
+        ("alone", ["--method", "single"], "'single' can't be the yardstick on mine: these weights: 1 of 3 trainings"),
+        ("baselines", ["--out", "other.json"], "other.json is no edition's file"),
+        ("baselines", ["--out", "taken.toml"], "taken.toml is there already"),
+        ("baselines", ["--data", "."], "mine"),
+    ],
+)
+def test_what_can_be_no_yardstick_leaves_the_file_as_it_was(
+    elue: Elue, world: World, tmp_path: Path, yardstick: str, words: list[str], say: str
+) -> None:
+    (tmp_path / "taken.toml").touch()
+    before = (tmp_path / "mine.toml").read_bytes()
+    done = freeze(elue, *words, yardstick=yardstick)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert say in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert (tmp_path / "mine.toml").read_bytes() == before
+    assert not (tmp_path / "other.json").exists()
+
+
+def test_a_frozen_edition_is_not_frozen_again(elue: Elue, world: World, tmp_path: Path) -> None:
+    assert freeze(elue).returncode == 0
+    again = freeze(elue)
+    assert again.returncode == 2
+    assert "is frozen already" in again.stderr
+    text = (tmp_path / "mine.toml").read_text("utf-8")
+    (tmp_path / "mine.toml").write_text(text.replace("seeds = 3", "seeds = 2"), encoding="utf-8")
+    done = elue("score", "--edition", "mine.toml", "--runs", "submissions")
+    assert done.returncode == 2
+    assert "A frozen edition never changes" in done.stderr
+
+
+def test_floors_and_revisions_are_made_anew_of_data(elue: Elue, tmp_path: Path) -> None:
+    """Of the generated task, whose data are always at hand; the file says nonsense of it before."""
+    world = World("diagnostic", samples=1000)
+    static = world.method("static", STATIC)
+    from elue import tasks
+    from elue.scores.freezing import task_of
+
+    data = [tasks.load(tasks.get("diagnostic"), split) for split in ("test", "validation")]
+    true = task_of(*data)
+    told = [
+        record.model_copy(update={"task": record.task.model_copy(update={"revision": true.revision, "split": "test"})})
+        for record in static
+    ]
+    from elue.record import files as records
+
+    told = [record.model_copy(update={"key": records.identity(record).key}) for record in told]
+    submission(tmp_path / "submissions", "baselines", told)
+    rules = unfilled(edition_of(told))
+    wrong = EditionTask.model_validate({**rules.tasks["diagnostic"].model_dump(), "floor": 12.0})
+    rules = Edition.model_validate({**rules.model_dump(), "tasks": {"diagnostic": wrong}})
+    (tmp_path / "mine.toml").write_text(text_of(rules), encoding="utf-8")
+    done = freeze(elue, "--data", ".")
+    assert done.returncode == 0, done.stderr
+    assert "diagnostic: floor is" in done.stderr
+    made = editions.load(tmp_path / "mine.toml").tasks["diagnostic"]
+    assert (made.revision, made.validation, made.floor) == (true.revision, data[1].revision, true.floor)
