@@ -16,7 +16,7 @@ from tests.scoring import run
 SAMPLES = 400
 STATIC = {1: 0.6, 2: 0.7, 4: 0.8}
 """Accuracy of the yardstick at each cost."""
-RULES = ("title", "score", "profile", "profile_digest", "split", "seeds", "samples", "points")
+RULES = ("title", "score", "profile", "profile_digest", "split", "seeds", "samples", "points", "places")
 
 
 class World:

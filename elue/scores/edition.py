@@ -78,7 +78,9 @@ class Edition(_Part):
 
     While it is not frozen it may leave `profile_digest` out: then it is that of the profile as it is now.
     A rank needs at least `seeds` trainings of the method and of the yardstick, at least `samples` samples, and no more
-    than `points` operating points a training. `digest` is there where the edition is frozen.
+    than `points` operating points a training. One half of the level of its tests is that of the submissions that its
+    yardsticks are of, the other half is parted evenly among `places` others (`elue.scores.families`). `digest` is there
+    where the edition is frozen.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Edition(_Part):
     seeds: int = Field(ge=2)
     samples: int = Field(ge=30)
     points: int = Field(ge=1)
+    places: int = Field(default=50, ge=1)
     tasks: dict[str, EditionTask] = Field(min_length=1)
     digest: Digest | None = None
 
@@ -97,6 +100,11 @@ class Edition(_Part):
     def frozen(self) -> bool:
         """Whether its rules are fixed."""
         return self.digest is not None
+
+    @property
+    def house(self) -> frozenset[str]:
+        """The submissions its yardsticks are of."""
+        return frozenset(task.yardstick.submission for task in self.tasks.values()) - {""}
 
     @cached_property
     def rules(self) -> str:

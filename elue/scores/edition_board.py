@@ -15,12 +15,14 @@ from elue.scores.edition_runs import (
     announced_by,
     comparable,
     corners_of,
+    families_of,
     gathered,
     sampled,
     trainings,
     without_rank,
     without_yardstick,
 )
+from elue.scores.families import Families
 from elue.scores.folds import Folds, folds_of
 from elue.scores.leads import Lead, Sampled, Scale, lead_of, scale_of
 from elue.scores.standing import EditionStanding, OverallRow, TaskRow, TaskStanding, Tested
@@ -54,10 +56,6 @@ class _Task:
         corners = corners_of(own, self.validation)
         return lead_of([sampled(runs, of) for runs, of in zip(own, corners, strict=True)], self.scales[draws])
 
-    def answers(self, method: str) -> frozenset[str]:
-        """What makes a copy of a method one: all its runs answer and take the same."""
-        return frozenset(run.answers for run in self.methods.get(method, ()))
-
 
 def edition_standing(
     edition: Edition, records: Iterable[Record], announced: Mapping[str, int] | None = None, draws: int = DRAWS
@@ -70,8 +68,9 @@ def edition_standing(
     """
     runs = gathered(edition, records)
     tasks = {name: _task(edition, name, runs, announced or {}, draws) for name in edition.tasks}
-    standings = tuple(_standing(edition, name, task, draws) for name, task in tasks.items())
-    return EditionStanding(edition.name, edition.rules, edition.frozen, standings, _overall(tasks, draws))
+    families = families_of(edition, runs)
+    standings = tuple(_standing(edition, name, task, draws, families) for name, task in tasks.items())
+    return EditionStanding(edition.name, edition.rules, edition.frozen, standings, _overall(tasks, draws, families))
 
 
 def _task(edition: Edition, name: str, runs: Gathered, announced: Mapping[str, int], draws: int) -> _Task:
@@ -99,10 +98,10 @@ def _task(edition: Edition, name: str, runs: Gathered, announced: Mapping[str, i
     return task
 
 
-def _standing(edition: Edition, name: str, task: _Task, draws: int) -> TaskStanding:
+def _standing(edition: Edition, name: str, task: _Task, draws: int, families: Families) -> TaskStanding:
     rules = edition.tasks[name]
     fit = {method: lead.lead for method, lead in task.leads.items() if not task.reasons[method]}
-    tests = judged(fit, draws, lambda method: task.measure(method, MANY).lead, task.answers)
+    tests = judged(fit, draws, lambda method: task.measure(method, MANY).lead, families)
     rows = []
     for method, runs in task.methods.items():
         lead = task.leads.get(method)
@@ -123,7 +122,7 @@ def _standing(edition: Edition, name: str, task: _Task, draws: int) -> TaskStand
         yardstick=rules.yardstick.submission,
         yardstick_keys=tuple(run.key for run in task.static),
         why=task.why,
-        smallest=smallest_lead(list(fit.values())),
+        smallest=smallest_lead(list(fit.values()), edition.places),
         draws=draws,
         rows=tuple(sorted(rows, key=_order)),
     )
@@ -153,7 +152,7 @@ def _order(row: TaskRow) -> tuple[float, float, str]:
     return -lead.value if lead else float("inf"), -row.best, row.method
 
 
-def _overall(tasks: Mapping[str, _Task], draws: int) -> tuple[OverallRow, ...]:
+def _overall(tasks: Mapping[str, _Task], draws: int, families: Families) -> tuple[OverallRow, ...]:
     """The mean over tasks of each method's leads; tested and ranked where no task says why not."""
     means: dict[str, Difference] = {}
     own: dict[str, dict[str, Lead]] = {}
@@ -166,7 +165,7 @@ def _overall(tasks: Mapping[str, _Task], draws: int) -> tuple[OverallRow, ...]:
         {method: mean for method, mean in means.items() if not reasons[method]},
         draws,
         lambda method: mean_of([task.measure(method, MANY).lead for task in tasks.values()]),
-        lambda method: tuple(task.answers(method) for task in tasks.values()),
+        families,
     )
     rows = [
         OverallRow(

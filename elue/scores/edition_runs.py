@@ -14,6 +14,7 @@ from elue.record.schema import Record
 from elue.record.training import training_seed, training_settings
 from elue.scores.contributions import contributions
 from elue.scores.edition import Edition, EditionTask, content_of
+from elue.scores.families import Families, family_of
 from elue.scores.leads import Sampled
 from elue.scores.pareto import CostScore, mixture_hull
 from elue.scores.resampling import Column, column_of, side_by_side
@@ -184,6 +185,15 @@ def announced_by(own: Sequence[EditionRun]) -> int | None:
     """How many trainings were announced by the submissions a method came with; None where it came with none."""
     submissions = {run.submission.slug: run.submission.seeds for run in own if run.submission}
     return sum(submissions.values()) if submissions else None
+
+
+def families_of(edition: Edition, runs: Gathered) -> Families:
+    """The families of an edition's methods, the same on all tasks."""
+    slugs: dict[str, set[str]] = defaultdict(set)
+    for of_task in runs.runs.values():
+        for run in of_task:
+            slugs[run.curve.method] |= {run.submission.slug} if run.submission else set()
+    return Families({method: family_of(method, of, edition.house) for method, of in slugs.items()}, edition.places)
 
 
 def comparable(own: Sequence[EditionRun], static: Sequence[EditionRun]) -> bool:

@@ -21,9 +21,9 @@ Corners = Literal["validation", "cross-fitted"]
 class Tested:
     """A lead, its test against the yardstick, and its rank.
 
-    `p` is two-sided, None without spread; `p_adjusted` is Holm's over the methods of the board. `borderline` says that
-    even many draws leave open on which side of the limit it is; then it is not taken for told apart. `rank` is shared
-    by all of one verdict; it is None where `why` says a reason.
+    `p` is two-sided, None without spread; `p_adjusted` is Holm's over the methods of its submission, by the part of the
+    level that this has. `borderline` says that even many draws leave open on which side of the limit it is; then it is
+    not taken for told apart. `rank` is shared by all of one verdict; it is None where `why` says a reason.
     """
 
     lead: Difference | None
@@ -70,7 +70,7 @@ class TaskStanding:
 
     `yardstick` is the submission it is from, `yardstick_keys` the runs of it that are at hand.
     `smallest` is the smallest lead that the board could have told from 0: at the median error of its ranked methods,
-    by the first step of Holm.
+    were it that of a submission's one method.
     """
 
     edition: str

@@ -1,15 +1,16 @@
-"""Each method against the yardstick: declared beforehand, Holm over methods, ranks by verdict."""
+"""Each method against the yardstick: declared beforehand, at its family's part of the level, ranks by verdict."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from scipy.special import stdtrit
 
-from elue.scores.intervals import LEVEL, holm
+from elue.scores.families import HALF, Families
+from elue.scores.intervals import LEVEL
 from elue.scores.standing import Tested
 from elue.scores.trainings import Difference
 
@@ -20,21 +21,18 @@ DOUBT = 3.0
 
 
 def judged(
-    leads: Mapping[str, Difference],
-    draws: int,
-    again: Callable[[str], Difference],
-    same: Callable[[str], Hashable] = lambda method: method,
+    leads: Mapping[str, Difference], draws: int, again: Callable[[str], Difference], families: Families
 ) -> dict[str, Tested]:
     """The tests of all methods that may be ranked, with ranks: 1 is above the yardstick, then level, then below.
 
     `draws` are those behind the leads' errors; `again` gives a method's lead from `MANY` draws, and is asked where that
-    could matter. Methods whose `same` is equal are one hypothesis: copies of a method cost nobody anything.
+    could matter.
     """
     leads = dict(leads)
-    for method in [name for name, near in _near(leads, draws, same).items() if near] if draws < MANY else []:
+    for method in [name for name, near in _near(leads, draws, families).items() if near] if draws < MANY else []:
         leads[method] = again(method)
-    near = _near(leads, max(draws, MANY), same)
-    adjusted = _adjusted(leads, same)
+    near = _near(leads, max(draws, MANY), families)
+    adjusted = _adjusted(leads, families)
     tests = {}
     for method, lead in leads.items():
         p = adjusted[method]
@@ -45,22 +43,23 @@ def judged(
 
 
 def ranked(tests: Mapping[str, Tested]) -> dict[str, Tested]:
-    """Ranks by verdict, shared by all of one: 1 + how many have a better one."""
-    order = ("above", "level", "below")
-    count = {verdict: sum(test.verdict == verdict for test in tests.values()) for verdict in order}
-    before = {"above": 0, "level": count["above"], "below": count["above"] + count["level"]}
+    """Ranks by verdict, shared by all of one: 1 + how many better verdicts there are, not how many methods have one."""
+    verdicts = {test.verdict for test in tests.values()}
+    order = [verdict for verdict in ("above", "level", "below") if verdict in verdicts]
     return {
-        method: replace(test, rank=1 + before[test.verdict]) if test.verdict else test for method, test in tests.items()
+        method: replace(test, rank=1 + order.index(test.verdict)) if test.verdict else test
+        for method, test in tests.items()
     }
 
 
-def smallest_lead(leads: Sequence[Difference]) -> float | None:
-    """The lead that is just told from 0 by the first step of Holm, at the median error and degrees; None without."""
+def smallest_lead(leads: Sequence[Difference], places: int) -> float | None:
+    """The lead by which a submission's one method is just told from 0, at the median error and degrees of some leads;
+    None where none has spread."""
     spread = [lead for lead in leads if lead.error > 0]
     if not spread:
         return None
     error, degrees = (float(np.median(of)) for of in ([x.error for x in spread], [x.tail_degrees for x in spread]))
-    return float(stdtrit(degrees, 1 - LEVEL / len(leads) / 2)) * error
+    return float(stdtrit(degrees, 1 - LEVEL * (1 - HALF) / places / 2)) * error
 
 
 def mean_of(leads: Sequence[Difference]) -> Difference:
@@ -84,24 +83,20 @@ def mean_of(leads: Sequence[Difference]) -> Difference:
 
 
 def _adjusted(
-    leads: Mapping[str, Difference], same: Callable[[str], Hashable], factor: Mapping[str, float] | None = None
+    leads: Mapping[str, Difference], families: Families, factor: Mapping[str, float] | None = None
 ) -> dict[str, float | None]:
-    """Holm's p of each method; a group that is one hypothesis has the least p of its members, None without spread."""
+    """The adjusted p of each method, None without spread."""
     p = {method: lead.p((factor or {}).get(method, 1.0)) for method, lead in leads.items()}
-    groups: dict[Hashable, float] = {}
-    for method, value in p.items():
-        if value is not None:
-            groups[same(method)] = min(value, groups.get(same(method), 1.0))
-    adjusted = dict(zip(groups, holm(list(groups.values())), strict=True))
-    return {method: None if value is None else adjusted[same(method)] for method, value in p.items()}
+    known = families.adjusted({method: value for method, value in p.items() if value is not None})
+    return {method: known.get(method) for method in p}
 
 
-def _near(leads: Mapping[str, Difference], draws: int, same: Callable[[str], Hashable]) -> dict[str, bool]:
+def _near(leads: Mapping[str, Difference], draws: int, families: Families) -> dict[str, bool]:
     """Whether a verdict hangs on the chance of the draws: others' errors as they are, its own a little off."""
     doubt = DOUBT / math.sqrt(2 * draws)
     near = {}
     for method in leads:
-        both = [_adjusted(leads, same, {method: 1 + sign * doubt})[method] for sign in (-1, 1)]
+        both = [_adjusted(leads, families, {method: 1 + sign * doubt})[method] for sign in (-1, 1)]
         near[method] = any(p is not None and p <= LEVEL for p in both) and not all(
             p is not None and p <= LEVEL for p in both
         )

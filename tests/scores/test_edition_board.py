@@ -114,35 +114,6 @@ def test_other_data_and_other_conditions_have_no_part(edition: Edition, made: li
     assert rows(edition, [*made, *renamed]) == rows(edition, made)
 
 
-def test_copies_of_the_yardstick_cost_nobody_anything(
-    edition: Edition, made: list[Record], static: list[Record]
-) -> None:
-    copies = [
-        record.model_copy(update={"method": record.method.model_copy(update={"name": f"copy{number}"})})
-        for number in range(20)
-        for record in static
-    ]
-    board, alone = rows(edition, [*made, *copies]), rows(edition, made)
-    assert board["good"].tested.rank == 1
-    assert board["copy7"].tested.verdict == "level"
-    one = rows(edition, [*made, *copies[: len(static)]])
-    assert board["good"].tested.p_adjusted == one["good"].tested.p_adjusted
-    assert board["good"].tested.lead == alone["good"].tested.lead
-
-
-def test_the_networks_of_the_yardstick_as_points_of_ones_own_are_no_lead(
-    edition: Edition, made: list[Record], static: list[Record], world: World
-) -> None:
-    """Who bundles what is free to everybody is level with the yardstick, and not above."""
-    bundle = [
-        record.model_copy(update={"method": record.method.model_copy(update={"name": "bundle"})}) for record in static
-    ]
-    found = rows(edition, [*made, *bundle])["bundle"].tested
-    assert found.lead
-    assert found.lead.value == pytest.approx(0, abs=0.8)
-    assert found.verdict == "level"
-
-
 def test_one_training_is_these_weights(edition: Edition, made: list[Record], world: World) -> None:
     """The best of twenty seeds, handed in alone, has an interval over samples and no rank; all twenty count with their
     mean."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from elue.scores.families import Families
 from elue.scores.leads import Lead, Sampled
 from elue.scores.testing import judged
 from elue.scores.trainings import Difference
@@ -45,7 +46,7 @@ def family_wise(boards: int, made: Callable[[Samples], list[list[Sampled]]], see
         samples = Samples(1000, generator)
         yardstick = samples.trainings(STATIC, static, 0.8)
         leads = {str(place): lead.lead for place, lead in enumerate(samples.leads(yardstick, made(samples)))}
-        tests = judged(leads, 10_000, leads.__getitem__)
+        tests = judged(leads, 10_000, leads.__getitem__, Families({name: name for name in leads}, 50))
         wrong += any(test.verdict != "level" for test in tests.values())
     return wrong / boards
 
@@ -119,6 +120,7 @@ def test_a_better_method_is_found() -> None:
         task = Samples(2210, generator)
         methods = [task.trainings(better, 5, 0.5), *(task.trainings(FEW, 5, 0.5) for _ in range(4))]
         leads = {str(n): lead.lead for n, lead in enumerate(task.leads(task.trainings(STATIC, 5, 0.5), methods))}
-        right += judged(leads, 10_000, leads.__getitem__)["0"].verdict == "above"
+        tests = judged(leads, 10_000, leads.__getitem__, Families({name: name for name in leads}, 50))
+        right += tests["0"].verdict == "above"
     print(f"2.5 points better: found on {right} of 50 boards")
     assert right >= 35

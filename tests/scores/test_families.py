@@ -1,0 +1,82 @@
+"""Parts of the level: by hand, and what nobody can do to anybody else by handing in more."""
+
+from __future__ import annotations
+
+import pytest
+
+from elue.scores.families import HOUSE, Families, family_of
+from elue.scores.testing import judged, ranked, smallest_lead
+from elue.scores.trainings import Difference
+
+
+def lead(value: float, error: float = 1.0) -> Difference:
+    return Difference(value, error, 1e6, 1e6, True)
+
+
+def verdicts(leads: dict[str, Difference], families: Families) -> dict[str, tuple[str | None, float | None]]:
+    tests = judged(leads, 10_000, leads.__getitem__, families)
+    return {method: (test.verdict, test.p_adjusted) for method, test in tests.items()}
+
+
+def test_by_hand() -> None:
+    """Half for the house, by Holm over its two; a tenth of the other half for each of others, of whom one has two."""
+    families = Families({"a": HOUSE, "b": HOUSE, "c": "one", "d": "two", "e": "two"}, places=10)
+    adjusted = families.adjusted({"a": 0.01, "b": 0.02, "c": 0.001, "d": 0.0004, "e": 0.04})
+    assert adjusted == pytest.approx({"a": 0.04, "b": 0.04, "c": 0.02, "d": 0.016, "e": 0.8})
+    assert families.parts("ace") == {HOUSE: 0.5, "one": 0.05, "two": 0.05}
+
+
+@pytest.mark.parametrize("others", [0, 1, 7, 50, 51, 300])
+def test_parts_never_add_up_to_more_than_the_level(others: int) -> None:
+    names = [str(number) for number in range(others)]
+    families = Families({"ours": HOUSE, **{name: f"of {name}" for name in names}}, places=50)
+    parts = families.parts(["ours", *names])
+    assert sum(parts.values()) <= 1 + 1e-12
+    assert all(part == 0.5 / max(50, others) for family, part in parts.items() if family != HOUSE)
+
+
+def test_a_method_is_of_the_submission_it_came_with() -> None:
+    assert family_of("good", ["theirs"], ["baselines"]) == "theirs"
+    assert family_of("good", ["baselines"], ["baselines"]) == HOUSE
+    assert family_of("good", ["two", "one"], []) == "one"
+    assert family_of("one", [], ["one"]) != family_of("other", ["one"], [])
+
+
+def test_neither_near_copies_nor_anything_else_of_one_submission_move_another() -> None:
+    """Copies with a little noise, junk and bests of many: what others hand in has no part in a verdict."""
+    leads = {"good": lead(4.2), "house": lead(-4.0), "level": lead(1.0)}
+    of = {"good": "honest", "house": HOUSE, "level": "other"}
+    alone = verdicts(leads, Families(of, 50))
+    assert alone["good"][0] == "above"
+    flood = {f"copy{number}": lead(4.2 + 0.001 * number) for number in range(200)}
+    together = verdicts(leads | flood, Families(of | dict.fromkeys(flood, "flooder"), 50))
+    assert {method: together[method] for method in leads} == alone
+    assert together["copy0"][0] == "level", "they take from one another, not from others"
+    apart = {f"copy{number}": lead(0.0) for number in range(40)}
+    spread = verdicts(leads | apart, Families(of | {name: f"submission {name}" for name in apart}, 50))
+    assert {method: spread[method] for method in leads} == alone
+
+
+def test_more_submissions_than_places_lower_all_parts_alike() -> None:
+    leads = {"good": lead(4.2), **{str(number): lead(0.0) for number in range(99)}}
+    families = Families({method: f"of {method}" for method in leads}, 50)
+    assert verdicts(leads, families)["good"][1] == pytest.approx(
+        2 * (verdicts({"good": lead(4.2)}, families)["good"][1] or 0)
+    )
+
+
+def test_ranks_count_verdicts_not_methods() -> None:
+    """Twenty clones of the best are one step above who comes next, as one of it is."""
+    leads = {**{f"clone{number}": lead(9.0) for number in range(20)}, "level": lead(0.0), "below": lead(-9.0)}
+    tests = judged(leads, 10_000, leads.__getitem__, Families({method: method for method in leads}, 50))
+    assert {tests[name].rank for name in leads if name.startswith("clone")} == {1}
+    assert (tests["level"].rank, tests["below"].rank) == (2, 3)
+    assert ranked({"below": tests["below"]})["below"].rank == 1
+
+
+def test_the_smallest_lead_is_just_told_apart() -> None:
+    smallest = smallest_lead([lead(0.0, 0.3), lead(1.0, 0.3)], 50)
+    assert smallest
+    families = Families({"a": "one"}, 50)
+    for factor, verdict in ((1.04, "above"), (0.96, "level")):
+        assert verdicts({"a": lead(factor * smallest, 0.3)}, families)["a"][0] == verdict
