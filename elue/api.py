@@ -175,7 +175,7 @@ def read_records(folder: Place, samples: bool = True) -> Iterator[Record]:
     Those of a submission have the trust it earned them, and a flag where they were retracted. Without `samples` they
     come without what they hold of single ones. Raises ElueError where there is no such folder, or one is damaged.
     """
-    from elue.submissions.signing import as_it_stands, record_folders
+    from elue.submissions.standing import as_it_stands, record_folders
 
     if not Path(folder).is_dir():
         raise ElueError("no_runs", f"There is no folder {folder}.", "Give the folder that records were written to.")
@@ -183,7 +183,9 @@ def read_records(folder: Place, samples: bool = True) -> Iterator[Record]:
     adjust = as_it_stands(folders)
     for below in folders:
         for path in records.files(below):
-            yield adjust(records.loads(records.text_of(path), str(path), samples))
+            record = adjust(records.loads(records.text_of(path), str(path), samples), path)
+            if record is not None:
+                yield record
 
 
 def score(
@@ -228,7 +230,7 @@ def build_site(
     from elue.leaderboard import build, manifests
     from elue.leaderboard.workers import reader, workers
     from elue.record.store import Store
-    from elue.submissions.signing import as_it_stands, record_folders
+    from elue.submissions.standing import as_it_stands, record_folders
 
     given = [runs] if isinstance(runs, str | Path) else runs
     for folder in given:

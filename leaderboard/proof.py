@@ -11,8 +11,8 @@ from elue.leaderboard.build import build
 from elue.leaderboard.manifests import of_methods
 from elue.record.store import Store
 from elue.submissions import manifest as manifests
-from elue.submissions import signing
 from elue.submissions.finding import Finding
+from elue.submissions.standing import as_it_stands, record_folders
 
 CODE = "E304"
 
@@ -20,10 +20,10 @@ CODE = "E304"
 def prove(folder: Path) -> Iterator[Finding]:
     """Make an index and a site of a submission; what breaks is a finding, whatever it is."""
     with tempfile.TemporaryDirectory(prefix="elue-proof-") as place:
-        below = signing.record_folders(folder)
+        below = record_folders(folder)
         try:
             store = Store(f"sqlite:///{place}/index.sqlite")
-            store.rebuild(below, signing.as_it_stands(below))
+            store.rebuild(below, as_it_stands(below))
             told = of_methods(manifests.read(folder))
             build(store.summaries(), Path(place) / "site", store.text, told)
         except ElueError as error:

@@ -36,8 +36,8 @@ def is_published(record: Record) -> bool:
 
 
 def latest(records: Iterable[Record]) -> Record:
-    """The run that was started last."""
-    return max(records, key=lambda record: (record.times.started, record.key))
+    """The run that was started last; one that is set aside only where all are."""
+    return max(records, key=lambda record: (not set_aside(record), record.times.started, record.key))
 
 
 def training_of(record: Record) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def rebuild(
 ) -> None:
     """Make the index again from the records; those of submissions with the trust they have earned."""
     from elue.record.store import Store
-    from elue.submissions.signing import as_it_stands, record_folders
+    from elue.submissions.standing import as_it_stands, record_folders
 
     for folder in runs:
         if not folder.is_dir():

@@ -23,10 +23,14 @@ def build_site(
     from elue.leaderboard import build, manifests
     from elue.leaderboard.workers import reader, workers
     from elue.record.store import Store
+    from elue.submissions.standing import as_it_stands, record_folders
 
     store = Store(db, create=runs is not None)
     if runs is not None:
-        store.catch_up(runs, note_skipped)
+        folders = record_folders(runs)
+        adjust = as_it_stands(folders, note_skipped)
+        for folder in folders:
+            store.catch_up(folder, note_skipped, adjust)
     summaries = store.summaries()
     told = manifests.read(submissions, note_skipped) if submissions is not None else {}
     with workers(len(summaries)) as executor:

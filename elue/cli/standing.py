@@ -27,7 +27,7 @@ RIGHT = ("rank", "elue-2", "p (Holm)", "seeds", "points", "covers", "at 33 %", "
 def opened(db: str, runs: Sequence[Path]) -> Iterator[Store]:
     """The index at a URL or, of records below folders, one that is gone afterwards."""
     from elue.record.store import Store
-    from elue.submissions.signing import as_it_stands, record_folders
+    from elue.submissions.standing import as_it_stands, record_folders
 
     for folder in runs:
         if not folder.is_dir():

@@ -63,9 +63,16 @@ class MethodSource:
         return (self.file.parents[depth - 1],) if depth else (self.file,)
 
     def digest(self) -> str:
-        """sha256 over the method's own code and the code it stands on (see `elue.methods.sources`)."""
+        """sha256 over the method's own code and the code it stands on (see `elue.methods.sources`).
+
+        Raises ElueError `no_digest` for code that is nested too deeply to be written out again.
+        """
         assert self.file is not None
-        return sources.digest(self.file, self.module, self.root)
+        try:
+            return sources.digest(self.file, self.module, self.root)
+        except (RecursionError, MemoryError):
+            message = f"The code of '{self.name}' is nested too deeply for a digest of it."
+            raise ElueError("no_digest", message, "Spell it in shorter expressions.") from None
 
 
 def installed() -> list[MethodSource]:
@@ -135,7 +142,7 @@ def _from_file(file: Path, class_name: str, package_of: Callable[[Path], tuple[s
     try:
         module, root = package_of(file) or (None, None)
         class_name = class_name or _only_method(file, module, Classes(file, module, root))
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return _broken(file.stem, str(file), _syntax(error), None)
     return _describe(file, class_name, f"{module or file}:{class_name}", module, None, root)
 
@@ -179,7 +186,7 @@ def _describe(
         if class_name not in classes.module.classes:
             return _broken(class_name, target, f"{file.name} has no class '{class_name}'", owner)
         literals = classes.literals(class_name)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return _broken(class_name, target, _syntax(error), owner)
     name, family = literals.get("name"), literals.get("family")
     reason = next(chain(beside.faults(classes.module.tree, file, module), _faults(literals)), "")
@@ -221,6 +228,8 @@ def _faults(literals: Mapping[str, object]) -> Iterator[str]:
 def _syntax(error: Exception) -> str:
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: {error.msg}"
+    if isinstance(error, RecursionError | MemoryError):
+        return "it is nested too deeply to be read"
     return f"it cannot be parsed: {error}"
 
 

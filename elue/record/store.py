@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ from elue.record.tables import BOARD, RunRow, TextRow, row_of
 
 BATCH = 32
 """Rows and texts written at once. Samples, large when unpacked, are not unpacked for it."""
+
+Adjust = Callable[[Record, Path], Record | None]
+"""Gives the record of a file what is known of it from elsewhere; None leaves it out, as an ElueError does aloud."""
 
 
 class Store:
@@ -100,31 +104,37 @@ class Store:
     def rebuild(
         self,
         runs: Sequence[Path],
-        adjust: Callable[[Record], Record] = lambda record: record,
+        adjust: Adjust = lambda record, _: record,
         skipped: Callable[[ElueError], None] | None = None,
     ) -> int:
         """Replace the whole index by what lies under runs folders. Returns how many records that is.
 
         It is one transaction, so a damaged record leaves the index as it was, with a few texts in memory at a time.
-        `adjust` gives each record what is known from elsewhere, such as its trust (see `elue.submissions.signing`).
-        With `skipped` a damaged record is told to it and left out.
+        `adjust` gives each record what is known from elsewhere, such as its trust (see `elue.submissions.standing`).
+        Raises ElueError `key_twice` for two files that differ and have one key. With `skipped`, it is told of such a
+        second file or of a damaged one, which is left out.
         """
         paths = (path for folder in runs for path in records.files(folder))
         with guard(self.url), self._engine.begin() as connection:
             connection.execute(delete(RunRow))
             connection.execute(delete(TextRow))
-            _fill(connection, (_adjusted(record, text, adjust) for record, text in _sound(paths, skipped)))
+            _fill(connection, _sound(paths, adjust, skipped))
             return connection.scalar(select(func.count()).select_from(RunRow)) or 0
 
-    def catch_up(self, runs: Path, skipped: Callable[[ElueError], None] | None = None) -> int:
+    def catch_up(
+        self,
+        runs: Path,
+        skipped: Callable[[ElueError], None] | None = None,
+        adjust: Adjust = lambda record, _: record,
+    ) -> int:
         """Index the records under a folder that are not in the index yet, such as after a crash between the two.
 
-        With `skipped` a damaged record is told to it and left out.
+        `adjust` and `skipped` are as in `rebuild`. A record never replaces one that is indexed.
         """
         known = self.keys()
         missing = [path for path in records.files(runs) if path.stem not in known]
         with guard(self.url), self._engine.begin() as connection:
-            _fill(connection, _sound(missing, skipped))
+            _fill(connection, _sound(missing, adjust, skipped, known))
         return len(missing)
 
 
@@ -134,20 +144,28 @@ def _read(path: Path) -> tuple[Record, str]:
     return records.loads(text, str(path), samples=False), text
 
 
-def _sound(paths: Iterable[Path], skipped: Callable[[ElueError], None] | None) -> Iterator[tuple[Record, str]]:
-    """The records that can be read; with `skipped` it is told of the others, else the first of them ends it."""
+def _sound(
+    paths: Iterable[Path], adjust: Adjust, skipped: Callable[[ElueError], None] | None, known: Iterable[str] = ()
+) -> Iterator[tuple[Record, str]]:
+    """The records that can be indexed, each key once; with `skipped` it is told of the others, else they end it."""
+    seen = dict.fromkeys(known, ("the index", b""))
     for path in paths:
         try:
-            yield _read(path)
+            record, text = _read(path)
+            adjusted = adjust(record, path)
+            digest = hashlib.sha256(text.encode()).digest()
+            place, first = seen.get(record.key, ("", digest))
+            if adjusted is not None and first != digest:
+                message = f"{path} has the key of another record, in {place}."
+                raise ElueError("key_twice", message, "A run has one record: take one of them out.")
         except ElueError as error:
             if skipped is None:
                 raise
             skipped(error)
-
-
-def _adjusted(record: Record, text: str, adjust: Callable[[Record], Record]) -> tuple[Record, str]:
-    adjusted = adjust(record)
-    return (record, text) if adjusted == record else (adjusted, records.restated(text, adjusted))
+            continue
+        if adjusted is not None and record.key not in seen:
+            seen[record.key] = (str(path), digest)
+            yield adjusted, text if adjusted == record else records.restated(text, adjusted)
 
 
 def _fill(connection: Connection, new: Iterable[tuple[Record, str]]) -> None:

@@ -10,9 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,12 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from elue.errors import ElueError
 from elue.record import bounds
 from elue.record import files as records
-from elue.record.index import SET_ASIDE, SubmissionRef
-from elue.record.schema import RETRACTED, Flag, Record
-from elue.submissions import manifest as manifests
-from elue.submissions.blocks import misplaced
-from elue.submissions.git import unlinked
-from elue.submissions.names import reference_of, refusal
 
 FILE = "verification.json"
 SCHEMA = 1
@@ -73,21 +65,6 @@ class Verification(_Part):
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     sign_offs: tuple[SignOff, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a run of a submission stands: its trust, and why it was retracted or set aside, if it was."""
-
-    trust: Trust
-    retracted: str | None = None
-    set_aside: str | None = None
-    submission: SubmissionRef | None = None
-
-    @property
-    def counts(self) -> bool:
-        """Whether it takes part in any rank."""
-        return self.retracted is None and self.set_aside is None
 
 
 def read(folder: Path) -> Verification:
@@ -138,95 +115,6 @@ def _earned(path: Path, signed: Sequence[SignOff]) -> Trust:
             if run.key == path.stem and run.sha256 == digest:
                 trust = max(trust, sign_off.level, key=LEVELS.index) if run.holds else "self_reported"
     return trust
-
-
-def standings(folder: Path) -> dict[str, Standing]:
-    """How every run of a submission stands, by run key. Raises ElueError where the submission is not sound."""
-    manifest, trust = manifests.read(folder), trust_of(folder)
-    refused = cache(lambda name: refusal(name, folder))
-    standing_of = {}
-    for path in records.files(folder / "records"):
-        try:
-            record = records.read(path)
-        except ElueError:
-            continue
-        taken_back = manifest.retraction(record.method.name, record.point)
-        name = refused(record.method.name)
-        standing_of[record.key] = Standing(
-            trust[path.stem],
-            retracted=taken_back.reason if taken_back else None,
-            set_aside=misplaced(record, unlinked(folder).name) or (name.what if name else None),
-            submission=reference_of(manifest, folder),
-        )
-    return standing_of
-
-
-def _unsound(folder: Path, error: ElueError) -> dict[str, Standing]:
-    """How the runs of a submission stand that is not sound."""
-    standing = Standing("self_reported", set_aside=f"its submission is not sound: {error.message}")
-    keys = set()
-    for path in records.files(folder / "records"):
-        try:
-            keys.add(records.read(path).key)
-        except ElueError:
-            continue
-    return dict.fromkeys(keys, standing)
-
-
-def submission_of(runs: Path) -> Path | None:
-    """The submission a folder of records belongs to: itself, or its parent where it is called records."""
-    for folder in (runs, runs.resolve().parent if runs.resolve().name == "records" else runs):
-        if (folder / manifests.FILE).is_file():
-            return folder
-    return None
-
-
-def record_folders(runs: Path) -> list[Path]:
-    """Where the records below a folder lie: it may be a runs folder, a submission, or a folder of submissions."""
-    if (runs / manifests.FILE).is_file():
-        return [runs / "records"]
-    submissions = sorted(path.parent for path in runs.glob(f"*/{manifests.FILE}") if path.parent.name[0] != ".")
-    return [folder / "records" for folder in submissions] or [runs]
-
-
-def as_it_stands(
-    folders: Sequence[Path], skipped: Callable[[ElueError], None] | None = None
-) -> Callable[[Record], Record]:
-    """A function that gives a record what its submission earned it: trust, or the flag of one retracted or set aside.
-
-    Records that belong to no submission come back as they are. Raises ElueError for a submission that is not sound;
-    with `skipped` that is told instead, and its records are set aside. Of a run that lies in two submissions, what the
-    one that may have it says counts.
-    """
-    standing_of: dict[str, Standing] = {}
-    for folder in folders:
-        submission = submission_of(folder)
-        if submission is not None:
-            try:
-                own = standings(submission)
-            except ElueError as error:
-                if skipped is None:
-                    raise
-                skipped(error)
-                own = _unsound(submission, error)
-            standing_of |= {key: standing for key, standing in own.items() if key not in standing_of or standing.counts}
-
-    def adjust(record: Record) -> Record:
-        standing = standing_of.get(record.key)
-        return record if standing is None else with_standing(record, standing)
-
-    return adjust
-
-
-def with_standing(record: Record, standing: Standing) -> Record:
-    """The record as the index shows it."""
-    flags = [flag for flag in record.flags if flag.code not in (RETRACTED, SET_ASIDE)]
-    if standing.retracted is not None:
-        flags.append(Flag(code=RETRACTED, detail=standing.retracted))
-    if standing.set_aside is not None:
-        flags.append(Flag(code=SET_ASIDE, detail=standing.set_aside))
-    changes = {"trust": standing.trust, "flags": tuple(flags), "submission": standing.submission}
-    return record.model_copy(update=changes)
 
 
 def digest_of(path: Path) -> str:

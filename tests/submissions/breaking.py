@@ -70,6 +70,20 @@ def manifest(folder: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+def source(folder: Path, old: str, new: str) -> None:
+    """Change the text of the plugin."""
+    path = folder / "plugin" / "hello.py"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def spelled_twice(folder: Path) -> None:
+    """Bring the first record once more, at the same point written otherwise."""
+    record = records.read(files(folder)[0])
+    again = record.model_copy(update={"point": {name: float(value) for name, value in record.point.items()}})
+    records.write(again.model_copy(update={"key": records.identity(again).key}), folder / "records")
+
+
 def samples(folder: Path, column: str, row: int, value: Any) -> Any:
     """The samples of the first record with one entry changed."""
     entries = list(getattr(records.read(files(folder)[0]).samples, column))

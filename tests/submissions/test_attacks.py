@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -177,3 +178,26 @@ def test_a_bare_repository_in_the_folder_is_none(hello: Path, tmp_path: Path) ->
     with pytest.raises(ElueError, match="no revision"):
         validate(hello, base="HEAD")
     assert not mark.exists()
+
+
+def test_hostile_files_do_no_harm(hello: Path) -> None:
+    os.mkfifo(hello / "records" / "pipe.json")
+    (hello / "records" / "loop").symlink_to("..")
+    shutil.copy(files(hello)[0], hello / "records" / ".hidden.json")
+    deep = hello / "plugin" / "deep.py"
+    deep.write_text("X = " + "(" * 5000 + ")" * 5000)
+    found = {f.code for f in validate(hello).findings}
+    assert {"E301", "E401"} <= found
+
+
+def test_a_method_s_name_is_just_text(hello: Path) -> None:
+    name = "<script>alert(1)</script>"
+    method = part(hello, "method", name=name)
+    path = files(hello)[0]
+    record = records.read(path).model_copy(update={"method": method})
+    path.unlink()
+    record = record.model_copy(update={"key": records.identity(record).key})
+    path.with_name(f"{record.key}.json").write_text(records.dumps(record))
+    found = validate(hello).errors
+    assert {f.code for f in found} == {"E106", "E202"}
+    assert any(name in f.what for f in found)

@@ -14,7 +14,7 @@ from elue.record import files as records
 from elue.record.store import Store
 from elue.scores import edition as editions
 from elue.submissions import names
-from elue.submissions.signing import as_it_stands, record_folders
+from elue.submissions.standing import as_it_stands, record_folders
 from elue.submissions.validate import validate
 from tests.submissions.breaking import again, commit, files, rename
 

@@ -15,7 +15,7 @@ from elue.record.store import Store
 from elue.scores import edition as editions
 from elue.submissions.checks.rules import MOST_POINTS
 from elue.submissions.packing import Packing, pack
-from elue.submissions.signing import as_it_stands
+from elue.submissions.standing import as_it_stands
 from elue.submissions.validate import validate
 from tests.submissions.breaking import codes, commit, edit, files, manifest, part
 from tests.submissions.conftest import FIELDS, measure

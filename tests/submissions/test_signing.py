@@ -10,6 +10,7 @@ from elue.errors import ElueError
 from elue.record import files as records
 from elue.record.schema import Flag
 from elue.submissions import signing
+from elue.submissions.standing import as_it_stands
 from tests.submissions.breaking import files, sign
 
 
@@ -17,8 +18,9 @@ def test_retracted_rows_are_flagged_in_the_index(hello: Path) -> None:
     from elue.submissions.retracting import retract
 
     retract(hello, "a <b>mistake</b>", points=[{"passes": 1}])
-    adjust = signing.as_it_stands([hello / "records"])
-    flagged = {record.point["passes"]: adjust(record).flags for record in map(records.read, files(hello))}
+    adjust = as_it_stands([hello / "records"])
+    adjusted = [adjust(records.read(path), path) for path in files(hello)]
+    flagged = {record.point["passes"]: record.flags for record in adjusted if record}
     assert flagged == {1: (Flag(code="retracted", detail="a <b>mistake</b>"),), 3: ()}
     assert len(files(hello)) == 2
 

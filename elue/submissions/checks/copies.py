@@ -1,10 +1,10 @@
-"""E711, R712: runs that answer what a run of another method answers: its network under another name."""
+"""E711, R712, E713: runs that answer what a run of another method answers, and runs that lie in another submission."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from elue.record import files as records
 from elue.record.schema import Record
 from elue.submissions.finding import LARGEST_RECORD, Finding, Submission, SubmissionCheck
 from elue.submissions.git import unlinked
-from elue.submissions.names import Neighbours, plain
+from elue.submissions.names import Neighbours, plain, refusal
 
 SAME_COST = 0.01
 """Share of FLOPs within which a run costs as much as another."""
@@ -81,6 +81,26 @@ class OwnNetworks(SubmissionCheck):
             yield Finding("R712", run.path.as_posix(), what, "See whether it runs the other's network")
 
 
+class OwnRuns(SubmissionCheck):
+    """No run lies in two submissions: its key has one owner. Where its name has one, too, the other's is the copy."""
+
+    code = "E713"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        place = unlinked(submission.folder)
+        own = {records.identity(record).key: (path, record.method.name) for path, record in submission.records.items()}
+        refused = cache(lambda name, folder: refusal(name, folder, submission.base) is not None)
+        for slug in Neighbours(place.parent).manifests if own else ():
+            other = place.parent / slug
+            if slug == place.name:
+                continue
+            for key in sorted({path.stem for path in records.files(other / "records")} & own.keys()):
+                path, name = own[key]
+                if refused(name, submission.folder) or not refused(name, other):
+                    what = f"its run is one of the submission {slug}, too"
+                    yield self.found(path, what, "A run is in one submission: take it out, or measure your own")
+
+
 def _beside(folder: Path, tasks: Sequence[str]) -> Iterator[Answered]:
     """The runs of the submissions beside one, on some tasks; what can't be read is passed over."""
     place = unlinked(folder)
@@ -114,4 +134,4 @@ def _answered(path: Path, record: Record, slug: str) -> Answered | None:
     return answered if answered.says_something else None
 
 
-CHECKS = (OwnNetworks,)
+CHECKS = (OwnNetworks, OwnRuns)

@@ -58,6 +58,22 @@ class KeyRecomputes(EachRecord):
             yield "it does not lie under its task, method and key", "Put it where `elue evaluate` wrote it"
 
 
+class PointsDiffer(SubmissionCheck):
+    """No operating point is there twice, as 1 and 1.0 would be: one point is one run."""
+
+    code = "E209"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        seen: dict[tuple[object, ...], Path] = {}
+        for path, record in submission.records.items():
+            point = frozenset(record.point.items())
+            where = (curve_of(record), record.task.name, record.task.revision, record.task.split, record.task.limit)
+            first = seen.setdefault((*where, record.profile.digest, point), path)
+            if first != path:
+                what = f"its operating point is that of {first.stem[:12]}, spelled otherwise"
+                yield self.found(path, what, f"Keep one of the two, as the method's knobs declare it. {RERUN}")
+
+
 class ProfileCurrent(EachRecord):
     """It was measured under a profile that ships with ELUE, to the last price, or under an earlier operator table."""
 
@@ -136,6 +152,8 @@ class TaskCurrent(EachRecord):
         spec = tasks.get(ref.name)
         if (ref.kind, ref.metric) != (spec.kind, spec.metric):
             yield f"it says {ref.kind} by {ref.metric}, the task {spec.kind} by {spec.metric}", RERUN
+        if ref.title != spec.title:
+            yield f"it calls its task '{ref.title[:80]}', which is '{spec.title}'", RERUN
         if ref.split not in SPLITS:
             yield f"it is on the {ref.split} split", "Boards are of the test split. Measure that"
         elif ref.split != "test" and not _tested(record, submission):
@@ -194,6 +212,7 @@ class OperatorsPriced(EachRecord):
 CHECKS = (
     Readable,
     KeyRecomputes,
+    PointsDiffer,
     ProfileCurrent,
     SamplesWhole,
     TaskCurrent,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from elue.errors import ElueError
-from elue.methods import registry
+from elue.methods import knobs, registry
+from elue.record.files import canonical
+from elue.record.schema import Record
 from elue.submissions import manifest as manifests
 from elue.submissions import signing
+from elue.submissions.base import BaseRevision
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
 from elue.submissions.manifest import MethodEntry
 
@@ -100,8 +103,14 @@ class SourceMeasured(SubmissionCheck):
     def look(self, submission: Submission) -> Iterator[Finding]:
         for entry in submission.manifest.methods if submission.manifest else ():
             try:
-                here = find(submission.folder, entry).digest()
-            except (ElueError, OSError, SyntaxError, ValueError, RecursionError):
+                method = find(submission.folder, entry)
+            except ElueError:
+                continue  # E401 says so
+            try:
+                here = method.digest()
+            except (ElueError, OSError, SyntaxError, ValueError) as error:
+                what = f"the digest of the code of '{entry.name}' can't be computed ({error})"
+                yield self.found(submission.folder / manifests.FILE, what, "Spell it in simpler expressions")
                 continue
             trust = _trust(submission.folder)
             stale = [
@@ -110,7 +119,12 @@ class SourceMeasured(SubmissionCheck):
                 if record.method.name == entry.name and record.method.source_digest != here
             ]
             fresh = [path for path in stale if trust.get(path.stem, "self_reported") == "self_reported"]
-            if stale and entry.superseded:
+            added = _added(submission, stale) if entry.superseded else []
+            if added:
+                what = f"{len(added)} new records of '{entry.name}' were made by other code than is here"
+                mend = "Only records that were here before their code changed are superseded. Measure it anew"
+                yield self.found(added[0], what, mend)
+            elif stale and entry.superseded:
                 what = f"{len(stale)} records of '{entry.name}' were made by earlier code of ELUE: {entry.superseded}"
                 yield Finding("R402", stale[0].as_posix(), what, "Rank them until the method is measured anew")
             elif fresh:
@@ -122,11 +136,50 @@ class SourceMeasured(SubmissionCheck):
                 yield Finding("R402", stale[0].as_posix(), what, "Measure it anew when it is convenient")
 
 
+def _added(submission: Submission, paths: Sequence[Path]) -> list[Path]:
+    """Those of some files that were not there at the base; none where there is no base to compare with."""
+    if submission.base is None or not paths:
+        return []
+    before = set(BaseRevision(submission.folder, submission.base).names)
+    return [path for path in paths if path.relative_to(submission.folder).as_posix() not in before]
+
+
 def _trust(folder: Path) -> dict[str, signing.Trust]:
     try:
         return signing.trust_of(folder)
     except ElueError:
         return {}
+
+
+class AsDeclared(SubmissionCheck):
+    """What a record says of its method is what the source here says, where it is that which was measured."""
+
+    code = "E403"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        for entry in submission.manifest.methods if submission.manifest else ():
+            try:
+                method = find(submission.folder, entry)
+                here = method.digest()
+            except (ElueError, OSError, SyntaxError, ValueError):
+                continue  # E401 and E402 say so
+            for path, record in submission.records.items():
+                if record.method.name == entry.name and record.method.source_digest == here:
+                    for what in self._wrong(record, method):
+                        yield self.found(path, what, "A record is never edited. Measure it again")
+
+    def _wrong(self, record: Record, method: registry.MethodSource) -> Iterator[str]:
+        for name in ("family", "title", "paper", "summary"):
+            said, is_so = getattr(record.method, name), getattr(method, name)
+            if said != is_so:
+                yield f"its {name} is {said[:80]!r}, the source's {is_so[:80]!r}"
+        try:
+            settled = knobs.settled(method.knobs, record.point)
+        except ElueError as error:
+            yield f"its operating point is none of the method's: {error.message.rstrip('.')}"
+            return
+        if canonical(settled) != canonical(record.point):
+            yield f"its operating point is written as {canonical(record.point)[:200]}, not {canonical(settled)[:200]}"
 
 
 class ReachesAround(SubmissionCheck):
@@ -226,4 +279,4 @@ def _outside(where: str) -> ElueError:
     return ElueError("outside", f"its source {where} does not lie in the submission", f"Name one below {PLUGIN}/")
 
 
-CHECKS = (SourcePresent, SourceMeasured, ReachesAround)
+CHECKS = (SourcePresent, SourceMeasured, AsDeclared, ReachesAround)
