@@ -9,23 +9,28 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from elue.errors import ElueError
 from elue.tasks import generated
 from elue.worker import wire
+from elue.worker.company import Company
 from elue.worker.confinement import mode, watch
 from elue.worker.confinement.sandbox import MEANS, Limits
 from elue.worker.confinement.view import view
 from elue.worker.confinement.watch import Usage as Usage
 from elue.worker.decoding import Fault, decode
 from elue.worker.failure import WorkerFailure
-from elue.worker.frames import Call, CallFrame, Hello, Ready, Reply, Trouble, answer_of, name_of
+from elue.worker.frames import Call, CallFrame, Hello, Load, Ready, Reply, Trouble, answer_of, name_of
 
 Frame = TypeVar("Frame")
 START_SECONDS = 300.0
 """How long a worker may take to import its plugin, or to load its weights."""
+
+_PARTING = 2.0
+"""Seconds that the process which waits for a worker has to end with it."""
 
 _ANYONES = ("/etc/", "/proc/", "/sys/", "/dev/", "/usr/", "/opt/", "/run/", "/var/", "/boot/")
 """Where files belong to the system: libraries look there unasked."""
@@ -87,6 +92,7 @@ class Worker:
         try:
             self._send(Hello(self._limits, tuple(shown), tuple(masks), tuple(MEANS if means is None else means)))
             self.confinement.update(self._receive(Ready, START_SECONDS, "start").confinement)
+            self._company = Company(self._process.pid, filtered=self.confinement.get("processes") == "seccomp")
             if not own and means is None:
                 mode.check(self.confinement)
         except BaseException:
@@ -110,6 +116,7 @@ class Worker:
         answer = _decoded(answer_of(type(asked)), reply.answer, name)
         if wrong := asked.fault(answer):
             raise WorkerFailure("invalid", f"sent no answer to '{name}' ({wrong})")
+        self._company.look(loaded=isinstance(asked, Load))
         return answer
 
     def usage(self) -> Usage:
@@ -118,6 +125,13 @@ class Worker:
 
     def kill(self) -> None:
         """Kill the worker and everything it started; a call that waits for it fails. Still to be closed."""
+        _, *members = watch.family(self._process.pid)
+        for member in reversed(members):
+            with suppress(OSError):
+                os.kill(member, signal.SIGKILL)
+        if members:  # the first waits for them, and ends what they leave
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_PARTING)
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
@@ -191,7 +205,7 @@ class Worker:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             return "crashed", "the worker closed its channel"
-        if code > 128 and self.confinement.get("pids") == "namespace":
+        if code > 128 and self.confinement.get("pids") in ("namespace", "kept"):
             code = 128 - code
         if code == -signal.SIGSYS:
             return "forbidden", "made a system call that a worker may not make, such as starting a process"

@@ -164,7 +164,7 @@ DEADLY: dict[str, tuple[str, str, str]] = {
     "allocates without end": (
         "kept = []\nwhile True: kept.append(bytearray(256 << 20))",
         "failed|crashed",
-        "Memory|kill",
+        "emory|kill",
     ),
 }
 """The same, but the worker does not outlive it."""

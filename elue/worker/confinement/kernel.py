@@ -10,6 +10,7 @@ from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_DROP = 24
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION = 0x20080522
 _LAST_CAPABILITY = 63
@@ -45,6 +46,11 @@ def die_with_parent() -> None:
         libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
+
+
+def adopt_orphans() -> bool:
+    """Have descendants whose parents end become children of this process; whether the system can do that."""
+    return LINUX and libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
 def gain_no_privileges() -> None:

@@ -10,7 +10,7 @@ import ctypes
 import os
 from pathlib import Path
 
-from elue.worker.confinement import kernel
+from elue.worker.confinement import keeper, kernel
 from elue.worker.confinement.view import DEVICES, View
 
 _NEWNS, _NEWUTS, _NEWIPC, _NEWUSER = 0x20000, 0x4000000, 0x8000000, 0x10000000
@@ -40,21 +40,9 @@ def enter(view: View, disk: int) -> None:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{own} {own} 1")
         Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-    _stay_outside()  # the first child of a new namespace is its init, which signals pass by: it waits, too
-    _stay_outside()
+    keeper.stay_outside()  # the first child of a new namespace is its init, which signals pass by: it waits, too
+    keeper.stay_outside()
     _build(view, disk)
-
-
-def _stay_outside() -> None:
-    """Go on in a child. This process only waits for it, ends as it does, and takes it along when it is killed."""
-    child = os.fork()
-    if child == 0:
-        kernel.die_with_parent()
-        return
-    ended, status = 0, 0
-    while ended != child:
-        ended, status = os.wait()
-    os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
 
 
 def leave_network() -> None:

@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from elue.worker.confinement import bubblewrap, kernel, landlock, machine, namespaces, seccomp
+from elue.worker.confinement import bubblewrap, keeper, kernel, landlock, machine, namespaces, seccomp
 from elue.worker.confinement.mode import mode_of
 from elue.worker.confinement.view import View, view
 
@@ -101,6 +101,8 @@ def confine(
     held |= {"pids": "shared", "landlock": 0}
     if kernel.LINUX:
         _leave(held, shown, limits, means, descriptor)
+        if held["pids"] == "shared" and keeper.keep_orphans():
+            held["pids"] = "kept"
         _renounce(held, shown, means)
     held["mode"] = mode_of(held)
     held["limits"] = _limit(limits, alone=held["network"] == "namespace")

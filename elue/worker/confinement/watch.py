@@ -1,10 +1,16 @@
-"""What the parent sees of a worker from outside: the processes of its session, and what they use."""
+"""What the parent sees of a worker from outside: the processes that descend from it, and what they use."""
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+_AGAIN = 5
+"""How often a count begins anew because a process ended meanwhile: what it took is its parent's by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,43 +23,78 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """All that runs in a worker's session right now: processes and threads together, and their resident bytes."""
+    """All that a worker runs right now: processes and threads together, and their resident bytes."""
 
     tasks: int
     memory: int
 
 
-def usage(pid: int) -> Usage:
+def usage(leader: int) -> Usage:
     """CPU time of a process, of its descendants, and of those it has waited for; the largest peak among them."""
-    ticks, peak = 0, None
-    try:
-        for member in _family(pid):
-            fields = _stat(member)
-            ticks += sum(int(field) for field in fields[11:15])
-            status = Path(f"/proc/{member}/status").read_text().splitlines()
-            high = next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM")), None)
-            peak = max((value for value in (peak, high) if value is not None), default=None)
-    except (OSError, IndexError):
-        return Usage(None, None)
-    return Usage(ticks / os.sysconf("SC_CLK_TCK"), peak)
+    for left in reversed(range(_AGAIN)):
+        seconds, peak = 0.0, None
+        try:
+            for member in family(leader):
+                try:
+                    seconds += _cpu_seconds(member)
+                    high = _peak(member)
+                except (OSError, IndexError):
+                    if left:
+                        raise
+                    continue
+                peak = max((value for value in (peak, high) if value is not None), default=None)
+        except (OSError, IndexError):
+            continue
+        return Usage(seconds if seconds else None, peak)
+    return Usage(None, None)
 
 
 def session(leader: int) -> Session | None:
-    """Everything in the session of `leader`. None where the system does not show its processes."""
+    """Everything that descends from `leader`, and itself. None where the system does not show its processes."""
     tasks = memory = 0
-    try:
-        names = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    except OSError:
-        return None
-    for name in names:
+    for member in family(leader):
         try:
-            fields = _stat(int(name))
+            fields = _stat(member)
         except (OSError, IndexError):
             continue
-        if int(fields[3]) == leader:
-            tasks += int(fields[17])
-            memory += int(fields[21])
-    return Session(tasks, memory * os.sysconf("SC_PAGE_SIZE"))
+        tasks += int(fields[17])
+        memory += int(fields[21])
+    return Session(tasks, memory * os.sysconf("SC_PAGE_SIZE")) if tasks else None
+
+
+def family(leader: int) -> list[int]:
+    """A process and its descendants, the nearer first; the process alone where the system shows none."""
+    members = [leader]
+    if Path(f"/proc/{leader}/task/{leader}/children").exists():
+        for member in members:
+            members += _children(member)
+        return members
+    parents = dict(_parents())
+    for member in members:
+        members += [child for child, parent in parents.items() if parent == member]
+    return members
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and can run."""
+    try:
+        return _stat(pid)[0] not in "ZX"
+    except (OSError, IndexError):
+        return False
+
+
+def filters(pid: int) -> int | None:
+    """How many filters of system calls hold for every thread of a process. None where the system does not tell."""
+    least: int | None = None
+    try:
+        threads = [thread.name for thread in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return None
+    for thread in threads:
+        told = _status(f"{pid}/task/{thread}", "Seccomp_filters")
+        if told is not None:
+            least = told if least is None else min(least, told)
+    return least
 
 
 def size(folder: str) -> int:
@@ -68,28 +109,51 @@ def size(folder: str) -> int:
     return total
 
 
-def _family(pid: int) -> list[int]:
-    """A process and its descendants; all of its session where the kernel does not list children."""
-    if not Path(f"/proc/{pid}/task/{pid}/children").exists():
-        return [pid, *(member for member in _members(pid) if member != pid)]
-    family = [pid]
-    for member in family:
-        children = Path(f"/proc/{member}/task/{member}/children")
-        if children.exists():
-            family += [int(child) for child in children.read_text().split()]
-    return family
+def _cpu_seconds(pid: int) -> float:
+    """Processor time of all threads of a process that were ever there, and of the processes it has waited for."""
+    fields = _stat(pid)
+    own, waited = (sum(map(int, fields[place : place + 2])) / os.sysconf("SC_CLK_TCK") for place in (11, 13))
+    with suppress(OSError, AttributeError, OverflowError):
+        own = time.clock_gettime((~pid << 3) | 2)  # as clock_getcpuclockid(3) makes it: to the nanosecond
+    return own + waited
 
 
-def _members(leader: int) -> list[int]:
-    """Every process in the session of `leader`."""
-    members = []
-    for name in (entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+def _peak(pid: int) -> int | None:
+    kilobytes = _status(str(pid), "VmHWM")
+    return None if kilobytes is None else 1024 * kilobytes
+
+
+def _status(place: str, name: str) -> int | None:
+    """A number in /proc/PLACE/status. None where there is no such line or process."""
+    try:
+        lines = Path(f"/proc/{place}/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that any thread of a process started and that are there."""
+    children: list[int] = []
+    try:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, (thread / "children").read_text().split())
+    except OSError:
+        return children
+    return children
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Every process with its parent."""
+    try:
+        names = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    except OSError:
+        return
+    for name in names:
         try:
-            if int(_stat(int(name))[3]) == leader:
-                members.append(int(name))
+            yield int(name), int(_stat(int(name))[1])
         except (OSError, IndexError):
             continue
-    return members
 
 
 def _stat(pid: int) -> list[str]:
