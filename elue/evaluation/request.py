@@ -57,7 +57,7 @@ class Evaluation:
 
     def worker(self) -> Worker:
         """A new worker that can read the method and its weights, and neither the task's files nor any run."""
-        sees = (*self.method.code, *(path for path in (self.weights, self.against) if path))
+        sees = (*self.method.code, *([self.weights] if self.weights else []))
         hides = [self.runs, *self.data.spec.files.values()]
         folder = self.data.folder
         if folder is not None and not any(path.resolve().is_relative_to(folder) for path in sees):

@@ -11,8 +11,9 @@ from itertools import islice
 from typing import Any
 
 from elue.evaluation.events import Event, ShareFailed, Telling
-from elue.evaluation.passes import audit, observed, packs, table, traced
+from elue.evaluation.passes import audit, observed, table, traced
 from elue.evaluation.passes.audit import Auditor
+from elue.evaluation.passes.clock import Stopwatch
 from elue.evaluation.passes.context import Context, start
 from elue.evaluation.passes.ladder import Ladders, WaysGatherer
 from elue.evaluation.plan import PlannedRun
@@ -60,7 +61,8 @@ class _Share:
     def __init__(self, evaluation: Evaluation, progress: Progress, stop: threading.Event) -> None:
         self.evaluation, self.progress, self.stop = evaluation, progress, stop
         self.auditor = Auditor(evaluation)
-        self.kept: dict[Any, Any] = {Auditor: self.auditor}
+        self.stopwatch = Stopwatch(evaluation)
+        self.kept: dict[Any, Any] = {Auditor: self.auditor, Stopwatch: self.stopwatch}
         self.context: Context | None = None
         self.failure: WorkerFailure | None = None
         self.environment: dict[str, Any] = {}
@@ -73,7 +75,7 @@ class _Share:
             failure, self.failure = self.failure, None
             raise failure
         if self.context is None:
-            started = start(self.evaluation, between=packs.prepare)
+            started = start(self.evaluation)
             self.context = Context(self.evaluation, started, self.progress, self.stop, kept=self.kept)
             self.environment, self.traced = started.environment, self.context.traced
             if self.traced:
@@ -182,6 +184,7 @@ class _Share:
             self.context.worker.close()
         self.context = None
         self.auditor.close()
+        self.stopwatch.close()
 
 
 def _cpu(before: Usage, after: Usage) -> float | None:

@@ -114,7 +114,7 @@ class Traffic(_Part):
 
 
 class Latency(_Part):
-    """Seconds of a sample over those of the profile's reference encoder on it, in turn in one process.
+    """Seconds of a sample over those of the profile's reference encoder on as many tokens, in turn.
 
     Median and 95th percentile over `samples` samples, each with its 95 % interval. A time, not a count: it may differ
     between two runs of the same thing.
@@ -134,7 +134,7 @@ class Latency(_Part):
 class Packs(_Part):
     """What a profile with packs measured: packs of at most `token_budget` tokens on `threads` threads.
 
-    `throughput` is samples a second over those of the static full model on the same samples in the same process;
+    `throughput` is samples a second over those of the static full model on the same samples, in turn;
     `flops_speedup` that model's FLOPs over these; `realised` is the one divided by the other. Times, as in Latency.
     """
 

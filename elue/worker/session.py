@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -105,11 +106,17 @@ class Worker:
         Raises WorkerFailure when the plugin fails, hangs, dies or answers nonsense, and ElueError when the plugin
         says that the user made a mistake.
         """
+        return self.timed(asked, seconds)[0]
+
+    def timed(self, asked: Call[Frame], seconds: float) -> tuple[Frame, float]:
+        """The same, and the seconds between call and reply by this process's clock, which no plugin can touch."""
         if wire.waiting(self._channel):
             raise WorkerFailure(*self._stray())
         name = name_of(type(asked))
+        clock = time.perf_counter()
         self._send(CallFrame(name, asked))
         reply = self._receive(Reply, seconds, name)
+        took = time.perf_counter() - clock
         self._judge(reply.sought)
         if reply.error is not None:
             raise _failure(reply.error)
@@ -117,11 +124,19 @@ class Worker:
         if wrong := asked.fault(answer):
             raise WorkerFailure("invalid", f"sent no answer to '{name}' ({wrong})")
         self._company.look(loaded=isinstance(asked, Load))
-        return answer
+        return answer, took
 
     def usage(self) -> Usage:
         """CPU time and peak memory so far, read from the system, not from the worker."""
         return watch.usage(self._process.pid)
+
+    def pause(self) -> None:
+        """Stop the worker and everything it started, so that it takes no time from others."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Kill the worker and everything it started; a call that waits for it fails. Still to be closed."""
@@ -130,12 +145,10 @@ class Worker:
             with suppress(OSError):
                 os.kill(member, signal.SIGKILL)
         if members:  # the first waits for them, and ends what they leave
+            self.resume()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_PARTING)
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            self._process.kill()
+        self._signal(signal.SIGKILL)
 
     def close(self) -> None:
         """Kill the worker and everything it started, and wait until all of it is gone."""
@@ -150,6 +163,12 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            self._process.send_signal(number)
 
     def _send(self, frame: Any) -> None:
         try:

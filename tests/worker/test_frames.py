@@ -23,7 +23,7 @@ NEWS = frames.News((Step("ffn.1", (3, 4), 2),), ((0, 0),))
 SAMPLES = (Sample("a", "one"), Sample("b", "two", "three"))
 PREDICTED = frames.Predicted(("a", "b"), COLUMNS, COUNTS, 12, NEWS)
 SWEPT = frames.Swept(("a", "b"), (COLUMNS, COLUMNS), (), NEWS)
-TIMED = frames.Timed(("a", "b"), (1.0, 0.0), (0.5,), (0.25,))
+ANSWERED = frames.Answered(("a", "b"), (1.0, 0.0))
 
 
 def sent(frame: Any) -> Any:
@@ -39,7 +39,7 @@ def sent(frame: Any) -> Any:
         frames.Survey(SAMPLES, 2),
         PREDICTED,
         SWEPT,
-        TIMED,
+        ANSWERED,
         frames.Told(("a",), (Explanation(("x", "y"), ((0, 1),), ((0.5, 0.5),), {"l": (1, -1)}, 1),)),
         frames.Offered(None, ({"k": 1},)),
         frames.Reply(None, frames.Trouble("user", "no", "a_code", "mend it"), ("a/path",)),
@@ -95,8 +95,6 @@ def test_half_an_answer_is_none() -> None:
 
 
 SHORT = replace(COLUMNS, values=(1.0,))
-ASKED = frames.TimeSample(SAMPLES[0], 2, 5, True)
-ONE = frames.Timed(("a",), (1.0,), (0.5, 0.5), (0.1, 0.1))
 
 
 @pytest.mark.parametrize(
@@ -121,11 +119,10 @@ ONE = frames.Timed(("a",), (1.0,), (0.5, 0.5), (0.1, 0.1))
         (frames.PriceTraces((0, 1)), frames.Priced((COUNTS,), ()), "prices: 1 for 2 traces"),
         (frames.Configure(({}, {}), 0), frames.Configured((5,)), "params_total: 1 for 2 points"),
         (frames.Explain(SAMPLES), frames.Told(("a", "b"), ()), "explained: 0 for 2 samples"),
-        (frames.CountPacks(SAMPLES), frames.Counted(("a", "b"), (1.0,), 1, 1, {}), "values: 1 for 2 samples"),
-        (frames.TimePacks(SAMPLES, True), TIMED, ""),
-        (frames.TimePacks(SAMPLES, True), replace(TIMED, seconds=(0.5, 0.5)), "seconds: 2 for 1 rounds"),
-        (ASKED, ONE, ""),
-        (ASKED, replace(ONE, reference=(0.1,)), "reference: 1 for 2 rounds"),
+        (frames.CountPacks(SAMPLES), frames.Counted(("a", "b"), (1.0,), 1, {}), "values: 1 for 2 samples"),
+        (frames.AnswerBare(SAMPLES, True), ANSWERED, ""),
+        (frames.AnswerBare(SAMPLES[:1]), ANSWERED, "missing, repeated or unknown ids"),
+        (frames.AnswerBare(SAMPLES), replace(ANSWERED, values=(1.0,)), "values: 1 for 2 samples"),
     ],
 )
 def test_an_answer_is_one_to_the_call(call: frames.Call[Any], answer: Any, fault: str) -> None:

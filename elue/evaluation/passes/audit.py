@@ -80,6 +80,12 @@ class Auditor:
         ahead = self._ahead.pop(run.identity.key, None)
         return ahead.result() if ahead else _observe(context, run, self.started().worker)
 
+    def running(self) -> Worker | None:
+        """The worker, where one is there already."""
+        if self._started is None or not self._started.done() or self._started.exception() is not None:
+            return None
+        return self._started.result().worker
+
     def close(self) -> None:
         """End the worker. The next time it is wanted, a fresh one starts."""
         begun = [ahead for ahead in self._ahead.values() if not ahead.cancel()]

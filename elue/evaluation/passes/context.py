@@ -46,18 +46,15 @@ Errand = Callable[[Worker, Evaluation], Any]
 """Something to be done in a worker while it starts."""
 
 
-def start(evaluation: Evaluation, first: Errand | None = None, between: Errand | None = None) -> StartedWorker:
+def start(evaluation: Evaluation, first: Errand | None = None) -> StartedWorker:
     """Start a worker and load the method in it. Raises WorkerFailure when it does not come up.
 
-    `first` is done before the plugin is imported, `between` after that and before the method is loaded: until then
-    a worker may start what libraries start.
+    `first` is done before the plugin is imported.
     """
     worker = evaluation.worker()
     try:
         beforehand = first(worker, evaluation) if first else None
         environment = open_method(worker, evaluation)
-        if between:
-            beforehand = between(worker, evaluation)
         weights = folder(evaluation.weights)
         answer = worker.call(frames.Load(weights, evaluation.seed), START_SECONDS)
         return StartedWorker(worker, environment, frozenset(answer.offers), beforehand)

@@ -1,53 +1,62 @@
 """The latency pass: samples at batch 1 with native kernels, each in turn with the profile's reference encoder.
 
-A sample and the reference on as many tokens as the sample is to it run A B A B, every second sample B A B A, and the
-faster of either's two runs counts, so that what else goes on in the machine does not.
+A sample runs once, between two runs of the reference on as many tokens as the sample is to it, each in a process of its
+own (see `elue.evaluation.passes.clock`): the ratio is to the mean of the two.
 """
 
 from __future__ import annotations
 
 import os
-import random
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elue.evaluation.passes import traced, values
+from elue.evaluation.passes.clock import WARM_UP, Stopwatch, warm_up_samples
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Measured, PassResult
 from elue.record.schema import Flag, Latency
 from elue.worker import frames
+from elue.worker.session import START_SECONDS
 
-WARM_UP = 5
-"""Samples that are run before any is timed."""
-ROUNDS = 2
+FASTEST = 2.0
+"""So many times the FLOPs a second of the reference encoder on a long text may a model do: that is near what a machine
+can, and larger products fill it a little better still."""
 _RESAMPLES = 2000
 
 
 def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
-    """Time as many samples as were asked for (all, if there are fewer), drawn by the seed, at the run's point.
+    """Time as many samples as were asked for (all, if there are fewer) at the run's point, each text once.
 
-    An answer that differs from the counted one, but between tied classes, is a finding.
+    Findings are an answer that differs from the counted one, but between tied classes, and less time than the counted
+    FLOPs can have taken.
     """
-    evaluation = context.evaluation
-    samples = evaluation.latency
-    context.configure(run)
-    size, info = len(evaluation.data.samples), evaluation.data.spec.info()
-    chosen = random.Random(f"latency {evaluation.seed}").sample(range(size), min(samples, size))
-    ratios, differ = [], []
-    for number, index in enumerate([*chosen[:WARM_UP], *chosen]):
-        context.go_on()
-        sample = context.anonymised(index)
-        tokens = evaluation.profile.reference.tokens(sample.text, sample.pair)
-        asked = frames.TimeSample(sample, ROUNDS, tokens, model_first=number % 2 == 0)
-        answer = context.worker.call(asked, 2 * ROUNDS * evaluation.sample_seconds)
-        if number >= min(WARM_UP, len(chosen)):
-            ratios.append(min(answer.seconds) / min(answer.reference))
-            if traced.differs(values.checked(answer.values[0], info), measured.answers, measured.ties, index):
-                differ.append(evaluation.data.samples[index].id)
-    latency = summarize(np.array(ratios), evaluation.profile.reference.name, machine(context))
-    return PassResult({"latency": latency}, _flags(differ, len(chosen)))
+    evaluation, watch = context.evaluation, context.of_share(Stopwatch)
+    samples, profile, info = evaluation.data.samples, evaluation.profile, evaluation.data.spec.info()
+    worker, chosen = watch.model(run, evaluation.latency)
+    reference = watch.reference()
+    ratios, rates, differ = [], [], []
+    with watch.turns(context) as turns:
+        most = watch.rate(turns)
+        for sample in warm_up_samples(samples, WARM_UP):
+            turns.call(worker, frames.AnswerBare((sample,)), evaluation.sample_seconds)
+        for place in chosen:
+            context.go_on()
+            tokens = profile.reference.tokens(samples[place].text, samples[place].pair)
+            asked = frames.RunReference(profile, tokens)
+            _, before = turns.call(reference, asked, START_SECONDS)
+            alone = frames.AnswerBare((context.anonymised(place),))
+            answer, took = turns.call(worker, alone, evaluation.sample_seconds)
+            _, after = turns.call(reference, asked, START_SECONDS)
+            ratios.append(2 * took / (before + after))
+            rates.append(measured.answers.counts[place].flops / took / most)
+            if traced.differs(values.checked(answer.values[0], info), measured.answers, measured.ties, place):
+                differ.append(samples[place].id)
+    latency = summarize(np.array(ratios), profile.reference.name, machine(context))
+    flags = (*_differing(differ, len(chosen)), *too_fast(rates, latency.reference))
+    return PassResult({"latency": latency}, flags)
 
 
 def summarize(ratios: NDArray[np.float64], reference: str, machine: str) -> Latency:
@@ -78,7 +87,19 @@ def machine(context: Context) -> str:
     return f"{processor}, {os.cpu_count()} cores, {threads} in use, torch {about.get('torch', 'unknown')}"
 
 
-def _flags(differ: list[str], samples: int) -> tuple[Flag, ...]:
+def too_fast(rates: Sequence[float], reference: str) -> tuple[Flag, ...]:
+    """A flag where counted FLOPs went by at a rate that no machine computes at; 1 is the reference on a long text."""
+    rate = float(np.median(rates))
+    if rate <= FASTEST:
+        return ()
+    detail = (
+        f"timed, it gets through its counted FLOPs {rate:,.1f} times as fast as {reference} on a long text, where "
+        f"{FASTEST:g} times is the most: not all that was counted was computed then"
+    )
+    return (Flag(code="latency_unexplained", detail=detail),)
+
+
+def _differing(differ: list[str], samples: int) -> tuple[Flag, ...]:
     if not differ:
         return ()
     detail = f"{len(differ)} of {samples} samples were answered otherwise while timed, the first '{differ[0]}'"

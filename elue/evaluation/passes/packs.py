@@ -1,41 +1,43 @@
 """The pass of a profile with packs: many samples at once, in turn with the static full model on the same ones.
 
-The static model is one of the method `static`, trained on the same task, at its full depth, and runs in the same
-process under the same budget. Each stretch of samples, as they come, is counted once and timed until there are enough
-pairs, A B, then B A. A plugin that answers one sample after the other simply gains nothing by it.
+The static model is one of the method `static`, trained on the same task, at its full depth, under the same budget, in a
+process without the plugin (see `elue.evaluation.passes.clock`). Each stretch of samples, as they come, is counted once;
+then a fresh worker is timed on each, A B, then B A, and another fresh one where that makes too few pairs. A plugin that
+answers one sample after the other simply gains nothing by it.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from itertools import cycle, islice
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from elue.errors import ElueError
 from elue.evaluation.passes import traced
+from elue.evaluation.passes.clock import STATIC, Stopwatch, warm_up_samples
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.latency import machine
 from elue.evaluation.passes.values import checked
 from elue.evaluation.plan import PlannedRun, weights_digest
 from elue.evaluation.recording import Measured, PassResult
 from elue.evaluation.request import Evaluation
-from elue.methods import registry
 from elue.protocol import Sample
 from elue.record.point import point_text
 from elue.record.schema import Flag, Packs
 from elue.worker import frames
-from elue.worker.session import START_SECONDS, Worker
+from elue.worker.session import Worker
 
-Answer = TypeVar("Answer")
-STATIC = "static"
-"""The method whose full model throughput is compared with."""
 STRETCH = 4
 """A stretch of samples is so many packs long, that those who leave make room for others."""
 PAIRS = 8
-"""So many times at least are both sides timed."""
+"""So many times at least should both sides be timed."""
+WORKERS = 2
+"""So many fresh workers at most read the texts for that."""
+WARM_UP = 64
+"""Samples that both sides answer before they are timed, or as many as there are."""
+REALISED = 1.15
+"""A speed-up in time above so many times that in FLOPs is a finding."""
 _RESAMPLES = 2000
 
 
@@ -54,48 +56,42 @@ def check(evaluation: Evaluation) -> None:
         )
 
 
-def prepare(worker: Worker, evaluation: Evaluation) -> dict[str, Any] | None:
-    """Load the static model, if the evaluation has one, into an open worker; returns its operating point."""
-    if evaluation.against is None:
-        return None
-    static, weights = registry.find(STATIC), str(evaluation.against.resolve())
-    return dict(worker.call(frames.Against(static.address, weights, evaluation.seed), START_SECONDS).point)
-
-
 def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
     """Count and time all samples in packs at the run's point.
 
-    An answer that differs from the counted one, but between tied classes, is a finding.
+    Findings are an answer that differs from the counted one, but between tied classes, and a speed-up in time that goes
+    beyond that in FLOPs.
     """
-    evaluation = context.evaluation
+    evaluation, watch = context.evaluation, context.of_share(Stopwatch)
     context.configure(run)
     assert evaluation.against is not None
-    stretches, info = list(_stretches(context)), evaluation.data.spec.info()
-    flops = static_flops = 0
+    order, info = list(range(len(evaluation.data.samples))), evaluation.data.spec.info()
+    random.Random(f"packs {evaluation.seed}").shuffle(order)
+    stretches = list(_stretches(evaluation, order))
+    flops = 0
     differ: list[str] = []
     unknown: set[str] = set()
     for places in stretches:
-        counted = _call(context, frames.CountPacks(_anonymised(context, places)), len(places))
+        counted = _counted(context, context.worker, places)
         flops += counted.flops
-        static_flops += counted.static_flops
         unknown.update(counted.unknown)
         for place, answered in zip(places, counted.values, strict=True):
             value = checked(answered, info)
             if traced.differs(value, measured.answers, measured.ties, place):
                 differ.append(evaluation.data.samples[place].id)
-    pairs = []
-    for number, places in enumerate(islice(cycle(stretches), max(PAIRS, len(stretches)))):
-        asked = frames.TimePacks(_anonymised(context, places), model_first=number % 2 == 0)
-        timed = _call(context, asked, len(places))
-        pairs.append([timed.seconds[0], timed.reference[0]])
+    static = watch.static()
+    if watch.static_flops is None:
+        watch.static_flops = sum(_counted(context, static, places).flops for places in stretches)
+    pairs: list[list[float]] = []
+    for _ in range(min(WORKERS, -(-PAIRS // len(stretches)))):
+        pairs += _timed(context, run, watch, static)
     size = len(evaluation.data.samples)
     throughput, low, high = ratio(pairs)
-    point = point_text(context.started.beforehand)
-    speedup = static_flops / flops if flops else 0.0
+    speedup = watch.static_flops / flops if flops else 0.0
     packs = Packs(
         token_budget=evaluation.profile.conditions.tokens,
         threads=evaluation.profile.conditions.threads,
-        reference=f"{STATIC} {point} of weights {weights_digest(evaluation.against)[:12]}",
+        reference=f"{STATIC} {point_text(watch.static_point)} of weights {weights_digest(evaluation.against)[:12]}",
         flops_mean=flops / size,
         flops_speedup=speedup,
         throughput=throughput,
@@ -110,7 +106,37 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
         flags.append(Flag(code="company_differs", detail=f"{detail} '{differ[0]}'"))
     if unknown:
         flags.append(Flag(code="packs_incomplete", detail=f"in packs, no rule for {', '.join(sorted(unknown))}"))
-    return PassResult({"batch": packs}, tuple(flags))
+    return PassResult({"batch": packs}, (*flags, *too_fast(packs)))
+
+
+def too_fast(packs: Packs) -> tuple[Flag, ...]:
+    """A flag where more time is saved than FLOPs are."""
+    if packs.realised <= REALISED:
+        return ()
+    detail = (
+        f"in packs it is {packs.throughput:,.2f} times as fast as the static model at {packs.flops_speedup:,.2f} times "
+        f"fewer FLOPs: {packs.realised:,.2f} times what these explain, where {REALISED:g} is the most"
+    )
+    return (Flag(code="realised_unexplained", detail=detail),)
+
+
+def _timed(context: Context, run: PlannedRun, watch: Stopwatch, static: Worker) -> list[list[float]]:
+    """Seconds of the model, in a worker that has read none of the texts, and of the static one, a pair a stretch."""
+    evaluation = context.evaluation
+    samples = evaluation.data.samples
+    worker, order = watch.model(run, len(samples))
+    pairs = []
+    with watch.turns(context) as turns:
+        warm = frames.AnswerBare(warm_up_samples(samples, min(len(samples), WARM_UP)), packed=True)
+        for side in (worker, static):
+            turns.call(side, warm, 2 * len(warm.samples) * evaluation.sample_seconds)
+        for number, places in enumerate(_stretches(evaluation, order)):
+            context.go_on()
+            asked = frames.AnswerBare(_anonymised(context, places), packed=True)
+            sides = (worker, static) if number % 2 == 0 else (static, worker)
+            took = {side: turns.call(side, asked, 2 * len(places) * evaluation.sample_seconds)[1] for side in sides}
+            pairs.append([took[worker], took[static]])
+    return pairs
 
 
 def ratio(pairs: list[list[float]]) -> tuple[float, float, float]:
@@ -126,11 +152,9 @@ def ratio(pairs: list[list[float]]) -> tuple[float, float, float]:
     return float(static / mine), float(low), float(high)
 
 
-def _stretches(context: Context) -> Iterator[list[int]]:
-    """Places of all samples in a random order, cut where enough tokens (of the profile's reference) have gathered."""
-    profile, samples = context.evaluation.profile, context.evaluation.data.samples
-    order = list(range(len(samples)))
-    random.Random(f"packs {context.evaluation.seed}").shuffle(order)
+def _stretches(evaluation: Evaluation, order: Sequence[int]) -> Iterator[list[int]]:
+    """Places in this order, cut where enough tokens (of the profile's reference) have gathered."""
+    profile, samples = evaluation.profile, evaluation.data.samples
     places: list[int] = []
     tokens = 0
     for place in order:
@@ -147,7 +171,8 @@ def _anonymised(context: Context, places: list[int]) -> tuple[Sample, ...]:
     return tuple(context.anonymised(place) for place in places)
 
 
-def _call(context: Context, asked: frames.Call[Answer], samples: int) -> Answer:
-    """Have a stretch of so many samples answered by both models."""
+def _counted(context: Context, worker: Worker, places: list[int]) -> frames.Counted:
+    """Have a stretch of samples answered under the Meter."""
     context.go_on()
-    return context.worker.call(asked, 2 * samples * context.evaluation.sample_seconds)
+    asked = frames.CountPacks(_anonymised(context, places))
+    return worker.call(asked, 2 * len(places) * context.evaluation.sample_seconds)

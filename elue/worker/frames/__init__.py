@@ -22,9 +22,7 @@ from elue.worker.frames.answering import (
 )
 from elue.worker.frames.envelope import CallFrame, Hello, Ready, Reply, Trouble
 from elue.worker.frames.loading import (
-    Against,
     Calibrate,
-    Compared,
     Configure,
     Configured,
     Describe,
@@ -38,17 +36,17 @@ from elue.worker.frames.loading import (
     Option,
     Points,
 )
-from elue.worker.frames.timing import Counted, CountPacks, Timed, TimePacks, TimeSample
+from elue.worker.frames.timing import AnswerBare, Answered, Counted, CountPacks, Ran, RunReference
 from elue.worker.frames.words import Call, Offer, Step, answer_of, name_of
 
 __all__ = [
-    "Against",
+    "AnswerBare",
     "AnswerColumns",
+    "Answered",
     "Calibrate",
     "Call",
     "CallFrame",
     "ClimbLadder",
-    "Compared",
     "Configure",
     "Configured",
     "CountPacks",
@@ -73,14 +71,13 @@ __all__ = [
     "Predicted",
     "PriceTraces",
     "Priced",
+    "Ran",
     "Ready",
     "Reply",
+    "RunReference",
     "Step",
     "Survey",
     "Swept",
-    "TimePacks",
-    "TimeSample",
-    "Timed",
     "Told",
     "Trouble",
     "answer_of",

@@ -88,22 +88,6 @@ class Points(Call[Offered]):
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """The operating point of the static model to compare with."""
-
-    point: Point
-
-
-@dataclass(frozen=True, slots=True)
-class Against(Call[Compared]):
-    """Load the static model to compare with, at its full depth. Comes before `Load`."""
-
-    target: str
-    weights: str
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
 class Loaded:
     """What the model can do beyond what it must."""
 

@@ -15,7 +15,6 @@ from elue.record.trace import DIMENSIONS, LARGEST, LONGEST_UNIT, fault
 from elue.worker.decoding import Sound
 
 Answer = TypeVar("Answer")
-Seconds = Annotated[float, Ge(1e-9), Lt(1e7)]
 Short = Annotated[str, MaxLen(200)]
 Text = Annotated[str, MaxLen(2000)]
 Point = Mapping[str, Knob]

@@ -10,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from elue.errors import ElueError
 from elue.protocol import Knob, Method, Point, Sample, TaskInfo
 from elue.worker import frames
 from elue.worker.confinement import sandbox
@@ -40,7 +39,6 @@ class Service:
         self.task: TaskInfo
         self.profile: Profile
         self.encoder: ReferenceEncoder | None = None
-        self.static: Any = None
 
     def describe(self, asked: frames.Describe) -> frames.Described:
         """Import the plugin and name the training options that do something, each with default and help."""
@@ -62,6 +60,7 @@ class Service:
         import elue.meter.meter
         import elue.worker.inside.parameters
         import elue.worker.inside.pricing
+        import elue.worker.inside.timing
         from elue.worker.inside.plugin import load_method
         from elue.worker.inside.seal import Seal, guard_the_meter
 
@@ -163,59 +162,45 @@ class Service:
         rows = answers.sequence(explained, size, "explain", "explanations for {} samples")
         return frames.Told(_ids(asked.samples), tuple(map(answers.explanation, rows)))
 
-    def against(self, asked: frames.Against) -> frames.Compared:
-        """Load the static model to compare with, at the last of its points: full depth. Comes before `load`."""
-        from elue.worker.inside.plugin import load_method
-
-        method, weights = load_method(asked.target), Path(asked.weights)
-        if reason := method.supports(self.task):
-            raise ElueError("unsupported", f"'{method.name}' does not serve '{self.task.name}': {reason}")
-        point = dict(method.points(self.task, weights)[-1])
-        self.static = method.load(self.task, weights, asked.seed)
-        self.static.configure(point)
-        return frames.Compared(point)
-
     def count_packs(self, asked: frames.CountPacks) -> frames.Counted:
-        """Answer samples together, in packs of the profile, by the model and by the static one, under the Meter."""
+        """Answer samples together, in packs of the profile, under the Meter."""
         from elue.meter import Meter
         from elue.worker.inside.timing import in_packs
 
-        answered, flops = [], []
-        unknown: dict[str, int] = {}
-        for model in (self.model, self.static):
-            side = in_packs(model, self.profile.conditions)
-            with Meter(profile=self.profile, modules=self.modules, track=False) as meter:
-                answered.append(self._values(side(list(asked.samples)), len(asked.samples)))
-            flops.append(meter.flops)
-            unknown |= meter.unknown
-        return frames.Counted(_ids(asked.samples), answered[0], flops[0], flops[1], unknown)
+        predict, inputs = in_packs(self.model, self.profile.conditions), list(asked.samples)
+        with Meter(profile=self.profile, modules=self.modules, track=False) as meter:
+            answered = predict(inputs)
+        return frames.Counted(_ids(inputs), self._values(answered, len(inputs)), meter.flops, dict(meter.unknown))
 
-    def time_packs(self, asked: frames.TimePacks) -> frames.Timed:
-        """The same, timed, without a Meter."""
-        from elue.worker.inside.timing import in_packs, in_turn
-
-        inputs = list(asked.samples)
-        mine, static = (in_packs(model, self.profile.conditions) for model in (self.model, self.static))
-        model_seconds, static_seconds, answered = in_turn(
-            lambda: mine(inputs), lambda: static(inputs), 1, asked.model_first
-        )
-        return frames.Timed(
-            _ids(inputs), self._values(answered, len(inputs)), tuple(model_seconds), tuple(static_seconds)
-        )
-
-    def time_sample(self, asked: frames.TimeSample) -> frames.Timed:
-        """Seconds of a sample and of the reference encoder, in turn, without a Meter."""
+    def answer_bare(self, asked: frames.AnswerBare) -> frames.Answered:
+        """Answer samples without a Meter, for the parent to time."""
         import torch
 
-        from elue.worker.inside.timing import ReferenceEncoder, in_turn
+        from elue.worker.inside.timing import in_packs
 
-        if self.encoder is None:
-            self.encoder = ReferenceEncoder(self.profile.reference)
-        encoder, inputs = self.encoder, [asked.sample]
-        torch.set_num_threads(self.profile.conditions.threads)
-        predict, run = lambda: self.model.predict(inputs), lambda: encoder.run(asked.tokens)
-        seconds, reference, answered = in_turn(predict, run, asked.rounds, asked.model_first)
-        return frames.Timed(_ids(inputs), self._values(answered, 1), tuple(seconds), tuple(reference))
+        inputs, conditions = list(asked.samples), self.profile.conditions
+        torch.set_num_threads(conditions.threads)
+        predict = in_packs(self.model, conditions) if asked.packed else self.model.predict
+        return frames.Answered(_ids(inputs), self._values(predict(inputs), len(inputs)))
+
+    def run_reference(self, asked: frames.RunReference) -> frames.Ran:
+        """Run the reference encoder of a profile; no plugin is here, nor comes."""
+        import torch
+
+        from elue.meter import Meter
+        from elue.worker.inside.timing import ReferenceEncoder
+
+        if self.encoder is None or self.encoder.shape != asked.profile.reference:
+            self.encoder = ReferenceEncoder(asked.profile.reference)
+            torch.set_num_threads(asked.profile.conditions.threads)
+        if not asked.tokens:
+            return frames.Ran(0)
+        if not asked.counted:
+            self.encoder.run(asked.tokens)
+            return frames.Ran(0)
+        with Meter(profile=asked.profile, track=False) as meter:
+            self.encoder.run(asked.tokens)
+        return frames.Ran(meter.flops)
 
     def calibrate(self, asked: frames.Calibrate) -> frames.Exercised:
         """Run a static model of known cost, before any plugin is here."""

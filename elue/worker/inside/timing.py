@@ -1,4 +1,4 @@
-"""Wall time, measured inside the worker with native kernels: two sides in turn, no Meter open.
+"""What is timed from outside: the reference encoder, and answers with native kernels, no Meter open.
 
 The reference encoder is torch's own Transformer in the shape a profile gives, so that anyone can build it.
 """
@@ -6,7 +6,6 @@ The reference encoder is torch's own Transformer in the shape a profile gives, s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from time import perf_counter
 from typing import Any
 
 import torch
@@ -15,7 +14,6 @@ from torch import nn
 from elue.meter.profile import Conditions, Reference
 from elue.protocol import Sample
 
-_clock = perf_counter
 _VOCABULARY = 1000
 
 
@@ -48,19 +46,3 @@ def in_packs(model: Any, conditions: Conditions) -> Callable[[Sequence[Sample]],
     torch.set_num_threads(conditions.threads)
     predict: Callable[[Sequence[Sample]], Any] = model.predict
     return predict
-
-
-def in_turn(
-    first: Callable[[], Any], second: Callable[[], Any], rounds: int, as_given: bool
-) -> tuple[list[float], list[float], Any]:
-    """Seconds of both sides, in turn (A B A B, or B A B A unless `as_given`), and what the first answered last."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    answer = None
-    for number in range(2 * rounds):
-        side = (number + (not as_given)) % 2
-        start = _clock()
-        result = second() if side else first()
-        seconds[side].append(_clock() - start)
-        if not side:
-            answer = result
-    return *seconds, answer

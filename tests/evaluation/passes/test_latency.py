@@ -10,20 +10,9 @@ import torch
 
 from elue.evaluation.passes.latency import summarize
 from elue.meter import Meter, profile
-from elue.worker.inside.timing import ReferenceEncoder, in_turn
+from elue.worker.inside.timing import ReferenceEncoder
 from tests.conftest import WritePlugin, WriteTask
 from tests.running import evaluate_plugin
-
-
-def test_sides_run_in_turn_and_the_first_alternates() -> None:
-    seen: list[str] = []
-    one, other = (lambda: seen.append("a") or "answer"), (lambda: seen.append("b"))
-    seconds, reference, answer = in_turn(one, other, 2, as_given=True)
-    assert (seen, answer, len(seconds), len(reference)) == (list("abab"), "answer", 2, 2)
-    assert min(*seconds, *reference) > 0
-    seen.clear()
-    in_turn(one, other, 2, as_given=False)
-    assert seen == list("baba")
 
 
 def test_ratios_are_summed_up_with_intervals_that_hold_the_truth() -> None:
