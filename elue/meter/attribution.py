@@ -33,10 +33,12 @@ class _Place:
 
     def __init__(self, module: Module | None, outer: _Place | None) -> None:
         self.module, self.outer = module, outer
-        self.inside: dict[Module, _Place] = {}
+        self.inside: dict[Module, _Place] | None = None
         self.calls = self.products = self.rest = 0
 
     def within(self, module: Module) -> _Place:
+        if self.inside is None:
+            self.inside = {}
         place = self.inside.get(module)
         if place is None:
             place = self.inside[module] = _Place(module, self)
@@ -46,53 +48,50 @@ class _Place:
         self.calls += other.calls
         self.products += other.products
         self.rest += other.rest
-        for module, place in list(other.inside.items()):
+        for module, place in list((other.inside or {}).items()):
             self.within(module).join(place)
 
     def all(self) -> Iterator[_Place]:
         yield self
-        for place in self.inside.values():
+        for place in (self.inside or {}).values():
             yield from place.all()
 
 
 class Attribution:
-    """The modules of one thread as they call each other, and what each took."""
+    """The modules of one thread as they call each other, and what each took. What runs now is added to `here`."""
+
+    __slots__ = ("_root", "_start", "here")
 
     def __init__(self) -> None:
-        self._root = self._start = self._here = _Place(None, None)
+        self._root = self._start = self.here = _Place(None, None)
 
     def begin_in(self, other: Attribution) -> None:
         """Begin in the modules that another thread is in now: what runs outside of any runs in these."""
-        path, place = [], other._here
+        path, place = [], other.here
         while place.module is not None and place.outer is not None:
             path.append(place.module)
             place = place.outer
         for module in reversed(path):
-            self._here = self._here.within(module)
-        self._start = self._here
+            self.here = self.here.within(module)
+        self._start = self.here
 
     def entered(self, module: Module) -> None:
         """A module is called."""
-        self._here = self._here.within(module)
-        self._here.calls += 1
+        self.here = place = self.here.within(module)
+        place.calls += 1
 
     def left(self, module: Module) -> None:
         """A module has returned or raised, and with it all that it called."""
-        place = self._here
+        place = self.here
         while place is not self._start and place.outer is not None:
             if place.module is module:
-                self._here = place.outer
+                self.here = place.outer
                 return
             place = place.outer
 
     def stop(self) -> None:
         """Be in no module any more."""
-        self._here = self._start
-
-    def add(self, products: int, rest: int) -> None:
-        """An operator ran, here and now."""
-        self._here.products += products
-        self._here.rest += rest
+        self.here = self._start
 
     def join(self, other: Attribution) -> None:
         """Add what another one followed."""
@@ -125,7 +124,7 @@ def _share(place: _Place, own: dict[Module, list[int]], ancestor: list[int]) -> 
         mine[0] += place.calls
     mine[1] += place.products
     mine[2] += place.rest
-    for inner in place.inside.values():
+    for inner in (place.inside or {}).values():
         _share(inner, own, mine)
 
 

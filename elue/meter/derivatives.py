@@ -14,11 +14,6 @@ from elue.meter.plan import Plan
 _ZERO = torch._C._dispatch_key_parse("ZeroTensor")
 
 
-def deriving() -> bool:
-    """Whether forward derivatives are asked for here."""
-    return forward_ad._current_level >= 0
-
-
 def of_nothing(plan: Plan, args: Any) -> bool:
     """Whether an operand is the zero that stands for a derivative not there, and the operator does nothing with it."""
     return (

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument, elements
 from elue.meter.profile import Costs
 
+_STRIDED = torch.strided
+
 
 def pointwise(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """One an output element."""
+    if type(result) is Tensor and result.layout is _STRIDED and not result.dtype.is_complex:
+        return 0, costs.pointwise * result.numel()
     return 0, costs.pointwise * elements(result)
 
 

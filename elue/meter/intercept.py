@@ -36,7 +36,7 @@ from elue.meter.observing import (
     show,
     watches,
 )
-from elue.meter.plan import Plan, plan_for, plans
+from elue.meter.plan import Plan, plan_for
 
 _set_included = torch._C._dispatch_tls_set_dispatch_key_included
 _skip: Callable[[bool], object] = getattr(torch._C, "_set_skip_next_torch_function", bool)
@@ -55,19 +55,15 @@ def observing_kernel(find: Callable[[], OpOverload], quick: Callable[..., Any] |
     It is one function, with all at hand: after a product of matrices nothing is in the processor's cache any more, and
     what is looked up then takes longer than what is done.
     """
-    operator: OpOverload | None = None
-    key = 0
+    plan: Plan | None = None
 
     def observed(*args: Any, **kwargs: Any) -> Any:
-        nonlocal operator, key
-        plan = plans.get(key)
-        if plan is None:
-            operator = operator or find()
-            key, plan = id(operator), plan_for(operator)
-        call = plan.call
+        nonlocal plan
+        if plan is None or plan.outdated:
+            plan = plan_for(find())
         if plan.composite:
             _skip(True)
-            return call(*args, **kwargs)
+            return plan.call(*args, **kwargs)
         try:
             thread: Thread = local.thread
         except AttributeError:
@@ -75,15 +71,16 @@ def observing_kernel(find: Callable[[], OpOverload], quick: Callable[..., Any] |
         # functorch, on its way down, restores the keys that were on before ours was switched off: seen twice.
         if thread.inside is not None or not watches:
             return _unobserved(thread, plan, args, kwargs)
-        if quick is not None and not kwargs and type(args[0]) in _PLAIN and type(args[-1]) in _PLAIN:
-            call = quick
         thread.inside = plan
         _set_included(KEY, False)
         try:
             _push(_NOTICING)
             _skip(True)
             try:
-                result = call(*args, **kwargs)
+                if kwargs or quick is None or type(args[0]) not in _PLAIN or type(args[-1]) not in _PLAIN:
+                    result = plan.call(*args, **kwargs)
+                else:
+                    result = quick(*args)
             finally:
                 _pop()
             if thread.noticed is None:

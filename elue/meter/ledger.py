@@ -9,14 +9,16 @@ from typing import Any
 
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.autograd import forward_ad
 
 from elue.meter.arguments import plain_number
 from elue.meter.attribution import Attribution
-from elue.meter.derivatives import deriving, of_nothing, with_tangent
+from elue.meter.derivatives import of_nothing, with_tangent
 from elue.meter.observing import Watch
 from elue.meter.parameters import Touched
 from elue.meter.plan import Plan
 from elue.meter.profile import Costs
+from elue.meter.reading import access_of
 from elue.meter.traffic import TrafficCounter
 
 
@@ -30,14 +32,30 @@ class Wanted:
     attribute: bool
 
 
+class _Row:
+    """The calls of one operator that have a price, and what they took."""
+
+    __slots__ = ("access", "calls", "formula", "known", "products", "rest")
+
+    def __init__(self, plan: Plan) -> None:
+        self.access, self.formula, self.known = access_of(plan), plan.formula, plan.known
+        self.calls = self.products = self.rest = 0
+
+
 class Ledger:
     """Operators that ran, with their prices. An observer (see `elue.meter.observing`)."""
+
+    __slots__ = (
+        "_costs", "_rows", "attribution", "first", "gathered", "natives", "touched", "traffic", "unknown", "unseen",
+        "wanted", "watch",
+    )  # fmt: skip
 
     def __init__(self, wanted: Wanted, watch: Watch, first: Ledger | None = None) -> None:
         self.watch = watch
         self.first: Ledger = first or self
         self.wanted = wanted
-        self.counts: dict[Plan, list[int]] = {}
+        self._costs = wanted.costs
+        self._rows: dict[Plan, _Row] = {}
         self.unknown: Counter[Plan] = Counter()
         self.unseen: Counter[str] = Counter()
         self.touched = Touched() if wanted.track else None
@@ -46,36 +64,41 @@ class Ledger:
         self.natives: dict[int, Ledger] = {}
         self.gathered: Ledger | None = None
 
+    @property
+    def counts(self) -> dict[Plan, tuple[int, int, int]]:
+        """Calls, FLOPs of multiply-adds and other FLOPs by plan, without those of branches."""
+        return {plan: (row.calls, row.products, row.rest) for plan, row in list(self._rows.items()) if row.calls}
+
     def count(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
         """The operator of this plan ran: price it."""
+        row = self._rows.get(plan) or self._rows.setdefault(plan, _Row(plan))
         products = rest = 0
-        known = plan.known
-        if plan.formula is not None and not (deriving() and self._derived(plan, args)):
+        known, formula = row.known, row.formula
+        if formula is not None and not (forward_ad._current_level >= 0 and self._derived(plan, args)):
             # Whatever a formula stumbles over, the code that is measured must not.
             try:
-                products, rest = plan.formula(self.wanted.costs, args, kwargs, result)
+                products, rest = formula(self._costs, args, kwargs, result)
                 if type(products) is not int or type(rest) is not int:
                     products, rest = plain_number(products), plain_number(rest)
             except Exception:
                 products = rest = 0
                 known = False
         if known:
-            count = self.counts.get(plan)
-            if count is None:
-                self.counts[plan] = [1, products, rest]
-            else:
-                count[0] += 1
-                count[1] += products
-                count[2] += rest
+            row.calls += 1
+            row.products += products
+            row.rest += rest
         else:
             self.unknown[plan] += 1
-        if self.attribution is not None:
-            self.attribution.add(products, rest)
+        attribution = self.attribution
+        if attribution is not None:
+            place = attribution.here
+            place.products += products
+            place.rest += rest
         try:
-            if self.touched is not None:
-                self.touched.note(plan, args, kwargs)
-            if self.traffic is not None:
-                self.traffic.note(plan, args, kwargs, result)
+            if (touched := self.touched) is not None:
+                touched.note(row.access, args, kwargs)
+            if (traffic := self.traffic) is not None:
+                traffic.note(row.access, args, kwargs, result)
         except Exception:
             self.unseen[f"what {plan.operator} read and wrote"] += 1
 
@@ -126,7 +149,7 @@ class Ledger:
     @property
     def flops(self) -> int:
         """All FLOPs, without those of branches."""
-        return sum(products + rest for _, products, rest in list(self.counts.values()))
+        return sum(row.products + row.rest for row in list(self._rows.values()))
 
     def join(self, branch: Ledger) -> None:
         """Add all that another one counted."""
@@ -134,9 +157,11 @@ class Ledger:
             self.join(native)
         if branch.gathered is not None:
             self.join(branch.gathered)
-        for plan, counts in list(branch.counts.items()):
-            mine = self.counts.get(plan, (0, 0, 0))
-            self.counts[plan] = [a + b for a, b in zip(mine, counts, strict=True)]
+        for plan, (calls, products, rest) in branch.counts.items():
+            row = self._rows.get(plan) or self._rows.setdefault(plan, _Row(plan))
+            row.calls += calls
+            row.products += products
+            row.rest += rest
         self.unknown.update(dict(branch.unknown))
         self.unseen += branch.unseen
         if self.touched is not None and branch.touched is not None:
@@ -156,6 +181,8 @@ class Ledger:
 
 class _Inside(Ledger):
     """What Python code calls inside an operator. On tensors without memory it works out shapes: that is no work."""
+
+    __slots__ = ()
 
     def count(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
         first = result[0] if isinstance(result, (list, tuple)) and result else result

@@ -13,9 +13,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from elue.meter.arguments import groups_used
 from elue.meter.intervals import Interval, count_elements, merged
-from elue.meter.plan import Plan
-from elue.meter.reading import Access, Lookup, access_of, read_operands
-from elue.meter.weights import Weight, address, memory, tensors_in, weights
+from elue.meter.reading import Access, Lookup, read_operands
+from elue.meter.weights import BLOCK, Weight, Whole, address, memory, tensors_in, weights
 
 _MANY = 1000
 _Mask = numpy.ndarray[Any, numpy.dtype[numpy.bool_]]
@@ -95,15 +94,14 @@ class Touched:
 
     def __init__(self) -> None:
         self._reads: dict[int, _Read] = {}
-        self._whole: set[int] = set()
-        self._others: set[int] = set()
+        self._whole: list[Whole] = []
+        self._seen: set[int] = set()
         self._version = -1
 
-    def note(self, plan: Plan, args: Any, kwargs: Any) -> None:
+    def note(self, access: Access, args: Any, kwargs: Any) -> None:
         """An operator ran: note what it read."""
         if self._version != weights.version:
             self._begin()
-        access = _accesses.get(plan) or _accesses.setdefault(plan, access_of(plan))
         if access.plain and not kwargs:
             operands = args
         elif not access.reads:
@@ -117,37 +115,45 @@ class Touched:
             return
         else:
             operands = read_operands(access, args, kwargs)
-        others = self._others
+        seen, blocks = self._seen, weights.blocks
         for operand in operands:
             kind = type(operand)
             if kind is Tensor:
                 try:
-                    if operand.data_ptr() not in others:
+                    pointer = operand.data_ptr()
+                    if pointer >> BLOCK in blocks and (not pointer or weights.at(pointer) is not None):
                         self._note(operand)
                 except RuntimeError:
                     self._note_all([operand])
             elif kind is Parameter:
-                if id(operand) not in self._whole:
-                    self._note_parameter(operand)
+                if (key := id(operand)) not in seen:
+                    self._note_parameter(operand, key)
             elif kind not in _PLAIN:
                 self._note_all([operand])
 
-    def _note_parameter(self, parameter: Tensor) -> None:
-        entry = weights.whole.get(id(parameter))
-        if entry is not None and entry[1] == parameter.data_ptr():
-            weight, _, stretch = entry
-            read = self._reads.get(weight.number) or self._reads.setdefault(weight.number, _Read(weight))
-            read.stretches.add(stretch)
+    def _note_parameter(self, parameter: Tensor, key: int) -> None:
+        entry = weights.whole.get(key)
+        if entry is not None and entry.address == parameter.data_ptr():
+            self._whole.append(entry)
         else:
             weights.settle(parameter)
             self._note(parameter)
-        self._whole.add(id(parameter))
+        self._seen.add(key)
 
     def _begin(self) -> None:
+        """Parameters have come or gone: what was seen may be others now."""
         weights.refresh()
         self._version = weights.version
+        for whole in self._whole:
+            self._read(whole.weight).stretch(*whole.stretch)
         self._whole.clear()
-        self._others.clear()
+        self._seen.clear()
+
+    def _read(self, weight: Weight) -> _Read:
+        read = self._reads.get(weight.number)
+        if read is None:
+            read = self._reads[weight.number] = _Read(weight)
+        return read
 
     def _note_all(self, operands: Any) -> None:
         for tensor in tensors_in(operands):
@@ -161,15 +167,8 @@ class Touched:
         place = address(held)
         weight = weights.at(place)
         if weight is None:
-            if len(self._others) > _MANY:
-                self._others.clear()
-            self._others.add(held.data_ptr() or -1)
-            self._others.discard(-1)
             return None
-        read = self._reads.get(weight.number)
-        if read is None:
-            read = self._reads[weight.number] = _Read(weight)
-        return read, held, int((place - weight.start) // weight.width)
+        return self._read(weight), held, int((place - weight.start) // weight.width)
 
     def _note(self, tensor: Tensor) -> None:
         located = self._found(tensor)
@@ -198,7 +197,7 @@ class Touched:
             lookup = Lookup.ROWS
         else:
             indices = args[access.places[1]] if len(args) > access.places[1] else kwargs["index"]
-        if isinstance(table, Parameter) and id(table) not in self._whole:
+        if isinstance(table, Parameter) and id(table) not in self._seen:
             weights.settle(table)
         located = self._found(table)
         if located is None or not table.numel():
@@ -220,21 +219,27 @@ class Touched:
 
     def add(self, other: Touched) -> None:
         """Note all that another one noted."""
-        for number, read in list(other._reads.items()):
-            if number not in self._reads:
-                self._reads[number] = _Read(read.weight)
-            self._reads[number].add(read)
+        for whole in list(other._whole):
+            self._read(whole.weight).stretch(*whole.stretch)
+        for read in list(other._reads.values()):
+            self._read(read.weight).add(read)
 
     def elements(self) -> int:
         """Number of distinct elements read so far."""
-        return count_elements(self.intervals())
+        whole = list(self._whole)
+        full = {entry.weight.number: entry.weight.elements for entry in whole if entry.is_all}
+        parts = [(entry.weight.number, *entry.stretch, 1) for entry in whole if entry.weight.number not in full]
+        for number, read in list(self._reads.items()):
+            if number not in full:
+                parts += read.intervals()
+        return sum(full.values()) + count_elements(parts)
 
     def intervals(self) -> list[Interval]:
         """Where all elements lie that were read so far; parts may overlap."""
-        return [interval for read in list(self._reads.values()) for interval in read.intervals()]
+        parts = [(whole.weight.number, *whole.stretch, 1) for whole in list(self._whole)]
+        return parts + [interval for read in list(self._reads.values()) for interval in read.intervals()]
 
 
-_accesses: dict[Plan, Access] = {}
 _PLAIN = frozenset({int, float, bool, type(None), str, torch.dtype, torch.device, torch.layout, torch.memory_format})
 
 

@@ -43,9 +43,12 @@ class HigherOrder:
         return self.name
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Plan:
-    """How to count one operator. `formula` is None where it costs nothing; `call` runs it."""
+    """How to count one operator. `formula` is None where it costs nothing; `call` runs it.
+
+    It is `outdated` once a formula has been registered for its operator.
+    """
 
     operator: OpOverload | HigherOrder
     call: Callable[..., Any]
@@ -56,6 +59,7 @@ class Plan:
     reads: Reads
     rows: tuple[int, int] = (0, 0)
     """For ROWS: positions of the table and of the indices."""
+    outdated: bool = False
 
 
 _LOOKUPS = {"aten::embedding": (0, 1), "aten::index_select": (0, 2), "aten::embedding_bag": (0, 1)}
@@ -68,15 +72,17 @@ _SHAPE_ONLY = """
 """.split()  # noqa: SIM905
 _UNREAD = frozenset(f"aten::{name}" for name in _SHAPE_ONLY)
 _OWN_KERNELS = tuple(map(torch._C._dispatch_key_parse, ("CPU", "CUDA", "Meta", "AutogradCPU", "AutogradCUDA")))
-plans: dict[int, Plan] = {}
-"""Those that were asked for, by the identity of the operator (which they keep alive): hashing an operator is slow."""
+_plans: dict[int, Plan] = {}
 _higher_order: dict[str, Plan] = {}
 _registered: dict[str, Formula] = {}
 
 
 def plan_for(operator: OpOverload) -> Plan:
-    """The plan of an operator; one that the table does not have is composite, if torch says so, or unknown."""
-    return plans.get(id(operator)) or plans.setdefault(id(operator), _resolve(operator))
+    """The plan of an operator; one that the table does not have is composite, if torch says so, or unknown.
+
+    Plans are found by the identity of the operator (which they keep alive): hashing an operator is slow.
+    """
+    return _plans.get(id(operator)) or _plans.setdefault(id(operator), _resolve(operator))
 
 
 def plan_for_higher_order(
@@ -113,9 +119,9 @@ def register_formula(operator: str, formula: Formula) -> None:
         raise ElueError("operator_has_rule", f"Operator '{name}' has a rule already.", "Register your own ones only.")
     _registered[name] = formula
     _higher_order.pop(name, None)
-    for key, plan in list(plans.items()):
+    for key, plan in list(_plans.items()):
         if str(plan.operator) == name:
-            del plans[key]
+            _plans.pop(key).outdated = True
 
 
 def _made_of_others(operator: OpOverload) -> bool:

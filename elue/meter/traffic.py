@@ -6,16 +6,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from elue.meter.arguments import groups_used, stored
-from elue.meter.plan import Plan
-from elue.meter.reading import Access, Lookup, access_of, read_operands, written_operands
+from elue.meter.reading import Access, Lookup, read_operands, written_operands
 
 _STRIDED = torch.strided
 
 
 class TrafficCounter:
     """Bytes read and written by the operators that ran. Views move nothing; a look-up reads only its rows."""
+
+    __slots__ = ("read", "written")
 
     def __init__(self) -> None:
         self.read = 0
@@ -26,9 +28,12 @@ class TrafficCounter:
         self.read += other.read
         self.written += other.written
 
-    def note(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
+    def note(self, access: Access, args: Any, kwargs: Any, result: Any) -> None:
         """An operator ran."""
-        access = access_of(plan)
+        if access.plain and not kwargs:
+            self.read += _bytes_of_all(args)
+            self.written += _bytes_of_all((result,))
+            return
         if access.written:
             self._note_written(access, args, kwargs, result)
             return
@@ -75,6 +80,20 @@ def _new(result: Any, targets: list[Any]) -> int:
     return sum(_bytes(made) for made in results if not any(made is target for target in flat))
 
 
+def _bytes_of_all(values: Any) -> int:
+    size = 0
+    for value in values:
+        kind = type(value)
+        if kind is Tensor or kind is Parameter:
+            try:
+                size += value.nbytes if value.is_contiguous() else _bytes(value)
+            except RuntimeError:
+                size += _bytes(value)
+        elif kind is list or isinstance(value, (Tensor, list, tuple)):
+            size += _bytes(value)
+    return size
+
+
 def _bytes(value: Any) -> int:
     if isinstance(value, Tensor):
         if value.layout is not _STRIDED:
@@ -82,10 +101,4 @@ def _bytes(value: Any) -> int:
         if value.is_contiguous() or 0 not in value.stride():
             return value.nbytes
         return min(value.nbytes, value.untyped_storage().nbytes())
-    if isinstance(value, (list, tuple)):
-        size = 0
-        for item in value:
-            if isinstance(item, (Tensor, list, tuple)):
-                size += _bytes(item)
-        return size
-    return 0
+    return _bytes_of_all(value) if isinstance(value, (list, tuple)) else 0

@@ -15,6 +15,9 @@ from torch.nn import Parameter
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.utils import stateless
 
+BLOCK = 21
+"""Bits of an address that count within a block of memory."""
+
 
 class Weight:
     """A stretch of memory that parameters show. `number` is never used twice; an element takes `width` bytes."""
@@ -23,6 +26,19 @@ class Weight:
 
     def __init__(self, number: int, start: int, elements: int, width: float) -> None:
         self.number, self.start, self.elements, self.width = number, start, elements, width
+
+
+class Whole:
+    """A parameter without gaps: the weight it lies in, its address, and its elements there, from and to.
+
+    `is_all` says whether the weight has no others.
+    """
+
+    __slots__ = ("address", "is_all", "stretch", "weight")
+
+    def __init__(self, weight: Weight, address: int, stretch: tuple[int, int]) -> None:
+        self.weight, self.address, self.stretch = weight, address, stretch
+        self.is_all = stretch == (0, weight.elements)
 
 
 class Weights:
@@ -35,8 +51,10 @@ class Weights:
         self._starts: list[int] = []
         self._weights: list[Weight] = []
         self._mapped = -1
-        self.whole: dict[int, tuple[Weight, int, tuple[int, int]]] = {}
-        """Parameters without gaps, by identity: their weight, their address, and where they lie in the weight."""
+        self.whole: dict[int, Whole] = {}
+        """Parameters without gaps, by identity."""
+        self.blocks: frozenset[int] = frozenset()
+        """Numbers of the blocks of memory that weights lie in: an address in none of these is no parameter's."""
         self._numbers = 0
 
     def add(self, tensor: Tensor) -> None:
@@ -68,9 +86,9 @@ class Weights:
 
     def _moved(self) -> bool:
         """Whether one that is a plain tensor lies elsewhere than it did."""
-        for key, (_, start, _) in list(self.whole.items()):
+        for key, whole in list(self.whole.items()):
             parameter = self._tensor(key)
-            if parameter is not None and parameter.data_ptr() != start:
+            if parameter is not None and parameter.data_ptr() != whole.address:
                 return True
         return False
 
@@ -107,13 +125,14 @@ class Weights:
                 weight = Weight(self._numbers, start, round((end - start) / width), width)
             self._weights.append(weight)
         self._starts = [weight.start for weight in self._weights]
+        self.blocks = frozenset(block for start, end, _ in stretches for block in _blocks(start, end))
         self.whole = {}
         for key, (start, size) in self._places.items():
             parameter = self._tensor(key)
             weight = self.at(start)
             if type(parameter) is Parameter and weight is not None and start > 0 and parameter.is_contiguous():
                 first = int((start - weight.start) // weight.width)
-                self.whole[key] = weight, start, (first, first + round(size / weight.width))
+                self.whole[key] = Whole(weight, start, (first, first + round(size / weight.width)))
 
     def _width(self, key: int) -> float:
         tensor = self._tensor(key)
@@ -147,6 +166,11 @@ def span(tensor: Tensor) -> int:
         return 0
     steps = sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
     return int(steps + 1) * tensor.element_size()
+
+
+def _blocks(start: int, end: int) -> range:
+    """The blocks of a stretch; of one without memory that of address 0, which is what its tensors tell."""
+    return range(start >> BLOCK, (end - 1 >> BLOCK) + 1) if start > 0 else range(1)
 
 
 def _place(tensor: Tensor | None) -> tuple[int, int] | None:

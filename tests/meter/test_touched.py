@@ -270,4 +270,22 @@ def test_parameters_may_go_while_all_are_looked_through(monkeypatch: pytest.Monk
     monkeypatch.setattr(weights, "_place", then_gone)
     known.refresh()
     assert known.at(kept.data_ptr()) is not None
-    assert [stretch for _, _, stretch in known.whole.values()] == [(0, 3)]
+    assert [whole.stretch for whole in known.whole.values()] == [(0, 3)]
+
+
+def test_what_was_read_stays_read_while_parameters_come_and_go() -> None:
+    """Whole parameters, halves of one memory, and one that comes and goes: the union of all that was read."""
+    whole, stack = nn.Parameter(torch.rand(5)), torch.rand(2, 4)
+    halves = [nn.Parameter(half) for half in stack]
+    with Meter() as meter:
+        whole.exp()
+        halves[0].exp()
+        assert meter.params_touched == 5 + 4
+        passing = nn.Parameter(torch.rand(3000))
+        passing.exp()
+        whole.exp()
+        assert meter.params_touched == 5 + 4 + 3000
+        del passing
+        stack.exp()
+    assert meter.params_touched == 5 + 8 + 3000
+    assert len({number for number, *_ in meter.touched_intervals()}) == 3
