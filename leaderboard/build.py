@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
-from elue.leaderboard import boards, downloads, samplefiles, text
+from elue.leaderboard import boards, downloads, samplefiles, standings, text
+from elue.leaderboard.boards import Board
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.charts import specs as charts
 from elue.leaderboard.links import checked
@@ -23,7 +24,7 @@ from elue.leaderboard.pages import method as methodpage
 from elue.leaderboard.pages.task import ReadRecord, TaskWork
 from elue.leaderboard.publish import File, check, publish
 from elue.leaderboard.site import Site, page, titled
-from elue.leaderboard.summaries import is_published
+from elue.leaderboard.summaries import curve_id, is_published
 from elue.leaderboard.workers import side_by_side
 from elue.record.schema import Record
 from elue.scores.edition import Edition
@@ -76,10 +77,13 @@ def pages(
     manifests = manifests or {}
     retracted = partial(retraction_of, manifests)
     site = Site(boards.tasks(summaries, retracted), boards.methods(summaries, manifests), _address(base_url))
+    if record is not None:
+        known = standings.shipped() if editions is None else editions
+        site.ranked = standings.standings([board for _, board in site.boards], known, record)
     for name in _STATIC:
         yield f"static/{name}", resources.files(__package__).joinpath("static", name).read_text("utf-8")
     yield "static/vega.js", drawing.bundle()
-    worked = side_by_side(executor, TaskWork(record, site.base_url), site.tasks)
+    worked = side_by_side(executor, TaskWork(record, site.base_url, site.ranked), site.tasks)
     yield "data/all.csv", downloads.csv_of(site.tasks)
     yield "data/all.json", downloads.json_of(site.tasks)
     yield "data/all.sqlite", downloads.sqlite_of(site.tasks)
@@ -90,11 +94,8 @@ def pages(
         yield from made.files
     parts = [slice(start, None, PARTS) for start in range(PARTS)]
     written = side_by_side(executor, partial(methodpage.pages, replace(site, overviews={})), parts)
-    ranked: Sequence[Edition] = []
-    if record:
-        ranked = editionpage.shown(site, editionpage.shipped() if editions is None else editions)
-        yield from editionpage.pages(site, ranked, record)
-    yield from _home(site, summaries, ranked)
+    yield from editionpage.pages(site)
+    yield from _home(site, summaries)
     for made_pages in written:
         yield from made_pages
     compared = [(board, titled(task, board)) for task, board in site.boards if board.id in site.overviews]
@@ -109,11 +110,15 @@ def _address(base_url: str) -> str:
     return base_url and base_url.rstrip("/") + "/"
 
 
-def _home(site: Site, summaries: Summaries, editions: Sequence[Edition]) -> Iterator[File]:
+def _home(site: Site, summaries: Summaries) -> Iterator[File]:
     placed = [run for task in site.tasks for board in task.boards for run in board.runs]
     told = sum(is_published(run.record) for run in placed)
     counts = {"measured": len(placed) - told, "published": told, "unranked": len(summaries) - len(placed)}
-    thumbnails = {task.name: drawing.safe(charts.thumbnail(task.boards[0])) for task in site.tasks if task.boards}
-    links = [(edition, editionpage.path_of(edition)) for edition in editions]
-    contents = {"counts": counts, "thumbnails": thumbnails, "rows": overall.rows(site), "editions": links}
+    thumbnails = {task.name: _thumbnail(site, task.boards[0]) for task in site.tasks if task.boards}
+    contents = {"counts": counts, "thumbnails": thumbnails, "tables": overall.tables(site)}
     yield page(site, "index.html", "home.html", **contents)
+
+
+def _thumbnail(site: Site, board: Board) -> str:
+    reference = standings.reference_of(board, site.ranking_of(board))
+    return drawing.safe(charts.thumbnail(board, curve_id(reference.curve) if reference else ""))

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from elue.leaderboard import manifests, samplefiles, summaries, text
 from elue.leaderboard.charts import axes
 from elue.leaderboard.charts import data as chartdata
+from elue.scores.leads import SHARES
 from elue.tasks import metrics
 from elue.tasks.kinds import KINDS
 
@@ -43,6 +44,7 @@ def environment() -> jinja2.Environment:
         dash_style=chartdata.dash_style,
         family_style=chartdata.family_style,
         kinds=KINDS,
+        lead_shares=[f"{100 * share:.0f} %" for share in SHARES],
         link=text.web_address,
         is_published=summaries.is_published,
         record_path=samplefiles.record_path,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,16 +11,15 @@ from elue.errors import ElueError
 from elue.leaderboard.boards import Board
 from elue.leaderboard.publish import File
 from elue.leaderboard.samplefiles import data_file
+from elue.leaderboard.standings import Reference
 from elue.record.board import MEASURED
 from elue.record.schema import Record
-from elue.record.training import trainings
+from elue.record.training import these_weights, trainings
 from elue.scores.intervals import Estimate
 from elue.scores.ranking import rank_board
 from elue.scores.resampling import Column, column_of, resample, side_by_side
 from elue.scores.results import BoardScores, CurveScore
 
-TRAININGS = 3
-"""A rank needs so many trainings of a method, and of the reference; a row with fewer is about these weights."""
 TUNED = "operating points are chosen on this split, so nothing is scored on it."
 RESAMPLES = 400
 """How many of a run's resampled scores the comparison page gets."""
@@ -29,11 +27,15 @@ RESAMPLES = 400
 
 @dataclass(frozen=True)
 class Scored:
-    """The scores of a board, None where they cannot be had, with the reason."""
+    """The scores of a board for comparison, without ranks; None where they cannot be had, with the reason.
+
+    `against` says in words which curve is the reference.
+    """
 
     board: Board
     scores: BoardScores | None
     why: str = ""
+    against: str = ""
     replicates: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -58,36 +60,14 @@ class Scored:
 
     @cached_property
     def these_weights(self) -> dict[str, str]:
-        """Of methods without a rank, that it is too few or other trainings than announced, in words."""
-        announced: dict[str, dict[str, int]] = defaultdict(dict)
-        for run in self.board.runs:
-            if came_with := run.record.submission:
-                announced[run.record.method.name][came_with.slug] = came_with.seeds
-        reasons = {}
-        for method, count in self.trainings.items() if self.board.key.measure == MEASURED else ():
-            if count < TRAININGS:
-                reasons[method] = f"{count} of {TRAININGS} trainings"
-            elif method in announced and sum(announced[method].values()) != count:
-                reasons[method] = f"{count} trainings, {sum(announced[method].values())} were announced"
-        return reasons
-
-    def rank_of(self, curve: CurveScore) -> int | None:
-        """The rank that is shown: None where the method, or the reference, has not the trainings for it."""
-        scores = self.scores
-        if scores is None or curve.method in self.these_weights:
-            return None
-        reference = scores.curves[scores.reference].method if scores.reference is not None else ""
-        return None if reference in self.these_weights else curve.rank
-
-    @cached_property
-    def tied(self) -> dict[int, int]:
-        """How many curves share each rank."""
-        ranks = [rank for curve in self.curves.values() if (rank := self.rank_of(curve)) is not None]
-        return {rank: ranks.count(rank) for rank in ranks}
+        """Of methods with too few or other trainings than announced, how many, in words."""
+        if self.board.key.measure != MEASURED:
+            return {}
+        return these_weights(run.record for run in self.board.runs)
 
 
-def scored(board: Board, records: Iterable[Record]) -> Scored:
-    """Rank a board from its whole records, which pass by one at a time; none but one of the test split."""
+def scored(board: Board, records: Iterable[Record], reference: Reference | None) -> Scored:
+    """Score a board from its whole records, which pass by one at a time; none but one of the test split."""
     columns: dict[str, Column] = {}
 
     def gathering() -> Iterator[Record]:
@@ -99,12 +79,13 @@ def scored(board: Board, records: Iterable[Record]) -> Scored:
     if board.split != "test":
         for _ in gathering():
             continue
-        return Scored(board, None, TUNED, _replicates(columns))
+        return Scored(board, None, TUNED, replicates=_replicates(columns))
     try:
-        scores = rank_board(gathering())
+        scores = rank_board(gathering(), reference.curve if reference else None)
     except ElueError as error:
         return Scored(board, None, error.message)
-    return Scored(board, scores, replicates=_replicates(columns))
+    named = scores.curves[scores.reference].method if scores.reference is not None else ""
+    return Scored(board, scores, against=reference.words if reference else named, replicates=_replicates(columns))
 
 
 def _replicates(columns: Mapping[str, Column]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from elue.leaderboard import details, samplefiles, scoring
+from elue.leaderboard import details, samplefiles, scoring, standings
 from elue.leaderboard.boards import Board, MethodCard, Task
 from elue.leaderboard.environment import environment
 from elue.leaderboard.publish import File
@@ -14,7 +14,10 @@ from elue.leaderboard.publish import File
 
 @dataclass
 class Site:
-    """Everything that pages are made of; `details` and `scored` fill as the tasks are worked on."""
+    """Everything that pages are made of; `details` and `scored` fill as the tasks are worked on.
+
+    `ranked` are the editions that any run takes part in, with their scores.
+    """
 
     tasks: Sequence[Task]
     methods: Sequence[MethodCard]
@@ -22,6 +25,7 @@ class Site:
     details: dict[str, details.Detail] = field(default_factory=dict)
     scored: dict[str, scoring.Scored] = field(default_factory=dict)
     overviews: dict[str, list[samplefiles.Overview]] = field(default_factory=dict)
+    ranked: Sequence[standings.Ranked] = ()
 
     @property
     def boards(self) -> list[tuple[Task, Board]]:
@@ -31,6 +35,10 @@ class Site:
     def score_of(self, board: Board) -> scoring.Scored:
         """What is known of a board's scores."""
         return self.scored.get(board.id) or scoring.Scored(board, None)
+
+    def ranking_of(self, board: Board) -> standings.Ranking:
+        """What ranks a board."""
+        return standings.ranking_of(board, self.ranked)
 
 
 def page(site: Site, path: str, template: str, **contents: Any) -> File:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from elue.cli.evaluate import DATABASE
-from elue.cli.output import table
+from elue.cli.output import note, table
 from elue.cli.points import score_table
 from elue.cli.standing import opened, score_edition
 from elue.errors import ElueError, unknown
 
 if TYPE_CHECKING:
+    from elue.record.board import BoardKey
+    from elue.record.schema import Record
     from elue.scores.intervals import Estimate
     from elue.scores.overall import OverallScore
     from elue.scores.results import BoardScores
     from elue.scores.tracks import Track
 
-RIGHT = ("rank", "elue-1", "elue-2022", "points", "best", "params", "touched", "tasks")
+RIGHT = ("elue-1", "elue-2022", "points", "best", "params", "touched", "tasks")
 
 
 def score_methods(
@@ -45,7 +48,10 @@ def score_methods(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of tables."),
 ) -> None:
-    """Score methods against the reference curve: elue-1 and the ELUE score of 2022, with ranks and 95 % intervals."""
+    """Compare methods with a reference curve: elue-1 and the ELUE score of 2022, with 95 % intervals.
+
+    Ranks exist within an edition only: --edition.
+    """
     from elue.scores import tracks
 
     if edition is not None:
@@ -65,8 +71,27 @@ def score_methods(
         score_table(points, reference, task, as_json)
         return
     asked: list[Track | None] = [*map(tracks.parse, track)] or [None]
-    boards = _boards(db, runs, task, asked, reference or "static", resamples, seed)
-    _show(boards, as_json)
+    _show(_boards(db, runs, task, asked, reference, resamples, seed), as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class _Board:
+    """The scores of a board, and of methods with too few trainings how many these are."""
+
+    scores: BoardScores
+    few: Mapping[str, str]
+
+    def note(self, method: str) -> str:
+        """What is to be said of a method's rows."""
+        return f"these weights: {self.few[method]}" if method in self.few else ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The scores as plain data. There are no ranks: they exist within an edition only."""
+        document = self.scores.as_json()
+        for curve in document["curves"]:
+            del curve["rank"]
+            curve["note"] = self.note(curve["method"])
+        return document
 
 
 def _boards(
@@ -74,11 +99,13 @@ def _boards(
     runs: Sequence[Path],
     task: str | None,
     asked: Sequence[Track | None],
-    reference: str,
+    reference: str | None,
     resamples: int | None,
     seed: int,
-) -> list[BoardScores]:
+) -> list[_Board]:
     """The scores of every board of the index (or of the records below folders), once a track."""
+    from elue.record.board import MEASURED, board_of, is_ranked
+    from elue.record.training import these_weights
     from elue.scores.ranking import rank_board
     from elue.tasks.drawing import RESAMPLES
 
@@ -91,39 +118,54 @@ def _boards(
         if task is not None and task not in {key.task for key in keys}:
             raise unknown("task", task, {key.task for key in keys})
         keys = [key for key in keys if task in (None, key.task)]
-        scores = [
-            rank_board(store.records(board=key, ranked=True), reference, resamples or RESAMPLES, seed, track)
+        known: dict[BoardKey, list[Record]] = defaultdict(list)
+        for record in store.summaries(task):
+            if is_ranked(record):
+                known[board_of(record)].append(record)
+        boards = [
+            _Board(
+                rank_board(
+                    store.records(board=key, ranked=True), reference or "static", resamples or RESAMPLES, seed, track
+                ),
+                these_weights(known[key]) if key.measure == MEASURED else {},
+            )
             for track in asked
             for key in keys
         ]
-        if not any(board.yardstick for board in scores):
-            methods = {record.method.name for record in store.summaries(task)}
-            if reference not in methods:
-                raise unknown("reference", reference, methods)
-    return scores
+    methods = {record.method.name for own in known.values() for record in own}
+    if reference and reference not in methods and not any(board.scores.yardstick for board in boards):
+        raise unknown("reference", reference, methods)
+    return boards
 
 
-def _show(boards: Sequence[BoardScores], as_json: bool) -> None:
+def _show(boards: Sequence[_Board], as_json: bool) -> None:
+    """Print every board and, where several are of the same conditions, the means over them.
+
+    A generated task has a part in no mean: whoever submits to it would move everybody's.
+    """
+    from elue import tasks
     from elue.scores.overall import overall
 
-    groups: dict[tuple[object, ...], list[BoardScores]] = {}
+    groups: dict[tuple[object, ...], list[_Board]] = {}
     for board in boards:
-        conditions = board.track, board.profile_digest, board.measure, board.split, board.limit is None
-        groups.setdefault(conditions, []).append(board)
+        own = board.scores
+        conditions = own.track, own.profile_digest, own.measure, own.split, own.limit is None
+        if not tasks.is_generated(own.task):
+            groups.setdefault(conditions, []).append(board)
     overalls = [
-        (group, overall(group))
+        (group, overall([board.scores for board in group]))
         for group in groups.values()
-        if len({board.task for board in group}) == len(group) > 1 and group[0].limit is None
+        if len({board.scores.task for board in group}) == len(group) > 1 and group[0].scores.limit is None
     ]
     if as_json:
         document = {
             "boards": [board.as_json() for board in boards],
             "overall": [
                 {
-                    "track": group[0].track,
-                    "profile": group[0].profile,
-                    "split": group[0].split,
-                    "methods": [asdict(row) for row in rows],
+                    "track": group[0].scores.track,
+                    "profile": group[0].scores.profile,
+                    "split": group[0].scores.split,
+                    "methods": [_overall_json(row, group) for row in rows],
                 }
                 for group, rows in overalls
             ],
@@ -133,13 +175,26 @@ def _show(boards: Sequence[BoardScores], as_json: bool) -> None:
     for board in boards:
         _show_board(board)
     for group, rows in overalls:
-        _show_overall(group[0], rows)
+        _show_overall(group, rows)
+    note("No ranks: they exist within an edition only (elue score --edition NAME).")
 
 
-def _show_board(board: BoardScores) -> None:
+def _overall_json(row: OverallScore, group: Sequence[_Board]) -> dict[str, Any]:
+    document = asdict(row)
+    del document["rank"]
+    return {**document, "note": _overall_note(row.method, group)}
+
+
+def _overall_note(method: str, group: Sequence[_Board]) -> str:
+    """What is to be said of a method on the first task where there is anything."""
+    return next((f"{board.scores.task}: {said}" for board in group if (said := board.note(method))), "")
+
+
+def _show_board(of: _Board) -> None:
     from elue.record.board import CurveKey
     from elue.record.labels import labels_of
 
+    board = of.scores
     limit = f", {board.limit} samples" if board.limit is not None else ""
     typer.echo(f"{board.task} {board.split}{limit}, profile {board.profile}{_on(board.track)}")
     if board.low is None or board.high is None:
@@ -150,7 +205,6 @@ def _show_board(board: BoardScores) -> None:
             f"elue-1 over {board.low / 1e6:,.1f} to {board.high / 1e6:,.1f} MFLOPs; a guess is {board.floor:g}\n"
         )
     header = (
-        "rank",
         "method",
         "elue-1",
         "95 % interval",
@@ -160,11 +214,11 @@ def _show_board(board: BoardScores) -> None:
         "best",
         "params",
         "touched",
+        "note",
     )
     keys = [CurveKey(curve.method, curve.source_digest, curve.weights_digest, curve.seed) for curve in board.curves]
     rows = [
         (
-            "" if curve.rank is None else str(curve.rank),
             name,
             *_cells(curve.elue_1),
             *_cells(curve.elue_2022),
@@ -172,6 +226,7 @@ def _show_board(board: BoardScores) -> None:
             f"{curve.best:.2f}",
             "" if curve.params is None else f"{curve.params:,}",
             "" if curve.touched is None else f"{curve.touched:,.0f}",
+            of.note(curve.method),
         )
         for curve, name in zip(board.curves, labels_of(keys), strict=True)
     ]
@@ -179,16 +234,17 @@ def _show_board(board: BoardScores) -> None:
     typer.echo()
 
 
-def _show_overall(board: BoardScores, rows: Sequence[OverallScore]) -> None:
+def _show_overall(group: Sequence[_Board], rows: Sequence[OverallScore]) -> None:
+    board = group[0].scores
     typer.echo(f"all tasks, profile {board.profile}{_on(board.track)}\n")
-    header = ("rank", "method", "elue-1", "95 % interval", "elue-2022", "95 % interval ", "tasks")
+    header = ("method", "elue-1", "95 % interval", "elue-2022", "95 % interval ", "tasks", "note")
     cells = [
         (
-            "" if row.rank is None else str(row.rank),
             row.method,
             *_cells(row.elue_1),
             *_cells(row.elue_2022),
             f"{len(row.tasks)} of {row.of}",
+            _overall_note(row.method, group),
         )
         for row in rows
     ]

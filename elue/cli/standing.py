@@ -92,7 +92,7 @@ def _show_task(task: TaskStanding) -> None:
     if not task.rows:
         return
     header = (
-        "rank", "method", "elue-2", "95 % interval", "p (Holm)", "seeds", "points", "covers",
+        "rank", "method", "elue-2", "95 % interval", "p (Holm)", "seeds", "points", "covers", "corners",
         "at 33 %", "at 50 %", "at 67 %", "keeps quality from", "note",
     )  # fmt: skip
     lines = [
@@ -101,6 +101,7 @@ def _show_task(task: TaskStanding) -> None:
             str(len(row.seeds)),
             str(row.points),
             "" if row.coverage is None else f"{100 * row.coverage:.0f} %",
+            row.corners or "",
             *([f"{estimate.value:+.2f}" for estimate in row.at] or ["", "", ""]),
             _reach(row.reach),
             "borderline" if row.tested.borderline else row.tested.why,
@@ -120,8 +121,14 @@ def _tested(method: str, tested: Tested) -> tuple[str, str, str, str, str]:
         method,
         "" if lead is None else f"{lead.value:+.2f}",
         _interval(lead),
-        "" if tested.p_adjusted is None else f"{tested.p_adjusted:.3f}",
+        _p(tested.p_adjusted),
     )
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def _interval(estimate: Estimate | None) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from elue.record.schema import Record
 
+TRAININGS = 3
+"""Of a method with fewer trainings a score is about these weights, not about the method."""
 SETTINGS = ("backbone", "encoder", "max_length", "options", "samples")
 """What a weights folder tells that trainings of one family have in common; the rest is seed, outcome and machine."""
 
@@ -49,6 +51,22 @@ def trainings(records: Iterable[Record]) -> dict[tuple[str, str], int]:
     for record in records:
         trained[record.method.name, record.task.name].add(record.weights.digest if record.weights else record.seed)
     return {of: len(sets) for of, sets in trained.items()}
+
+
+def these_weights(records: Iterable[Record]) -> dict[str, str]:
+    """Of the methods of a board's records, those with too few or other trainings than were announced: how many."""
+    of_method: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        of_method[record.method.name].append(record)
+    reasons = {}
+    for method, own in of_method.items():
+        (count,) = trainings(own).values()
+        announced = {record.submission.slug: record.submission.seeds for record in own if record.submission}
+        if count < TRAININGS:
+            reasons[method] = f"{count} of {TRAININGS} trainings"
+        elif announced and sum(announced.values()) != count:
+            reasons[method] = f"{count} trainings, {sum(announced.values())} were announced"
+    return reasons
 
 
 def _told(record: Record) -> Mapping[str, Any]:

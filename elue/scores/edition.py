@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from elue import tasks
 from elue.errors import ElueError, unknown
 from elue.meter import profile
 from elue.record import files as records
@@ -95,6 +96,12 @@ class Edition(_Part):
     places: int = Field(default=50, ge=1)
     tasks: dict[str, EditionTask] = Field(min_length=1)
     digest: Digest | None = None
+
+    @model_validator(mode="after")
+    def _of_real_data(self) -> Edition:
+        if made := [name for name in self.tasks if tasks.is_generated(name)]:
+            raise ValueError(f"'{made[0]}' is generated: its labels can be made again, so it is in no edition")
+        return self
 
     @property
     def frozen(self) -> bool:

@@ -147,9 +147,9 @@ def _row(method: str, runs: Sequence[EditionRun], lead: Lead | None, tested: Tes
     )
 
 
-def _order(row: TaskRow) -> tuple[float, float, str]:
+def _order(row: TaskRow) -> tuple[float, float, float, str]:
     lead = row.tested.lead
-    return -lead.value if lead else float("inf"), -row.best, row.method
+    return row.tested.rank or float("inf"), -lead.value if lead else float("inf"), -row.best, row.method
 
 
 def _overall(tasks: Mapping[str, _Task], draws: int, families: Families) -> tuple[OverallRow, ...]:

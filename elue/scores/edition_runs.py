@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from elue.record.board import CurveKey, curve_of, is_ranked
+from elue.record.board import BoardKey, CurveKey, board_of, curve_of, is_ranked
 from elue.record.files import canonical
 from elue.record.index import SubmissionRef
 from elue.record.schema import Record
@@ -59,8 +59,13 @@ class Gathered:
 
 def takes_part(edition: Edition, record: Record) -> bool:
     """Whether a run is of an edition: measured under its profile, on all samples of one of its tasks."""
-    task = edition.tasks.get(record.task.name)
-    return task is not None and _whole(edition, record, edition.split, task.revision)
+    return is_ranked(record) and covers(edition, board_of(record))
+
+
+def covers(edition: Edition, board: BoardKey) -> bool:
+    """Whether an edition ranks a board."""
+    task = edition.tasks.get(board.task)
+    return task is not None and board == _key(edition, board.task, edition.split, task.revision)
 
 
 def chooses_corners(edition: Edition, record: Record) -> bool:
@@ -68,16 +73,11 @@ def chooses_corners(edition: Edition, record: Record) -> bool:
     task = edition.tasks.get(record.task.name)
     if task is None or task.validation is None or edition.split == "validation":
         return False
-    return _whole(edition, record, "validation", task.validation)
+    return is_ranked(record) and board_of(record) == _key(edition, record.task.name, "validation", task.validation)
 
 
-def _whole(edition: Edition, record: Record, split: str, revision: str) -> bool:
-    return (
-        is_ranked(record)
-        and record.measure != "published"
-        and record.profile.digest == edition.profile_digest
-        and (record.task.split, record.task.limit, record.task.revision) == (split, None, revision)
-    )
+def _key(edition: Edition, task: str, split: str, revision: str) -> BoardKey:
+    return BoardKey(task, split, revision, None, edition.profile_digest)
 
 
 def gathered(edition: Edition, records: Iterable[Record]) -> Gathered:

@@ -64,18 +64,18 @@ class _Draft:
 
 def rank_board(
     records: Iterable[Record],
-    reference: str = "static",
+    reference: str | CurveKey | None = "static",
     resamples: int = RESAMPLES,
     seed: int = 0,
     track: Track | None = None,
 ) -> BoardScores:
     """Score and rank the runs of one board, whole records in any order; they may come one by one.
 
-    `reference` names the method all are scored against; of several curves of it the one with the highest trust, most
-    points, lowest seed and first digests is taken. Where no curve has that name, a board of published points has the
-    reference that they name, and any other has none: no scores then, but all intervals. Runs that can't be ranked
-    are passed over. In a `track` only runs within its cap take part. The reference stays whole, so a score means the
-    same on every track; only a cap on FLOPs ends its curve and the range of budgets there, too.
+    `reference` is the curve all are scored against, or names its method; of several curves of that the one with the
+    highest trust, most points, lowest seed and first digests is taken. Where there is no such curve, a board of
+    published points has the reference that they name, and any other has none: no scores then, but all intervals. Runs
+    that can't be ranked are passed over. In a `track` only runs within its cap take part. The reference stays whole, so
+    a score means the same on every track; only a cap on FLOPs ends its curve and the range of budgets there, too.
     Raises ElueError `no_runs`, `mixed_boards`, `samples_differ`, `bad_range`.
     """
     runs, columns, head = gathered(records)
@@ -121,15 +121,15 @@ def _curves(runs: Sequence[Entry]) -> dict[CurveKey, list[Entry]]:
     return groups
 
 
-def _reference(runs: Sequence[Entry], reference: str | None) -> list[Entry]:
-    """The points of the reference curve, none where no curve has that name."""
+def _reference(runs: Sequence[Entry], reference: str | CurveKey | None) -> list[Entry]:
+    """The points of the reference curve, none where there is no such curve."""
 
     def preference(item: tuple[CurveKey, list[Entry]]) -> tuple[Any, ...]:
         key, group = item
         trust = min(TRUST.index(run.trust) for run in group)
         return -trust, -len(group), key.seed, key.source_digest, key.weights_digest or ""
 
-    curves = [item for item in _curves(runs).items() if item[0].method == reference]
+    curves = [item for item in _curves(runs).items() if reference in (item[0], item[0].method)]
     return min(curves, key=preference)[1] if curves else []
 
 

@@ -66,11 +66,11 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskStanding:
-    """A task of an edition: its rows, the best lead first. `why` says why there are no scores where there are none.
+    """A task of an edition: its rows, those with a rank first, then by their lead.
 
-    `yardstick` is the submission it is from, `yardstick_keys` the runs of it that are at hand.
-    `smallest` is the smallest lead that the board could have told from 0: at the median error of its ranked methods,
-    were it that of a submission's one method.
+    `why` says why there are no scores where there are none. `yardstick` is the submission it is from, `yardstick_keys`
+    are the runs of it that are at hand. `smallest` is the smallest lead that the board could have told from 0: at the
+    median error of its ranked methods, were it that of a submission's one method.
     """
 
     edition: str

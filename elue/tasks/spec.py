@@ -90,6 +90,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
+def is_generated(task: str) -> bool:
+    """Whether a task that comes with the standard is made up by rule: for trying things out, and in no rank."""
+    return task in names() and get(task).generated
+
+
 def get(task: str | Path) -> TaskSpec:
     """The task of this name, or the user's own task in a TOML file (a path that ends in .toml).
 

@@ -38,9 +38,9 @@ def pareto(board: Board, own: Sequence[str] = (), likely: Mapping[str, float] | 
     return _filled(_pareto_template(), data, board, list(own))
 
 
-def thumbnail(board: Board) -> dict[str, Any]:
-    """A small spec without axes: the front, and the static reference."""
-    data = [row for row in rows(board) if row["front"] or row["family"] == "static"]
+def thumbnail(board: Board, reference: str = "") -> dict[str, Any]:
+    """A small spec without axes: the front, and the curve that others are compared with, by its id."""
+    data = [row for row in rows(board) if row["front"] or row["curve"] == reference]
     return _filled(_thumbnail_template(), data, board, [])
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from elue.errors import ElueError
-from elue.leaderboard import details, downloads, samplefiles, scoring
+from elue.leaderboard import details, downloads, samplefiles, scoring, standings
 from elue.leaderboard.boards import Board, ShownRun, Task
 from elue.leaderboard.charts import data as chartdata
 from elue.leaderboard.charts import drawing
@@ -38,10 +38,11 @@ class TaskWork:
 
     record: ReadRecord | None
     base_url: str
+    ranked: Sequence[standings.Ranked] = ()
 
     def __call__(self, task: Task) -> Made:
         """The files of this task; a board's records are let go before the next one's are read."""
-        site = Site([task], [], self.base_url)
+        site = Site([task], [], self.base_url, ranked=self.ranked)
         return Made(list(_files(site, task, self.record)), site.details, site.scored, site.overviews)
 
 
@@ -75,11 +76,11 @@ def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
                 parts[run.key] = samplefiles.parts_of(whole, text)
             yield whole
 
-    ranked = scoring.scored(board, passing())
+    compared = scoring.scored(board, passing(), standings.reference_of(board, site.ranking_of(board)))
     for run in board.runs:
         if run.key in parts:
-            yield from samplefiles.run_files(run, parts.pop(run.key), ranked.replicates.get(run.key, ()))
-    site.scored[board.id] = scoring.Scored(board, ranked.scores, ranked.why)
+            yield from samplefiles.run_files(run, parts.pop(run.key), compared.replicates.get(run.key, ()))
+    site.scored[board.id] = replace(compared, replicates={})
     if seen.ids:
         site.overviews[board.id] = seen.overviews()
         yield samplefiles.board_file(board, seen.ids, site.overviews[board.id])

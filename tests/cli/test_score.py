@@ -69,14 +69,21 @@ def test_records_are_scored_by_task_and_over_all(elue: Elue, runs: Path) -> None
     found = json.loads(done.stdout)
     assert [(board["task"], board["track"]) for board in found["boards"]] == [("one", None), ("two", None)]
     for board in found["boards"]:
-        assert [(c["method"], c["rank"]) for c in board["curves"]] == [("good", 1), ("static", 2)]
+        assert [c["method"] for c in board["curves"]] == ["good", "static"]
+        assert not any("rank" in curve for curve in board["curves"]), "ranks exist within an edition only"
+        assert {curve["note"] for curve in board["curves"]} == {"these weights: 1 of 3 trainings"}
         assert set(board["curves"][0]["elue_1"]) == {"value", "low", "high", "error"}
     (overall,) = found["overall"]
-    assert [(m["method"], m["rank"], m["tasks"]) for m in overall["methods"]] == [
-        ("good", 1, ["one", "two"]),
-        ("static", 2, ["one", "two"]),
+    assert [(m["method"], m["tasks"]) for m in overall["methods"]] == [
+        ("good", ["one", "two"]),
+        ("static", ["one", "two"]),
     ]
-    shown = elue("score", "--runs", runs, "--resamples", "200").stdout
+    assert not any("rank" in method for method in overall["methods"])
+    done = elue("score", "--runs", runs, "--resamples", "200")
+    shown = done.stdout
+    assert "they exist within an edition only" in done.stderr
+    assert "rank" not in shown
+    assert shown.count("these weights: 1 of 3 trainings") == 6
     assert shown.count("elue-1 over") == 2
     assert "all tasks, profile elue-1" in shown
     assert not (runs.parent / "elue.sqlite").exists()
@@ -92,6 +99,25 @@ def test_a_task_and_tracks(elue: Elue, runs: Path) -> None:
     assert [[c["method"] for c in board["curves"]] for board in found["boards"]] == [["static"], ["good", "static"]]
     assert (found["boards"][1]["low"], found["boards"][1]["high"]) == (100, 150)
     assert found["overall"] == []
+
+
+def test_the_generated_task_and_one_without_the_reference_touch_no_other(elue: Elue, runs: Path) -> None:
+    """`static` and one method on `diagnostic` change nobody's mean; a task without `static` has no scores, no more."""
+    before = json.loads(elue("score", "--runs", runs, "--json", "--resamples", "200").stdout)
+    generator = np.random.default_rng(1)
+    labels = [float(y) for y in generator.integers(0, 2, 200)]
+    for task, method in (("diagnostic", "static"), ("diagnostic", "mine"), ("three", "good")):
+        for knob in (1, 2):
+            values = answers(labels, 0.6 + 0.05 * knob, generator)
+            records.write(run(method, values, labels, [100 * knob] * 200, knob=knob, task=task), runs)
+    done = elue("score", "--runs", runs, "--json", "--resamples", "200")
+    assert done.returncode == 0, done.stderr
+    after = json.loads(done.stdout)
+    assert [board["task"] for board in after["boards"]] == ["diagnostic", "one", "three", "two"]
+    assert [board for board in after["boards"] if board["task"] in ("one", "two")] == before["boards"]
+    assert after["overall"] == before["overall"]
+    shown = elue("score", "--runs", runs, "--task", "three").stdout
+    assert "no reference curve here: no scores" in shown
 
 
 def test_an_index_is_scored_as_its_records(elue: Elue, runs: Path) -> None:

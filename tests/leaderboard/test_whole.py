@@ -32,7 +32,7 @@ def ranked(whole_records):
 
 
 def test_ranks_scores_and_intervals_are_those_of_the_ranking(whole_site, ranked):
-    table = page(whole_site, "tasks/diagnostic.html").one("table", class_="sortable ranks")
+    table = page(whole_site, "tasks/diagnostic.html").one("table", class_="sortable compared")
     rows = table.one("tbody").all("tr")
     assert len(rows) == len(ranked.curves)
     for row, curve in zip(rows, ranked.curves, strict=True):

@@ -53,7 +53,7 @@ def test_its_tables_are_the_standing(site: Path, made: tuple[Edition, list[Recor
 
 def test_who_has_no_rank_is_told_why(site: Path) -> None:
     text = read((site / "editions" / "test.html").read_text("utf-8")).text
-    assert "These weights: 1 of 3 trainings" in text
+    assert "these weights: 1 of 3 trainings" in text
     assert "not frozen yet" in text
     assert "The smallest lead that this board could have told from 0" in text
 

@@ -1,0 +1,112 @@
+"""Which edition ranks a board, and against which curve one is compared. No page has a rank from anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elue.leaderboard.boards import Board, Curve, ShownRun
+from elue.leaderboard.text import short
+from elue.record import files as records
+from elue.record.board import MEASURED, CurveKey, curve_of
+from elue.record.schema import Record
+from elue.scores.edition import Edition, load, names
+from elue.scores.edition_board import edition_standing
+from elue.scores.edition_runs import chooses_corners, covers, takes_part
+from elue.scores.ranking import TRUST
+from elue.scores.standing import EditionStanding, TaskStanding
+from elue.submissions.names import RESERVED, house
+
+Ranked = tuple[Edition, EditionStanding]
+"""An edition with all its scores."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What an edition says of a board. Without a `standing` nothing has a rank there, for the reason `why`."""
+
+    edition: Edition | None = None
+    standing: TaskStanding | None = None
+    why: str = "no edition covers this board"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A curve that others are compared with, and in words whose it is."""
+
+    curve: CurveKey
+    words: str
+
+
+def shipped() -> list[Edition]:
+    """The editions that come with the standard."""
+    return [load(name) for name in names()]
+
+
+def standings(boards: Sequence[Board], editions: Sequence[Edition], record: Callable[[str], str]) -> list[Ranked]:
+    """The editions that any run takes part in, with their scores, from whole records read one at a time."""
+    runs = [run for board in boards for run in board.runs]
+    shown = [edition for edition in editions if any(takes_part(edition, run.record) for run in runs)]
+    return [(edition, edition_standing(edition, _records(edition, runs, record))) for edition in shown]
+
+
+def _records(edition: Edition, runs: Iterable[ShownRun], record: Callable[[str], str]) -> Iterator[Record]:
+    for run in runs:
+        if takes_part(edition, run.record) or chooses_corners(edition, run.record):
+            yield records.loads(record(run.key), f"record {run.key}")
+
+
+def ranking_of(board: Board, ranked: Sequence[Ranked]) -> Ranking:
+    """What ranks a board: of several editions one that has a yardstick, then a frozen one, then the last by name."""
+    rankings = [
+        Ranking(edition, None if task.why else task, task.why)
+        for edition, standing in ranked
+        if covers(edition, board.key)
+        for task in standing.tasks
+        if task.task == board.task
+    ]
+    return max(rankings, key=_preference, default=Ranking())
+
+
+def _preference(ranking: Ranking) -> tuple[Any, ...]:
+    assert ranking.edition
+    return ranking.standing is not None, ranking.edition.frozen, ranking.edition.name
+
+
+def reference_of(board: Board, ranking: Ranking) -> Reference | None:
+    """The curve that others are compared with: a training of the edition's yardstick where one ranks the board.
+
+    Elsewhere it is a static curve that came with a submission of the house or, of runs that came with none, a local
+    one; never another's, whatever it is called. None where there is none, and for published points, which name theirs.
+    """
+    if board.key.measure != MEASURED:
+        return None
+    if ranking.standing:
+        pinned = set(ranking.standing.yardstick_keys)
+        own = [curve for curve in board.curves if any(run.key in pinned for run in curve.runs)]
+    else:
+        own = [curve for curve in board.curves if curve.method in RESERVED and _of_the_house(curve)]
+    if not own:
+        return None
+    chosen = min(own, key=_first)
+    key = curve_of(chosen.runs[0].record)
+    weights = f", weights {short(key.weights_digest)}" if key.weights_digest else ""
+    words = f"{key.method}, seed {key.seed}, code {short(key.source_digest)}{weights}, {_whose(chosen)}"
+    return Reference(key, words)
+
+
+def _of_the_house(curve: Curve) -> bool:
+    return all(run.record.submission is None or run.record.submission.slug in house() for run in curve.runs)
+
+
+def _whose(curve: Curve) -> str:
+    came_with = curve.runs[0].record.submission
+    return f"of the submission {came_with.slug}" if came_with else "of runs that came with no submission"
+
+
+def _first(curve: Curve) -> tuple[Any, ...]:
+    local = curve.runs[0].record.submission is None
+    trust = min(TRUST.index(run.record.trust) for run in curve.runs)
+    key = curve_of(curve.runs[0].record)
+    return local, -trust, -len(curve.runs), key.seed, key.source_digest, key.weights_digest or ""
