@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from elue.scores.edition import Edition, EditionTask, Yardstick
 
-RULES = ("title", "score", "profile", "profile_digest", "split", "seeds", "samples", "points")
+RULES = ("title", "score", "profile", "profile_digest", "split", "seeds", "samples", "points", "places")
 """What stands at the head of the file, in this order; the digest comes last."""
 
 
