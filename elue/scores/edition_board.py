@@ -22,9 +22,10 @@ from elue.scores.edition_runs import (
     without_rank,
     without_yardstick,
 )
-from elue.scores.families import Families
+from elue.scores.families import HOUSE, Families
 from elue.scores.folds import Folds, folds_of
 from elue.scores.leads import Lead, Sampled, Scale, lead_of, scale_of
+from elue.scores.originals import Originals
 from elue.scores.standing import EditionStanding, OverallRow, TaskRow, TaskStanding, Tested
 from elue.scores.testing import MANY, judged, mean_of, smallest_lead
 from elue.scores.trainings import Difference
@@ -67,13 +68,15 @@ def edition_standing(
     What is not of the edition is passed over. Raises ElueError for records that contradict themselves.
     """
     runs = gathered(edition, records)
-    tasks = {name: _task(edition, name, runs, announced or {}, draws) for name in edition.tasks}
     families = families_of(edition, runs)
+    tasks = {name: _task(edition, name, runs, families, announced or {}, draws) for name in edition.tasks}
     standings = tuple(_standing(edition, name, task, draws, families) for name, task in tasks.items())
     return EditionStanding(edition.name, edition.rules, edition.frozen, standings, _overall(tasks, draws, families))
 
 
-def _task(edition: Edition, name: str, runs: Gathered, announced: Mapping[str, int], draws: int) -> _Task:
+def _task(
+    edition: Edition, name: str, runs: Gathered, families: Families, announced: Mapping[str, int], draws: int
+) -> _Task:
     rules = edition.tasks[name]
     pinned = set(rules.yardstick.runs)
     own = runs.runs.get(name, ())
@@ -82,8 +85,11 @@ def _task(edition: Edition, name: str, runs: Gathered, announced: Mapping[str, i
     for run in own:
         if run.content not in pinned:
             methods[run.curve.method].append(run)
+    house = [method for method in methods if families.of[method] == HOUSE]
+    originals = Originals([*static, *(run for method in house for run in methods[method])])
     reasons = {
         method: without_rank(edition, rules, of, static, announced.get(method) or announced_by(of))
+        or ("" if method in house else originals.copied(of))
         for method, of in methods.items()
     }
     task = _Task(dict(sorted(methods.items())), reasons, without_yardstick(rules, static))

@@ -1,16 +1,28 @@
-"""Each way in which the scores of a board were bent before there were editions, tried on one."""
+"""Each way in which a board's scores can be bent under `elue-1`, tried on an edition: a test a way.
+
+Where `elue-1` can still be computed of the same answers, it is, and shows that the way works.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from elue.record.index import SubmissionRef
 from elue.record.schema import Record
 from elue.scores.edition import Edition
 from elue.scores.edition_board import edition_standing
+from elue.scores.freezing import best_constant
+from elue.scores.pareto import mixture_hull
+from elue.scores.ranking import rank_board
 from elue.scores.standing import TaskRow
+from elue.submissions.names import refusal
+from elue.tasks.closed import wilson
 from tests.editions import STATIC, World, edition_of
+from tests.simulating import COSTS, HIGH, LOW, QUALITY, Samples, on_the_yardstick, with_mixtures
 
 GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
 
@@ -40,23 +52,18 @@ def edition(static: list[Record]) -> Edition:
     return edition_of(static)
 
 
-@pytest.mark.parametrize("original", ["static", "good", "alike"])
-@pytest.mark.parametrize("changed", [0, 4])
-def test_copies_and_near_copies_cost_nobody_anything(
-    edition: Edition, made: list[Record], original: str, changed: int
-) -> None:
-    """Twenty submissions of a method, to the bit or with another answer to one sample in a hundred."""
-    copies = [
-        answering(record, changed).model_copy(
-            update={"method": record.method.model_copy(update={"name": f"copy{number}"})}
-        )
-        for number in range(20)
-        for record in made
-        if record.method.name == original
-    ]
-    board, alone = rows(edition, [*made, *copies]), rows(edition, made)
-    assert {name: board[name].tested for name in alone} == {name: row.tested for name, row in alone.items()}
-    assert board["copy7"].tested.verdict == ("level" if original != "good" else "above")
+def elue_1(records: Sequence[Record]) -> dict[str, float]:
+    """What `elue-1` gives each method's best curve."""
+    best: dict[str, float] = {}
+    for curve in rank_board(records, resamples=100).curves:
+        if curve.elue_1:
+            best[curve.method] = max(curve.elue_1.value, best.get(curve.method, -np.inf))
+    return best
+
+
+def called(records: Sequence[Record], name: str) -> list[Record]:
+    """The same runs under another method's name."""
+    return [record.model_copy(update={"method": record.method.model_copy(update={"name": name})}) for record in records]
 
 
 def answering(record: Record, changed: int) -> Record:
@@ -65,19 +72,194 @@ def answering(record: Record, changed: int) -> Record:
     value, error = list(record.samples.value), list(record.samples.error)
     for place in range(changed):
         value[place], error[place] = 1 - value[place], 1.0 if error[place] == 0 else 0.0
-    return record.model_copy(
-        update={"samples": record.samples.model_copy(update={"value": tuple(value), "error": tuple(error)})}
+    samples = record.samples.model_copy(update={"value": tuple(value), "error": tuple(error)})
+    return record.model_copy(update={"samples": samples})
+
+
+def test_a_submission_that_names_its_method_static(
+    edition: Edition, made: list[Record], world: World, tmp_path: Path
+) -> None:
+    """A spoilt copy with a point more is nobody's yardstick, and may not have the name."""
+    spoilt = world.method("static", {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.5}, trust="verified")
+    board, alone = rows(edition, [*made, *spoilt]), rows(edition, made)
+    assert {name: board[name] for name in alone} == alone
+    assert board["static"].tested.rank is None
+    for name in ("static", "Static", "st_atic"):
+        assert refusal(name, tmp_path / "theirs") is not None
+
+
+def test_published_rows_with_a_measured_revision_and_profile(
+    edition: Edition, made: list[Record], world: World
+) -> None:
+    boast = world.method("boast", {1: 0.99}, measure="published")
+    assert rows(edition, [*made, *boast]) == rows(edition, made)
+
+
+def test_a_method_on_a_task_of_ones_own() -> None:
+    """Being alone on `diagnostic` takes the overall rank from nobody."""
+    worlds, extra = [World("one"), World("two")], World("diagnostic")
+    static = [record for world in worlds for record in world.method("static", STATIC)]
+    good = [record for world in worlds for record in world.method("good", GOOD)]
+    alien = [*extra.method("static", STATIC), *extra.method("alien", GOOD)]
+    edition = edition_of(static)
+    assert edition_standing(edition, [*static, *good, *alien], draws=200) == edition_standing(
+        edition, [*static, *good], draws=200
     )
 
 
-def test_the_networks_of_the_yardstick_as_points_of_ones_own_are_no_lead(
-    edition: Edition, made: list[Record], static: list[Record], world: World
+def naive_lead(task: Samples, static: tuple[np.ndarray, np.ndarray], own: tuple[np.ndarray, np.ndarray]) -> float:
+    """The lead of hulls that are chosen and scored on the same samples, as `elue-1` does."""
+    budgets = np.geomspace(LOW, HIGH, 400)
+    heights = []
+    for costs, scores in (static, own):
+        points = sorted(zip(costs.mean(axis=0), scores.mean(axis=0), strict=True))
+        corners = [points[place] for place in mixture_hull(points)]
+        heights.append(np.interp(budgets, *np.array(corners).T).mean())
+    return float(heights[1] - heights[0])
+
+
+@pytest.mark.parametrize("way", ["points", "mixtures"])
+def test_more_points_on_one_true_curve_and_coin_flip_mixtures(way: str) -> None:
+    """Forty of them lead by a point and more where samples choose and score alike, and by nothing here."""
+    generator = np.random.default_rng(0)
+    naive, fair = [], []
+    for _ in range(80):
+        task = Samples(400, generator)
+        static = task.training((COSTS, QUALITY))
+        if way == "points":
+            own = task.training(on_the_yardstick(40))
+        else:
+            own = with_mixtures(task.training((COSTS, QUALITY)), 40, generator)
+        naive.append(naive_lead(task, (static.costs, static.scores), (own.costs, own.scores)))
+        fair += [lead.lead.value for lead in task.leads([static], [[own]], draws=2)]
+    doubt = np.std(fair) / np.sqrt(len(fair))
+    print(f"{way}: {np.mean(naive):+.2f} naive, {np.mean(fair):+.2f} cross-fitted, {doubt:.2f} standard error")
+    assert np.mean(naive) > 0.5
+    assert np.mean(fair) < 2 * doubt
+
+
+def test_more_points_than_an_edition_allows(static: list[Record], made: list[Record]) -> None:
+    few = rows(edition_of(static, points=2), made)
+    assert few["good"].tested.why == "3 points a training, 2 are the most"
+
+
+def test_the_best_of_twenty_seeds(edition: Edition, made: list[Record], world: World) -> None:
+    """Handed in alone it has no rank, nor have the best three; all that were announced count with their mean."""
+    trainings = [world.training("lucky", STATIC, seed, spread=0.02) for seed in range(20)]
+    ordered = sorted(trainings, key=lambda of: -sum(record.score.value for record in of if record.score))
+    best, three = ordered[0], [record for training in ordered[:3] for record in training]
+    every = [record for training in trainings for record in training]
+    assert elue_1([*made[:9], *best])["lucky"] > 0.7
+    assert rows(edition, [*made, *best])["lucky"].tested.rank is None
+    (standing,) = edition_standing(edition, [*made, *three], announced={"lucky": 20}, draws=200).tasks
+    (chosen,) = [row for row in standing.rows if row.method == "lucky"]
+    assert chosen.tested.rank is None
+    together = rows(edition, [*made, *every])["lucky"]
+    assert (len(together.trainings), together.tested.verdict) == (20, "level")
+
+
+@pytest.mark.parametrize("changed", [0, 1])
+def test_bundling_the_static_networks_as_extra_points(
+    edition: Edition, made: list[Record], static: list[Record], changed: int
 ) -> None:
-    """Who bundles what is free to everybody is level with the yardstick, and not above."""
-    bundle = [
-        record.model_copy(update={"method": record.method.model_copy(update={"name": "bundle"})}) for record in static
+    """A bad method climbs to the yardstick by them under any rule of hulls, so who has them has no rank.
+
+    With an answer changed they are not told from trainings of one's own by their digests, the answers go to a reviewer,
+    and the bundle is not above what it was made of.
+    """
+    bad = [record for record in made if record.method.name == "bad"]
+    bundle = []
+    for seed in range(3):
+        own = [record for record in bad if record.seed == seed]
+        lent = [answering(record, changed) for record in static if record.seed == seed]
+        bundle += [record.model_copy(update={"weights": own[0].weights}) for record in called([*own, *lent], "bundle")]
+    board = rows(edition, [*made, *bundle])
+    lead = board["bundle"].tested.lead
+    assert lead
+    assert lead.value == pytest.approx(0, abs=0.8)
+    assert (board["bad"].tested.lead or lead).value < -3
+    if changed:
+        assert board["bundle"].tested.verdict == "level"
+    else:
+        assert board["bundle"].tested.rank is None
+        assert board["bundle"].tested.why == "its answers and FLOPs are those of 'static'"
+
+
+def test_bundling_all_published_weights(edition: Edition, made: list[Record]) -> None:
+    """The best of all that the house has published, under a new name and a new rule: no training of one's own."""
+    ours = SubmissionRef(slug="baselines", seeds=3)
+    house = [record.model_copy(update={"submission": ours}) for record in made]
+    theirs = [
+        answering(record, 40).model_copy(update={"submission": SubmissionRef(slug="theirs", seeds=3)})
+        for record in called([record for record in house if record.method.name == "good"], "bundle")
     ]
-    found = rows(edition, [*made, *bundle])["bundle"].tested
-    assert found.lead
-    assert found.lead.value == pytest.approx(0, abs=0.8)
-    assert found.verdict == "level"
+    bundle = rows(edition, [*house, *theirs])["bundle"].tested
+    assert (bundle.rank, bundle.why) == (None, "its weights are those of 'good'")
+    others = [answering(record, 40) for record in called(theirs, "good")]
+    assert rows(edition, [*house, *others])["good"].tested.why != bundle.why
+
+
+@pytest.mark.parametrize("original", ["static", "good", "alike"])
+@pytest.mark.parametrize("changed", [0, 4])
+def test_clones_of_a_method(edition: Edition, made: list[Record], original: str, changed: int) -> None:
+    """Twenty submissions of it, to the bit or with another answer to one sample in a hundred, cost nobody anything."""
+    source = [record for record in made if record.method.name == original]
+    copies = [
+        answering(record, changed) for number in range(20) for record in called(retrained(source), f"copy{number}")
+    ]
+    board, alone = rows(edition, [*made, *copies]), rows(edition, made)
+    assert {name: board[name].tested for name in alone} == {name: row.tested for name, row in alone.items()}
+    copy = board["copy7"].tested
+    if original == "static" and not changed:
+        assert copy.rank is None
+    else:
+        assert copy.verdict == ("above" if original == "good" else "level")
+
+
+def retrained(records: Sequence[Record]) -> list[Record]:
+    """The same runs under other digests of weights."""
+    return [
+        record.model_copy(update={"weights": record.weights.model_copy(update={"digest": record.weights.digest[::-1]})})
+        for record in records
+        if record.weights
+    ]
+
+
+def test_the_floor_of_a_guess(edition: Edition, made: list[Record], world: World) -> None:
+    """Who has nothing cheap falls back to the yardstick's cheapest model, which is free, and not to a coin's 50 %.
+
+    Under `elue-1` the same method with the cheapest static model as a point of its own scores a point more and above.
+    """
+    dear = world.method("dear", {4: 0.8})
+    cheap = [record for record in called(made[:9], "dear") if record.point == {"knob": 1}]
+    helped = [record.model_copy(update={"weights": own.weights}) for record, own in zip(cheap, dear, strict=True)]
+    before, after = (elue_1([*made[:9], *records])["dear"] for records in (dear, [*dear, *helped]))
+    assert after > before + 1
+    row = rows(edition, [*made, *dear])["dear"]
+    assert row.coverage == pytest.approx(0, abs=0.01)
+    near = [answering(record, 1) for record in helped]
+    with_it = rows(edition, [*made, *dear, *near])["dear"]
+    assert row.tested.lead
+    assert with_it.tested.lead
+    assert with_it.tested.lead.value == pytest.approx(row.tested.lead.value, abs=0.5)
+    assert best_constant("accuracy_f1", "classification", [1.0] * 1147 + [0.0] * 578) == pytest.approx(73.18, abs=0.01)
+
+
+def test_zero_bootstrap_spread() -> None:
+    """All answers right, all at one cost: no draw says anything else, which is no certainty."""
+    world = World(samples=320)
+    static = [
+        record
+        for seed in range(3)
+        for cost in (1, 2)
+        for record in world.training("static", {cost: 1.0}, seed, spread=0)
+    ]
+    perfect = world.method("perfect", {1: 1.0, 2: 1.0}, spread=0)
+    tested = rows(edition_of(static), [*static, *perfect])["perfect"].tested
+    assert (tested.p, tested.p_adjusted) == (None, None)
+    assert tested.verdict in (None, "level")
+    few = World(samples=1)
+    one = few.method("static", STATIC)
+    alone = rows(edition_of(one), [*one, *few.method("good", GOOD)])["good"].tested
+    assert (alone.rank, alone.p) == (None, None)
+    assert wilson(1.0, 50)[0] == pytest.approx(0.9287, abs=1e-4)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from elue.record import files as records
+from elue.record.schema import WeightsRef
+from elue.submissions.checks.copies import OwnNetworks
+from elue.submissions.finding import Submission
 from elue.submissions.validate import validate
 from tests.submissions.breaking import again, edit, files, numbers, part, rename
 
@@ -70,3 +76,39 @@ def test_one_answer_to_everything_is_anybody_s(hello: Path) -> None:
 def test_a_method_may_answer_what_it_answered_before(hello: Path) -> None:
     again(hello, "another")
     assert said(hello, "E711") == said(hello, "R712") == []
+
+
+def test_another_submission_s_weights_are_no_training_of_one_s_own(hello: Path) -> None:
+    """Under any rule: other answers at another cost, but the very weights."""
+    other = again(hello, "another")
+    rename(other, "better")
+    weights = WeightsRef(digest="a" * 64, training=None)
+    for folder in (hello, other):
+        edit(folder, rekey=True, weights=weights)
+    path = next(path for path in files(other) if records.read(path).weights)
+    record = records.read(path)
+    assert record.samples
+    values = tuple(1 - value for value in record.samples.value)
+    edit(other, files(other).index(path), samples=record.samples.model_copy(update={"value": values}))
+    whats = [what for what in said(other, "E711") if what.startswith("its weights are those of hello in hello (")]
+    assert len(whats) == 1
+    edit(other, files(other).index(path), rekey=True, weights=weights.model_copy(update={"digest": "b" * 64}))
+    assert not [what for what in said(other, "E711") if what.startswith("its weights")]
+
+
+@pytest.mark.parametrize(("noise", "code"), [(0.0, "E711"), (1e-7, "E711"), (0.2, None)])
+def test_numbers_that_differ_by_float_noise_are_the_same_answers(hello: Path, noise: float, code: str | None) -> None:
+    """The last bit of a weight moves all numbers a little, and another training all of them a lot."""
+    other = again(hello, "another")
+    rename(other, "better")
+    generator = np.random.default_rng(0)
+    for which, path in enumerate(files(hello)):
+        count = len(records.read(path).samples.id)  # type: ignore[union-attr]
+        values = generator.normal(size=count)
+        for folder, shift in ((hello, 0.0), (other, noise)):
+            record = records.read(files(folder)[which])
+            assert record.samples
+            answers = tuple((values + shift * generator.normal(size=count)).tolist())
+            task = record.task.model_copy(update={"kind": "regression"})
+            edit(folder, which, task=task, samples=record.samples.model_copy(update={"value": answers}))
+    assert {finding.code for finding in OwnNetworks().look(Submission(other))} == ({code} if code else set())

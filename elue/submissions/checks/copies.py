@@ -1,4 +1,4 @@
-"""E711, R712, E713: runs that answer what a run of another method answers, and runs that lie in another submission."""
+"""E711, R712, E713: runs with the weights or answers of another method's run, and those that lie in two submissions."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 from elue.errors import ElueError
 from elue.record import files as records
 from elue.record.schema import Record
+from elue.scores.originals import SAME_COST
 from elue.submissions.finding import LARGEST_RECORD, Finding, Submission, SubmissionCheck
 from elue.submissions.git import unlinked
 from elue.submissions.names import Neighbours, plain, refusal
+from elue.tasks.kinds import KINDS
 
-SAME_COST = 0.01
-"""Share of FLOPs within which a run costs as much as another."""
 ALIKE = 0.99
-"""Share of equal answers from which two classifiers are looked at. Two trainings of one network agree on some 96 %."""
+"""Share of equal answers from which two runs are looked at. Two trainings of one classifier agree on some 96 %."""
+CLOSE = 0.01
+"""Numbers are equal answers within this share of their spread. Those of two trainings lie many times as far apart."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Answered:
     task: tuple[str, str, str]
     cost: float
     ids: tuple[str, ...]
-    classes: bool
+    weights: str | None
+    numbers: bool
     values: NDArray[np.float64]
 
     @cached_property
@@ -45,11 +48,12 @@ class Answered:
         """The share of equal answers; 0 between runs of other samples."""
         if self.task != other.task or self.ids != other.ids:
             return 0.0
-        return float(np.mean(self.values == other.values))
+        apart = CLOSE * float(np.std(other.values)) if self.numbers else 0.0
+        return float(np.mean(np.abs(self.values - other.values) <= apart))
 
 
 class OwnNetworks(SubmissionCheck):
-    """No run is that of another method: the answers of its network, at its cost."""
+    """No run is that of another method: its weights in another submission, or its answers at its cost."""
 
     code = "E711"
 
@@ -62,11 +66,13 @@ class OwnNetworks(SubmissionCheck):
             yield from self._like(run, [*others, *own[:place]])
 
     def _like(self, run: Answered, others: Sequence[Answered]) -> Iterator[Finding]:
-        alike = [
-            (share, other)
-            for other in others
-            if plain(other.method) != plain(run.method) and (share := run.agreement(other)) >= ALIKE
-        ]
+        others = [other for other in others if plain(other.method) != plain(run.method)]
+        lent = next((o for o in others if o.weights == run.weights is not None and o.whose != run.whose), None)
+        if lent is not None:
+            what = f"its weights are those of {lent.method} in {lent.whose} ({lent.path.stem[:12]})"
+            yield self.found(run.path, what, "A method's trainings are its own: train it, or leave the point out")
+            return
+        alike = [(share, other) for other in others if (share := run.agreement(other)) >= ALIKE]
         if not alike:
             return
         copied = next((o for share, o in alike if share == 1 and abs(run.cost / o.cost - 1) <= SAME_COST), None)
@@ -75,10 +81,9 @@ class OwnNetworks(SubmissionCheck):
             yield self.found(run.path, what, "A method's points are its own: leave out what is another's network")
             return
         share, other = max(alike, key=lambda pair: pair[0])
-        if run.classes or share == 1:
-            whose = f"{other.method} in {other.whose} ({other.path.stem[:12]})"
-            what = f"{100 * share:.1f} % of its answers are those of {whose}"
-            yield Finding("R712", run.path.as_posix(), what, "See whether it runs the other's network")
+        whose = f"{other.method} in {other.whose} ({other.path.stem[:12]})"
+        what = f"{100 * share:.1f} % of its answers are those of {whose}"
+        yield Finding("R712", run.path.as_posix(), what, "See whether it runs the other's network")
 
 
 class OwnRuns(SubmissionCheck):
@@ -128,7 +133,8 @@ def _answered(path: Path, record: Record, slug: str) -> Answered | None:
         task=(task.name, task.split, task.revision),
         cost=record.flops.mean,
         ids=record.samples.id,
-        classes=task.kind == "classification",
+        weights=record.weights.digest if record.weights else None,
+        numbers=KINDS[task.kind].numbers,
         values=np.asarray(record.samples.value, dtype=np.float64),
     )
     return answered if answered.says_something else None
