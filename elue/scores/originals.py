@@ -21,7 +21,9 @@ class Originals:
     """Runs of the house, by what tells a copy of them."""
 
     def __init__(self, house: Sequence[EditionRun]) -> None:
-        self.weights = {run.curve.weights_digest: run.curve.method for run in house if run.curve.weights_digest}
+        self.weights: dict[str | None, str] = {
+            run.curve.weights_digest: run.curve.method for run in house if run.curve.weights_digest
+        }
         self.answers: dict[bytes, list[EditionRun]] = defaultdict(list)
         for run in house:
             self.answers[run.column.value.tobytes()].append(run)
