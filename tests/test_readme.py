@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from elue.meter import profile
+
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 HELLO, COUNTING = re.findall(r"```python\n(.*?)```\n\n(.*?)\n\n", README, re.DOTALL)
 """Code and the paragraph after it."""
@@ -31,6 +35,23 @@ def test_counting_a_module_prints_what_is_printed() -> None:
     code, below = COUNTING
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert [line.split() for line in done.stdout.splitlines()] == [line.split() for line in below.splitlines()]
+
+
+@pytest.mark.slow
+def test_counting_a_configuration_prints_what_is_printed(tmp_path: Path) -> None:
+    (printed,) = re.findall(r"    \$ (elue count .*?)\n\n`", README, re.DOTALL)
+    command, *lines = printed.splitlines()
+    folder = tmp_path / command.split()[2]
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    words = [sys.executable, "-m", *command.split()]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (done.stderr + done.stdout).split() == " ".join(lines).split()
+
+
+def test_the_printed_profile_is_the_one_that_ships() -> None:
+    (printed,) = re.findall(r"profile elue-1 (\w+)\n", README)
+    assert profile.load("elue-1").digest.startswith(printed)
 
 
 def test_every_named_file_exists() -> None:

@@ -126,11 +126,12 @@ def sound() -> list[Diagnosis]:
     """Whether the Meter sees here what is easily missed."""
     diagnoses = []
     for name, check in CHECKS.items():
+        right: bool | None
         try:
             right, detail = check()
         except Exception as error:
             right, detail = False, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        diagnoses.append(Diagnosis(name, right, detail, "" if right else _REPORT))
+        diagnoses.append(Diagnosis(name, right, detail, _REPORT if right is False else ""))
     return diagnoses
 
 

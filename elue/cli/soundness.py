@@ -7,11 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-Check = Callable[[], tuple[bool, str]]
-"""Whether the Meter is right, and what it found in few words."""
+Check = Callable[[], tuple[bool | None, str]]
+"""Whether the Meter is right (None where it can't tell and says so), and what it found in few words."""
 
 
-def free_operators() -> tuple[bool, str]:
+def free_operators() -> tuple[bool | None, str]:
     """A sum written as a scatter costs an addition an element."""
     import torch
 
@@ -24,7 +24,7 @@ def free_operators() -> tuple[bool, str]:
     return _counted(meter, meter.flops, 8, "4 + 4 additions")
 
 
-def older_threads() -> tuple[bool, str]:
+def older_threads() -> tuple[bool | None, str]:
     """A thread that is older than the Meter works for it."""
     import torch
 
@@ -38,7 +38,7 @@ def older_threads() -> tuple[bool, str]:
     return _counted(meter, meter.matmul_flops, 2 * 8**3, "a product in an older thread")
 
 
-def inside_operators() -> tuple[bool, str]:
+def inside_operators() -> tuple[bool | None, str]:
     """A dispatch mode multiplies where a copy was asked for."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -57,7 +57,7 @@ def inside_operators() -> tuple[bool, str]:
     return _counted(meter, meter.matmul_flops, 2 * 8**3, "a product inside a copy")
 
 
-def compiled_code() -> tuple[bool, str]:
+def compiled_code() -> tuple[bool | None, str]:
     """Compiled and scripted modules run as they are written, or make the count incomplete."""
     import torch
     from torch import nn
@@ -74,7 +74,7 @@ def compiled_code() -> tuple[bool, str]:
     return _counted(meter, meter.matmul_flops, 2 * 2 * 3 * 8 * 4, "a compiled and a scripted layer")
 
 
-def shapes_alone() -> tuple[bool, str]:
+def shapes_alone() -> tuple[bool | None, str]:
     """On the meta device, where nothing has values, models run under the Meter as without it."""
     import torch
     from torch import nn
@@ -88,7 +88,7 @@ def shapes_alone() -> tuple[bool, str]:
     return _counted(meter, meter.matmul_flops, 2 * 5 * 8 * 4, "a layer on the meta device")
 
 
-def functions_as_arguments() -> tuple[bool, str]:
+def functions_as_arguments() -> tuple[bool | None, str]:
     """Of an operator that takes functions, what they do is counted."""
     import torch
 
@@ -100,7 +100,7 @@ def functions_as_arguments() -> tuple[bool, str]:
     return _counted(meter, meter.matmul_flops, 2 * 8**3, "a product in a branch")
 
 
-def broadcast_attention() -> tuple[bool, str]:
+def broadcast_attention() -> tuple[bool | None, str]:
     """Attention of one query's head to many keys' heads costs what its result has."""
     import torch
     from torch.nn.functional import scaled_dot_product_attention
@@ -177,8 +177,10 @@ CHECKS: dict[str, Check] = {
 """All of them, by the name to print."""
 
 
-def _counted(meter: Any, counted: int, right: int, what: str) -> tuple[bool, str]:
-    """Right, or incomplete and said so; never another number that passes for complete."""
+def _counted(meter: Any, counted: int, right: int, what: str) -> tuple[bool | None, str]:
+    """Right, or wrong; on a release nobody reviewed neither, where the count says that it is incomplete."""
+    from elue.meter.releases import is_reviewed
+
     if not meter.complete:
-        return True, f"{what}: incomplete, and named ({', '.join(meter.unknown)})"
+        return False if is_reviewed() else None, f"{what}: incomplete, {', '.join(meter.unknown)}"
     return counted == right, f"{what}: {counted} FLOPs, of {right}"

@@ -14,44 +14,58 @@ from elue.meter.arguments import Args, Formula, Kwargs, argument, sequence_lengt
 from elue.meter.profile import Costs
 
 
-def attend(
-    costs: Costs, scores: int, key_width: int, value_width: int, masked: bool = False, dropped: bool = False
-) -> tuple[int, int]:
-    """softmax(scale * Q K^T + mask) V, for this many scores (batch * heads * queries * keys).
+def attend(costs: Costs, scores: int, key_width: int, value_width: int, scaled: int) -> tuple[int, int]:
+    """softmax(scale * Q K^T) V, for this many scores (batch * heads * queries * keys).
 
-    Two products; then for every score one to scale it, one to mask it if there is a mask (given or causal), a softmax,
-    and one for dropout if there is any. A causal mask saves nothing: all scores count.
+    Two products and a softmax; the scale is paid for once on queries, keys or scores, of which `scaled` are least.
+    A causal mask costs nothing, since what it writes and where needs no look at the scores, and saves nothing.
     """
-    pointwise = costs.pointwise * (1 + masked + dropped)
-    return costs.multiply_add * scores * (key_width + value_width), scores * (pointwise + costs.softmax)
+    products = costs.multiply_add * scores * (key_width + value_width)
+    return products, scores * costs.softmax + costs.pointwise * scaled
+
+
+def mask_cost(costs: Costs, mask: Tensor | None, scores: int) -> int:
+    """What a mask or bias of the scores takes: a look at each of its own elements to choose by it, a sum each to add it.
+
+    One that is the same for every query is added for free, as the bias of a product.
+    """
+    if mask is None:
+        return 0
+    if mask.dtype == torch.bool:
+        return costs.pointwise * mask.numel()
+    return 0 if mask.dim() < 2 or mask.size(-2) == 1 else costs.pointwise * scores
 
 
 def scaled_dot_product_attention(
-    mask: int, rate: int, causal: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any
+    mask: int, rate: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any
 ) -> tuple[int, int]:
-    """query (..., heads, L, E), key (..., S, E), value (..., S, V), any broadcast; grouped heads repeat for free.
+    """Of query (..., heads, L, E), key (..., S, E), value (..., S, V), any broadcast; grouped heads repeat for free.
 
     As `attend`, and each step on the shape it has in the plain formula: scores on that of query and key, what follows
-    with the mask too, the second product on that of the result. A scale of 1 costs nothing.
-    `mask`, `rate` and `causal` are the positions of attention mask, dropout rate and the causal flag (-1: none).
+    with the mask too, the second product on that of the result. A scale of 1 costs nothing, nor one that goes with a
+    bias added to every score; dropout is one a score.
+    `mask` and `rate` are the positions of attention mask and dropout rate (-1: none).
     """
     query, key, value = (argument(args, kwargs, place, name) for place, name in enumerate(("query", "key", "value")))
     given = kwargs.get("attn_mask", kwargs.get("attn_bias"))
     if given is None and len(args) > mask >= 0:
         given = args[mask]
-    masked = given is not None or bool(argument(args, kwargs, causal, "is_causal", False))
     dropped = argument(args, kwargs, rate, "dropout_p", 0.0) > 0
     scaled = kwargs.get("scale") != 1
     if query.is_nested:
         scores = sum(q.size(0) * q.size(1) * k.size(1) for q, k in zip(query.unbind(), key.unbind(), strict=True))
-        products, rest = attend(costs, scores, query.unbind()[0].size(-1), value.unbind()[0].size(-1), masked, dropped)
-        return products, rest - (0 if scaled else costs.pointwise * scores)
+        least = min(query.numel(), key.numel(), scores) * scaled
+        products, rest = attend(costs, scores, query.unbind()[0].size(-1), value.unbind()[0].size(-1), least)
+        return products, rest + mask_cost(costs, given, scores) + costs.pointwise * dropped * scores
     scores = _scores(query, key)
-    softened = scores if given is None else _broadcast(scores, given)
+    softened = _size(scores if given is None else _broadcast(scores, given))
     weighted = _size(_result(result).shape[:-1]) * key.size(-2)
     products = _size(scores) * query.size(-1) + weighted * value.size(-1)
-    rest = costs.pointwise * (scaled * _size(scores) + (masked + dropped) * _size(softened))
-    return costs.multiply_add * products, rest + costs.softmax * _size(softened)
+    masked = mask_cost(costs, given, softened)
+    if given is not None and given.dtype != torch.bool and masked:
+        scaled = False
+    rest = costs.pointwise * (scaled * min(query.numel(), key.numel(), _size(scores)) + dropped * softened)
+    return costs.multiply_add * products, rest + masked + costs.softmax * softened
 
 
 def _result(result: Any) -> Tensor:
@@ -88,9 +102,9 @@ def multi_head_attention(costs: Costs, args: Args, kwargs: Kwargs, result: Any) 
     lengths = list(zip(sequence_lengths(query), sequence_lengths(key), strict=True))
     tokens = sum(2 * queries + 2 * keys for queries, keys in lengths)
     scores = heads * sum(queries * keys for queries, keys in lengths)
-    products, rest = attend(costs, scores, width // heads, width // heads, mask is not None)
-    if weights:
-        rest += costs.pointwise * (query.numel() - scores) + costs.reduction * scores * averaged
+    scaled = query.numel() if weights else min(query.numel(), key.numel(), scores)
+    products, rest = attend(costs, scores, width // heads, width // heads, scaled)
+    rest += mask_cost(costs, mask, scores) + costs.reduction * scores * averaged * weights
     return products + costs.multiply_add * tokens * width * width, rest
 
 
@@ -101,16 +115,17 @@ def transformer_encoder_layer(costs: Costs, args: Args, kwargs: Kwargs, result: 
     mask = argument(args, kwargs, 18, "mask")
     lengths = sequence_lengths(source)
     tokens, scores = sum(lengths), heads * sum(length * length for length in lengths)
-    products, rest = attend(costs, scores, width // heads, width // heads, mask is not None)
+    products, rest = attend(costs, scores, width // heads, width // heads, min(source.numel(), scores))
+    rest += mask_cost(costs, mask, scores)
     products += costs.multiply_add * tokens * (4 * width * width + 2 * width * inner)
     rest += tokens * (2 * width * (costs.layer_norm + costs.pointwise) + inner * costs.pointwise)
     return products, rest
 
 
 FORMULAS: dict[str, Formula] = {
-    "scaled_dot_product_attention": partial(scaled_dot_product_attention, 3, 4, 5),
-    "attention_bias_flag_dropout_causal": partial(scaled_dot_product_attention, 3, 5, 6),
-    "attention_dropout_causal": partial(scaled_dot_product_attention, -1, 3, 4),
+    "scaled_dot_product_attention": partial(scaled_dot_product_attention, 3, 4),
+    "attention_bias_flag_dropout": partial(scaled_dot_product_attention, 3, 5),
+    "attention_dropout": partial(scaled_dot_product_attention, -1, 3),
     "multi_head_attention": multi_head_attention,
     "transformer_encoder_layer": transformer_encoder_layer,
 }

@@ -13,10 +13,12 @@ def attention_backward(rate: int, costs: Costs, args: Args, kwargs: Kwargs, resu
     """Gradients of softmax(scale * Q K^T) V from (gradient, query, key, value, ...), kept scores P.
 
     Twice the forward's products: P^T G, G V^T, and with dS = softmax's gradient, dS K and dS^T Q. For every score one
-    for dropout if there was any, four for the softmax, one for the scale; a given mask takes no gradient of its own
-    work. Where heads share keys and values, their gradients are summed. `rate` is the position of the dropout rate.
+    for dropout if there was any; the scale on the least of queries, keys and scores; a given mask takes no gradient of
+    its own work. Where heads share keys and values, their gradients are summed. `rate` is the position of the dropout
+    rate.
     """
-    gradient, _, key, value = args[:4]
+    gradient, query, key, value = args[:4]
+    inputs = min(query.numel(), key.numel())
     if gradient.is_nested:
         sizes = [(g.size(0) * g.size(1), k.size(1)) for g, k in zip(gradient.unbind(), key.unbind(), strict=True)]
         scores = sum(queries * keys for queries, keys in sizes)
@@ -29,8 +31,18 @@ def attention_backward(rate: int, costs: Costs, args: Args, kwargs: Kwargs, resu
         shared = sum(repeated * side.size(-1) for side in (key, value) if side.numel() < repeated * side.size(-1))
     dropped = args[rate] > 0
     products = 2 * costs.multiply_add * scores * (key.size(-1) + value.size(-1))
-    per_score = costs.pointwise * (4 + dropped) + costs.reduction
-    return products, scores * per_score + costs.reduction * shared
+    rest = costs.pointwise * (dropped * scores + min(inputs, scores)) + costs.reduction * shared
+    return products, rest + softened_backward(costs, scores, gradient.numel())
+
+
+def softened_backward(costs: Costs, scores: int, results: int) -> int:
+    """P (dP - sum P dP), which is a product, a sum, a difference and a product a score.
+
+    Or, where that is less, that sum is taken over the results and their gradient, which it is, too (Dao et al. 2022,
+    appendix B.2).
+    """
+    by_scores = scores * (3 * costs.pointwise + costs.reduction)
+    return min(by_scores, 2 * costs.pointwise * scores + (costs.pointwise + costs.reduction) * results)
 
 
 FORMULAS: dict[str, Formula] = {

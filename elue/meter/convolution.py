@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from itertools import permutations
 from math import prod
 from typing import Any
+
+from torch import Tensor
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument
 from elue.meter.profile import Costs
@@ -37,25 +42,42 @@ def _real(costs: Costs, result: Any) -> int:
     return costs.multiply_add * 4 if result.is_complex() else costs.multiply_add
 
 
-def pooling(dims: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """A reduction of one window an output element."""
+def pooling(dims: int, mean: bool, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Windows of one size, reduced along one axis after the other."""
     pooled = result[0] if isinstance(result, tuple) else result
     kernel = argument(args, kwargs, 1, "kernel_size")
-    window = prod(kernel) if len(kernel) == dims else kernel[0] ** dims
-    return 0, costs.reduction * pooled.numel() * window
+    sizes = kernel if len(kernel) == dims else [kernel[0]] * dims
+    read = [size * after for size, after in zip(sizes, pooled.shape[-dims:], strict=True)]
+    return 0, costs.reduction * _reduced(args[0], pooled, read, mean)
 
 
-def adaptive_pooling(dims: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+def adaptive_pooling(dims: int, mean: bool, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """As pooling; along a dimension of size n, window i of m reaches from floor(i n / m) to ceil((i + 1) n / m)."""
     pooled = result[0] if isinstance(result, tuple) else result
-    read = args[0].numel() // max(prod(args[0].shape[-dims:]), 1)
-    for n, m in zip(args[0].shape[-dims:], pooled.shape[-dims:], strict=True):
-        read *= sum(-(-(i + 1) * n // m) - i * n // m for i in range(m))
-    return 0, costs.reduction * read
+    sizes = zip(args[0].shape[-dims:], pooled.shape[-dims:], strict=True)
+    read = [sum(-(-(i + 1) * n // m) - i * n // m for i in range(m)) for n, m in sizes]
+    return 0, costs.reduction * _reduced(args[0], pooled, read, mean)
 
 
-def _for_dims(dims: int, formula: Any) -> Any:
-    return lambda costs, args, kwargs, result: formula(dims, costs, args, kwargs, result)
+def _reduced(source: Tensor, pooled: Tensor, read: Sequence[int], mean: bool) -> int:
+    """Sums or maxima of windows, n - 1 a window of n, in the order of axes that costs least; a product each for a mean.
+
+    `read` has for each axis how many places its windows have together.
+    """
+    after = tuple(pooled.shape[-len(read) :])
+    lines = pooled.numel() // max(prod(after), 1)
+    before = [min(size, places) for size, places in zip(source.shape[-len(read) :], read, strict=True)]
+    least = min(_along(before, read, after, order) for order in permutations(range(len(read))))
+    return lines * (least + prod(after) * (mean and prod(read) > prod(after)))
+
+
+def _along(before: Sequence[int], read: Sequence[int], after: Sequence[int], order: Sequence[int]) -> int:
+    sizes, operations = list(before), 0
+    for axis in order:
+        sizes[axis] = 1
+        operations += prod(sizes) * max(read[axis] - after[axis], 0)
+        sizes[axis] = after[axis]
+    return operations
 
 
 FORMULAS: dict[str, Formula] = {
@@ -63,6 +85,8 @@ FORMULAS: dict[str, Formula] = {
     "forward_convolution": forward_convolution,
     "transposed_convolution": transposed_convolution,
     "tbc_convolution": tbc_convolution,
-    **{f"pooling_{dims}d": _for_dims(dims, pooling) for dims in (1, 2, 3)},
-    **{f"adaptive_pooling_{dims}d": _for_dims(dims, adaptive_pooling) for dims in (1, 2, 3)},
+    **{f"pooling_{dims}d": partial(pooling, dims, True) for dims in (1, 2, 3)},
+    **{f"maximum_pooling_{dims}d": partial(pooling, dims, False) for dims in (1, 2, 3)},
+    **{f"adaptive_pooling_{dims}d": partial(adaptive_pooling, dims, True) for dims in (1, 2, 3)},
+    **{f"adaptive_maximum_pooling_{dims}d": partial(adaptive_pooling, dims, False) for dims in (1, 2, 3)},
 }

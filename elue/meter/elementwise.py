@@ -20,9 +20,41 @@ def pointwise(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[in
     return 0, costs.pointwise * elements(result)
 
 
+def product(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """One an output element; of two complex numbers four products and two sums."""
+    size = elements(result)
+    return 0, costs.pointwise * size * (3 if _both_complex(args, result) else 1)
+
+
+def quotient(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """One an output element; of two complex numbers eleven: a product, a squared length (3), two quotients."""
+    size = elements(result)
+    return 0, costs.pointwise * (11 * size // 2 if _both_complex(args, result) else size)
+
+
+def _both_complex(args: Args, result: Tensor) -> bool:
+    return result.is_complex() and all(
+        side.is_complex() if isinstance(side, Tensor) else isinstance(side, complex) for side in args[:2]
+    )
+
+
 def multiply_add_pointwise(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """Two an output element: addcmul, addcdiv and lerp multiply (or divide) and add in one call."""
-    return 0, 2 * costs.pointwise * elements(result)
+    """Two an output element: addcmul, addcdiv and lerp multiply (or divide) and add in one call; glu alike.
+
+    Of complex numbers a product (6) and a sum (2).
+    """
+    first = result[0] if isinstance(result, tuple) else result
+    return 0, costs.pointwise * elements(result) * (4 if first.is_complex() else 2)
+
+
+def chosen(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """(condition, ...): one an element of the condition, as for finding where it is true; what is chosen is free."""
+    return 0, costs.pointwise * elements(argument(args, kwargs, 0, "condition"))
+
+
+def filled(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """(self, mask, value): as `chosen`."""
+    return 0, costs.pointwise * elements(argument(args, kwargs, 1, "mask"))
 
 
 def three_pointwise(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -67,6 +99,10 @@ def dropout(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int,
 
 FORMULAS: dict[str, Formula] = {
     "pointwise": pointwise,
+    "product": product,
+    "quotient": quotient,
+    "chosen": chosen,
+    "filled": filled,
     "multiply_add_pointwise": multiply_add_pointwise,
     "three_pointwise": three_pointwise,
     "operand_pointwise": operand_pointwise,

@@ -1,8 +1,8 @@
 """Losses and their gradients, priced by the parts of their formulas; then the sum or mean, where the result is one.
 
 Parts an element: smooth L1 and Huber the difference and a function of it; soft margin, log(1 + exp(-t x)), a product
-and a function; binary cross-entropy, t log x + (1 - t) log(1 - x), two logarithms, two differences, two products, a
-sum; with logits, log(1 + exp(x)) - t x, a function, a product, a difference.
+and a function; binary cross-entropy with logits, log(1 + exp(x)) - t x, a function, a product, a difference; of
+probabilities one more, which makes logits of them.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ def _summed(costs: Costs, size: int, args: Args, kwargs: Kwargs, position: int) 
 def cross_entropy(parts: int, weight: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """So many parts an element, and one if it is weighted: (input, target, weight, ...), reduction the last argument.
 
-    `weight` is the number of optional weights. Those of positives, 1 + (w - 1) t, are three more.
+    `weight` is the number of optional weights. Those of positives are two more:
+    with s = log(1 + exp(x)) the loss is s - t (s + w (x - s)).
     """
     size = elements(args[0])
     parts += argument(args, kwargs, 2, "weight") is not None
     if weight == 2:
-        parts += 3 * (argument(args, kwargs, 3, "pos_weight") is not None)
+        parts += 2 * (argument(args, kwargs, 3, "pos_weight") is not None)
     return 0, costs.pointwise * parts * size + _summed(costs, size, args, kwargs, 2 + weight)
 
 
@@ -104,7 +105,7 @@ def _numbers(lengths: Tensor | Sequence[int]) -> list[int]:
 
 
 FORMULAS: dict[str, Formula] = {
-    "binary_cross_entropy": partial(cross_entropy, 7, 1),
+    "binary_cross_entropy": partial(cross_entropy, 4, 1),
     "binary_cross_entropy_with_logits": partial(cross_entropy, 3, 2),
     "binary_cross_entropy_backward": partial(loss_backward, _BINARY),
     "loss_backward": partial(loss_backward, 2),

@@ -1,5 +1,7 @@
 """Matrix products: two FLOPs a multiply-add; the bias inside is free, and so are zeros a sparse operand leaves out.
 
+A bias is the same for every row. Whatever else a product is added to or scaled by inside costs as beside it.
+
 A multiply-add of complex numbers is four of real ones.
 """
 
@@ -10,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elue.meter.arguments import Args, Formula, Kwargs, argument, stored
+from elue.meter.arguments import Args, Formula, Kwargs, argument, elements, stored
 from elue.meter.profile import Costs
 
 _STRIDED = torch.strided
@@ -34,13 +36,34 @@ def mm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]
 
 
 def addmm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """A product added to a tensor: as the product."""
-    return _product(costs, args[1], args[2], result), 0
+    """A product added to a tensor: as the product, and as `_added`."""
+    return _product(costs, args[1], args[2], result), _added(costs, args, kwargs, result)
+
+
+def _added(costs: Costs, args: Args, kwargs: Kwargs, result: Tensor) -> int:
+    """beta * self + alpha * product, in (self, left, right): a sum for each output element unless self is a bias.
+
+    One of the factors goes with the sum, the other one on the smallest of what it may scale.
+    """
+    alpha, beta = kwargs.get("alpha", 1), kwargs.get("beta", 1)
+    added, left, right = args[:3]
+    size = elements(result)
+    factors = (alpha != 1) + (beta not in (0, 1))
+    scaled = min(elements(left), elements(right), size)
+    if beta != 0 and not is_bias(added, result):
+        return costs.pointwise * (size + (min(elements(added), scaled) if factors == 2 else 0))
+    apart = scaled * (alpha != 1) + elements(added) * (beta not in (0, 1))
+    return costs.pointwise * (min(apart, size + elements(added) * (factors == 2)) if beta != 0 else apart)
+
+
+def is_bias(added: Tensor, result: Tensor) -> bool:
+    """Whether a tensor is the same for every row of what it is added to. A lone vector is a row."""
+    return added.dim() < 2 or added.size(-2) == 1 or result.dim() < 2
 
 
 def addbmm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """(b, n, k) by (b, k, m), summed over b."""
-    return _real(costs, result) * args[1].numel() * args[2].size(-1), 0
+    """(b, n, k) by (b, k, m), summed over b, and added as by `addmm`."""
+    return _real(costs, result) * args[1].numel() * args[2].size(-1), _added(costs, args, kwargs, result)
 
 
 def addr(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -57,15 +80,19 @@ def vecdot(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, 
 def bilinear(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """x W_o y for every output o, with W (out, i, j): one side by W_o (i j multiply-adds), then by the other (i or j).
 
-    The shorter way counts.
+    Or, of one row, all products of x and y by W. The shortest way counts.
     """
-    _, i, j = args[2].shape
-    return _real(costs, result) * result.numel() * (i * j + min(i, j)), 0
+    outputs, i, j = args[2].shape
+    real, rows = _real(costs, result), elements(result) // max(outputs, 1)
+    products = real * result.numel() * i * j
+    beside, before = real * result.numel() * min(i, j), costs.pointwise * rows * i * j
+    return (products, before) if before < beside else (products + beside, 0)
 
 
 def addmm_activation(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """As `addmm`, and one an output element."""
-    return _product(costs, args[1], args[2], result), costs.pointwise * result.numel()
+    rest = costs.pointwise * result.numel() + _added(costs, args, kwargs, result)
+    return _product(costs, args[1], args[2], result), rest
 
 
 def sampled_addmm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument, elements
@@ -14,8 +15,8 @@ def softmax(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int,
 
 
 def masked_softmax(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """A mask, then a softmax."""
-    return 0, (costs.pointwise + costs.softmax) * elements(args[0])
+    """A mask, as big as it is given, then a softmax."""
+    return 0, costs.pointwise * elements(args[1]) + costs.softmax * elements(args[0])
 
 
 def layer_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -27,15 +28,23 @@ def layer_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[i
     return 0, max(costs.layer_norm - costs.pointwise * missing, 0) * elements(args[0])
 
 
-def group_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """As a layer norm, but two less: its quotient, scale and shift are one product and one sum, found for a channel."""
-    return 0, max(costs.layer_norm - 2 * costs.pointwise, 0) * elements(args[0])
+def group_norm(first: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """As a layer norm, or two less: its quotient, scale and shift are one product and one sum, found for a channel.
+
+    Three operations find them, of each sample's channel, where there is a weight or a bias: arguments from `first`.
+    """
+    size, source = elements(args[0]), args[0]
+    given = argument(args, kwargs, first, "weight"), argument(args, kwargs, first + 1, "bias")
+    affine = sum(part is not None for part in given)
+    channels = source.size(0) * source.size(1)
+    plain = max(costs.layer_norm - 2 * costs.pointwise, 0) * size
+    return 0, plain + costs.pointwise * min(affine * size, 3 * channels * (affine > 0))
 
 
 def instance_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """As a group norm, or with stored statistics as a batch norm."""
     own = argument(args, kwargs, 5, "use_input_stats", True)
-    return group_norm(costs, args, kwargs, result) if own else stored_norm(costs, args, kwargs, result)
+    return group_norm(1, costs, args, kwargs, result) if own else stored_norm(costs, args, kwargs, result)
 
 
 def rms_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -70,7 +79,8 @@ FORMULAS: dict[str, Formula] = {
     "softmax": softmax,
     "masked_softmax": masked_softmax,
     "layer_norm": layer_norm,
-    "group_norm": group_norm,
+    "group_norm": partial(group_norm, 2),
+    "native_group_norm": partial(group_norm, 1),
     "instance_norm": instance_norm,
     "rms_norm": rms_norm,
     "batch_norm": batch_norm,

@@ -1,11 +1,13 @@
 """Distances, Fourier transforms and dense linear algebra, where a formula is standard.
 
-Counts of linear algebra are those of LAPACK's working notes (LAWN 41, appendix C), leading terms, rounded down; those
-of Fourier transforms the 5 n log2 n that benchmarks of FFT libraries report (half of it for real data), rounded.
+Counts of linear algebra are those of LAPACK's working notes (LAWN 41, appendix C): exact for LU, solving and inverses,
+else leading terms, rounded down. Those of Fourier transforms are the split radix's, 4 n log2 n - 6 n + 8 (Yavne 1968), of
+real data half of it and 2 more (Sorensen et al. 1987), one dimension after the other, rounded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log2, prod
 from typing import Any
 
@@ -37,27 +39,34 @@ def pdist(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, i
 
 def _distances(costs: Costs, pairs: int, width: int, power: float) -> int:
     root = costs.pointwise * pairs if power not in (0.0, 1.0, float("inf")) else 0
-    return pairs * width * (2 * costs.pointwise + costs.reduction) + root
+    return pairs * width * (costs.pointwise * (1 + (power != 0.0)) + costs.reduction) + root
 
 
 def fft_complex(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """5 n log2 n for each signal of n complex numbers."""
-    return 0, _fft(costs, 5.0, args[0], args[1])
+    """Signals of complex numbers."""
+    return 0, costs.pointwise * round(_fft(args[0].numel(), [args[0].size(dim) for dim in args[1]]))
 
 
 def fft_from_real(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """2.5 n log2 n for each signal of n real numbers."""
-    return 0, _fft(costs, 2.5, args[0], args[1])
+    """Signals of real numbers: the last dimension first, the others on the half that is not its mirror image."""
+    return 0, costs.pointwise * _fft_of_real(args[0], args[1])
 
 
 def fft_to_real(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """2.5 n log2 n for each signal of n real numbers."""
-    return 0, _fft(costs, 2.5, result, args[1])
+    """As `fft_from_real`, the other way."""
+    return 0, costs.pointwise * _fft_of_real(result, args[1])
 
 
-def _fft(costs: Costs, factor: float, signals: Any, dims: Any) -> int:
-    length = prod(signals.size(dim) for dim in dims)
-    return costs.pointwise * round(factor * signals.numel() * log2(length)) if length > 1 else 0
+def _fft(size: int, lengths: Sequence[int]) -> float:
+    """Operations of so many complex numbers, transformed along dimensions of these lengths."""
+    return sum(size // n * (4 * n * log2(n) - 6 * n + 8) for n in lengths if n > 1)
+
+
+def _fft_of_real(signals: Any, dims: Sequence[int]) -> int:
+    *others, n = (signals.size(dim) for dim in dims)
+    size = signals.numel()
+    last = size // n * (2 * n * log2(n) - 4 * n + 6) if n > 1 else 0
+    return round(last + _fft(size // max(n, 1) * (n // 2 + 1), others))
 
 
 def cholesky(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -66,27 +75,43 @@ def cholesky(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int
 
 
 def lu(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """m n^2 - n^3 / 3 of an m x n matrix, n the smaller: 2 n^3 / 3 of a square one (determinants, too)."""
-    n, m = sorted(args[0].shape[-2:])
-    return _matrices(args[0]) * costs.multiply_add * (3 * m * n * n - n**3) // 6, 0
+    """For each pivot, quotients below it and a product and a difference right of these: some 2 n^3 / 3 of a square."""
+    return _matrices(args[0]) * (costs.multiply_add * _eliminated(*args[0].shape[-2:]) // 2), 0
+
+
+def _eliminated(rows: int, columns: int) -> int:
+    return sum((rows - k) * (1 + 2 * (columns - k)) for k in range(1, min(rows, columns) + 1))
+
+
+def determinant(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Of up to three rows by its minors, of more by LU and the product of the pivots."""
+    n = args[0].size(-1)
+    operations = (0, 0, 3, 14)[n] if n < 4 else _eliminated(n, n) + n - 1
+    return _matrices(args[0]) * (costs.multiply_add * operations // 2), 0
 
 
 def qr(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """Householder: 2 m n^2 - 2 n^3 / 3, and as much again to form Q, n the smaller side."""
+    """Householder: 2 m n^2 - 2 n^3 / 3, and as much again to form Q, n the smaller side.
+
+    Or by Gram-Schmidt, 2 m n^2 + m n + n, where that is less and Q is wanted.
+    """
     n, m = sorted(args[0].shape[-2:])
-    forms = 1 if argument(args, kwargs, 1, "mode", "reduced") == "r" else 2
-    return _matrices(args[0]) * forms * costs.multiply_add * (3 * m * n * n - n**3) // 3, 0
+    reflected = _matrices(args[0]) * costs.multiply_add * (3 * m * n * n - n**3) // 3
+    if argument(args, kwargs, 1, "mode", "reduced") == "r":
+        return reflected, 0
+    return min(2 * reflected, _matrices(args[0]) * costs.multiply_add * (2 * m * n * n + m * n + n) // 2), 0
 
 
 def inverse(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """2 n^3."""
-    return _matrices(args[0]) * costs.multiply_add * args[0].size(-1) ** 3, 0
+    """Gauss-Jordan in place: 2 n^3 - 2 n^2 + n."""
+    n = args[0].size(-1)
+    return _matrices(args[0]) * (costs.multiply_add * (2 * n**3 - 2 * n * n + n) // 2), 0
 
 
 def solve(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """LU, then 2 n^2 for each right-hand side."""
+    """LU, then 2 n^2 - n for each right-hand side."""
     n = args[0].size(-1)
-    return lu(costs, args, kwargs, result)[0] + costs.multiply_add * n * result[0].numel(), 0
+    return lu(costs, args, kwargs, result)[0] + costs.multiply_add * (2 * n - 1) * result[0].numel() // 2, 0
 
 
 def solve_triangular(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -100,8 +125,9 @@ def triangular_solve(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> t
 
 
 def solve_factored(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """With a matrix that is factored already: 2 n^2 for each right-hand side."""
-    return costs.multiply_add * args[0 if args[0].size(-1) == args[0].size(-2) else 1].size(-1) * result.numel(), 0
+    """With a matrix that is factored already: 2 n^2 - n for each right-hand side."""
+    n = args[0 if args[0].size(-1) == args[0].size(-2) else 1].size(-1)
+    return costs.multiply_add * (2 * n - 1) * result.numel() // 2, 0
 
 
 def cholesky_inverse(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -139,6 +165,7 @@ FORMULAS: dict[str, Formula] = {
     "fft_to_real": fft_to_real,
     "cholesky": cholesky,
     "lu": lu,
+    "determinant": determinant,
     "qr": qr,
     "inverse": inverse,
     "solve": solve,

@@ -56,7 +56,7 @@ def update_scale(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple
 
 
 _ALL = {**elementwise.FORMULAS, **reductions.FORMULAS, **movement.FORMULAS}
-_LISTS = ("pointwise", "multiply_add_pointwise", "exponential", "reduction", "norm", "copy_into")
+_LISTS = "pointwise product quotient multiply_add_pointwise exponential reduction norm copy_into".split()  # noqa: SIM905
 _EACH = {name: _ALL[name] for name in _LISTS}
 FORMULAS: dict[str, Formula] = {
     **{f"foreach_{name}": partial(foreach, formula) for name, formula in _EACH.items()},

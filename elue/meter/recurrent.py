@@ -1,9 +1,9 @@
 """Recurrent layers, priced as their cells step by step; biases inside the linear maps are free.
 
-Pointwise work a hidden unit and step, with Wx and Wh the two linear maps of the gates:
-LSTM 13: four sums Wx + Wh, four activations, c' = f c + i g (3), tanh c', its product with o.
-GRU 11: r = s(Wx + Wh) and z likewise (2 each), n = tanh(Wx + r Wh) (3), h' = (1 - z) n + z h (4).
-RNN 2: the sum, the activation.
+Pointwise work a hidden unit and step, with one linear map of input and state beside each other for a gate's sum:
+LSTM 9: four activations, c' = f c + i g (3), tanh c', its product with o.
+GRU 7: two activations r and z, n = tanh(Wx + r Wh) (3), h' = (1 - z) n + z h as n + z (h - n) by one lerp (2).
+RNN 1: the activation.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _elements(weights: Sequence[Tensor]) -> int:
     return sum(weight.numel() for weight in weights if weight.dim() == 2)
 
 
-_CELLS = {"lstm": (4, 13), "gru": (3, 11), "rnn": (1, 2)}
+_CELLS = {"lstm": (4, 9), "gru": (3, 7), "rnn": (1, 1)}
 FORMULAS: dict[str, Formula] = {
     **{name: partial(layers, *sizes) for name, sizes in _CELLS.items()},
     **{f"{name}_cell": partial(cell, *sizes) for name, sizes in _CELLS.items()},

@@ -22,6 +22,11 @@ def reduction(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[in
     return 0, costs.reduction * elements(args[0])
 
 
+def multiplied(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """One an input element; a product of complex numbers is six operations on real ones."""
+    return 0, costs.reduction * elements(args[0]) * (3 if args[0].is_complex() else 1)
+
+
 def extremes(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """The least and the greatest: two an input element."""
     return 0, 2 * costs.reduction * elements(args[0])
@@ -39,9 +44,13 @@ def moments(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int,
 
 
 def norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """(self, p): a power (absolute value) and a sum (maximum) an input element, a root a result but for 0, 1, inf."""
-    rooted = _rooted(args[1] if len(args) > 1 else kwargs.get("p", kwargs.get("ord", 2)))
-    return 0, (costs.pointwise + costs.reduction) * elements(args[0]) + costs.pointwise * elements(result) * rooted
+    """(self, p): a power (absolute value) and a sum (maximum) an input element, a root a result but for 0, 1, inf.
+
+    With p = 0 elements are only counted.
+    """
+    power = args[1] if len(args) > 1 else kwargs.get("p", kwargs.get("ord", 2))
+    each = costs.pointwise * (power != 0) + costs.reduction
+    return 0, each * elements(args[0]) + costs.pointwise * elements(result) * _rooted(power)
 
 
 def _rooted(power: Any) -> bool:
@@ -61,8 +70,8 @@ def exponentials(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple
 
 
 def log_add_exp(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """Two exponentials, their sum and its logarithm an output element."""
-    return 0, (2 * EXPONENTIAL + 2) * costs.pointwise * elements(result)
+    """x + softplus(y - x): a difference, a function and a sum an output element."""
+    return 0, 3 * costs.pointwise * elements(result)
 
 
 def compared(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
@@ -74,15 +83,22 @@ def compared(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int
 def distance(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """(x, y, p): the norm of their difference, three an element of it; a root a result but for p = 0, 1, inf."""
     size = _together(args[0], args[1])
-    rooted = _rooted(argument(args, kwargs, 2, "p", 2))
-    return 0, (2 * costs.pointwise + costs.reduction) * size + costs.pointwise * elements(result) * rooted
+    power = argument(args, kwargs, 2, "p", 2)
+    each = costs.pointwise * (1 + (power != 0)) + costs.reduction
+    return 0, each * size + costs.pointwise * elements(result) * _rooted(power)
 
 
 def cosine_similarity(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """(x, y) / sqrt((x, x) (y, y)): a product and a sum an element of the three, then three operations a result."""
+    """(x, y) / sqrt((x, x) (y, y)): a product and a sum an element of the three, then three operations a result.
+
+    Or, where that is less, x and y are made of length 1 before: a root a row, a quotient an element.
+    """
     left, right = argument(args, kwargs, 0, "x1"), argument(args, kwargs, 1, "x2")
-    read = _together(left, right) + elements(left) + elements(right)
-    return 0, (costs.pointwise + costs.reduction) * read + 3 * costs.pointwise * elements(result)
+    alone = elements(left) + elements(right)
+    dim = argument(args, kwargs, 2, "dim", 1)
+    rows = sum(elements(side) // max(side.size(dim), 1) for side in (left, right) if -side.dim() <= dim < side.dim())
+    last = min(3 * elements(result), alone + rows)
+    return 0, (costs.pointwise + costs.reduction) * (_together(left, right) + alone) + costs.pointwise * last
 
 
 def _together(left: Tensor, right: Tensor) -> int:
@@ -128,6 +144,7 @@ def renormalised_rows(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> 
 
 FORMULAS: dict[str, Formula] = {
     "reduction": reduction,
+    "multiplied": multiplied,
     "extremes": extremes,
     "diagonal_sum": diagonal_sum,
     "moments": moments,

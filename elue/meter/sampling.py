@@ -41,7 +41,8 @@ def antialiased(reach: int, before: int, after: int) -> int:
 
 
 def interpolation(axis: _Axis, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """(batch, channels, *sizes): axes in the order that costs least; those that keep their size cost nothing."""
+    """(batch, channels, *sizes): axes in the order that costs least; those that keep their size, or repeat one place, cost
+    nothing."""
     before, after = tuple(args[0].shape[2:]), tuple(result.shape[2:])
     lines = result.size(0) * result.size(1)
     changed = [dim for dim in range(len(before)) if before[dim] != after[dim]]
@@ -55,7 +56,7 @@ def _in_order(axis: _Axis, before: tuple[int, ...], after: tuple[int, ...], orde
         others = 1
         for other, size in enumerate(sizes):
             others *= 1 if other == dim else size
-        operations += others * axis(before[dim], after[dim])
+        operations += others * axis(before[dim], after[dim]) * (before[dim] > 1)
         sizes[dim] = after[dim]
     return operations
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from elue.cli import doctor, soundness
-from elue.meter import Meter, profile
+from elue.meter import Meter, profile, releases
 from elue.meter.ledger import Ledger
 
 
@@ -57,6 +57,15 @@ def test_a_meter_that_misses_work_is_noticed(monkeypatch: pytest.MonkeyPatch, na
     monkeypatch.setattr(Meter, "params_touched", property(lambda self: 0))
     right, _ = soundness.CHECKS[name]()
     assert not right
+
+
+@pytest.mark.parametrize(("reviewed", "right"), [(True, False), (False, None)])
+def test_incomplete_is_no_pass(monkeypatch: pytest.MonkeyPatch, reviewed: bool, right: bool | None) -> None:
+    """What can be counted with the torch that was reviewed has to be; with another, to say so is neither."""
+    monkeypatch.setattr(releases, "is_reviewed", lambda: reviewed)
+    monkeypatch.setattr(Meter, "complete", False)
+    for name in ("sums as scatters", "older threads", "compiled code", "meta device", "functions as arguments"):
+        assert soundness.CHECKS[name]()[0] is right
 
 
 def test_the_doctor_takes_less_than_ten_seconds(tmp_path: Path) -> None:

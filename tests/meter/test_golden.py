@@ -15,6 +15,7 @@ from elue.meter import Meter
 
 B, N, K, M, H = 2, 3, 4, 5, 6
 Count = tuple[int, int]
+LU = sum((6 - k) + 2 * (6 - k) ** 2 for k in range(1, 6))
 
 
 def t(*shape: int) -> torch.Tensor:
@@ -40,10 +41,18 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], Count]] = {
     "vecdot": (torch.linalg.vecdot, (t(N, K), t(N, K)), (2 * N * K, 0)),
     "outer is one product an element": (torch.outer, (t(N), t(M)), (0, N * M)),
     "addmm": (torch.addmm, (t(M), t(N, K), t(K, M)), (2 * N * K * M, 0)),
+    "addmm of more than a bias": (torch.addmm, (t(N, M), t(N, K), t(K, M)), (2 * N * K * M, N * M)),
+    "addmm that scales": (lambda *x: torch.addmm(*x, alpha=2), (t(M), t(N, K), t(K, M)), (2 * N * K * M, N * K)),
+    "addmm that scales and adds": (
+        lambda *x: torch.addmm(*x, alpha=2, beta=3),
+        (t(N, M), t(N, K), t(K, M)),
+        (2 * N * K * M, N * M + N * K),
+    ),
+    "addmm that forgets": (lambda *x: torch.addmm(*x, beta=0), (t(N, M), t(N, K), t(K, M)), (2 * N * K * M, 0)),
     "addmv": (torch.addmv, (t(N), t(N, K), t(K)), (2 * N * K, 0)),
     "addr": (torch.addr, (t(N, M), t(N), t(M)), (2 * N * M, 0)),
-    "baddbmm": (torch.baddbmm, (t(B, N, M), t(B, N, K), t(B, K, M)), (2 * B * N * K * M, 0)),
-    "addbmm": (torch.addbmm, (t(N, M), t(B, N, K), t(B, K, M)), (2 * B * N * K * M, 0)),
+    "baddbmm": (torch.baddbmm, (t(B, N, M), t(B, N, K), t(B, K, M)), (2 * B * N * K * M, B * N * M)),
+    "addbmm": (torch.addbmm, (t(N, M), t(B, N, K), t(B, K, M)), (2 * B * N * K * M, N * M)),
     "linear": (F.linear, (t(B, N, K), t(M, K)), (2 * B * N * K * M, 0)),
     "linear with bias": (F.linear, (t(B, N, K), t(M, K), t(M)), (2 * B * N * K * M, 0)),
     "linear on a vector": (F.linear, (t(K), t(M, K), t(M)), (2 * K * M, 0)),
@@ -51,7 +60,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], Count]] = {
     "einsum of three": (torch.einsum, ("nk,km,mh->nh", t(N, K), t(K, M), t(M, H)), (2 * N * M * (K + H), 0)),
     "tensordot": (torch.tensordot, (t(B, N, K), t(K, M), 1), (2 * B * N * K * M, 0)),
     "multi_dot": (torch.linalg.multi_dot, ([t(1, K), t(K, M), t(M, H)],), (2 * (K * M + M * H), 0)),
-    "bilinear": (F.bilinear, (t(B, N), t(B, K), t(M, N, K), t(M)), (2 * B * M * (N * K + N), 0)),
+    "bilinear": (F.bilinear, (t(B, N), t(B, K), t(M, N, K), t(M)), (2 * B * M * N * K, B * N * K)),
     "complex matmul is four real ones": (torch.mm, (t(N, K) * 1j, t(K, M) * 1j), (8 * N * K * M, 0)),
     "integer matmul": (torch.mm, (longs(1, 2)[None], longs(3, 4)[:, None]), (4, 0)),
     "grouped_mm by rows": (
@@ -76,15 +85,22 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], Count]] = {
     "conv3d": (F.conv3d, (t(1, 2, 4, 4, 4), t(3, 2, 2, 2, 2)), (2 * 3 * 27 * 16, 0)),
     "conv_transpose1d": (F.conv_transpose1d, (t(B, 4, 9), t(4, 6, 3)), (2 * B * 4 * 9 * 6 * 3, 0)),
     "conv_transpose2d strided": (F.conv_transpose2d, (t(B, 3, 4, 4), t(3, 5, 2, 2), None, 2), (2 * B * 48 * 20, 0)),
-    "max_pool1d": (F.max_pool1d, (t(B, 3, 8), 2), (0, B * 3 * 4 * 2)),
-    "avg_pool2d": (F.avg_pool2d, (t(B, 3, 8, 8), 2, 1), (0, B * 3 * 49 * 4)),
+    "max_pool1d": (F.max_pool1d, (t(B, 3, 8), 2), (0, B * 3 * 4)),
+    "avg_pool2d": (F.avg_pool2d, (t(B, 3, 8, 8), 2, 1), (0, B * 3 * (8 * 7 + 7 * 7 + 7 * 7))),
     "adaptive_avg_pool1d": (F.adaptive_avg_pool1d, (t(B, 3, 7), 3), (0, B * 3 * (3 + 3 + 3))),
     # Pointwise, reductions, softmax, norms.
     "add": (torch.add, (t(N, K), t(K)), (0, N * K)),
     "where": (torch.where, (t(N, K) > 2, t(N, K), t(K)), (0, N * K)),
+    "where by a row": (lambda mask, x, y: torch.where(mask, x, y), (t(K) > 2, t(N, K), t(K)), (0, K)),
+    "masked_fill by a column": (lambda x, mask: x.masked_fill(mask, 0), (t(N, K), t(N, 1) > 2), (0, N)),
+    "a triangle": (torch.tril, (t(N, K),), (0, 0)),
+    "glu is a sigmoid and a product": (F.glu, (t(N, K),), (0, N * K)),
+    "norm that counts": (lambda x: x.norm(0), (t(N, K),), (0, N * K)),
     "gelu": (F.gelu, (t(N, K),), (0, N * K)),
     "addcmul is a product and a sum": (torch.addcmul, (t(N, K), t(N, K), t(N, K)), (0, 2 * N * K)),
-    "complex product counts both parts": (torch.mul, (t(N, K) * 1j, t(N, K) * 1j), (0, 2 * N * K)),
+    "complex product is six real operations": (torch.mul, (t(N, K) * 1j, t(N, K) * 1j), (0, 6 * N * K)),
+    "complex by real": (torch.mul, (t(N, K) * 1j, t(N, K)), (0, 2 * N * K)),
+    "complex quotient": (torch.div, (t(N, K) * 1j, t(N, K) + 1j), (0, 11 * N * K)),
     "sum": (torch.sum, (t(N, K), -1), (0, N * K)),
     "mean": (torch.mean, (t(N, K),), (0, N * K)),
     "max along": (torch.max, (t(N, K), -1), (0, N * K)),
@@ -161,15 +177,21 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], Count]] = {
     "cdist of many rows": (torch.cdist, (t(30, K), t(40, K)), (2 * 30 * 40 * K, 2 * 70 * K + 2 * 30 * 40)),
     "cdist by absolute values": (torch.cdist, (t(N, K), t(M, K), 1.0), (0, N * M * 3 * K)),
     "pdist": (F.pdist, (t(N, K),), (0, N * (N - 1) // 2 * (3 * K + 1))),
-    "fft": (torch.fft.fft, (t(N, 8) * 1j,), (0, 5 * N * 8 * 3)),
-    "rfft": (torch.fft.rfft, (t(N, 8),), (0, 5 * N * 8 * 3 // 2)),
-    "irfft": (torch.fft.irfft, (t(N, 5) * 1j,), (0, 5 * N * 8 * 3 // 2)),
-    "fft2 of another length": (torch.fft.fft2, (t(6, 10) * 1j,), (0, round(5 * 60 * log2(60)))),
+    "fft": (torch.fft.fft, (t(N, 8) * 1j,), (0, N * (4 * 8 * 3 - 6 * 8 + 8))),
+    "rfft": (torch.fft.rfft, (t(N, 8),), (0, N * (2 * 8 * 3 - 4 * 8 + 6))),
+    "irfft": (torch.fft.irfft, (t(N, 5) * 1j,), (0, N * (2 * 8 * 3 - 4 * 8 + 6))),
+    "fft2 of another length": (
+        torch.fft.fft2,
+        (t(6, 10) * 1j,),
+        (0, round(6 * (40 * log2(10) - 60 + 8) + 10 * (24 * log2(6) - 36 + 8))),
+    ),
     "cholesky": (torch.linalg.cholesky, (torch.eye(6),), (6**3 // 3, 0)),
-    "inverse": (torch.linalg.inv, (torch.eye(6),), (2 * 6**3, 0)),
-    "solve": (torch.linalg.solve, (torch.eye(6), t(6, 2)), (2 * 6**3 // 3 + 2 * 36 * 2, 0)),
+    "inverse": (torch.linalg.inv, (torch.eye(6),), (2 * 6**3 - 2 * 36 + 6, 0)),
+    "determinants of one row": (torch.linalg.det, (t(600, 1, 1),), (0, 0)),
+    "determinant of two rows": (torch.linalg.det, (t(2, 2),), (3, 0)),
+    "solve": (torch.linalg.solve, (torch.eye(6), t(6, 2)), (LU + (2 * 36 - 6) * 2, 0)),
     "solve_triangular": (lambda b: torch.linalg.solve_triangular(torch.eye(6), b, upper=True), (t(6, 2),), (72, 0)),
-    "lu_factor": (lambda a: torch.linalg.lu_factor(a)[0], (torch.eye(6),), (2 * 6**3 // 3, 0)),
+    "lu_factor": (lambda a: torch.linalg.lu_factor(a)[0], (torch.eye(6),), (LU, 0)),
 }  # fmt: skip
 
 

@@ -76,10 +76,10 @@ def test_it_reads_and_skims_as_a_plain_loop_does(threshold: float) -> None:
 
 @torch.no_grad()
 def test_a_skim_costs_what_the_small_cell_costs() -> None:
-    """Closed forms: 8 n (E + H) + 13 n for a cell of n units, 4 (E + H) + 1 for the policy."""
+    """Closed forms: 8 n (E + H) + 9 n for a cell of n units, 4 (E + H) + 1 for the policy."""
     model = build()
     policy, head = 4 * (WIDTH + SIZE) + 1, 4 * SIZE + 10
-    full, skim = (units * (8 * (WIDTH + SIZE) + 13) for units in (SIZE, SMALL))
+    full, skim = (units * (8 * (WIDTH + SIZE) + 9) for units in (SIZE, SMALL))
     for threshold in (0.0, 0.5, 1.0):
         model.configure({"threshold": threshold})
         for sample in SAMPLES[:8]:

@@ -121,7 +121,7 @@ def test_threshold_0_is_the_plain_lstm() -> None:
 
 @torch.no_grad()
 def test_tokens_that_are_skipped_cost_nothing() -> None:
-    """The closed form of the profile: 8 H (E + H) + 13 H a cell, 2 H + 3 a policy, then head and softmax.
+    """The closed form of the profile: 8 H (E + H) + 9 H a cell, 2 H + 3 a policy, then head and softmax.
 
     The policy's 3 are sigmoid, reciprocal and product.
     """
@@ -132,7 +132,7 @@ def test_tokens_that_are_skipped_cost_nothing() -> None:
             with Meter(modules=model.modules()) as meter:
                 (answer,) = model.predict([sample])
             read = answer.trace[0].shape[0]
-            cell, policy, head = 8 * size * (width + size) + 13 * size, 2 * size + 3, 2 * size * 2 + 5 * 2
+            cell, policy, head = 8 * size * (width + size) + 9 * size, 2 * size + 3, 2 * size * 2 + 5 * 2
             assert meter.flops == read * (cell + policy) + head
             assert meter.complete
 

@@ -128,11 +128,6 @@ ATTACKS: dict[str, tuple[str, str, str]] = {
         "forbidden",
         "hide operators from the Meter",
     ),
-    "works where autocast is disabled": (
-        "with torch._C._DisableAutocast(): W @ W",
-        "forbidden",
-        "hide operators from the Meter",
-    ),
 }
 """What a plugin does in `predict`, and the status and reason that come of it. The worker lives on."""
 

@@ -68,7 +68,6 @@ def guard_the_meter(report: Callable[[str], None]) -> None:
         return bool(arguments[0] == KEY and arguments[1])
 
     ways: dict[str, Callable[[tuple[Any, ...]], bool]] = {
-        "_DisableAutocast": lambda _: True,
         "_ExcludeDispatchKeyGuard": in_first_set,
         "ExcludeDispatchKeyGuard": in_first_set,
         "_SetExcludeDispatchKeyGuard": switched_off,
