@@ -25,7 +25,7 @@ def attend(costs: Costs, scores: int, key_width: int, value_width: int, scaled: 
 
 
 def mask_cost(costs: Costs, mask: Tensor | None, scores: int) -> int:
-    """What a mask or bias of the scores takes: a look at each of its own elements to choose by it, a sum each to add it.
+    """What a mask or bias of the scores takes: a look at each of its elements to choose by it, a sum each to add it.
 
     One that is the same for every query is added for free, as the bias of a product.
     """

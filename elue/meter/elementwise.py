@@ -22,19 +22,21 @@ def pointwise(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[in
 
 def product(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """One an output element; of two complex numbers four products and two sums."""
-    size = elements(result)
-    return 0, costs.pointwise * size * (3 if _both_complex(args, result) else 1)
+    _, rest = pointwise(costs, args, kwargs, result)
+    return 0, 3 * rest if _both_complex(args, result) else rest
 
 
 def quotient(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """One an output element; of two complex numbers eleven: a product, a squared length (3), two quotients."""
-    size = elements(result)
-    return 0, costs.pointwise * (11 * size // 2 if _both_complex(args, result) else size)
+    _, rest = pointwise(costs, args, kwargs, result)
+    return 0, 11 * rest // 2 if _both_complex(args, result) else rest
 
 
-def _both_complex(args: Args, result: Tensor) -> bool:
-    return result.is_complex() and all(
-        side.is_complex() if isinstance(side, Tensor) else isinstance(side, complex) for side in args[:2]
+def _both_complex(args: Args, result: Any) -> bool:
+    return (
+        isinstance(result, Tensor)
+        and result.is_complex()
+        and all(side.is_complex() if isinstance(side, Tensor) else isinstance(side, complex) for side in args[:2])
     )
 
 

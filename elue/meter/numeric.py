@@ -1,8 +1,8 @@
 """Distances, Fourier transforms and dense linear algebra, where a formula is standard.
 
 Counts of linear algebra are those of LAPACK's working notes (LAWN 41, appendix C): exact for LU, solving and inverses,
-else leading terms, rounded down. Those of Fourier transforms are the split radix's, 4 n log2 n - 6 n + 8 (Yavne 1968), of
-real data half of it and 2 more (Sorensen et al. 1987), one dimension after the other, rounded.
+else leading terms, rounded down. Those of Fourier transforms are the split radix's, 4 n log2 n - 6 n + 8 (Yavne 1968),
+of real data half of it and 2 more (Sorensen et al. 1987), one dimension after the other, rounded.
 """
 
 from __future__ import annotations

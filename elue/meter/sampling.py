@@ -41,8 +41,10 @@ def antialiased(reach: int, before: int, after: int) -> int:
 
 
 def interpolation(axis: _Axis, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """(batch, channels, *sizes): axes in the order that costs least; those that keep their size, or repeat one place, cost
-    nothing."""
+    """(batch, channels, *sizes): axes in the order that costs least; those that keep their size cost nothing.
+
+    Nor do those that repeat one place.
+    """
     before, after = tuple(args[0].shape[2:]), tuple(result.shape[2:])
     lines = result.size(0) * result.size(1)
     changed = [dim for dim in range(len(before)) if before[dim] != after[dim]]

@@ -29,7 +29,9 @@ def encoder_flops(masked: bool) -> tuple[int, int]:
     scores = HEADS * TOKENS * TOKENS
     products = 2 * TOKENS * (4 * HIDDEN * HIDDEN + 2 * HIDDEN * INNER) + 2 * 2 * scores * HIDDEN // HEADS
     # The scale, on queries; a mask, as long as the sample; softmax; activation; two residuals; two norms.
-    rest = TOKENS * HIDDEN + masked * TOKENS + scores * 5 + TOKENS * INNER + 2 * TOKENS * HIDDEN + 2 * 7 * TOKENS * HIDDEN
+    rest = (
+        TOKENS * HIDDEN + masked * TOKENS + scores * 5 + TOKENS * INNER + 2 * TOKENS * HIDDEN + 2 * 7 * TOKENS * HIDDEN
+    )
     embed = 2 * TOKENS * HIDDEN + 7 * TOKENS * HIDDEN
     return LAYERS * products, LAYERS * (products + rest) + embed
 

@@ -264,7 +264,17 @@ def test_a_fused_operator_costs_no_more_than_its_spelling(name: str) -> None:
     assert 0 < fused <= spelled or fused == spelled == 0
 
 
-FEW = {"logaddexp", "gelu by tanh", "gelu", "sigmoid", "softplus", "mish", "hardswish", "smooth L1", "binary cross-entropy"}
+FEW = {
+    "logaddexp",
+    "gelu by tanh",
+    "gelu",
+    "sigmoid",
+    "softplus",
+    "mish",
+    "hardswish",
+    "smooth L1",
+    "binary cross-entropy",
+}
 """Activations are one an element, whatever is in them."""
 
 
