@@ -131,7 +131,7 @@ KERNELS: dict[str, tuple[tuple[Any, ...], dict[str, Any], int]] = {
     "_scaled_dot_product_attention_math_for_mps.default": ((BIAS, 0.0, False, None), {}, 6 * SCORES),
     "scaled_dot_product_attention.default": ((), {"is_causal": True}, 5 * SCORES + KEYS),
 }
-"""Operators of kernels, those of other devices among them: arguments after the tensors, operations beside the products."""
+"""Operators of kernels, of other devices, too: arguments after the tensors, operations beside the products."""
 
 
 @pytest.mark.parametrize("name", KERNELS)
