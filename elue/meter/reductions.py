@@ -49,8 +49,8 @@ def norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, in
     With p = 0 elements are only counted.
     """
     power = args[1] if len(args) > 1 else kwargs.get("p", kwargs.get("ord", 2))
-    each = costs.pointwise * (power != 0) + costs.reduction
-    return 0, each * elements(args[0]) + costs.pointwise * elements(result) * _rooted(power)
+    per_element = costs.pointwise * (power != 0) + costs.reduction
+    return 0, per_element * elements(args[0]) + costs.pointwise * elements(result) * _rooted(power)
 
 
 def _rooted(power: Any) -> bool:
@@ -84,8 +84,8 @@ def distance(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int
     """(x, y, p): the norm of their difference, three an element of it; a root a result but for p = 0, 1, inf."""
     size = _together(args[0], args[1])
     power = argument(args, kwargs, 2, "p", 2)
-    each = costs.pointwise * (1 + (power != 0)) + costs.reduction
-    return 0, each * size + costs.pointwise * elements(result) * _rooted(power)
+    per_element = costs.pointwise * (1 + (power != 0)) + costs.reduction
+    return 0, per_element * size + costs.pointwise * elements(result) * _rooted(power)
 
 
 def cosine_similarity(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
