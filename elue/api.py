@@ -161,7 +161,7 @@ def evaluate(
         sample_seconds=sample_seconds,
         measure=measure,
         audit=audit,
-        explain=explained_samples(data.spec, explain),
+        explain=explained_samples(data.spec, data.split, explain),
         latency=latency,
         repeat=repeat,
         against=_path(against),

@@ -37,6 +37,9 @@ def evaluate_method(
     data: Path | None = typer.Option(
         None, envvar="ELUE_DATA", help="Folder with TASK/SPLIT.parquet (csv, tsv, jsonl)."
     ),
+    private: Path | None = typer.Option(
+        None, help="Measure on a split of your own, FOLDER/TASK/private.parquet (csv, …): no record holds its texts."
+    ),
     runs: Path = typer.Option(Path("runs"), help="Where records go, one file a run."),
     db: str = typer.Option(DATABASE, help="Index of the records, a SQLAlchemy URL."),
     rerun: Literal["missing", "all", "none"] = typer.Option("missing", help="Which runs to execute."),
@@ -63,9 +66,11 @@ def evaluate_method(
 
     points = tuple(parse_point(text) for text in point)
     spec = tasks.get(task)
+    if private is not None:
+        split = _private(private, split)
     evaluation = Evaluation(
         method=registry.find(method),
-        data=tasks.load(spec, split, data, limit),
+        data=tasks.load(spec, split, private or data, limit),
         profile=profiles.load(profile),
         weights=weights,
         points=points,
@@ -76,7 +81,7 @@ def evaluate_method(
         sample_seconds=timeout,
         measure=measure,
         audit=parse_audit(audit),
-        explain=explained_samples(spec, explain),
+        explain=explained_samples(spec, split, explain),
         latency=latency,
         repeat=repeat,
         against=against,
@@ -94,6 +99,15 @@ def evaluate_method(
         show_runs(finished)
     if any(record.status != "ok" for record in finished):
         raise typer.Exit(1)
+
+
+def _private(folder: Path, split: str) -> str:
+    """The split that a folder of one's own stands for. Raises ElueError where another was asked for, too."""
+    from elue.tasks import PRIVATE
+
+    if split not in ("test", PRIVATE):
+        raise ElueError("two_splits", f"--private {folder} is a split of its own.", f"Leave --split {split} out.")
+    return PRIVATE
 
 
 def run_and_index(evaluation: Evaluation, planned: list[PlannedRun], store: Store, lines: bool = False) -> list[Record]:

@@ -22,7 +22,7 @@ from elue.record import files as records
 from elue.record.files import Identity
 from elue.record.point import point_text
 from elue.record.schema import Flag, Flops, Params, Record, Samples, ScoreRef, Times, Traffic
-from elue.tasks import TaskData, metrics
+from elue.tasks import PRIVATE, TaskData, metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +178,9 @@ def gap(unknown: Iterable[str]) -> str:
 
 
 def command(identity: Identity, profile: Profile) -> str:
-    """The command that makes a record again; WEIGHTS stands for the folder, wherever it lies (STATIC_WEIGHTS too)."""
-    words = ["elue", "evaluate", identity.method, "--task", identity.task, "--split", identity.split]
+    """The command that makes a record again; WEIGHTS, STATIC_WEIGHTS and PRIVATE stand for folders."""
+    words = ["elue", "evaluate", identity.method, "--task", identity.task]
+    words += ["--private", "PRIVATE"] if identity.split == PRIVATE else ["--split", identity.split]
     if identity.point:
         words += ["--point", point_text(identity.point)]
     if identity.weights_digest:

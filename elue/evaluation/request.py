@@ -13,7 +13,7 @@ from elue.meter.profile import Profile
 from elue.methods.registry import MethodSource
 from elue.protocol import Knob
 from elue.record.schema import Record
-from elue.tasks import TaskData, TaskSpec
+from elue.tasks import PRIVATE, TaskData, TaskSpec
 from elue.worker.confinement.sandbox import Limits
 from elue.worker.session import Worker
 
@@ -79,11 +79,12 @@ class Progress(Protocol):
         """A run has its record."""
 
 
-def explained_samples(spec: TaskSpec, wanted: int | None) -> int:
-    """How many samples to explain. Raises ElueError for a task whose texts are not the project's own to show."""
-    if wanted and not spec.generated:
-        message = f"--explain keeps texts, and those of '{spec.name}' may not be shown."
+def explained_samples(spec: TaskSpec, split: str, wanted: int | None) -> int:
+    """How many samples to explain. Raises ElueError where the texts are not the project's own to show."""
+    shown = spec.generated and split != PRIVATE
+    if wanted and not shown:
+        message = f"--explain keeps texts, and those of '{spec.name}', {split}, may not be shown."
         raise ElueError("texts_not_shown", message, "Leave it out, or take a generated task such as diagnostic.")
     if wanted is None:
-        return EXPLAINED if spec.generated else 0
+        return EXPLAINED if shown else 0
     return wanted

@@ -133,11 +133,14 @@ def _weights(manifest: Manifest, given: Path | None) -> dict[str, Path]:
 def _groups(folder: Path, manifest: Manifest, weights: dict[str, Path], data: Path | None) -> Iterator[_Group]:
     """The runs of a submission, by what they share; retracted ones are left out.
 
-    Raises ElueError where one was measured under an earlier operator table.
+    Those on a private split are left out, too: only its holder can make them. Raises ElueError where one was measured
+    under an earlier operator table.
     """
     together: dict[tuple[str, str, str, str, int, str], list[Path]] = defaultdict(list)
     for file in records.files(folder / "records"):
         record = records.read(file)
+        if record.task.split == tasks.PRIVATE:
+            continue
         if record.profile.digest != profile.load(record.profile.name).digest:
             message = f"{file} was priced by an earlier operator table, which this version of ELUE no longer has."
             raise ElueError("earlier_table", message, "Verify it with that version, or measure it anew.")

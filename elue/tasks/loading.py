@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from elue.errors import ElueError, unknown
 from elue.protocol import Sample, TaskInfo
 from elue.tasks import tables
 from elue.tasks.kinds import KINDS
-from elue.tasks.spec import SPLITS, Columns, TaskSpec
+from elue.tasks.spec import PRIVATE, SPLITS, Columns, TaskSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +40,19 @@ class TaskData:
 def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None = None) -> TaskData:
     """Load a split: generated, from the task's own files, from DIR/<task>/<split>.<kind>, or from the hub.
 
-    `data` (else the environment's ELUE_DATA) is DIR; with neither, the hub is asked. `limit` keeps that many samples,
-    spread over the split (whose rows may be sorted by label) and the same each time, a smaller limit's among them.
+    `data` (else the environment's ELUE_DATA) is DIR; with neither, the hub is asked. The private split comes from
+    `data` alone, its samples under opaque ids, by which they are ordered. `limit` keeps that many samples, spread over
+    the split (whose rows may be sorted by label) and the same each time, a smaller limit's among them.
     Raises ElueError, naming the file, row and column, if a split is missing, unreadable, empty, of the wrong size or
     without labels, a column is missing, a label is out of range, a text is empty, or an id occurs twice.
     """
-    if split not in SPLITS:
+    if split not in SPLITS and (split != PRIVATE or data is None):
         raise unknown("split", split, SPLITS)
     if limit is not None and limit < 1:
         raise ElueError("invalid_limit", f"The limit {limit} leaves no samples.", "Give at least 1.")
     difficulty: list[int] | None = None
     file: Path | None = None
-    if spec.generated:
+    if spec.generated and split != PRIVATE:
         from elue.tasks.generated import diagnostic  # not there in a worker
 
         rows = diagnostic.generate(split)
@@ -60,6 +62,8 @@ def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None
     else:
         table, columns, where, file = _find(spec, split, data)
         samples, labels = _rows(spec, split, table, columns, where)
+        if split == PRIVATE:
+            samples, labels = _opaque(samples, labels)
     kept = _spread(samples, limit)
     return TaskData(
         spec=spec,
@@ -71,6 +75,14 @@ def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None
         limit=limit,
         folder=file.parent.resolve() if file else None,
     )
+
+
+def _opaque(samples: Sequence[Sample], labels: Sequence[float]) -> tuple[list[Sample], list[float]]:
+    """The rows under ids that only who has all of them can make, in the order of these ids."""
+    secret = hashlib.sha256(f"ids {_revision(samples, labels)}".encode()).digest()
+    ids = [hmac.new(secret, str(row).encode(), "sha256").hexdigest()[:16] for row in range(len(samples))]
+    order = sorted(range(len(samples)), key=ids.__getitem__)
+    return [Sample(ids[row], samples[row].text, samples[row].pair) for row in order], [labels[row] for row in order]
 
 
 def _spread(samples: Sequence[Sample], limit: int | None) -> Sequence[int]:

@@ -16,6 +16,8 @@ from elue.tasks import metrics
 from elue.tasks.kinds import KINDS
 
 SPLITS = ("train", "validation", "test")
+PRIVATE = "private"
+"""A split whose texts and labels its holder alone has: results tell its revision, and nobody else can make them."""
 FOLDER = Path(__file__).parent
 _STRICT = {"extra": "forbid"}
 

@@ -124,7 +124,7 @@ def _groups(site: Site) -> Iterator[list[Board]]:
         seen: set[tuple[str, str]] = set()
         for board in task.boards:  # full test boards come first
             conditions = board.profile.digest, board.key.measure
-            if board.limit is None and conditions not in seen:
+            if board.limit is None and board.split != tasks.PRIVATE and conditions not in seen:
                 seen.add(conditions)
                 if site.ranking_of(board).standing is None:
                     groups[conditions].append(board)

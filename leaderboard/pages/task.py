@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from elue import tasks
 from elue.errors import ElueError
 from elue.leaderboard import details, downloads, samplefiles, scoring, standings
 from elue.leaderboard.boards import Board, ShownRun, Task
@@ -20,6 +21,9 @@ from elue.record.schema import Record
 
 ReadRecord = Callable[[str], str]
 """Gives the text of the whole record of a run key."""
+
+MADE = "Made from a seed, so anyone can make them again: the task is in no edition."
+PUBLIC = "Public, so a method can know them by heart. Only a private split stands against that."
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,15 @@ def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
 def _task(site: Site, task: Task) -> Iterator[File]:
     figures = {board.id: figure(site, board) for board in task.boards}
     published = next((b for b in task.boards if b.profile.name == "elue-2022"), None)
-    yield page(site, f"tasks/{task.slug}.html", "task.html", task=task, figures=figures, published=published)
+    yield page(
+        site,
+        f"tasks/{task.slug}.html",
+        "task.html",
+        task=task,
+        labels=_labels(task.name),
+        figures=figures,
+        published=published,
+    )
     yield f"data/{task.slug}.csv", downloads.csv_of([task])
     yield f"data/{task.slug}.json", downloads.json_of([task])
     if task.boards:
@@ -100,6 +112,13 @@ def _task(site: Site, task: Task) -> Iterator[File]:
         alone = drawing.standalone(str(figures[board.id]["svg"]))
         yield chartdata.path_of(board), alone
         yield chartdata.path_of(board, "png"), drawing.raster(alone)
+
+
+def _labels(task: str) -> str:
+    """Who can have the labels of a task that comes with ELUE; nothing for any other."""
+    if task not in tasks.names():
+        return ""
+    return MADE if tasks.is_generated(task) else PUBLIC
 
 
 def _explorer(site: Site, task: Task) -> Iterator[File]:

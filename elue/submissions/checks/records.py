@@ -16,7 +16,7 @@ from elue.submissions import manifest as manifests
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
 RERUN = "Re-run with --rerun missing"
-SPLITS = ("test", "validation")
+SPLITS = ("test", "validation", tasks.PRIVATE)
 """What a submission may be measured on: the one is scored, the other chooses the corners of a curve."""
 
 
@@ -156,7 +156,7 @@ class TaskCurrent(EachRecord):
             yield f"it calls its task '{ref.title[:80]}', which is '{spec.title}'", RERUN
         if ref.split not in SPLITS:
             yield f"it is on the {ref.split} split", "Boards are of the test split. Measure that"
-        elif ref.split != "test" and not _tested(record, submission):
+        elif ref.split == "validation" and not _tested(record, submission):
             what = f"it is on the {ref.split} split, and no record of these weights is on the test split"
             yield what, "Measure the same points on the test split, too"
         if record.samples is not None and ref.size != len(record.samples.id):

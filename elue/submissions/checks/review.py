@@ -10,6 +10,7 @@ from elue.errors import ElueError
 from elue.record.schema import Record
 from elue.submissions import signing
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
+from elue.tasks import PRIVATE
 
 GAP = 0.01
 """Share by which claimed and measured FLOPs may differ before it is worth a look."""
@@ -53,6 +54,23 @@ class VerificationHolds(SubmissionCheck):
                 yield self.found(path, f"run {run.key[:12]} did not come out again: {run.finding}", "See its sign-off")
 
 
+class PrivateSplit(SubmissionCheck):
+    """Runs on a private split, which its holder alone can make again; the same revision once."""
+
+    code = "R604"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        on: dict[tuple[str, str], list[Path]] = defaultdict(list)
+        for path, record in submission.records.items():
+            if record.task.split == PRIVATE:
+                on[record.task.name, record.task.revision].append(path)
+        for (task, revision), paths in sorted(on.items()):
+            runs = "1 run" if len(paths) == 1 else f"{len(paths):,} runs"
+            what = f"{runs} on a private split of {task}, revision {revision[:16]}: its holder has the texts,"
+            mend = "Ask who holds it; it compares only with runs on the same revision"
+            yield self.found(paths[0], f"{what} so nobody else can check score, FLOPs or ids", mend)
+
+
 class AuditsClean(SubmissionCheck):
     """Flags that audits put on runs, and FLOPs that their author believes to be others; the same of many runs once."""
 
@@ -75,4 +93,4 @@ class AuditsClean(SubmissionCheck):
             yield what, "The measured number counts"
 
 
-CHECKS = (VerificationSound, VerificationHolds, AuditsClean)
+CHECKS = (VerificationSound, VerificationHolds, PrivateSplit, AuditsClean)
