@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,14 +21,12 @@ from elue.modeling.options import option
 from elue.modeling.reader import Batch, ReaderUnit, State, near
 from elue.modeling.reading import TrainedReader
 from elue.modeling.recurrent import ReaderNetwork, ReaderOptions
-from elue.modeling.sweep import middle
+from elue.modeling.sweep import ratio_middle
 from elue.protocol import TaskInfo
 
 
 @dataclass(frozen=True, kw_only=True)
 class SkipRnnOptions(ReaderOptions):
-    TINY: ClassVar[dict[str, Any]] = {**ReaderOptions.TINY, "cost": 0.005}
-
     cost: float = option(0.001, "λ, what one update of the state costs in the loss", 0.0)
     bias: float = option(1.0, "b at the start: above 0 every token is read")
 
@@ -117,4 +114,5 @@ class SkipRnn(TrainedReader):
     thresholds = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 
     def halfway(self, low: float, high: float) -> float | None:
-        return middle(low, high) if high <= 1 else None
+        """By their ratio: the wait is a threshold over Δp, which lies in any order of magnitude."""
+        return ratio_middle(low, high) if high <= 1 else None

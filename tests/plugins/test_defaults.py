@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from elue.cli import app
 from elue.methods import registry
 from elue.modeling import training
 from elue.modeling.options import options_for
@@ -101,6 +103,16 @@ def test_only_the_tiny_backbone_is_shaped_by_options(method: Any, bert: Path) ->
 def test_readers_have_no_options_of_layers(bert: Path) -> None:
     for reader in (SkimRnn, SkipRnn):
         assert not {"pooling", "tiny_layers", "tiny_heads", "tiny_dropout"} & set(reader().defaults("tiny"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", ["skimrnn", "skiprnn"])
+def test_readers_learn_the_embedded_task_as_they_are(reader: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["train", reader, "--task", "diagnostic", "--out", str(tmp_path / "weights")])
+    assert result.exit_code == 0, result.output
+    noted = json.loads((tmp_path / "weights" / "elue.json").read_text())["validation"]["threshold"]["0.5"]
+    assert noted["score"] > 80
+    assert noted["read"] < 75
 
 
 def test_defaults_that_follow_from_the_backbone_are_told(bert: Path) -> None:

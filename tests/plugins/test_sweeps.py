@@ -59,6 +59,12 @@ METHODS: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], lis
         calls("cell"),
         [{"threshold": share} for share in GRID],
     ),
+    "skiprnn that hardly reads": (
+        SkipRnn,
+        {"size": "16", "bias": "-14", "epochs": "1", **small.READER, "learning_rate": "1e-6"},
+        calls("cell"),
+        [{"threshold": 10 ** (-9 * share)} for share in GRID],
+    ),
     "skimrnn": (
         SkimRnn,
         {"size": "16", "small": "4", "epochs": "4", **small.READER},
