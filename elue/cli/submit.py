@@ -83,7 +83,10 @@ def validate_submission(
 
 def verify_submission(
     folder: Path = typer.Argument(help="A submission, such as submissions/my-method."),
-    by: str = typer.Option(..., help="Who signs: a name."),
+    by: str = typer.Option(..., help="Who signs, as the file allowed_signers beside the submissions names the key."),
+    key: Path = typer.Option(
+        ..., envvar="ELUE_SIGNING_KEY", help="SSH key to sign with; a public one where an agent holds the other."
+    ),
     weights: Path | None = typer.Option(None, help="Folder with its weights, or with a folder for each of them."),
     full: bool = typer.Option(False, "--full", help="Ask every sample, not a random tenth."),
     data: Path | None = typer.Option(
@@ -100,7 +103,7 @@ def verify_submission(
     if not by.strip():
         raise ElueError("no_name", "A sign-off needs a name.", "Say who verifies by --by NAME.")
     with evaluation_progress() as progress:
-        sign_off = verify(Verifying(folder, by.strip(), weights, data, full, seed, timeout), lambda: progress)
+        sign_off = verify(Verifying(folder, by.strip(), key, weights, data, full, seed, timeout), lambda: progress)
     if as_json:
         typer.echo(json.dumps(sign_off.model_dump(mode="json"), indent=1))
     else:
@@ -110,12 +113,14 @@ def verify_submission(
                 f"{run.samples:,}",
                 f"{run.values_differ:,}",
                 f"{run.flops_differ:,}",
+                f"{run.touched_differ:,}",
+                ", ".join(sorted({flag.code for flag in run.flags})),
                 sign_off.level if run.holds else f"FAILED: {run.finding}",
             )
             for run in sign_off.runs
         ]
-        numbers = ("samples", "answers differ", "FLOPs differ")
-        table(("run", *numbers, "outcome"), rows, right=numbers)
+        numbers = ("samples", "answers differ", "FLOPs differ", "touched differ")
+        table(("run", *numbers, "flags", "outcome"), rows, right=numbers)
         note(f"signed by {sign_off.by} (seed {sign_off.seed}): {folder / 'verification.json'}")
     if not all(run.holds for run in sign_off.runs):
         raise typer.Exit(1)

@@ -27,19 +27,19 @@ MOST_PACKED = 6_000_000
 _TURNING = frozenset("\u061c\u200e\u200f\u2066\u2067\u2068\u2069\ufff9\ufffa\ufffb")
 
 
-def fault(document: Any, packed: tuple[str, ...] = ()) -> str:
+def fault(document: Any, packed: tuple[str, ...] = (), most: int = MOST_ENTRIES) -> str:
     """What is wrong with plain data, in words; empty where nothing is.
 
     Numbers are finite and bounded, texts are short and can be written as UTF-8 by any database, nothing is deep or
-    many. The tables named in `packed` may hold one long text each.
+    many: `most` values at most. The tables named in `packed` may hold one long text each.
     """
     entries, inner = 0, [document]
     for depth in range(DEEPEST + 1):
         outer, inner = inner, []
         for value in outer:
             entries += 1
-            if entries > MOST_ENTRIES:
-                return f"it holds more than {MOST_ENTRIES:,} values"
+            if entries > most:
+                return f"it holds more than {most:,} values"
             if isinstance(value, Mapping):
                 if wrong := _text_fault("".join(map(str, value))):
                     return wrong

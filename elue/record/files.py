@@ -74,10 +74,10 @@ def canonical(document: Any) -> str:
 def summary(record: Record) -> dict[str, Any]:
     """The record as plain data, without what it holds of single samples.
 
-    `units`, `measurements`, `submission` and the method's `summary` are left out where they are empty: so records from
-    before there were such fields keep their bytes.
+    `units`, `measurements`, `submission`, `signed` and the method's `summary` are left out where they are empty: so
+    records from before there were such fields keep their bytes.
     """
-    empty = [name for name in ("units", "measurements", "submission") if not getattr(record, name)]
+    empty = [name for name in ("units", "measurements", "submission", "signed") if not getattr(record, name)]
     left_out: dict[str, Any] = dict.fromkeys(["samples", "explained", *empty], True)
     if not record.method.summary:
         left_out["method"] = {"summary"}

@@ -1,4 +1,4 @@
-"""What a record is given in the index only: the submission it came with, and why the rules keep it from ranks."""
+"""What a record is given in the index only: its submission, who ran it again, and why the rules keep it from ranks."""
 
 from __future__ import annotations
 
@@ -15,3 +15,14 @@ class SubmissionRef(BaseModel):
 
     slug: str
     seeds: int
+
+
+class SignedOff(BaseModel):
+    """Who ran a run again, on how many samples of it, and which parts of its record came out the same."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: str
+    when: str
+    samples: int
+    measured: tuple[str, ...]

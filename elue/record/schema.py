@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from elue.protocol import Family, Knob, Trace
-from elue.record.index import SubmissionRef
+from elue.record.index import SignedOff, SubmissionRef
 from elue.record.trace import traces_of
 from elue.record.values import Digest, Finite, Measurement, Name, Size, Whole, Word
 
@@ -241,7 +241,8 @@ class Record(_Part):
     believes. (As text, `claimed` and "published" are both called declared: so records keep their bytes.) `units` says
     where a traced run spends: mean FLOPs a sample of every unit in its traces, which add up to the mean; it is empty
     for any other run. `explained` holds some samples, of tasks whose texts may be shown.
-    `measurements` are further ones, each by the name that its pass gives it. `submission` is filled in the index alone.
+    `measurements` are further ones, each by the name that its pass gives it. `submission` and `signed` are filled in in
+    the index alone.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -278,6 +279,7 @@ class Record(_Part):
     command: str
     explained: tuple[Explained, ...] = ()
     submission: SubmissionRef | None = None
+    signed: SignedOff | None = None
     samples: Samples | None = None
 
     @property

@@ -22,7 +22,8 @@ class BaseRevision:
         self.around, self.name, self.revision = place.parent, place.name, revision
         commit = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         below = self._git("rev-parse", "--show-prefix").decode("utf-8", "surrogateescape").rstrip("\n")
-        self._tree = f"{commit.decode('ascii').strip()}:{below}{self.name}"
+        self._around = f"{commit.decode('ascii').strip()}:{below}"
+        self._tree = f"{self._around}{self.name}"
 
     def _git(self, *words: str) -> bytes:
         try:
@@ -45,6 +46,11 @@ class BaseRevision:
     def text(self, name: str) -> str:
         """A file as it was then."""
         return self._git("cat-file", "blob", f"{self._tree}/{name}").decode("utf-8", "replace")
+
+    def beside(self, name: str) -> bytes | None:
+        """The content of a file that lay beside the submission; None where there was none."""
+        done = git(self.around, "--literal-pathspecs", "cat-file", "blob", f"{self._around}{name}")
+        return done.stdout if done.returncode == 0 else None
 
     @cached_property
     def manifest(self) -> Manifest | None:

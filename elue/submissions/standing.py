@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from elue.errors import ElueError
+from elue.evaluation.recording import command
+from elue.meter import profile
 from elue.record import files as records
 from elue.record.index import SET_ASIDE, SubmissionRef
 from elue.record.schema import RETRACTED, Flag, Record
@@ -20,14 +22,16 @@ from elue.submissions import manifest as manifests
 from elue.submissions.blocks import misplaced
 from elue.submissions.git import unlinked
 from elue.submissions.names import reference_of, refusal
-from elue.submissions.signing import Trust, trust_of
+from elue.submissions.signing import Earned, earned_by
+
+SELF_REPORTED = Earned()
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a run of a submission stands: its trust, and why it was retracted or set aside, if it was."""
+    """How a run of a submission stands: what it has earned, and why it was retracted or set aside, if it was."""
 
-    trust: Trust = "self_reported"
+    earned: Earned = SELF_REPORTED
     retracted: str | None = None
     set_aside: str | None = None
     submission: SubmissionRef | None = None
@@ -37,9 +41,19 @@ Standings = Mapping[str, Standing]
 """How the runs of a submission stand, by run key."""
 
 
-def standings(folder: Path) -> dict[str, Standing]:
-    """How every run of a submission stands, by run key. Raises ElueError where the submission is not sound."""
-    manifest, trust = manifests.read(folder), trust_of(folder)
+def standings(folder: Path, told: Callable[[ElueError], None] | None = None) -> dict[str, Standing]:
+    """How every run of a submission stands, by run key. Raises ElueError where the submission is not sound.
+
+    Where signatures can't be checked here, nothing is earned: `told` is told, else ElueError `no_ssh_keygen` raised.
+    """
+    manifest = manifests.read(folder)
+    try:
+        earned = earned_by(folder)
+    except ElueError as error:
+        if error.code != "no_ssh_keygen" or told is None:
+            raise
+        told(error)
+        earned = {}
     slug = unlinked(folder).name
     refused = cache(lambda name: refusal(name, folder))
     standing_of = {}
@@ -48,7 +62,7 @@ def standings(folder: Path) -> dict[str, Standing]:
         name = refused(record.method.name)
         unlisted = "" if manifest.method(record.method.name) else "its method is not in its submission's manifest"
         standing_of[record.key] = Standing(
-            trust[path.stem],
+            earned.get(path.stem, SELF_REPORTED),
             retracted=taken_back.reason if taken_back else None,
             set_aside=misplaced(record, slug) or unlisted or (name.what if name else None),
             submission=reference_of(manifest, folder),
@@ -106,7 +120,7 @@ def as_it_stands(folders: Sequence[Path], skipped: Callable[[ElueError], None] |
         submission = submission_of(folder)
         if submission is not None:
             try:
-                standings_of[folder] = standings(submission)
+                standings_of[folder] = standings(submission, skipped)
             except ElueError as error:
                 if skipped is None:
                     raise
@@ -154,11 +168,20 @@ def _same(path: Path, record: Record, owner: Path) -> bool:
 
 
 def with_standing(record: Record, standing: Standing) -> Record:
-    """The record as the index shows it."""
+    """The record as the index shows it: its command is made anew, and no flag is lost that an audit has put on it."""
     flags = [flag for flag in record.flags if flag.code not in (RETRACTED, SET_ASIDE)]
+    known = {flag.code for flag in flags}
+    flags += [flag for flag in standing.earned.flags if flag.code not in known]
     if standing.retracted is not None:
         flags.append(Flag(code=RETRACTED, detail=standing.retracted))
     if standing.set_aside is not None:
         flags.append(Flag(code=SET_ASIDE, detail=standing.set_aside))
-    changes = {"trust": standing.trust, "flags": tuple(flags), "submission": standing.submission}
-    return record.model_copy(update=changes)
+    changes = {"trust": standing.earned.trust, "signed": standing.earned.signed, "submission": standing.submission}
+    return record.model_copy(update={**changes, "flags": tuple(flags), "command": _command(record)})
+
+
+def _command(record: Record) -> str:
+    """The command that makes a record again; what it says itself for numbers of a paper and profiles of one's own."""
+    if record.measure == "published" or record.profile.name not in profile.names():
+        return record.command
+    return command(records.identity(record), profile.load(record.profile.name))

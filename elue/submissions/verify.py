@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import elue
 from elue import tasks
 from elue.disk import check_writable
 from elue.errors import ElueError
@@ -24,26 +25,28 @@ from elue.methods.registry import MethodSource
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
-from elue.submissions import signing
+from elue.submissions import signing, ssh
 from elue.submissions.apart import validate_apart
 from elue.submissions.checks.source import find
+from elue.submissions.comparing import compared
+from elue.submissions.git import unlinked
 from elue.submissions.manifest import Manifest
 from elue.submissions.signing import RunCheck, SignOff
 from elue.tasks import TaskData
-from elue.tasks.kinds import KINDS
 
 TENTH = 0.1
-MAY_DIFFER = 0.005
-"""Share of the samples of a run that may come out otherwise: on another processor float32 adds up in another order,
-and a decision that hangs by a hair falls the other way."""
+REPEAT = 16
+"""Samples of a run that are asked again, for the audits of compute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verifying:
-    """What the user asked for. `by` signs; `seed` draws the samples, and is drawn itself where it is None."""
+    """What the user asked for. `by` signs with the SSH key in a file; `seed` draws the samples, and is drawn itself
+    where it is None."""
 
     folder: Path
     by: str
+    key: Path
     weights: Path | None = None
     data: Path | None = None
     full: bool = False
@@ -66,10 +69,12 @@ class _Group:
 def verify(verifying: Verifying, progress: Callable[[], Progress]) -> SignOff:
     """Do the runs of a submission again, on a random tenth of the samples at every point or on all, and sign.
 
-    The submission has to be without errors, the weights those of its manifest. What differs is a finding of the
-    sign-off, never a change of a record. Raises ElueError where it can't be begun.
+    All audits are made, as when it was measured. The submission has to be without errors, the weights those of its
+    manifest, the signer allowed. What differs is a finding of the sign-off, never a change of a record. Raises
+    ElueError where it can't be begun.
     """
     folder = verifying.folder
+    _may_sign(verifying)
     verdict = validate_apart(folder, data=verifying.data)
     if verdict.errors:
         first = verdict.errors[0]
@@ -82,6 +87,7 @@ def verify(verifying: Verifying, progress: Callable[[], Progress]) -> SignOff:
     draw = random.Random(seed)
     checks: list[RunCheck] = []
     environment: dict[str, Any] = {}
+    profiles: dict[str, str] = {}
     for group in _groups(folder, manifest, weights, verifying.data):
         part = group.data if verifying.full else _tenth(group.data, draw)
         again = {}
@@ -92,19 +98,38 @@ def verify(verifying: Verifying, progress: Callable[[], Progress]) -> SignOff:
             claimed = records.read(file)
             rerun = again[records.canonical(claimed.point)]
             environment = rerun.environment or environment
-            checks.append(compared(claimed, rerun, signing.digest_of(file)))
+            profiles[claimed.profile.name] = claimed.profile.digest
+            checks.append(compared(claimed, rerun, signing.digest_of(file), verifying.full))
     sign_off = SignOff(
+        folder=unlinked(folder).name,
         by=verifying.by,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         version=manifest.version,
+        elue=elue.__version__,
         extent="full" if verifying.full else "tenth",
         seed=seed,
         weights=tuple(sorted(weights)),
+        profiles=dict(sorted(profiles.items())),
         environment=environment,
         runs=tuple(checks),
     )
-    signing.sign(folder, sign_off)
+    sign_off = signing.signed(sign_off, verifying.key)
+    signing.add(folder, sign_off)
     return sign_off
+
+
+def _may_sign(verifying: Verifying) -> None:
+    """Raises ElueError unless the key signs, and what it signs counts as the signer's."""
+    test, now = b"a test", datetime.now(UTC).isoformat(timespec="seconds")
+    if not verifying.key.is_file():
+        raise ElueError("no_key", f"There is no key {verifying.key}.", "Name an SSH key by --key FILE.")
+    signers = signing.signers_of(verifying.folder)
+    wrong = ssh.fault(test, ssh.sign(test, verifying.key), verifying.by, now, signers)
+    if wrong:
+        message = f"What {verifying.key} signs would count for nothing: {wrong}."
+        file = unlinked(verifying.folder).parent / ssh.SIGNERS
+        hint = f"A line of {file} has the signer's name, then the public key."
+        raise ElueError("not_a_signer", message, hint)
 
 
 def _weights(manifest: Manifest, given: Path | None) -> dict[str, Path]:
@@ -191,48 +216,6 @@ def _again(group: _Group, data: TaskData, runs: Path, seconds: float, progress: 
         rerun="all",
         sample_seconds=seconds,
         measure="observed",
+        repeat=REPEAT,
     )
     yield from execute(evaluation, plan(evaluation), progress)
-
-
-def compared(claimed: Record, again: Record, sha256: str) -> RunCheck:
-    """How a run that was done again, on some of its samples, compares with its record."""
-    if again.samples is None or claimed.samples is None:
-        finding = f"the run ended as {again.status}: {again.reason}"
-        return _check(claimed, sha256, 0, 0, 0, finding)
-    rows = {name: row for row, name in enumerate(claimed.samples.id)}
-    pairs = [(rows[name], row) for row, name in enumerate(again.samples.id)]
-    size = max(abs(value) for value in claimed.samples.value)
-    same = KINDS[claimed.task.kind].same
-    values = sum(not same(claimed.samples.value[a], again.samples.value[b], size) for a, b in pairs)
-    flops = sum(
-        claimed.samples.flops[a] != again.samples.flops[b]
-        or claimed.samples.matmul_flops[a] != again.samples.matmul_flops[b]
-        for a, b in pairs
-    )
-    allowed = math.floor(MAY_DIFFER * len(pairs))
-    finding = ""
-    if max(values, flops) > allowed:
-        finding = f"of {len(pairs):,} samples {values:,} were answered and {flops:,} cost otherwise; {allowed} may be"
-    elif again.unknown != claimed.unknown and not again.complete:
-        finding = f"operators without a rule ran: {', '.join(again.unknown)}"
-    elif (
-        again.params != claimed.params
-        and again.params
-        and claimed.params
-        and again.params.total != claimed.params.total
-    ):
-        finding = f"it has {again.params.total:,} parameters, the record {claimed.params.total:,}"
-    return _check(claimed, sha256, len(pairs), values, flops, finding)
-
-
-def _check(claimed: Record, sha256: str, samples: int, values: int, flops: int, finding: str) -> RunCheck:
-    return RunCheck(
-        key=claimed.key,
-        sha256=sha256,
-        samples=samples,
-        values_differ=values,
-        flops_differ=flops,
-        holds=not finding,
-        finding=finding,
-    )

@@ -129,7 +129,19 @@ def link(folder: Path) -> None:
     (folder / "plugin" / "passwords.txt").symlink_to("/etc/passwd")
 
 
-def sign(folder: Path, **changes: Any) -> None:
+def signer(folder: Path, name: str = "M") -> Path:
+    """The throw-away key of somebody who may sign for the submissions beside a folder; made where it is not there."""
+    key = folder.parent.parent / f"key-{name}"
+    if not key.exists():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        public = " ".join(Path(f"{key}.pub").read_text().split()[:2])
+        with (folder.parent / "allowed_signers").open("a") as file:
+            file.write(f'"{name}" namespaces="sign-off@elue" {public}\n')
+    return key
+
+
+def sign_off(folder: Path, **changes: Any) -> signing.SignOff:
+    """A sign-off of every record of a submission, not signed."""
     runs = [
         signing.RunCheck(
             key=path.stem,
@@ -141,8 +153,14 @@ def sign(folder: Path, **changes: Any) -> None:
         )
         for path in files(folder)
     ]
-    fields = {"by": "M", "when": "now", "version": 1, "extent": "tenth", "seed": 1, "weights": (), "environment": {}}
-    signing.sign(folder, signing.SignOff.model_validate({**fields, "runs": runs, **changes}))
+    fields = {"folder": folder.name, "by": "M", "when": "2026-01-01T00:00:00+00:00", "version": 1, "extent": "tenth"}
+    more = {"seed": 1, "weights": (), "environment": {}, "runs": runs}
+    return signing.SignOff.model_validate({**fields, **more, **changes})
+
+
+def sign(folder: Path, **changes: Any) -> None:
+    """Add a sign-off of every record, signed by who may."""
+    signing.add(folder, signing.signed(sign_off(folder, **changes), signer(folder)))
 
 
 BOMB = b64encode(zlib.compress(b" " * (packing.LARGEST + 1), 9)).decode()

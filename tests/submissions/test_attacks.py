@@ -19,7 +19,7 @@ from elue.submissions import signing
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
 from tests.leaderboard.reading import read
-from tests.submissions.breaking import edit, files, manifest, part
+from tests.submissions.breaking import edit, files, manifest, part, signer
 from tests.submissions.conftest import Silent
 
 DATA = "application/json"
@@ -54,7 +54,7 @@ def test_an_archive_is_named_whatever_it_is_dressed_as_and_never_unpacked(
     found = {(finding.code, finding.path) for finding in validate(hello).errors}
     assert (code, (hello / name).as_posix()) in found
     with pytest.raises(ElueError, match="errors, the first"):
-        verify(Verifying(hello, "M"), Silent)
+        verify(Verifying(hello, "M", signer(hello)), Silent)
     assert sorted(tmp_path.rglob("*")) == before
     assert not list(tmp_path.rglob("escaped*"))
 
@@ -67,7 +67,7 @@ def test_a_folder_linked_in_leads_nowhere(hello: Path, tmp_path: Path) -> None:
     manifest(hello, "plugin/hello.py:Hello", "plugin/sub/evil.py:Hello")
     assert {"E301", "E401"} <= {finding.code for finding in validate(hello).errors}
     with pytest.raises(ElueError, match="errors, the first"):
-        verify(Verifying(hello, "M"), Silent)
+        verify(Verifying(hello, "M", signer(hello)), Silent)
     assert not (hello / signing.FILE).exists()
 
 

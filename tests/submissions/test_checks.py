@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from elue.record import files as records
-from elue.record.index import SubmissionRef
+from elue.record.index import SignedOff, SubmissionRef
 from elue.submissions.validate import CHECKS, validate
 from tests.submissions.breaking import (
     BOMB,
@@ -127,6 +127,11 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
         ),
         "ended as failed",
     ),
+    "signature claimed": (
+        "E206",
+        lambda f: edit(f, signed=SignedOff(by="M", when="now", samples=9, measured=())) and None,
+        "it says who ran it again",
+    ),
     "submission claimed": (
         "E206",
         lambda f: edit(f, submission=SubmissionRef(slug="hello", seeds=3)) and None,
@@ -223,8 +228,8 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
     ),
     "verification newer": (
         "E601",
-        lambda f: (f / "verification.json").write_text('{"schema": 2, "sign_offs": []}') and None,
-        "knows up to 1",
+        lambda f: (f / "verification.json").write_text('{"schema": 3, "sign_offs": []}') and None,
+        "knows up to 2",
     ),
 }
 

@@ -12,7 +12,7 @@ from elue.meter.table import operator_table
 from elue.record import files as records
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
-from tests.submissions.breaking import edit
+from tests.submissions.breaking import edit, signer
 from tests.submissions.conftest import Silent
 
 COMMITTED = Path(__file__).parents[2] / "submissions"
@@ -25,7 +25,7 @@ def test_records_under_an_earlier_operator_table_are_for_review(hello: Path) -> 
     (found,) = [finding for finding in verdict.findings if finding.code == "R208"]
     assert (found.what, verdict.errors) == (f"1 record was priced by operator table 1, which is {now} now", ())
     with pytest.raises(ElueError, match=f"{changed.name} was priced by an earlier operator table"):
-        verify(Verifying(hello, "M"), Silent)
+        verify(Verifying(hello, "M", signer(hello)), Silent)
 
 
 @pytest.mark.parametrize("name", ["baselines", "elue-2022"])

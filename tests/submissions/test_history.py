@@ -9,7 +9,7 @@ import pytest
 
 from elue.errors import ElueError
 from elue.submissions.validate import validate
-from tests.submissions.breaking import edit, files, manifest, part, sign
+from tests.submissions.breaking import commit, edit, files, manifest, part, sign, signer
 
 
 @pytest.fixture
@@ -64,8 +64,33 @@ def test_versions_only_rise_and_retractions_stay(repository: Path) -> None:
 
 
 def test_a_change_that_brings_its_own_verification_is_flagged(repository: Path) -> None:
-    sign(repository, by="myself", extent="full")
+    signer(repository)
+    commit(repository.parent.parent)
+    sign(repository, extent="full")
     assert [f.code for f in validate(repository, base="HEAD").findings] == ["R503"]
+    commit(repository.parent.parent)
+    (repository / "verification.json").write_text('{"schema": 2, "sign_offs": []}')
+    found = validate(repository, base="HEAD").findings
+    assert [f.code for f in found] == ["E501", "R503"]
+    assert found[0].what == "the sign-off by M of 2026-01-01T00:00:00+00:00 is gone"
+
+
+def test_nobody_makes_himself_a_signer(repository: Path) -> None:
+    """By the signers of the base, which the change can't touch."""
+    sign(repository, extent="full")
+    found = validate(repository, base="HEAD").findings
+    assert [f.code for f in found] == ["R503", "R503", "R602"]
+    assert "there is no file allowed_signers" in found[2].what
+    assert [f.code for f in validate(repository).findings] == []
+
+
+def test_flags_go_from_no_record_without_a_new_version(repository: Path) -> None:
+    from elue.record.schema import Flag
+
+    edit(repository, flags=(Flag(code="cpu_time", detail="twice"),))
+    commit(repository.parent.parent)
+    edit(repository, flags=())
+    assert [f.code for f in validate(repository, base="HEAD").errors] == ["E502"]
 
 
 def test_an_unknown_base_is_a_user_s_mistake(repository: Path) -> None:

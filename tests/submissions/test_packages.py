@@ -16,7 +16,7 @@ from elue.record import files as records
 from elue.submissions import signing
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
-from tests.submissions.breaking import manifest
+from tests.submissions.breaking import manifest, signer
 from tests.submissions.conftest import FIELDS, PLUGIN, Silent
 
 METHOD = PLUGIN.replace("import torch\n", "import torch\n\nfrom acme.nets import layer\n").replace(
@@ -92,7 +92,7 @@ def test_it_is_packed_and_verified_where_it_is_not_installed(packed: Path, insta
     assert validate(packed).findings == ()
     (installed / "acme" / "nets.py").write_text("raise SystemExit('the installed one ran')")
     for target in (None, installed):
-        done = elue("verify", packed, "--by", "M", "--json", cwd=tmp_path, target=target)
+        done = elue("verify", packed, "--by", "M", "--key", signer(packed), "--json", cwd=tmp_path, target=target)
         assert done.returncode == 0, done.stderr
         assert all(run["holds"] for run in json.loads(done.stdout)["runs"])
     assert set(signing.trust_of(packed).values()) == {"reproduced"}
@@ -113,10 +113,10 @@ def test_a_copy_takes_no_other_package_s_place(packed: Path) -> None:
     for name in ("torch", "elue"):
         (packed / "plugin" / name).mkdir()
         (packed / "plugin" / name / "__init__.py").write_text("raise SystemExit('shadowed')")
-    assert all(run.holds for run in verify(Verifying(packed, "M"), Silent).runs)
+    assert all(run.holds for run in verify(Verifying(packed, "M", signer(packed)), Silent).runs)
     outside = packed.parent / "outside.py"
     outside.write_text(PLUGIN)
     manifest(packed, "acme.methods.hello:Hello", f"{outside.with_suffix('')}:Hello")
     assert "E401" in {finding.code for finding in validate(packed).errors}
     with pytest.raises(ElueError, match="E401"):
-        verify(Verifying(packed, "M"), Silent)
+        verify(Verifying(packed, "M", signer(packed)), Silent)

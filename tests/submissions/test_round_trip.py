@@ -20,7 +20,7 @@ from elue.submissions.packing import Packing, pack
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
 from tests.small import job
-from tests.submissions.breaking import edit, files, part
+from tests.submissions.breaking import edit, files, part, signer
 from tests.submissions.conftest import FIELDS, Silent, measure
 
 
@@ -44,7 +44,8 @@ def test_submit_validate_verify_retract_and_index(measured: Path, tmp_path: Path
     (verdict,) = json.loads(done.stdout)
     assert (verdict["ok"], verdict["records"], verdict["findings"]) == (True, 2, [])
 
-    done = elue("verify", "submissions/hello", "--by", "M. Aintainer", "--seed", "7", "--json", cwd=tmp_path)
+    by = ("--by", "M. Aintainer", "--key", signer(tmp_path / "submissions" / "hello", "M. Aintainer"))
+    done = elue("verify", "submissions/hello", *by, "--seed", "7", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     signed = json.loads(done.stdout)
     assert (signed["by"], signed["extent"], signed["seed"]) == ("M. Aintainer", "tenth", 7)
@@ -69,7 +70,7 @@ def test_submit_validate_verify_retract_and_index(measured: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_all_samples_make_it_verified(hello: Path) -> None:
-    sign_off = verify(Verifying(hello, "M", full=True), Silent)
+    sign_off = verify(Verifying(hello, "M", signer(hello), full=True), Silent)
     assert [run.samples for run in sign_off.runs] == [1000, 1000]
     assert set(signing.trust_of(hello).values()) == {"verified"}
 
@@ -93,10 +94,10 @@ def test_other_answers_and_other_flops_are_found_and_earn_nothing(hello: Path) -
         ),
     )
     assert not validate(hello).errors, "it agrees with itself"
-    sign_off = verify(Verifying(hello, "M", seed=3), Silent)
+    sign_off = verify(Verifying(hello, "M", signer(hello), seed=3), Silent)
     by_key = {run.key: run for run in sign_off.runs}
     assert not by_key[record.key].holds
-    assert "100 cost otherwise" in by_key[record.key].finding
+    assert "100 cost and 0 touched otherwise" in by_key[record.key].finding
     assert sorted(signing.trust_of(hello).values()) == ["reproduced", "self_reported"]
     assert {f.code for f in validate(hello).findings} == {"R602"}
 
@@ -109,7 +110,7 @@ def test_runs_in_packs_are_verified_alone(measured: Path, tmp_path: Path) -> Non
     folder = tmp_path / "submissions" / "hello"
     pack(Packing([registry.find(str(plugin))], tmp_path / "runs", folder, fields=FIELDS))
     assert not validate(folder).findings
-    sign_off = verify(Verifying(folder, "M"), Silent)
+    sign_off = verify(Verifying(folder, "M", signer(folder)), Silent)
     assert [(run.samples, run.holds) for run in sign_off.runs] == [(100, True)] * 2
     assert set(signing.trust_of(folder).values()) == {"reproduced"}
 
@@ -117,7 +118,7 @@ def test_runs_in_packs_are_verified_alone(measured: Path, tmp_path: Path) -> Non
 def test_what_is_not_sound_is_not_run(hello: Path) -> None:
     edit(hello, trust="verified")
     with pytest.raises(ElueError, match="has 1 errors, the first: E206"):
-        verify(Verifying(hello, "M"), Silent)
+        verify(Verifying(hello, "M", signer(hello)), Silent)
     assert not (hello / signing.FILE).exists()
 
 
@@ -142,8 +143,8 @@ def test_weights_are_those_of_the_manifest(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "weights" / "a", tmp_path / "other")
     (tmp_path / "other" / "note.txt").write_text("one file more")
     with pytest.raises(ElueError, match="holds the weights of my-method"):
-        verify(Verifying(out, "M", weights=tmp_path / "other"), Silent)
+        verify(Verifying(out, "M", signer(out), weights=tmp_path / "other"), Silent)
     with pytest.raises(ElueError, match="has weights"):
-        verify(Verifying(out, "M"), Silent)
-    (run,) = verify(Verifying(out, "M", weights=tmp_path / "weights"), Silent).runs
+        verify(Verifying(out, "M", signer(out)), Silent)
+    (run,) = verify(Verifying(out, "M", signer(out), weights=tmp_path / "weights"), Silent).runs
     assert run.holds

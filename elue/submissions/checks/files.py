@@ -5,6 +5,8 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 
+from elue.record.files import LARGEST
+from elue.submissions import signing
 from elue.submissions.finding import LARGEST_FOLDER, LARGEST_RECORD, Finding, Submission, SubmissionCheck
 
 LARGEST_FILE = 2**20
@@ -61,6 +63,7 @@ class Bounded(SubmissionCheck):
         for path, status in submission.entries:
             total += status.st_size
             limit = LARGEST_RECORD if path.is_relative_to(submission.folder / "records") else LARGEST_FILE
+            limit = LARGEST if path == submission.folder / signing.FILE else limit
             if status.st_size > limit:
                 what = f"it has {status.st_size:,} bytes, more than {limit:,}"
                 yield self.found(path, what, "Texts, weights and tables don't belong into a submission")

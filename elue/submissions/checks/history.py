@@ -8,9 +8,10 @@ from elue.errors import ElueError
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
-from elue.submissions import signing
+from elue.submissions import signing, ssh
 from elue.submissions.base import BaseRevision
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
+from elue.submissions.git import unlinked
 
 
 class AgainstBase(SubmissionCheck):
@@ -47,6 +48,19 @@ class NothingRemoved(AgainstBase):
                 mend = "Put it back, or retract it (`elue retract`), or raise the version with new results"
                 yield self.found(path, f"it was there at {base.revision}", mend)
         yield from self._retractions(submission, base)
+        yield from self._sign_offs(submission, base)
+
+    def _sign_offs(self, submission: Submission, base: BaseRevision) -> Iterator[Finding]:
+        path = submission.folder / signing.FILE
+        if signing.FILE not in base.names or not path.is_file():
+            return
+        try:
+            before, now = signing.parse(base.text(signing.FILE)), signing.read(submission.folder)
+        except ElueError:
+            return
+        for gone in [sign_off for sign_off in before.sign_offs if sign_off not in now.sign_offs]:
+            what = f"the sign-off by {gone.by[:80]} of {gone.when[:40]} is gone"
+            yield self.found(path, what, "Put it back; the verification record is only added to")
 
     def _retractions(self, submission: Submission, base: BaseRevision) -> Iterator[Finding]:
         if submission.manifest is None or base.manifest is None:
@@ -94,6 +108,10 @@ class TrustGiven(AgainstBase):
         before = base.text(signing.FILE) if signing.FILE in base.names else ""
         if path.is_file() and path.read_text("utf-8", errors="replace") != before:
             yield self.found(path, "the verification record changed", "Only who ran it again may sign")
+        if signing.signers_of(submission.folder) != signing.signers_of(submission.folder, submission.base):
+            signers = unlinked(submission.folder).parent / ssh.SIGNERS
+            what = f"it is not the file of {base.revision}, which is the one that counts here"
+            yield self.found(signers, what, "Who may sign changes in a change of its own")
 
 
 class AnnouncementStands(AgainstBase):
@@ -122,7 +140,8 @@ class AnnouncementStands(AgainstBase):
 def _numbers(record: Record) -> tuple[object, ...]:
     """What a record claims."""
     parts = (record.samples, record.score, record.flops, record.params, record.traffic, record.controls)
-    return (*parts, record.status, record.complete, record.unknown, record.registered)
+    more = (record.flags, record.units, record.latency, record.batch, record.measurements, record.claimed)
+    return (*parts, *more, record.status, record.complete, record.unknown, record.registered)
 
 
 CHECKS = (NothingRemoved, NumbersStand, AnnouncementStands, TrustGiven)

@@ -188,6 +188,8 @@ class Finished(EachRecord):
         if record.trust != "self_reported":
             what = f"it says of itself that it is {record.trust}"
             yield what, "Records are self_reported; `elue verify` keeps the rest in verification.json"
+        if record.signed is not None:
+            yield "it says who ran it again", "Only the index does. Take it from the runs folder again"
         if record.submission is not None:
             yield "it says which submission it came with", "Only the index does. Take it from the runs folder again"
 

@@ -31,20 +31,27 @@ class VerificationSound(SubmissionCheck):
 
 
 class VerificationHolds(SubmissionCheck):
-    """What was signed is still what lies here, and held."""
+    """What was signed was signed by who may, is still what lies here, and held."""
 
     code = "R602"
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         path = submission.folder / signing.FILE
         try:
-            signed = signing.read(submission.folder).sign_offs
-        except ElueError:
+            judged = signing.judged(submission.folder, submission.base)
+        except ElueError as error:
+            if error.code == "no_ssh_keygen":
+                submission.notes.append(error.message)
             return
-        if not signed:
-            return
-        here = {file.stem: signing.digest_of(file) for file in submission.record_files}
-        last = {run.key: run for sign_off in signed for run in sign_off.runs}
+        for judgement in judged:
+            if judgement.fault:
+                by, when = judgement.sign_off.by[:80], judgement.sign_off.when[:40]
+                what = f"the sign-off by {by!r} of {when} counts for nothing"
+                yield self.found(
+                    path, f"{what}: {judgement.fault}", "Only who ran it again and may sign earns it trust"
+                )
+        here = {file.stem: signing.digest_of(file) for file in submission.record_files} if judged else {}
+        last = {run.key: run for judgement in judged if not judgement.fault for run in judgement.sign_off.runs}
         changed = sum(run.key in here and here[run.key] != run.sha256 for run in last.values())
         if changed:
             what = f"{changed} records changed since they were verified, and are self_reported again"
@@ -52,6 +59,13 @@ class VerificationHolds(SubmissionCheck):
         for run in last.values():
             if not run.holds and here.get(run.key) == run.sha256:
                 yield self.found(path, f"run {run.key[:12]} did not come out again: {run.finding}", "See its sign-off")
+        records_of = {record.key: record for record in submission.records.values()} if last else {}
+        for run in last.values():
+            known = {flag.code for flag in records_of[run.key].flags} if run.key in records_of else set()
+            for flag in run.flags:
+                if flag.code not in known and run.key in records_of:
+                    what = f"run {run.key[:12]} was flagged when it was done again: {flag.code}: {flag.detail[:200]}"
+                    yield self.found(path, what, "The index shows the flag")
 
 
 class PrivateSplit(SubmissionCheck):

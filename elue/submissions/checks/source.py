@@ -101,6 +101,7 @@ class SourceMeasured(SubmissionCheck):
     code = "E402"
 
     def look(self, submission: Submission) -> Iterator[Finding]:
+        trust = _trust(submission)
         for entry in submission.manifest.methods if submission.manifest else ():
             try:
                 method = find(submission.folder, entry)
@@ -112,7 +113,6 @@ class SourceMeasured(SubmissionCheck):
                 what = f"the digest of the code of '{entry.name}' can't be computed ({error})"
                 yield self.found(submission.folder / manifests.FILE, what, "Spell it in simpler expressions")
                 continue
-            trust = _trust(submission.folder)
             stale = [
                 path
                 for path, record in submission.records.items()
@@ -144,11 +144,12 @@ def _added(submission: Submission, paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if path.relative_to(submission.folder).as_posix() not in before]
 
 
-def _trust(folder: Path) -> dict[str, signing.Trust]:
+def _trust(submission: Submission) -> dict[str, signing.Trust]:
     try:
-        return signing.trust_of(folder)
+        earned = signing.earned_by(submission.folder, submission.base)
     except ElueError:
         return {}
+    return {key: own.trust for key, own in earned.items()}
 
 
 class AsDeclared(SubmissionCheck):
@@ -157,16 +158,17 @@ class AsDeclared(SubmissionCheck):
     code = "E403"
 
     def look(self, submission: Submission) -> Iterator[Finding]:
+        here: dict[tuple[str, str], registry.MethodSource] = {}
         for entry in submission.manifest.methods if submission.manifest else ():
             try:
                 method = find(submission.folder, entry)
-                here = method.digest()
+                here[entry.name, method.digest()] = method
             except (ElueError, OSError, SyntaxError, ValueError):
                 continue  # E401 and E402 say so
-            for path, record in submission.records.items():
-                if record.method.name == entry.name and record.method.source_digest == here:
-                    for what in self._wrong(record, method):
-                        yield self.found(path, what, "A record is never edited. Measure it again")
+        for path, record in submission.records.items() if here else ():
+            measured = here.get((record.method.name, record.method.source_digest))
+            for what in self._wrong(record, measured) if measured else ():
+                yield self.found(path, what, "A record is never edited. Measure it again")
 
     def _wrong(self, record: Record, method: registry.MethodSource) -> Iterator[str]:
         for name in ("family", "title", "paper", "summary"):
