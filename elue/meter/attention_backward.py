@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 from typing import Any
 
 from elue.meter.arguments import Args, Formula, Kwargs
@@ -35,6 +36,25 @@ def attention_backward(rate: int, costs: Costs, args: Args, kwargs: Kwargs, resu
     return products, rest + softened_backward(costs, scores, gradient.numel())
 
 
+def rows_backward(rate: int, lengths: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """The same of kernels that take (batch, tokens, heads, width), or (tokens, heads, width) of sequences in a row.
+
+    `rate` is the position of the dropout rate, `lengths` that of where the sequences begin, of queries and of keys.
+    """
+    gradient, query, key, value = args[:4]
+    heads, sequences = query.size(-2), gradient.numel() // max(prod(query.shape[-3:-1]) * value.size(-1), 1)
+    if args[lengths] is None or not args[lengths].numel():
+        pairs = sequences * query.size(-3) * key.size(-3)
+    else:
+        sides = (args[place].diff().tolist() for place in (lengths, lengths + 1))
+        pairs = sum(queries * keys for queries, keys in zip(*sides, strict=True))
+    scores, inputs = heads * pairs, min(query.numel(), key.numel())
+    shared = sum(side.numel() // side.size(-2) * heads for side in (key, value) if side.size(-2) < heads)
+    products = 2 * costs.multiply_add * scores * (key.size(-1) + value.size(-1))
+    rest = costs.pointwise * (scores * (args[rate] > 0) + min(inputs, scores)) + costs.reduction * shared
+    return products, rest + softened_backward(costs, scores, gradient.numel())
+
+
 def softened_backward(costs: Costs, scores: int, results: int) -> int:
     """P (dP - sum P dP), which is a product, a sum, a difference and a product a score.
 
@@ -51,4 +71,7 @@ FORMULAS: dict[str, Formula] = {
     "attention_backward_flash": partial(attention_backward, 10),
     "attention_backward_overrideable": partial(attention_backward, 12),
     "attention_backward_cudnn": partial(attention_backward, 13),
+    "rows_backward_flash": partial(rows_backward, 10, 6),
+    "rows_backward_efficient": partial(rows_backward, 11, 6),
+    "attention_backward_cudnn_direct": partial(attention_backward, 13),
 }

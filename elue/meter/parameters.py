@@ -208,7 +208,8 @@ class Touched:
         if lookup is Lookup.ALONG and args[1] % table.dim() == 0:
             lookup = Lookup.ROWS
         length = table.numel() // table.size(0) if table.dim() else 1
-        if lookup is Lookup.ROWS and table.is_contiguous() and start % length == 0:
+        by_rows = held is table or (held.dim() > 0 and held.size(0) == table.size(0))
+        if lookup is Lookup.ROWS and by_rows and held.is_contiguous() and start % length == 0:
             first, size = start // length, table.size(0)
             rows = [row % size + first for row in _numbers(indices, size)]
             read.some_rows(length, rows)

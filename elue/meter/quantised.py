@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from torch import Tensor
+
 from elue.meter.arguments import Args, Formula, Kwargs
 from elue.meter.profile import Costs
 
@@ -27,10 +29,19 @@ def quantised_product(
     return costs.multiply_add * result.numel() * width, rest
 
 
+def scaled_sides(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """Both sides' scales: each paid for on its side or on the outputs, whichever are fewer; of two numbers, once."""
+    left, right, outputs = args[0].numel(), args[1].numel(), result.numel()
+    scales = [scale for scale in (*args[2:4], kwargs.get("scale_a"), kwargs.get("scale_b")) if scale is not None]
+    single = all(isinstance(scale, Tensor) and scale.numel() == 1 for scale in scales)
+    scaled = min(left, right, outputs) + 1 if single else min(left, outputs) + min(right, outputs)
+    return costs.multiply_add * outputs * args[0].size(-1), costs.pointwise * scaled
+
+
 FORMULAS: dict[str, Formula] = {
-    # Scales of the weight's rows, of both sides' rows.
+    # Scales of the weight's rows.
     "scaled_outputs": partial(quantised_product, False, 1, 0),
-    "twice_scaled_outputs": partial(quantised_product, False, 2, 0),
+    "scaled_sides": scaled_sides,
     # Scales and zero points of groups of weights; and with inputs quantised on the way.
     "grouped_weights": partial(quantised_product, False, 0, 2),
     "dynamic_grouped_weights": partial(quantised_product, True, 0, 2),

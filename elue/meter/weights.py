@@ -11,9 +11,11 @@ from weakref import ref
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
+from torch.nn import Parameter, init
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.utils import stateless
+
+from elue.meter.observing import watches
 
 BLOCK = 21
 """Bits of an address that count within a block of memory."""
@@ -56,6 +58,9 @@ class Weights:
         self.blocks: frozenset[int] = frozenset()
         """Numbers of the blocks of memory that weights lie in: an address in none of these is no parameter's."""
         self._numbers = 0
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._alive
 
     def add(self, tensor: Tensor) -> None:
         """A parameter is there, or a tensor that stands for one."""
@@ -200,6 +205,7 @@ def follow_weights() -> None:
     Parameter.__new__ = staticmethod(begin_followed)  # type: ignore[method-assign]
     register_module_parameter_registration_hook(_registered)
     stateless._functional_call = _standing_in(stateless._functional_call)
+    init._no_grad_trunc_normal_ = _drawn_apart(init._no_grad_trunc_normal_)
 
 
 def _registered(module: Any, name: str, parameter: Any) -> None:
@@ -219,6 +225,19 @@ def _standing_in(call: Callable[..., Any]) -> Callable[..., Any]:
         return call(module, given, *args, **kwargs)
 
     return functional_call
+
+
+def _drawn_apart(draw: Callable[..., Any]) -> Callable[..., Any]:
+    """An initialisation that looks at what it has drawn draws beside the parameter: nothing of that is read."""
+
+    @wraps(draw)
+    def drawn(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if tensor.is_meta or id(tensor) not in weights or not watches:
+            return draw(tensor, *args, **kwargs)
+        with torch.no_grad():
+            return tensor.copy_(draw(torch.empty_like(tensor), *args, **kwargs))
+
+    return drawn
 
 
 def _unwrapped(tensor: Tensor) -> Tensor:

@@ -42,6 +42,8 @@ class Wrapped(torch.Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten.detach.default:
             return Wrapped(args[0].data8, args[0].scale)
+        if func is torch.ops.aten.embedding.default:
+            return func(args[0].data8, *args[1:]) * args[0].scale
         plain = [each.data8.float() * each.scale if isinstance(each, Wrapped) else each for each in args]
         return func(*plain, **(kwargs or {}))
 
@@ -82,7 +84,7 @@ INDEX = torch.tensor([[0, 1, 0, 3]])
         (lambda: WEIGHTED(X), 24 + 6 + 6),
         (lambda: F.linear(X, QUANTISED), 24),
         (lambda: QUANTISED.data8.sum(), 24),
-        (lambda: F.embedding(INDEX, QUANTISED), 24),
+        (lambda: F.embedding(INDEX, QUANTISED), 3 * 4),
         (lambda: torch.zeros(6, 4).sum(), 0),
         (lambda: W.shape, 0),
     ],
@@ -132,6 +134,7 @@ def test_look_ups_count_what_they_fetch(mode: Callable, call: Callable[[], objec
         lambda: nn.Linear(4, 6),
         lambda: nn.Sequential(nn.Embedding(9, 4, padding_idx=0), nn.LayerNorm(4), nn.BatchNorm1d(4), nn.LSTM(4, 4)),
         lambda: nn.Conv1d(2, 3, 2),
+        lambda: nn.init.trunc_normal_(nn.Parameter(torch.empty(40, 40))),
         lambda: torch.mm(X, torch.ones(4, 6), out=torch.empty(3, 6)),
         lambda: nn.Parameter(torch.rand(6, 4)).data.copy_(torch.ones(6, 4)),
         lambda: nn.Parameter(torch.rand(6, 4)).data.mul_(2).add_(1),
