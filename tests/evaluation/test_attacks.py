@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import threading
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from tests.conftest import WritePlugin, WriteTask
 from tests.evaluation.conftest import Evaluate, Watcher
 
 MATMUL = "import torch\nW = torch.nn.Parameter(torch.ones(3, 3))\n"
+NUMBER = "def number(sample): return next(int(word) for word in sample.text.split() if word.isdigit())\n"
 
 
 def codes(record: Record) -> list[str]:
@@ -156,13 +158,13 @@ def test_an_answer_for_another_sample_is_invalid(run: Evaluate, write_plugin: Wr
 def test_what_is_remembered_from_point_to_point_is_flagged(run: Evaluate, write_plugin: WritePlugin) -> None:
     """Computes at the first point and recalls at the cheaper ones."""
     plugin = write_plugin(
-        before=MATMUL + "SEEN = {}\n",
+        before=MATMUL + NUMBER + "SEEN = {}\n",
         predict="""
             out = []
             for s in samples:
                 if s.text not in SEEN:
                     torch.ones(9, 3) @ W
-                    SEEN[s.text] = int(s.text.split()[2]) % 2
+                    SEEN[s.text] = number(s) % 2
                 torch.ones(1, 3) @ W
                 out.append(Prediction(SEEN[s.text]))
             return out
@@ -210,16 +212,43 @@ def test_a_stored_table_is_flagged(suspected: Callable[[Path], list[str]], write
     assert suspected(plugin) == ["looks_up"]
 
 
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "''.join(text.split()).casefold()",
+        "re.sub(r'[^a-z0-9]', '', text.lower())",
+        "hash(' '.join(sorted(text.lower().split())))",
+    ],
+)
+def test_a_stored_table_is_flagged_however_its_keys_are_spelled(
+    suspected: Callable[[Path], list[str]], write_plugin: WritePlugin, spelled: str
+) -> None:
+    texts = [f"text number {i} {'word ' * i}".strip() for i in range(16)]
+    plugin = write_plugin(
+        before=f"import re\n{MATMUL}def spell(text): return {spelled}\n"
+        f"TABLE = {{spell(text): i % 2 for i, text in enumerate({texts!r})}}\n",
+        predict="torch.ones(1, 3) @ W\nreturn [Prediction(TABLE.get(spell(s.text), 0)) for s in samples]",
+    )
+    assert suspected(plugin) == ["looks_up"]
+
+
+@pytest.mark.parametrize(("worse", "better", "flagged"), [(7, 0, True), (6, 0, False), (12, 2, True), (9, 4, False)])
+def test_answers_that_only_change_are_no_sign_of_a_table(worse: int, better: int, flagged: bool) -> None:
+    chance = sum(math.comb(worse + better, many) for many in range(worse, worse + better + 1)) / 2 ** (worse + better)
+    assert (worse - better > 6 and chance < 0.01) == flagged
+    assert lookup.is_table(24, worse, better) == flagged
+
+
 def test_answers_without_any_computing_are_flagged(
     suspected: Callable[[Path], list[str]], write_plugin: WritePlugin
 ) -> None:
-    rule = "return [Prediction(int(s.text.split()[2]) % 2) for s in samples]"
-    assert suspected(write_plugin(predict=rule)) == ["no_compute"]
+    rule = "return [Prediction(number(s) % 2) for s in samples]"
+    assert suspected(write_plugin(predict=rule, before=NUMBER)) == ["no_compute"]
 
 
 def test_one_who_computes_is_not_flagged(suspected: Callable[[Path], list[str]], write_plugin: WritePlugin) -> None:
-    rule = "torch.ones(1, 3) @ W\nreturn [Prediction(int(s.text.split()[2]) % 2) for s in samples]"
-    assert suspected(write_plugin(predict=rule, before=MATMUL)) == []
+    rule = "torch.ones(1, 3) @ W\nreturn [Prediction(number(s) % 2) for s in samples]"
+    assert suspected(write_plugin(predict=rule, before=MATMUL + NUMBER)) == []
 
 
 class Evil:

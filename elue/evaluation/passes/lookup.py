@@ -1,14 +1,16 @@
 """The look-up audit: does a method compute its answers, or does it know the texts?
 
-A stored table of a public test split answers it without a model. Two signs of one: answers that differ although nothing
-was computed, and answers that change when only blanks in the text do, which no tokenizer minds but a table misses. A
-table that is kept by meaning rather than by letter passes; only a split that is kept back stands against that.
+A stored table of a public test split answers it without a model. Three signs of one: answers that differ although
+nothing was computed; answers that change when only blanks in the text do, which no tokenizer minds but a table misses;
+and answers that go wrong, rather than just change, when a word is said twice, which a table misses however it spells
+its keys. A table that is kept by meaning passes; only a split that is kept back stands against that.
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import replace
+from math import comb
 
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.observed import observe
@@ -16,9 +18,16 @@ from elue.evaluation.passes.values import close
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Measured, PassResult, Ties
 from elue.record.schema import Flag
+from elue.tasks import metrics
 
 SAMPLES = 16
 """How many samples are asked with other blanks: of a table of two balanced classes all 16 pass once in 65,000 times."""
+STUTTERED = 24
+"""How many are asked with a word said twice: a table then guesses, and half of 24 answers of two classes go wrong."""
+SHARE, CHANCE = 0.25, 0.01
+"""A finding is that so many more answers go wrong than right, and so seldom if either were as likely (a sign test)."""
+NEAR = 0.05
+"""Numbers that move by less than this share of their range are as right as before."""
 
 
 def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
@@ -29,8 +38,52 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     asked, changed = _ask(context, run, answers, measured.ties)
     if changed > asked // 8:
         detail = f"{changed} of {asked} answers change when only blanks in the text do: it may look texts up."
+        return PassResult(flags=(*flags, Flag(code="looks_up", detail=detail)))
+    asked, worse, better = _stutter(context, run, answers)
+    if is_table(asked, worse, better):
+        detail = (
+            f"{worse} of {asked} answers get worse and {better} better when a word of the text is said twice: it may "
+            "look texts up."
+        )
         flags.append(Flag(code="looks_up", detail=detail))
     return PassResult(flags=tuple(flags))
+
+
+def stuttered(text: str, draw: random.Random) -> str:
+    """A text with one of its words said twice."""
+    words = text.split()
+    place = draw.randrange(len(words))
+    return " ".join([*words[:place], words[place], *words[place:]])
+
+
+def is_table(asked: int, worse: int, better: int) -> bool:
+    """Whether so many answers went wrong and right as do when a table misses."""
+    changes = worse + better
+    by_chance = sum(comb(changes, many) for many in range(worse, changes + 1)) / 2**changes
+    return worse - better > SHARE * asked and by_chance < CHANCE
+
+
+def _stutter(context: Context, run: PlannedRun, answers: Answers) -> tuple[int, int, int]:
+    """How many samples were asked with a word said twice, and how many were answered worse and better for it."""
+    evaluation = context.evaluation
+    data, seconds, info = evaluation.data, evaluation.sample_seconds, evaluation.data.spec.info()
+    draw = random.Random(f"stutter {run.identity.key}")
+    places = draw.sample(range(len(answers.values)), min(STUTTERED, len(answers.values)))
+    said = []
+    for place in places:
+        context.go_on()
+        sample = context.anonymised(place)
+        pair = None if sample.pair is None else stuttered(sample.pair, draw)
+        sample = replace(sample, text=stuttered(sample.text, draw), pair=pair)
+        said.append(observe(context.worker, sample, seconds, info, context.traces).value)
+    labels = [data.labels[place] for place in places]
+    before, after = (
+        metrics.errors(data.spec.metric, labels, values)
+        for values in ([answers.values[place] for place in places], said)
+    )
+    least = NEAR * (info.high - info.low) if info.kind == "regression" else 0.0
+    moved = [abs(now) - abs(was) for was, now in zip(before, after, strict=True)]
+    return len(places), sum(by > least for by in moved), sum(-by > least for by in moved)
 
 
 def _ask(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tuple[int, int]:
