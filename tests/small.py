@@ -12,6 +12,9 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.modeling.exits.heads import OwnHeads
+from elue.modeling.exits.network import ExitNetwork
+from elue.modeling.exits.objectives import sum_of_exits
 from elue.modeling.flow import flow
 from elue.modeling.ragged import Request
 from elue.modeling.running import RaggedModel
@@ -46,6 +49,16 @@ def encoder(seed: int = 0, config: EncoderConfig = CONFIG) -> Encoder:
         if parameter.dim() > 1:
             nn.init.normal_(parameter, std=0.4)
     return made.eval()
+
+
+def exit_network(
+    task: TaskInfo, pooling: str = "mean", balanced: bool = False, made: Encoder | None = None
+) -> ExitNetwork:
+    """A network with a head of its own after every layer, trained on the sum of their losses."""
+    made = encoder() if made is None else made
+    network = ExitNetwork(made, task, OwnHeads(made.config, task, pooling), balanced=balanced)
+    network.objective = sum_of_exits
+    return network
 
 
 def stir(module: nn.Module, seed: int = 0) -> nn.Module:

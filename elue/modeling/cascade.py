@@ -12,12 +12,16 @@ import torch
 from elue.errors import ElueError
 from elue.modeling.encoder import EncoderConfig
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.ladder import LadderModel, Rule, Way
+from elue.modeling.ladder import Rule, Way
+from elue.modeling.leaving import LadderModel
 from elue.modeling.method import Sweep, TrainedMethod, Training
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.ragged import Pack
-from elue.modeling.rules import by_confidence, confidence_points
+from elue.modeling.rules.registry import Ladder, value_of
+from elue.modeling.rules.sureness import confidence
+from elue.modeling.rules.sweeps import settings_of
 from elue.modeling.running import run_encoder
+from elue.modeling.signals import LOGITS, Signals
 from elue.modeling.text import TextEncoder
 from elue.modeling.tracing import encoder_units, head_unit
 from elue.protocol import Explanation, Point, Sample, TaskInfo
@@ -39,16 +43,14 @@ class StagedModel(LadderModel):
         for name, stage in stages.items():
             self.units.units |= encoder_units(stage.encoder, f"{name}.") | {f"{name}.head": head_unit(stage.head)}
             advance = partial(self._advance, name, len(stage.encoder.layers))
-            self.ways.append(Way(advance, partial(self.units.run, f"{name}.head")))
+            self.ways.append(Way(advance, {LOGITS: partial(self.units.run, f"{name}.head")}))
 
     def _advance(self, name: str, layers: int, pack: Pack) -> Pack:
-        state = pack.state
-        pack = run_encoder(self.units, Pack.fresh(pack.requests), layers, f"{name}.")
-        pack.state = state
-        return pack
+        memory = pack.memory
+        return run_encoder(self.units, Pack.fresh(pack.requests), layers, f"{name}.").remembering(**memory)
 
     def explanation(self, sample: Sample, exits: tuple[tuple[float, ...], ...], last: int) -> Explanation:
-        return Explanation(self.text.tokens(sample), exits=exits, stage=last)
+        return Explanation(self.text.tokens(sample), exits=exits, stage=last - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,16 +80,17 @@ class TrainedCascade(TrainedMethod):
 
     def rule(self, point: Point, task: TaskInfo) -> Rule:
         """When the small model's answer stands: its highest probability is above the `threshold`."""
-        return by_confidence(point, task)
+        return confidence(float(value_of(point, "threshold")))
 
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> StagedModel:
         return StagedModel(network, dict(network.items()), text, task, self.rule)
 
     def sweep(self, network: Any, training: Training) -> Sweep:
         shallow, full = training.logits(network["shallow"]), training.logits(network["full"])
-        chosen, scores = confidence_points(shallow, training.options.thresholds), []
-        points = [{"threshold": tried.setting} for tried in chosen]
+        task, seen, scores = training.job.task, Signals.whole(torch.stack([shallow, full], 1)), []
+        chosen = settings_of("confidence", seen, Ladder(task, 2), training.options.thresholds)
+        points = [{"threshold": tried.setting["threshold"]} for tried in chosen]
         for point in points:
-            way, score = training.under(self.rule(point, training.job.task), torch.stack([shallow, full], 1))
+            way, score = training.under(self.rule(point, task), seen)
             scores.append({"point": point, "sent_on": way - 1, "score": score})
         return points, {"shallow": training.quality(shallow), "full": training.quality(full), "points": scores}

@@ -6,6 +6,7 @@ names (`loading` has them). They become one module whose parts a method can stop
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import cast
@@ -150,11 +151,18 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Embeddings and a list of layers, to be run as far as a method wants."""
+    """Embeddings and a list of layers, to be run as far as a method wants.
+
+    `pooler` is the state of the backbone's dense map on the first token, "weight" and "bias", where it has one: no part
+    of the encoder, but what heads may start from.
+    """
+
+    pooler: Mapping[str, Tensor]
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.pooler = {}
         self.embed = Embeddings(config)
         own = {index: Layer(config) for index in sorted(set(config.weights_of or range(config.layers)))}
         self.layers = nn.ModuleList(own[index] for index in config.weights_of or range(config.layers))

@@ -59,8 +59,10 @@ def answers(logits: Tensor, task: TaskInfo) -> list[float]:
     return (task.low + (task.high - task.low) * logits.squeeze(-1).double()).tolist()
 
 
-def worth(module: nn.Module, job: TrainingJob, text: TextEncoder) -> float:
+def worth(module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Sequence[int] | None = None) -> float:
     """What a module's answers to validation data are worth: the task's metric in percent, of several ways out the mean.
+
+    Of these all count, or those in `judged`, by their place.
 
     Less its "price", (samples,), if it returns one: what it pays for compute in its loss, so that a network that
     learns to spare is not judged by answers alone. A price of 0.01 is one percent.
@@ -68,5 +70,6 @@ def worth(module: nn.Module, job: TrainingJob, text: TextEncoder) -> float:
     outputs = batched_outputs(module, job.validation, text)
     logits = outputs["logits"]
     ways = logits.unbind(1) if logits.dim() == 3 else [logits]
+    ways = [ways[place] for place in (range(len(ways)) if judged is None else judged)]
     score = sum(quality(way, job.validation, job.task, job.measure) for way in ways) / len(ways)
     return score - 100 * outputs["price"].mean().item() if "price" in outputs else score

@@ -1,229 +1,208 @@
-"""Models with several ways out in a row: exits after layers, or the models of a cascade.
+"""Several ways out in a row, exits after layers or the models of a cascade, and the rules by which samples leave.
 
-A rule is shown the logits of the last few ways out and says by how much a sample is past the point of leaving. What
-any rule would have done at any point follows from the logits of all ways out, so one pass answers many points.
+A rule is shown the signals of the ways out so far and says by how much a sample is past the point of leaving. What any
+rule would have done at any point follows from the signals of all ways out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elue.modeling.flow import Stage
-from elue.modeling.ragged import Pack, Request
-from elue.modeling.running import RaggedModel, doubt, is_close, prediction_of
-from elue.modeling.text import TextEncoder
-from elue.modeling.tracing import state_unit, step
-from elue.protocol import Explanation, Point, Prediction, Sample, Step, TaskInfo
+from elue.modeling.ragged import Pack
+from elue.modeling.running import is_close
+from elue.modeling.signals import CHANNELS, LOGITS, SCORES, Signals
+from elue.modeling.tracing import Shape, Unit, blank, step
+from elue.protocol import Step
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When to leave: where `margin` is above 0.
+    """When to leave: where `margin`, (samples,), is above 0, in units of the noise of a logit.
 
-    `margin` maps the logits of the last `window` ways out, (samples, window, outputs), to (samples,), in units of the
-    noise of a logit; before there are as many, nobody leaves, and at the last way out it is not asked. `unit` names it
-    in traces: what a margin costs may depend on the shape of its input, not on its settings.
+    It `needs` channels of the last `window` ways out (None: of all so far), and is asked from way out `first` on, never
+    at the last; one without a margin, and with no needs, lets all go there. `name` is its unit in traces: what a margin
+    costs may depend on the shape of its signals alone, not on its settings. `answers` says what is answered, as logits
+    (samples, outputs), by the logits (samples, ways, outputs) of all ways out so far; without it those of the way out
+    taken. Where one of the rules in `others` says so, a sample leaves as well.
     """
 
-    unit: str
-    window: int
-    margin: Callable[[Tensor], Tensor]
+    name: str
+    margin: Callable[[Signals], Tensor] | None = None
+    needs: tuple[str, ...] = (LOGITS,)
+    window: int | None = 1
+    first: int = 1
+    answers: Callable[[Tensor], Tensor] | None = None
+    others: tuple[Rule, ...] = ()
 
-    def decide(self, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def decide(self, signals: Signals) -> tuple[np.ndarray, np.ndarray]:
         """Which samples leave, (samples,), and for which that was close."""
-        margins = self.margin(logits)
+        assert self.margin is not None
+        margins = self.margin(signals)
         return (margins > 0).numpy(), is_close(margins.numpy())
+
+    @property
+    def answer_unit(self) -> str:
+        """What working out the answer is called in traces, where it isn't the way's own."""
+        return f"{self.name}.answer"
+
+    def concerns(self, number: int) -> bool:
+        """Whether a way out, from 1 and not the last, is looked at, or left by."""
+        asks = any(self.asks(channel, number) for channel in CHANNELS)
+        return asks or any(number >= part.first for part in self.parts)
+
+    @property
+    def parts(self) -> tuple[Rule, ...]:
+        """The rule and the others, any of which lets a sample leave."""
+        return (replace(self, others=()), *self.others)
+
+    @property
+    def memory(self) -> int | None:
+        """Of how many ways out signals are kept; None for all."""
+        windows = [part.window for part in self.parts if part.needs]
+        if self.answers is not None or None in windows:
+            return None
+        return max([window for window in windows if window is not None], default=0)
+
+    def asks(self, channel: str, number: int) -> bool:
+        """Whether a way out, from 1 and not the last, must tell this channel."""
+        if channel == LOGITS and self.answers is not None:
+            return True
+        return any(
+            channel in part.needs and (part.window is None or number > part.first - part.window) for part in self.parts
+        )
+
+    def seen(self, signals: Signals, number: int) -> Signals:
+        """What the rule looks at of the signals of all ways out up to one."""
+        seen = signals.up_to(number, self.window)
+        return Signals(number, *(getattr(seen, name) if name in self.needs else None for name in CHANNELS))
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way out: `advance` brings a pack up to it, `ask` gives its logits (samples, outputs)."""
+    """A way out: `advance` brings a pack up to it, and `look` to where it can be asked.
 
-    advance: Callable[[Pack], Pack]
-    ask: Callable[[Pack], Tensor]
-
-
-class LadderModel(RaggedModel):
-    """Leaves by the first way out that satisfies the rule of the point.
-
-    `rule_of` makes a rule of an operating point; without one, only the last way out is asked. A method sets `ways`.
+    `channels` tell, of a pack that looked, its logits (samples, outputs) and, where it learned one, its score
+    (samples,). With `scores_of_logits` the score is made of the logits so far, which are told with it.
     """
 
-    ways: Sequence[Way]
+    advance: Callable[[Pack], Pack]
+    channels: Mapping[str, Callable[[Pack], Tensor]]
+    look: Callable[[Pack], Pack] = lambda pack: pack
+    scores_of_logits: bool = False
 
-    def __init__(
-        self, network: Any, text: TextEncoder, task: TaskInfo, rule_of: Callable[[Point, TaskInfo], Rule]
-    ) -> None:
-        super().__init__(network, text, task)
-        self.rule_of = rule_of
-        self.rule: Rule | None = None
+    def asked(self, rule: Rule, number: int) -> list[str]:
+        """The channels that a rule asks it for, way out `number` and not the last, in the order they are told."""
+        logits, scores = (rule.asks(name, number) for name in CHANNELS)
+        return [LOGITS] * (logits or (scores and self.scores_of_logits)) + [SCORES] * scores
 
-    def configure(self, point: Point) -> None:
-        self.rule = self._rule(point)
+    def tell(self, pack: Pack, channels: Iterable[str], memory: int | None) -> Pack:
+        """A pack that looked, with what this way out says on some channels after what those before it said."""
+        for name in channels:
+            said = self.channels[name](pack)
+            pack = pack.remembering(**{name: extended(pack.memory.get(name), said, memory)})
+        return pack
 
-    def _rule(self, point: Point) -> Rule:
-        rule = self.rule_of(point, self.task)
-        self.units.units[rule.unit] = state_unit(rule.decide)
-        return rule
-
-    def stages(self) -> Sequence[Stage]:
-        return [partial(self._leave, number) for number in range(len(self.ways))]
-
-    def predict_sweep(self, samples: Sequence[Sample], points: Sequence[Point]) -> list[list[Prediction]]:
-        """Answer many points from one pass, in which a sample goes as far as any of them wants."""
-        rules = [self._rule(point) for point in points]
-        return self._swept(self._survey(samples, rules, whole=False), rules)
-
-    def ladder(self, samples: Sequence[Sample]) -> list[list[Prediction]]:
-        """What each way out would answer, first to last, at the cost of leaving there under the rule in force."""
-        return self._climbed(self._survey(samples, [], whole=True), self.rule)
-
-    def survey(
-        self, samples: Sequence[Sample], points: Sequence[Point]
-    ) -> tuple[list[list[Prediction]], list[list[Prediction]]]:
-        """Both from one pass: the answers at many points, and every way out under the rule of the first of them."""
-        rules = [self._rule(point) for point in points]
-        surveyed = self._survey(samples, rules, whole=True)
-        return self._swept(surveyed, rules), self._climbed(surveyed, rules[0])
-
-    def explain(self, samples: Sequence[Sample]) -> list[Explanation]:
-        """The tokens of each sample, and what the ways out answered up to the one it took."""
-        explained = []
-        surveyed = self._survey(samples, [] if self.rule is None else [self.rule], whole=self.rule is None)
-        for request, sample in zip(surveyed, samples, strict=True):
-            last = len(self.ways) - 1 if self.rule is None else int(request.notes["left"][0])
-            exits = tuple(self._as_left(request, self.rule, way) for way in range(last + 1))
-            shown = tuple(prediction.scores or (prediction.value,) for prediction in exits)
-            explained.append(self.explanation(sample, shown, last))
-        return explained
-
-    def explanation(self, sample: Sample, exits: tuple[tuple[float, ...], ...], last: int) -> Explanation:
-        """How what the ways out said is shown."""
-        return Explanation(self.text.tokens(sample), exits=exits)
-
-    def _leave(self, number: int, pack: Pack) -> tuple[Pack | None, Sequence[Request]]:
-        """The stage of a way out."""
-        way = self.ways[number]
-        pack = way.advance(pack)
-        if number == len(self.ways) - 1:
-            return None, self.answer(pack.requests, way.ask(pack))
-        if self.rule is None:
-            return pack, []
-        logits = way.ask(pack)
-        pack.state = _extended(pack.state, logits, self.rule.window)
-        if pack.state.shape[1] < self.rule.window:
-            return pack, []
-        leaves, close = self.units.run(self.rule.unit, pack)
-        doubtful = close & (not pack.requests[0].alone)
-        doubt(pack.requests, doubtful)
-        leaving = leaves & ~doubtful
-        done = [pack.requests[place] for place in np.flatnonzero(doubtful)]
-        if leaving.any():
-            gone = [pack.requests[place] for place in np.flatnonzero(leaving)]
-            done += self.answer(gone, logits if len(gone) == len(logits) else logits[leaving])
-        stay = np.flatnonzero(~(leaving | doubtful))
-        return (pack.select(stay) if len(stay) else None), done
-
-    def _survey(self, samples: Sequence[Sample], rules: Sequence[Rule], whole: bool) -> list[Request]:
-        """Requests in order, with what every way out said: all of them if `whole`, else as far as any rule goes.
-
-        Notes: `scores` of each way out, `ends` of its advance and of its asking in the trace, and `left`, the way out
-        that each rule took, (rules,).
-        """
-        stages = [partial(self._ask, number, rules, whole) for number in range(len(self.ways))]
-        return sorted(self.run(samples, stages, noted=True), key=lambda request: request.place)
-
-    def _ask(
-        self, number: int, rules: Sequence[Rule], whole: bool, pack: Pack
-    ) -> tuple[Pack | None, Sequence[Request]]:
-        """The stage of a way out in a survey."""
-        way, last = self.ways[number], number == len(self.ways) - 1
-        pack = way.advance(pack)
-        ends = [len(request.trace) for request in pack.requests]
-        logits = way.ask(pack)
-        scores = self.scores(logits)
-        close = self.close(logits)
-        pack.state = _extended(pack.state, logits, max([rule.window for rule in rules], default=1))
-        undecided = np.full(len(rules), -1)
-        left = np.stack([request.notes.setdefault("left", undecided) for request in pack.requests])
-        doubtful = close & whole
-        for column, rule in enumerate(rules):
-            remaining = left[:, column] < 0
-            if last:
-                leaves = remaining
-            elif number + 1 >= rule.window and remaining.any():
-                leaves, unsure = rule.decide(pack.state[:, -rule.window :])
-                leaves &= remaining
-                doubtful |= remaining & unsure
-            else:
-                continue
-            left[leaves, column] = number
-            doubtful |= leaves & close
-        alone = pack.requests[0].alone
-        for place, request in enumerate(pack.requests):
-            request.notes["left"] = left[place]
-            request.notes.setdefault("scores", []).append(scores[place])
-            request.notes.setdefault("ends", []).append((ends[place], len(request.trace)))
-            request.doubtful = bool(doubtful[place]) and not alone
-        over = np.full(len(left), last) if whole else (left >= 0).all(1)
-        done = over | (doubtful & (not alone))
-        stay = np.flatnonzero(~done)
-        return (pack.select(stay) if len(stay) else None), [pack.requests[place] for place in np.flatnonzero(done)]
-
-    def _swept(self, surveyed: Sequence[Request], rules: Sequence[Rule]) -> list[list[Prediction]]:
-        """The answers of surveyed requests by every rule."""
-        return [
-            [self._as_left(request, rule, int(request.notes["left"][number])) for request in surveyed]
-            for number, rule in enumerate(rules)
-        ]
-
-    def _climbed(self, surveyed: Sequence[Request], rule: Rule | None) -> list[list[Prediction]]:
-        """What every way out would answer surveyed requests."""
-        ways = range(len(self.ways))
-        return [[self._as_left(request, rule, way) for way in ways] for request in surveyed]
-
-    def _as_left(self, request: Request, rule: Rule | None, way: int) -> Prediction:
-        """The answer of a surveyed request that leaves by a way out, as it would be under a rule."""
-        scores, ends, last = request.notes["scores"], request.notes["ends"], len(self.ways) - 1
-        trace: list[Step] = []
-        begin = 0
-        for number, (advanced, asked) in enumerate(ends[: way + 1]):
-            trace += request.trace[begin:advanced]
-            if rule is not None or number == way:
-                trace += request.trace[advanced:asked]
-            if rule is not None and rule.window <= number + 1 <= last:
-                trace.append(step(rule.unit, (rule.window, len(scores[way]))))
-            begin = asked
-        trace.append(step("answer", (len(scores[way]),)))
-        return prediction_of(scores[way], self.task, trace)
+    def memory(self, rules: Iterable[Rule]) -> int | None:
+        """Of how many ways out signals are kept for these rules; None for all."""
+        kept = [rule.memory for rule in rules]
+        if self.scores_of_logits or None in kept:
+            return None
+        return max([windows for windows in kept if windows], default=1)
 
 
-def _extended(state: Tensor | None, logits: Tensor, window: int) -> Tensor:
-    """The logits of the last ways out, at most `window` of them: (samples, window, outputs)."""
-    if state is None or window == 1:
-        return logits[:, None]
-    return torch.cat([state[:, 1 - window :], logits[:, None]], 1)
+def extended(earlier: Tensor | None, latest: Tensor, memory: int | None) -> Tensor:
+    """A channel of the ways out so far, at most `memory` of them (None: all): (samples, ways, ...)."""
+    if earlier is None or memory == 1:
+        return latest[:, None]
+    return torch.cat([earlier if memory is None else earlier[:, 1 - memory :], latest[:, None]], 1)
 
 
-def window_margins(rule: Rule, logits: Tensor) -> Tensor:
-    """Margins (samples, ways) from the logits (samples, ways, outputs) of all ways out; minus infinity where not asked.
+def decided(rule: Rule, number: int, pack: Pack) -> tuple[np.ndarray, np.ndarray]:
+    """Which samples of a pack any part of a rule lets go at a way out, (samples,), and for which that was close."""
+    leaves = close = np.zeros(len(pack.requests), dtype=bool)
+    for part in rule.parts:
+        if number >= part.first:
+            says, unsure = np.ones_like(leaves), np.zeros_like(close)
+            if part.margin is not None:
+                says, unsure = part.decide(signals_of(part, number, pack))
+            leaves, close = leaves | says, close | unsure
+    return leaves, close
+
+
+def steps_of(rule: Rule, number: int, outputs: int) -> Iterator[Step]:
+    """What asking a rule at a way out adds to a trace."""
+    for part in rule.parts:
+        if number >= part.first and part.margin is not None:
+            ways = number if part.window is None else min(part.window, number)
+            logits = (outputs,) if LOGITS in part.needs else ()
+            yield step(part.name, (ways, *logits, *((1,) if logits and SCORES in part.needs else ())))
+
+
+def signals_of(rule: Rule, number: int, pack: Pack) -> Signals:
+    """What a rule looks at of what a pack remembers."""
+    logits, scores = (_recent(pack.memory[name], rule.window) if name in rule.needs else None for name in CHANNELS)
+    return Signals(number, logits, scores)
+
+
+def _recent(channel: Tensor, window: int | None) -> Tensor:
+    return channel if window is None else channel[:, -window:]
+
+
+def rule_unit(rule: Rule) -> Unit:
+    """A rule as a unit, to be priced: its shape is that of one sample's signals, and `steps_of` notes it."""
+
+    def run(pack: Pack) -> tuple[np.ndarray, np.ndarray]:
+        return rule.decide(signals_of(rule, len(pack.memory[rule.needs[0]][0]), pack))
+
+    def example(shape: Shape) -> Pack:
+        shapes = {LOGITS: shape[:2], SCORES: shape[:1]}
+        return blank((1,), 1).remembering(**{name: torch.zeros(1, *shapes[name]) for name in rule.needs})
+
+    return Unit(run, lambda pack: (), example)
+
+
+def answer_unit(rule: Rule) -> Unit:
+    """What a rule answers by the logits of all ways out so far, as a unit; its shape is (ways, outputs)."""
+    assert rule.answers is not None
+    answers = rule.answers
+
+    def shapes(pack: Pack) -> list[Shape]:
+        return [tuple(pack.memory[LOGITS].shape[1:])] * len(pack.requests)
+
+    def example(shape: Shape) -> Pack:
+        return blank((1,), 1).remembering(logits=torch.zeros(1, *shape))
+
+    return Unit(lambda pack: answers(pack.memory[LOGITS]), shapes, example)
+
+
+def simulate(signals: Signals, rule: Rule) -> Tensor:
+    """The way out, from 1, that each sample takes, (samples,), by the signals of all ways out."""
+    return (margins(signals, rule) > 0).int().argmax(1) + 1
+
+
+def margins(signals: Signals, rule: Rule) -> Tensor:
+    """The largest margin of a rule's parts, (samples, ways), by the signals of all; minus infinity where not asked.
 
     The last way out counts as one that everybody leaves by, with a margin of infinity.
     """
-    margins = torch.full(logits.shape[:2], -torch.inf)
-    for way in range(rule.window - 1, logits.shape[1] - 1):
-        margins[:, way] = rule.margin(logits[:, way + 1 - rule.window : way + 1])
-    margins[:, -1] = torch.inf
-    return margins
+    found = torch.full((signals.samples, signals.ways), -torch.inf)
+    for part in rule.parts:
+        for number in range(part.first, signals.ways):
+            by_part = torch.inf if part.margin is None else part.margin(part.seen(signals, number))
+            found[:, number - 1] = torch.maximum(found[:, number - 1], torch.as_tensor(by_part))
+    found[:, -1] = torch.inf
+    return found
 
 
-def simulate(logits: Tensor, rule: Rule) -> Tensor:
-    """The way out, from 1, that each sample takes, (samples,), by the logits (samples, ways, outputs) of all."""
-    return (window_margins(rule, logits) > 0).int().argmax(1) + 1
+def answered(signals: Signals, rule: Rule, taken: Tensor) -> Tensor:
+    """The logits (samples, outputs) that samples answer with, by the signals of all ways out and the way each took."""
+    logits = signals.of_logits()
+    if rule.answers is None:
+        return logits[torch.arange(len(logits)), taken - 1]
+    by_way = torch.stack([rule.answers(logits[:, :number]) for number in range(1, signals.ways + 1)], 1)
+    return by_way[torch.arange(len(logits)), taken - 1]

@@ -102,12 +102,23 @@ def from_state(source: Any, state: Mapping[str, Tensor]) -> Encoder:
             if replacements:
                 renamed |= dict.fromkeys(_layers_with(ours, config), tensor)
     encoder = Encoder(config)
+    encoder.pooler = _pooler(state)
     try:
         encoder.load_state_dict(renamed)
     except RuntimeError as error:
         message = f"The weights don't fit the encoder: {' '.join(str(error).split())[:200]}"
         raise ElueError("bad_weights", message, "Give the folder or hub id of a complete encoder.") from error
     return encoder
+
+
+def _pooler(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The dense map on the first token, by "weight" and "bias"; empty where the weights have none."""
+    found = {}
+    for key, tensor in state.items():
+        name = re.search(r"(?:^|\.)pooler\.(?:dense\.)?(weight|bias)$", key)
+        if name is not None:
+            found[name[1]] = tensor.clone()
+    return found
 
 
 def _layers_with(name: str, config: EncoderConfig) -> list[str]:

@@ -29,16 +29,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from elue.errors import ElueError
 from elue.modeling.backbone import load_backbone, shape_of
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.inference import batched_outputs, quality
-from elue.modeling.ladder import Rule, simulate
+from elue.modeling.ladder import Rule, answered, simulate
 from elue.modeling.options import TrainingOptions, in_force, options_for, parse_options
 from elue.modeling.saving import load, save, saved_points
+from elue.modeling.signals import Signals
 from elue.modeling.sweep import Tried, spread_out
 from elue.modeling.text import TextEncoder
 from elue.modeling.training import fit
@@ -83,10 +83,10 @@ class Training:
         score = quality(outputs["logits"], examples, self.job.task, self.job.measure)
         return Tried(setting, outputs[cost], {cost: 100 * outputs[cost].mean().item(), "score": score})
 
-    def under(self, rule: Rule, logits: Tensor) -> tuple[float, float]:
-        """The mean way out, from 1, and the score of a rule, from the logits (samples, ways, outputs) of all ways."""
-        taken = simulate(logits, rule)
-        return taken.double().mean().item(), self.quality(logits[torch.arange(len(logits)), taken - 1])
+    def under(self, rule: Rule, seen: Signals) -> tuple[float, float]:
+        """The mean way out, from 1, and the score of a rule, by the signals of all ways out."""
+        taken = simulate(seen, rule)
+        return taken.double().mean().item(), self.quality(answered(seen, rule, taken))
 
 
 class TrainedMethod(Method):

@@ -62,13 +62,15 @@ class Pack:
     """Samples in order of length, and their tokens in `rows`, one sample after the other.
 
     `rows` is (tokens, hidden); before the embedding, ids and segments, (tokens, 2). `lengths` are the rows of each
-    sample, `state` is (samples, ...): whatever a method carries along for each of them.
+    sample, `memory` by name what is carried along for each of them, (samples, ...). `state` is what one unit takes
+    beside the rows: it goes no further.
     """
 
     requests: list[Request]
     lengths: list[int]
     rows: Tensor
     state: Tensor | None = None
+    memory: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def fresh(cls, requests: Sequence[Request]) -> Pack:
@@ -99,7 +101,11 @@ class Pack:
 
     def with_rows(self, rows: Tensor) -> Pack:
         """The same samples and lengths with other rows."""
-        return Pack(self.requests, self.lengths, rows, self.state)
+        return Pack(self.requests, self.lengths, rows, self.state, self.memory)
+
+    def remembering(self, **values: Tensor) -> Pack:
+        """The same samples and rows with these values, (samples, ...) each, in memory too."""
+        return Pack(self.requests, self.lengths, self.rows, self.state, self.memory | values)
 
     def select(self, chosen: np.ndarray) -> Pack:
         """The samples at these places, rising: all others leave."""
@@ -107,9 +113,9 @@ class Pack:
             return self
         lengths = np.asarray(self.lengths, dtype=np.int64)[chosen]
         index = _ranges(self.starts()[chosen], lengths)
-        state = None if self.state is None else self.state.index_select(0, torch.from_numpy(chosen))
         rows = self.rows.index_select(0, torch.from_numpy(index))
-        return Pack([self.requests[place] for place in chosen], lengths.tolist(), rows, state)
+        requests = [self.requests[place] for place in chosen]
+        return Pack(requests, lengths.tolist(), rows, memory=_taken(self.memory, chosen))
 
     def keep(self, tokens: np.ndarray) -> Pack:
         """The rows where `tokens` (rows,) is true, at least one a sample: all others leave."""
@@ -120,9 +126,9 @@ class Pack:
         kept = np.flatnonzero(tokens)
         first = np.cumsum(counts) - counts
         index = kept[_ranges(first[order], counts[order])]
-        state = None if self.state is None else self.state.index_select(0, torch.from_numpy(order))
         rows = self.rows.index_select(0, torch.from_numpy(index))
-        return Pack([self.requests[place] for place in order], counts[order].tolist(), rows, state)
+        requests = [self.requests[place] for place in order]
+        return Pack(requests, counts[order].tolist(), rows, memory=_taken(self.memory, order))
 
     def cut(self, budget: int) -> tuple[Pack, Pack | None]:
         """The first samples, of no more than `budget` tokens (but one sample at least), and the rest. No copies."""
@@ -131,9 +137,10 @@ class Pack:
         if fit >= len(self.requests):
             return self, None
         row = sum(self.lengths[:fit])
-        states = (None, None) if self.state is None else (self.state[:fit], self.state[fit:])
-        first = Pack(self.requests[:fit], self.lengths[:fit], self.rows[:row], states[0])
-        return first, Pack(self.requests[fit:], self.lengths[fit:], self.rows[row:], states[1])
+        heads = {name: values[:fit] for name, values in self.memory.items()}
+        tails = {name: values[fit:] for name, values in self.memory.items()}
+        first = Pack(self.requests[:fit], self.lengths[:fit], self.rows[:row], memory=heads)
+        return first, Pack(self.requests[fit:], self.lengths[fit:], self.rows[row:], memory=tails)
 
 
 def join(packs: Sequence[Pack]) -> Pack:
@@ -146,9 +153,13 @@ def join(packs: Sequence[Pack]) -> Pack:
     first = np.cumsum(lengths) - lengths
     index = torch.from_numpy(_ranges(first[order], lengths[order]))
     rows = torch.cat([pack.rows for pack in packs]).index_select(0, index)
-    states = [pack.state for pack in packs if pack.state is not None]
-    state = torch.cat(states).index_select(0, torch.from_numpy(order)) if states else None
-    return Pack([requests[place] for place in order], lengths[order].tolist(), rows, state)
+    together = {name: torch.cat([pack.memory[name] for pack in packs]) for name in packs[0].memory}
+    return Pack([requests[place] for place in order], lengths[order].tolist(), rows, memory=_taken(together, order))
+
+
+def _taken(memory: dict[str, Tensor], places: np.ndarray) -> dict[str, Tensor]:
+    chosen = torch.from_numpy(places)
+    return {name: values.index_select(0, chosen) for name, values in memory.items()}
 
 
 def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

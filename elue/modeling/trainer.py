@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,12 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 
 WORTH = "eval_worth"
 """What an evaluation is called in the trainer's logs: the best model is the one where it is highest."""
+
+
+PART = "loss."
+"""What the names of losses begin with among a network's outputs, where it tells them apart."""
+Combine = Callable[[nn.Module, Mapping[str, Tensor]], None]
+"""Gives a module's parameters the gradients of several losses, by name."""
 
 
 class SeededSampler(LengthGroupedSampler):
@@ -50,11 +56,24 @@ class KitTrainer(Trainer):
     rates: Mapping[str, float]
     mixed: bool
     worth: Callable[[nn.Module], float]
+    frozen: Sequence[str] = ()
+    combine: Combine | None = None
     control: TrainerControl
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any) -> Any:
-        outputs = model(inputs)
+        for name in self.frozen:
+            model.get_submodule(name).eval()
+        outputs = model({**inputs, "step": self.state.global_step, "total": self.state.max_steps})
         return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
+        if self.combine is None:
+            return super().training_step(model, inputs, num_items_in_batch)
+        model.train()
+        with self.compute_loss_context_manager():
+            loss, outputs = self.compute_loss(model, self._prepare_inputs(inputs), return_outputs=True)
+        self.combine(model, {name.removeprefix(PART): part for name, part in outputs.items() if name.startswith(PART)})
+        return loss.detach()
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SeededSampler:
         lengths = [len(row["encoded"].ids) for row in self.train_dataset.rows]

@@ -36,7 +36,7 @@ from elue.modeling.heads import unit_label
 from elue.modeling.inference import worth
 from elue.modeling.options import CommonOptions, in_force
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
-from elue.modeling.trainer import WORTH, Between, KitTrainer, PhaseBar
+from elue.modeling.trainer import WORTH, Between, Combine, KitTrainer, PhaseBar
 from elue.protocol import TrainingJob
 
 CHECKPOINTS = "checkpoints"
@@ -57,15 +57,21 @@ def fit(
     columns: Mapping[str, Sequence[float]] | None = None,
     subset: Sequence[int] | None = None,
     seed: int | None = None,
+    frozen: Sequence[str] = (),
+    combine: Combine | None = None,
+    judged: Sequence[int] | None = None,
+    keep_best: bool = True,
 ) -> None:
     """Train `module` in place for one phase and leave it in eval mode.
 
     `epochs`, `learning_rate` and `seed` stand in for the job's own; `subset` trains on some of its examples, by
-    position; `rates` maps patterns (searched in parameter
-    names) to learning rates of their own; `columns` adds one number an example to the batch, (batch,).
-    Parameters that don't require gradients stay as they are. On the CPU the seed decides everything, resumed
-    or not. Of several epochs the one that is worth most on validation data is kept, the earliest of equals; where there
-    are none of these, the last, and that is said on the terminal.
+    position; `rates` maps patterns (searched in parameter names) to learning rates of their own; `columns` adds one
+    number an example to the batch, (batch,). Parameters that don't require gradients stay as they are; so do the
+    submodules named in `frozen`, which run in eval mode, dropout off. `combine` gives the parameters the gradients of
+    several losses. On the CPU the seed decides everything, resumed or not.
+    Of several epochs the one that is worth most on validation data is kept, the earliest of equals, unless not
+    `keep_best`; where there are no such data, the last, and that is said on the terminal. Of several ways out those in
+    `judged` count, by their place, else all.
     Raises ElueError if checkpoints of another job are in the way, or the device is missing.
     """
     folder = job.out / CHECKPOINTS / phase
@@ -76,12 +82,18 @@ def fit(
         return
     rows = _rows(job, text, columns or {}, range(len(job.train)) if subset is None else subset)
     passes = options.epochs if epochs is None else epochs
-    arguments = _arguments(job, options, folder, judged=passes > 1 and bool(job.validation))
+    best = keep_best and passes > 1
+    arguments = _arguments(job, options, folder, judged=best and bool(job.validation))
     arguments.num_train_epochs = passes
     arguments.learning_rate = options.learning_rate if learning_rate is None else learning_rate
     arguments.seed = job.seed if seed is None else seed
-    if passes > 1 and not job.validation:
+    if best and not job.validation:
         print(f"{phase}: no validation data tell which epoch is best, so the last is kept", file=sys.stderr)
+    still = [
+        parameter for name in frozen for parameter in module.get_submodule(name).parameters() if parameter.requires_grad
+    ]
+    for parameter in still:
+        parameter.requires_grad_(False)
     trainer = KitTrainer(
         model=module,
         args=arguments,
@@ -91,11 +103,14 @@ def fit(
     )
     trainer.rates = dict(rates or {})
     trainer.mixed = options.mix_lengths
-    trainer.worth = lambda network: worth(network, job, text)
+    trainer.worth = lambda network: worth(network, job, text, judged)
+    trainer.frozen, trainer.combine = tuple(frozen), combine
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(PhaseBar(phase))
     trainer.add_callback(Between(STEPS_BETWEEN_CHECKPOINTS, -(-len(rows) // options.batch_size)))
     trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+    for parameter in still:
+        parameter.requires_grad_(True)
     module.eval()
     save_model(module, str(folder / "unfinished.safetensors"))
     (folder / "unfinished.safetensors").replace(folder / FINISHED)

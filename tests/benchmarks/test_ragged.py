@@ -23,17 +23,17 @@ from transformers import BertConfig, BertModel
 from elue.meter import Meter
 from elue.modeling.cascade import StagedModel
 from elue.modeling.encoder import Encoder, EncoderConfig, truncated
-from elue.modeling.exits import ExitModel, ExitNetwork
+from elue.modeling.exits.model import ExitModel
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.masked import ScaledPruning
-from elue.modeling.rules import by_confidence, entropy_or_patience
 from elue.modeling.sparse import CapacityModel, ExpertsOptions
 from elue.modeling.text import Encoded, pad_batch
-from elue.plugins.cascade.cascadebert import CascadeBertOptions, cascade_of
+from elue.plugins.cascade.cascadebert import CascadeBert, CascadeBertOptions, cascade_of
 from elue.plugins.moe.switch import SwitchNetwork
 from elue.plugins.skimming.ltp import LtpNetwork, LtpOptions
 from elue.plugins.static import StaticModel
 from elue.protocol import Point, Prediction, Sample, TaskInfo
+from tests import small
 from tests.benchmarks.timing import ratios
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("two_threads")]
@@ -165,7 +165,7 @@ def test_packed_against_padded_batches_of_transformers(samples: list[Sample], so
 
 
 def early_exit(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
-    model = ExitModel(parted(ExitNetwork(encoder(), TASK)), TEXT, TASK, entropy_or_patience)
+    model = ExitModel(parted(small.exit_network(TASK, made=encoder())), TEXT, TASK)
     return model, [{"rule": "entropy", "threshold": value / 200} for value in range(140)]
 
 
@@ -178,7 +178,7 @@ def ltp(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
 
 def cascade(samples: Sequence[Sample]) -> tuple[Any, list[Point]]:
     network = parted(cascade_of(encoder(), TASK, CascadeBertOptions(shallow_layers=2)))
-    model = StagedModel(network, dict(network.items()), TEXT, TASK, by_confidence)
+    model = StagedModel(network, dict(network.items()), TEXT, TASK, CascadeBert().rule)
     return model, [{"threshold": 1 / (1 + math.exp(-value / 40))} for value in range(600)]
 
 

@@ -14,7 +14,7 @@ from elue.methods import knobs, registry
 from elue.worker.inside.plugin import load_method
 
 MINE = """
-from elue.modeling.rules import entropy_rule
+from elue.modeling.rules.sureness import entropy
 from elue.plugins.early_exit.elasticbert import ElasticBert
 
 
@@ -22,8 +22,8 @@ class Early(ElasticBert):
     name = "early"
     title = "ElasticBERT that leaves twice as easily"
 
-    def rule(self, point, task):
-        return entropy_rule(2 * point["threshold"])
+    def rule(self, point, ladder):
+        return entropy(2 * point["threshold"])
 
     def sweep(self, network, training):
         return [{"rule": "entropy", "threshold": 0.3}], {}
@@ -55,8 +55,8 @@ def test_every_baseline_can_be_a_base_two_levels_up(theirs: str, tmp_path: Path)
     made, original = load_method(mine.address), load_method(base.address)
     assert isinstance(made, type(original))
     assert made.options is original.options
-    with pytest.raises(ElueError, match="Unknown knob 'of'"):
-        knobs.settled(mine.knobs, {"of": 1})
+    with pytest.raises(ElueError, match="Unknown knob 'nothing'"):
+        knobs.settled(mine.knobs, {"nothing": 1})
 
 
 def elue(*words: str | Path, cwd: Path) -> str:

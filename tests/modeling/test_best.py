@@ -39,7 +39,7 @@ class Judge:
         self.seen: list[State] = []
         self.said: list[float] = []
 
-    def __call__(self, module: nn.Module, job: TrainingJob, text: TextEncoder) -> float:
+    def __call__(self, module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Any = None) -> float:
         if len(self.seen) == self.fail_at:
             raise KeyboardInterrupt
         self.said.append(self.worths[len(self.seen)] if self.worths else worth(module, job, text))

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from elue.modeling.exits import ExitNetwork, entropy, equilibrium
-from elue.modeling.heads import task_loss
+from elue.modeling.exits.gradients import equilibrium
+from elue.modeling.heads import pool, task_loss
+from elue.modeling.signals import entropy
 from tests import small
 
 
@@ -33,14 +34,17 @@ def test_entropy_of_a_certain_answer_is_0_and_of_extreme_logits_finite():
 
 
 def test_the_network_gives_each_head_the_state_after_its_layer():
-    network, batch = small.stir(ExitNetwork(small.encoder(), small.CLASSES)), small.batch([9, 4])
+    network, batch = small.stir(small.exit_network(small.CLASSES)), small.batch([9, 4])
     states = network.encoder(batch["ids"], batch["segments"], batch["mask"])
-    expected = [head(state, batch["mask"]) for head, state in zip(network.exits, states, strict=True)]
+    heads, expected = network.heads, []
+    for layer, state in enumerate(states, 1):
+        pooled = pool(state, batch["mask"])
+        expected.append(heads.output[str(layer)](torch.tanh(heads.dense[str(layer)](pooled))))
     assert torch.equal(network(batch)["logits"], torch.stack(expected, 1))
 
 
 def test_the_loss_is_the_sum_over_all_exits():
-    network, batch = ExitNetwork(small.encoder(), small.CLASSES).eval(), small.batch([9, 4])
+    network, batch = small.exit_network(small.CLASSES).eval(), small.batch([9, 4])
     labels = torch.tensor([1.0, 0.0])
     out = network({**batch, "labels": labels})
     losses = [task_loss(out["logits"][:, layer], labels, small.CLASSES) for layer in range(4)]
@@ -62,14 +66,16 @@ def test_equilibrium_changes_neither_outputs_nor_the_heads_own_gradients():
     batch = {**small.batch([9, 4]), "labels": torch.tensor([1.0, 0.0])}
     gradients, losses = [], []
     for balanced in (False, True):
-        network = small.stir(ExitNetwork(small.encoder(), small.CLASSES, balanced=balanced)).train()
+        network = small.stir(small.exit_network(small.CLASSES, balanced=balanced)).train()
         for module in network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
         loss = network(batch)["loss"]
         loss.backward()
         losses.append(loss.item())
-        gradients.append((network.exits[0].dense.weight.grad, network.encoder.layers[0].feed_forward.inner.weight.grad))
+        gradients.append(
+            (network.heads.dense["1"].weight.grad, network.encoder.layers[0].feed_forward.inner.weight.grad)
+        )
     assert losses[0] == losses[1]
     torch.testing.assert_close(gradients[0][0], gradients[1][0])
     assert not torch.allclose(gradients[0][1], gradients[1][1])

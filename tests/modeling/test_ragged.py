@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from elue.modeling.encoder import Encoder
-from elue.modeling.exits import ExitNetwork
 from elue.modeling.flow import flow
+from elue.modeling.heads import Head
 from elue.modeling.loading import from_transformers
 from elue.modeling.packed import attend, attend_and_weigh, head
 from elue.modeling.ragged import Pack, Request, join
@@ -93,15 +93,14 @@ def test_groups_are_views_of_equal_length(embedded: Pack):
     assert all(group.of(embedded.rows).data_ptr() == embedded.rows[group.rows].data_ptr() for group in groups)
 
 
-def test_selected_samples_keep_their_rows_and_their_state(embedded: Pack):
+def test_selected_samples_keep_their_rows_and_what_is_remembered_of_them(embedded: Pack):
     before = samples_of(embedded)
-    embedded.state = torch.tensor([[request.place] for request in embedded.requests])
-    chosen = embedded.select(np.array([0, 2, 5, 7]))
+    places = torch.tensor([[request.place] for request in embedded.requests])
+    chosen = embedded.remembering(place=places).select(np.array([0, 2, 5, 7]))
     places = [request.place for request in chosen.requests]
     assert places == [embedded.requests[index].place for index in (0, 2, 5, 7)]
     equal(samples_of(chosen), {place: before[place] for place in places})
-    assert chosen.state is not None
-    assert chosen.state[:, 0].tolist() == places
+    assert chosen.memory["place"][:, 0].tolist() == places
 
 
 @torch.inference_mode()
@@ -154,7 +153,7 @@ def test_attention_that_weighs_is_attention(embedded: Pack):
 @torch.inference_mode()
 @pytest.mark.parametrize("pooling", ["mean", "first"])
 def test_heads_pool_each_sample_on_its_own(embedded: Pack, pooling: str):
-    module = small.stir(ExitNetwork(small.encoder(), small.CLASSES, pooling)).exits[0]
+    module = small.stir(Head(small.CONFIG, small.CLASSES, pooling))
     expected = torch.cat([module(rows[None]) for rows in embedded.rows.split(embedded.lengths)])
     torch.testing.assert_close(head(module, embedded), expected, atol=1e-5, rtol=1e-5)
 

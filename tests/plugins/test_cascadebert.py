@@ -17,8 +17,11 @@ from elue.errors import ElueError
 from elue.modeling import difficulty, method, training
 from elue.modeling.cascade import StagedModel
 from elue.modeling.ladder import simulate
-from elue.modeling.rules import confidence_points, confidence_rule
+from elue.modeling.rules import sureness
+from elue.modeling.rules.registry import Ladder
+from elue.modeling.rules.sweeps import settings_of
 from elue.modeling.saving import read_note
+from elue.modeling.signals import Signals
 from elue.plugins.cascade.cascadebert import CascadeBert, difficulty_loss
 from elue.protocol import Example
 from tests import small
@@ -126,10 +129,16 @@ def test_the_shallow_model_has_a_third_of_the_layers_unless_told(model: StagedMo
     assert read_note(tmp_path)["options"]["shallow_layers"] == 2
 
 
+def chosen(logits: Tensor, count: int) -> list[float]:
+    """The thresholds of a sweep over the confidence of a first model with these logits."""
+    seen = Signals.whole(torch.stack([logits, logits], 1))
+    return [tried.setting["threshold"] for tried in settings_of("confidence", seen, Ladder(small.CLASSES, 2), count)]
+
+
 def test_thresholds_send_an_even_share_on():
     torch.manual_seed(0)
     logits = torch.randn(1000, 3) * 2
-    thresholds = [tried.setting for tried in confidence_points(logits, 5)]
+    thresholds = chosen(logits, 5)
     confidence = logits.softmax(-1).amax(-1)
     shares = [(confidence <= threshold).double().mean().item() for threshold in thresholds]
     assert thresholds[0] == shares[0] == 0
@@ -142,9 +151,10 @@ def test_thresholds_of_a_very_sure_model_do_not_collapse():
     generator = torch.Generator().manual_seed(0)
     margins = 8 + 4 * torch.rand(400, generator=generator)
     logits = torch.stack([margins, torch.zeros(400)], 1)
-    thresholds = [tried.setting for tried in confidence_points(logits, 8)]
+    thresholds = chosen(logits, 8)
     assert thresholds[1] > 0.999
-    shares = [simulate(torch.stack([logits, logits], 1), confidence_rule(t)).double().mean() - 1 for t in thresholds]
+    both = Signals.whole(torch.stack([logits, logits], 1))
+    shares = [simulate(both, sureness.confidence(cut)).double().mean() - 1 for cut in thresholds]
     assert [share.item() for share in shares] == pytest.approx([n / 7 for n in range(8)], abs=0.01)
 
 

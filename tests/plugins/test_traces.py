@@ -12,20 +12,23 @@ import torch
 from torch import nn
 
 from elue.errors import ElueError
-from elue.meter import Meter
+from elue.meter import Meter, profile
 from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.cascade import StagedModel
-from elue.modeling.exits import ExitModel, ExitNetwork
+from elue.modeling.exits.heads import SharedPoolerHeads
+from elue.modeling.exits.model import ExitModel
+from elue.modeling.exits.network import ExitNetwork
+from elue.modeling.exits.scores import LinearScorer
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.masked import ScaledPruning
-from elue.modeling.rules import by_confidence, entropy_or_patience
 from elue.modeling.sparse import CapacityModel, ExpertsOptions
 from elue.modeling.text import TextEncoder
-from elue.plugins.cascade.cascadebert import CascadeBertOptions, cascade_of
+from elue.plugins.cascade.cascadebert import CascadeBert, CascadeBertOptions, cascade_of
 from elue.plugins.moe.switch import SwitchNetwork
 from elue.plugins.skimming.ltp import LtpNetwork, LtpOptions
 from elue.plugins.static import StaticModel, networks_of
 from elue.protocol import Point, Prediction, Sample, TaskInfo
+from elue.worker.inside.pricing import Pricer
 from tests import small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -59,12 +62,39 @@ def static(task: TaskInfo) -> tuple[Any, list[Point]]:
 
 
 def elasticbert(task: TaskInfo) -> tuple[Any, list[Point]]:
-    model = ExitModel(stirred(ExitNetwork(small.encoder(), task)), TEXT, task, entropy_or_patience)
+    model = ExitModel(stirred(small.exit_network(task)), TEXT, task)
     tolerance = {"tolerance": 0.5} if task.kind == "regression" else {}
     points: list[Point] = [{"rule": "patience", "patience": t, **tolerance} for t in (1, 2, 3)]
     if task.kind == "classification":
         points += [{"rule": "entropy", "threshold": t} for t in (0.0, 0.2, 0.5, 0.9, math.inf)]
     return model, points
+
+
+def crossings(task: TaskInfo) -> tuple[Any, list[Point]]:
+    """Every rule that looks at logits, whatever weights were trained for."""
+    points: list[Point] = [{"rule": "fixed", "exit": exit} for exit in (1, 3)]
+    if task.kind == "classification":
+        points += [
+            {"rule": "votes", "threshold": 2, "exponent": 0},
+            {"rule": "votes", "threshold": 1.1, "exponent": 0.5},
+        ]
+        points += [{"rule": "mean_probability", "threshold": value} for value in (0.4, 0.6, 0.8)]
+        points += [{"rule": "any_of", "of": "entropy+patience", "threshold": 0.3, "patience": 2}]
+        points += [{"rule": "confident_patience", "threshold": value, "patience": 2} for value in (0.3, 0.7)]
+        points += [{"rule": "divergence_patience", "threshold": value, "patience": 1} for value in (0.05, 0.2)]
+        points += [{"rule": name, "threshold": 0.5} for name in ("gap", "normalised_entropy", "normalised_energy")]
+        points += [{"rule": "energy", "energy": 1.5}]
+    return ExitModel(stirred(small.exit_network(task)), TEXT, task), points
+
+
+def scored(task: TaskInfo) -> tuple[Any, list[Point]]:
+    """A learned score at every exit, and heads after some layers alone."""
+    encoder = small.encoder()
+    heads = SharedPoolerHeads(encoder.config, task, "mean", layers=(1, 2, 4))
+    network = stirred(ExitNetwork(encoder, task, heads, LinearScorer(encoder.config.hidden)))
+    points: list[Point] = [{"rule": "score", "threshold": value} for value in (0.0, 0.3, 0.5, 0.8, 1.1)]
+    points += [{"rule": "halting", "threshold": value} for value in (0.0, 0.5, 0.8)]
+    return ExitModel(network, TEXT, task), points
 
 
 def ltp(task: TaskInfo) -> tuple[Any, list[Point]]:
@@ -83,17 +113,17 @@ def switch(task: TaskInfo) -> tuple[Any, list[Point]]:
 
 def cascadebert(task: TaskInfo) -> tuple[Any, list[Point]]:
     cascade = stirred(cascade_of(small.encoder(), task, CascadeBertOptions(shallow_layers=1)))
-    model = StagedModel(cascade, dict(cascade.items()), TEXT, task, by_confidence)
+    model = StagedModel(cascade, dict(cascade.items()), TEXT, task, CascadeBert().rule)
     return model, [{"threshold": value} for value in (0.0, 0.5, 0.7, 0.99, 1.0)]
 
 
 MADE = [
     pytest.param(make, task, id=f"{make.__name__}-{task.kind}")
-    for make in (static, elasticbert, ltp, switch, cascadebert)
+    for make in (static, elasticbert, crossings, scored, ltp, switch, cascadebert)
     for task in (THREE, small.SCORE)
     if not (make is cascadebert and task.kind == "regression")
 ]
-SWEPT = [one for one in MADE if one.values[0] in (elasticbert, cascadebert)]
+SWEPT = [one for one in MADE if one.values[0] in (elasticbert, crossings, scored, cascadebert)]
 Make = Callable[[TaskInfo], tuple[Any, list[Point]]]
 
 
@@ -113,20 +143,15 @@ def counted(meter: Meter) -> tuple[int, int, int]:
 @pytest.mark.parametrize(("make", "task"), MADE)
 def test_the_priced_trace_is_what_runs(make: Make, task: TaskInfo):
     model, points = make(task)
-    prices: dict[tuple[str, tuple[int, ...]], tuple[int, int, int]] = {}
-    totals = set()
+    pricer, totals = Pricer(profile.load("elue-1")), set()
     for point in points:
         model.configure(point)
         for sample in SAMPLES[:20]:
             with Meter(modules=model.modules()) as meter:
                 (answer,) = model.predict([sample])
-            for step in answer.trace:
-                if (step.unit, step.shape) not in prices:
-                    with Meter(modules=model.modules()) as alone:
-                        model.rehearse(step.unit, step.shape)
-                    prices[step.unit, step.shape] = counted(alone)
-            priced = [prices[step.unit, step.shape] for step in answer.trace for _ in range(step.times)]
-            assert tuple(map(sum, zip(*priced, strict=True))) == counted(meter), (point, answer.trace)
+            priced = pricer.price(model, list(model.modules()), answer.trace)
+            taken = priced.flops, priced.matmul_flops, priced.params_touched
+            assert taken == counted(meter), (point, answer.trace)
             totals.add(meter.flops)
     assert len(totals) > 12
 

@@ -1,0 +1,164 @@
+"""The base of exit methods: a preset says its heads, its learned score, its plan and its own rules."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+
+from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.modeling.exits.heads import ExitHeads
+from elue.modeling.exits.model import ExitModel, ladder_of
+from elue.modeling.exits.network import ExitNetwork
+from elue.modeling.exits.plan import Phase, follow
+from elue.modeling.exits.scores import Scorer
+from elue.modeling.ladder import Rule
+from elue.modeling.method import Sweep, TrainedMethod, Training
+from elue.modeling.options import TrainingOptions, option
+from elue.modeling.rules.registry import Ladder, rule_at, why_not
+from elue.modeling.rules.sweeps import settings_of, without_repeats
+from elue.modeling.signals import SCORES, Signals
+from elue.modeling.sweep import Tried, choose
+from elue.modeling.text import TextEncoder
+from elue.protocol import KnobSpec, Point, TaskInfo
+
+MOST_POINTS = 16
+"""Points of a curve that an edition ranks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExitOptions(TrainingOptions):
+    head_learning_rate: float | None = option(None, "peak learning rate of the exits, else that of the encoder", 0.0)
+    thresholds: int = option(8, "points the default sweep of a threshold aims at, spread evenly over compute", 2)
+
+
+class TrainedExits(TrainedMethod):
+    """A method whose network has exits.
+
+    Its `own_rules` make its default sweep and its ranked curve, in this order; every other rule of the registry that
+    finds its signals can be asked as well.
+    """
+
+    options: ClassVar[type[Any] | None] = ExitOptions
+    knobs: ClassVar[Mapping[str, KnobSpec]] = {
+        "rule": {
+            "type": "str",
+            "choices": [
+                "entropy",
+                "normalised_entropy",
+                "confidence",
+                "gap",
+                "energy",
+                "normalised_energy",
+                "patience",
+                "confident_patience",
+                "divergence_patience",
+                "votes",
+                "mean_probability",
+                "score",
+                "halting",
+                "conformal",
+                "fixed",
+                "any_of",
+            ],
+            "help": "what decides when to leave",
+        },
+        "threshold": {
+            "type": "float",
+            "low": 0,
+            "infinite": True,
+            "help": "where the rule's statistic lets a sample leave",
+        },
+        "energy": {"type": "float", "infinite": True, "help": "energy: leave above this logsumexp of the logits"},
+        "patience": {"type": "int", "low": 1, "help": "how many exits in a row must agree, or be sure"},
+        "tolerance": {"type": "float", "low": 0, "help": "patience: how near numbers are the same, in a regression"},
+        "exponent": {
+            "type": "float",
+            "low": 0,
+            "high": 1,
+            "help": "votes: 0 asks for a number of votes, 1 for a share",
+        },
+        "risk": {
+            "type": "float",
+            "above": 0,
+            "below": 1,
+            "help": "conformal: how often the answer may not be the last's",
+        },
+        "exit": {"type": "int", "low": 1, "help": "fixed: the exit to leave at, from 1"},
+        "of": {"type": "str", "help": "any_of: the rules, as in entropy+patience"},
+    }
+    own_rules: ClassVar[Sequence[str]]
+    from_pooler: ClassVar[bool] = False
+    """Whether heads start from the backbone's pooler, where it has one."""
+    numeric_rules: ClassVar[Sequence[str]] = ()
+    """The own rules on a regression; without any the method can't serve one."""
+
+    @abstractmethod
+    def heads(self, config: EncoderConfig, task: TaskInfo, options: Any) -> ExitHeads:
+        """What is asked at which layers."""
+
+    @abstractmethod
+    def plan(self, network: ExitNetwork, training: Training) -> Sequence[Phase]:
+        """How it is trained."""
+
+    def scorer(self, heads: ExitHeads, options: Any) -> Scorer | None:
+        """What tells a learned score at each exit, if anything does."""
+        return None
+
+    def calibrate(self, network: ExitNetwork, training: Training) -> None:
+        """Keep what is found on calibration data in the network's tables."""
+
+    def supports(self, task: TaskInfo) -> str | None:
+        if task.kind == "regression" and not self.numeric_rules:
+            return f"its rule, {self.own_rules[0]}, needs class probabilities, and a regression has none"
+        return None
+
+    def settled(self, options: Any, config: EncoderConfig) -> Any:
+        rate = options.head_learning_rate
+        return replace(options, head_learning_rate=options.learning_rate if rate is None else rate)
+
+    def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> ExitNetwork:
+        heads = self.heads(encoder.config, task, options)
+        if self.from_pooler:
+            heads.start_from(encoder.pooler)
+        return ExitNetwork(encoder, task, heads, self.scorer(heads, options))
+
+    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> ExitModel:
+        ladder = ladder_of(network)
+        return ExitModel(network, text, task, lambda point, _: self.rule(point, ladder))
+
+    def rule(self, point: Point, ladder: Ladder) -> Rule:
+        """When a sample leaves at a point. Raises ElueError for one that names no rule these weights can serve."""
+        return rule_at(point, ladder)
+
+    def learn(self, network: Any, training: Training) -> None:
+        follow(self.plan(network, training), network, training)
+        self.calibrate(network, training)
+
+    def default_points(self, seen: Signals, ladder: Ladder, options: Any) -> list[Point]:
+        """A sweep from the cheapest exit to never leaving, by the signals of all exits on validation samples."""
+        names = self.numeric_rules if ladder.regression else self.own_rules
+        candidates: list[Tried] = []
+        for name in names:
+            if why_not(name, ladder) is None:
+                candidates += settings_of(name, seen, ladder, options.thresholds)
+        kept = without_repeats(candidates)
+        return [candidate.setting for candidate in (kept if len(kept) <= MOST_POINTS else choose(kept, MOST_POINTS))]
+
+    def sweep(self, network: Any, training: Training) -> Sweep:
+        outputs, ladder, scores = training.outputs(network), ladder_of(network), []
+        seen = Signals.whole(outputs["logits"], padded(outputs.get(SCORES)))
+        points = self.default_points(seen, ladder, training.options)
+        for point in points:
+            exit, score = training.under(self.rule(point, ladder), seen)
+            scores.append({"point": point, "exit": exit, "score": score})
+        exits = [training.quality(logits) for logits in seen.of_logits().unbind(1)]
+        return points, {"exits": exits, "points": scores}
+
+
+def padded(scores: torch.Tensor | None) -> torch.Tensor | None:
+    """Scores (samples, exits - 1) with one for the last exit, where none is asked, so that there is one an exit."""
+    return None if scores is None else torch.nn.functional.pad(scores, (0, 1))

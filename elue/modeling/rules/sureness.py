@@ -1,0 +1,83 @@
+"""Rules that look at one way out alone: is its answer sure enough?
+
+Margins are relative to what a statistic can move by when logits move, so that they are in units of a logit's noise.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from elue.modeling import signals
+from elue.modeling.ladder import Rule
+from elue.modeling.signals import Signals
+
+TINY = 1e-30
+
+
+def entropy(threshold: float) -> Rule:
+    """Leave when the entropy in nats is under the threshold: 0 never leaves, infinity always (DeeBERT).
+
+    The entropy moves by no more than twice its share of what the logits move.
+    """
+
+    def margin(seen: Signals) -> Tensor:
+        nats = signals.entropy(_last(seen))
+        return (threshold - nats) / (nats + TINY)
+
+    return Rule("entropy", margin)
+
+
+def normalised_entropy(threshold: float) -> Rule:
+    """Leave when the entropy, as a share of a uniform guess's, is under the threshold (FastBERT's speed)."""
+
+    def margin(seen: Signals) -> Tensor:
+        share = signals.entropy(_last(seen), normalized=True)
+        return (threshold - share) / (share + TINY)
+
+    return Rule("normalised_entropy", margin)
+
+
+def confidence(threshold: float) -> Rule:
+    """Leave when the highest probability is above the threshold: 0 always leaves, 1 never (RightTool, CascadeBERT).
+
+    What is missing to certainty moves by no more than its share of what the logits move.
+    """
+
+    def margin(seen: Signals) -> Tensor:
+        probability = signals.confidence(_last(seen))
+        return (probability - threshold) / (1 - probability + TINY)
+
+    return Rule("confidence", margin)
+
+
+def gap(threshold: float) -> Rule:
+    """Leave when the highest probability is above the next by more than the threshold: 1 never leaves."""
+
+    def margin(seen: Signals) -> Tensor:
+        best = _last(seen).softmax(-1).topk(2).values
+        apart = best[:, 0] - best[:, 1]
+        return (apart - threshold) / (1 - apart + TINY)
+
+    return Rule("gap", margin)
+
+
+def energy(least: float) -> Rule:
+    """Leave when the negative free energy, logsumexp of the logits, is above `least` (E-LANG, arXiv 2203.00748)."""
+
+    def margin(seen: Signals) -> Tensor:
+        return _last(seen).logsumexp(-1) - least
+
+    return Rule("energy", margin)
+
+
+def normalised_energy(threshold: float) -> Rule:
+    """Leave when sigmoid(-logsumexp of the logits) is under the threshold, of 0 to 1 (COSEE, arXiv 2412.13236)."""
+    least = math.inf if threshold <= 0 else -math.inf if threshold >= 1 else math.log(1 / threshold - 1)
+    return Rule("normalised_energy", energy(least).margin)
+
+
+def _last(seen: Signals) -> Tensor:
+    """The logits (samples, outputs) of the way out itself."""
+    return seen.of_logits()[:, -1]

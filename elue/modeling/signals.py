@@ -1,0 +1,87 @@
+"""What exit rules look at: the channels of the ways out so far, and the statistics rules are made of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+LOGITS, SCORES = "logits", "scores"
+CHANNELS = (LOGITS, SCORES)
+"""What a way out can be asked for: its logits, and a learned score."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """The channels of some ways out in a row, up to way out `number`, from 1.
+
+    `logits` (samples, ways, outputs), `scores` (samples, ways); None where a channel is not asked.
+    """
+
+    number: int
+    logits: Tensor | None = None
+    scores: Tensor | None = None
+
+    def of_logits(self) -> Tensor:
+        """The logits (samples, ways, outputs)."""
+        assert self.logits is not None
+        return self.logits
+
+    def of_scores(self) -> Tensor:
+        """The scores (samples, ways)."""
+        assert self.scores is not None
+        return self.scores
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return len(self.of_scores() if self.logits is None else self.logits)
+
+    @property
+    def ways(self) -> int:
+        """Number of ways out."""
+        return int((self.of_scores() if self.logits is None else self.logits).shape[1])
+
+    def up_to(self, number: int, window: int | None = None) -> Signals:
+        """The last `window` ways out up to `number` (all of them, without a window), of signals that begin at way 1."""
+        last = slice(0 if window is None else max(0, number - window), number)
+        return Signals(
+            number,
+            None if self.logits is None else self.logits[:, last],
+            None if self.scores is None else self.scores[:, last],
+        )
+
+    @classmethod
+    def whole(cls, logits: Tensor, scores: Tensor | None = None) -> Signals:
+        """Those of all ways out: logits (samples, ways, outputs) and, where there are any, scores (samples, ways)."""
+        return cls(logits.shape[1], logits, scores)
+
+
+def entropy(logits: Tensor, normalized: bool = False) -> Tensor:
+    """Entropy -Σ p ln p of softmax(logits) over the last dimension, in nats.
+
+    `normalized` divides by ln C, so that 1 is a uniform guess over C classes.
+    """
+    log_p = logits.log_softmax(-1)
+    nats = -(log_p.exp() * log_p).sum(-1)
+    return nats / math.log(logits.shape[-1]) if normalized else nats
+
+
+def confidence(logits: Tensor) -> Tensor:
+    """The highest probability of softmax(logits)."""
+    return logits.softmax(-1).amax(-1)
+
+
+def gap(logits: Tensor) -> Tensor:
+    """How far the likeliest class is from the next, in logits."""
+    best = logits.topk(2).values
+    return best[..., 0] - best[..., 1]
+
+
+def divergence(logits: Tensor, others: Tensor) -> Tensor:
+    """Jensen-Shannon divergence of two distributions by their logits, in nats."""
+    log_p, log_q = logits.log_softmax(-1), others.log_softmax(-1)
+    log_m = torch.logaddexp(log_p, log_q) - math.log(2)
+    return ((log_p.exp() * (log_p - log_m)).sum(-1) + (log_q.exp() * (log_q - log_m)).sum(-1)) / 2
