@@ -190,13 +190,13 @@ def margins(signals: Signals, rule: Rule) -> Tensor:
 
     The last way out counts as one that everybody leaves by, with a margin of infinity.
     """
-    found = torch.full((signals.samples, signals.ways), -torch.inf)
+    by_way = torch.full((signals.samples, signals.ways), -torch.inf)
     for part in rule.parts:
         for number in range(part.first, signals.ways):
             by_part = torch.inf if part.margin is None else part.margin(part.seen(signals, number))
-            found[:, number - 1] = torch.maximum(found[:, number - 1], torch.as_tensor(by_part))
-    found[:, -1] = torch.inf
-    return found
+            by_way[:, number - 1] = torch.maximum(by_way[:, number - 1], torch.as_tensor(by_part))
+    by_way[:, -1] = torch.inf
+    return by_way
 
 
 def answered(signals: Signals, rule: Rule, taken: Tensor) -> Tensor:

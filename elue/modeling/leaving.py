@@ -93,9 +93,9 @@ class LadderModel(RaggedModel):
         asked = way.asked(rule, number)
         if asked:
             pack = way.tell(way.look(pack), asked, way.memory([rule]))
-        for one in steps_of(rule, number, self.task.outputs):
+        for step in steps_of(rule, number, self.task.outputs):
             for request in pack.requests:
-                request.trace.append(one)
+                request.trace.append(step)
         leaves, close = decided(rule, number, pack)
         doubtful = close & (not pack.requests[0].alone)
         doubt(pack.requests, doubtful)
@@ -120,11 +120,11 @@ class LadderModel(RaggedModel):
     def _swept(self, requests: Sequence[Request], rules: Sequence[Rule]) -> list[list[Prediction]]:
         """The answers of surveyed requests by every rule."""
         return [
-            [as_left(self.ways, one, rule, taken(one, column), self.task, column) for one in requests]
+            [as_left(self.ways, request, rule, taken(request, column), self.task, column) for request in requests]
             for column, rule in enumerate(rules)
         ]
 
     def _climbed(self, requests: Sequence[Request], rule: Rule | None) -> list[list[Prediction]]:
         """What every way out would answer surveyed requests."""
         numbers = range(1, len(self.ways) + 1)
-        return [[as_left(self.ways, one, rule, number, self.task) for number in numbers] for one in requests]
+        return [[as_left(self.ways, request, rule, number, self.task) for number in numbers] for request in requests]

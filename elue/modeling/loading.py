@@ -113,12 +113,12 @@ def from_state(source: Any, state: Mapping[str, Tensor]) -> Encoder:
 
 def _pooler(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The dense map on the first token, by "weight" and "bias"; empty where the weights have none."""
-    found = {}
+    pooler = {}
     for key, tensor in state.items():
         name = re.search(r"(?:^|\.)pooler\.(?:dense\.)?(weight|bias)$", key)
         if name is not None:
-            found[name[1]] = tensor.clone()
-    return found
+            pooler[name[1]] = tensor.clone()
+    return pooler
 
 
 def _layers_with(name: str, config: EncoderConfig) -> list[str]:

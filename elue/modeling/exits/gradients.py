@@ -37,8 +37,8 @@ class Surgery:
 
     def __call__(self, module: nn.Module, losses: Mapping[str, Tensor]) -> None:
         """Add the joined gradients to those of the module's parameters."""
-        named = [(name, one) for name, one in module.named_parameters() if one.requires_grad]
-        parameters = [one for _, one in named]
+        named = [(name, weights) for name, weights in module.named_parameters() if weights.requires_grad]
+        parameters = [weights for _, weights in named]
         kept = torch.autograd.grad(losses[self.keep], parameters, retain_graph=True, allow_unused=True)
         projected = torch.autograd.grad(losses[self.project], parameters, allow_unused=True)
         inside = [bool(re.search(self.where, name)) for name, _ in named]
