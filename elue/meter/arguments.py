@@ -30,6 +30,8 @@ def elements(result: Any) -> int:
 
     One of a number, as torch hands over a tensor that stands for one.
     """
+    if type(result) is Tensor and result.layout is _STRIDED:
+        return 2 * result.numel() if result.dtype.is_complex else result.numel()
     tensor = result[0] if isinstance(result, (tuple, list)) else result
     try:
         if tensor.layout is not _STRIDED:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument, elements, stored
 from elue.meter.profile import Costs
@@ -24,7 +25,7 @@ def linear(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, 
     Quantised linear layers, which keep their weight packed, cost the same.
     """
     weight = args[1]
-    if isinstance(weight, Tensor) and weight.layout is not _STRIDED:
+    if (type(weight) is Parameter or isinstance(weight, Tensor)) and weight.layout is not _STRIDED:
         rows = args[0].numel() // max(args[0].size(-1), 1)
         return _real(costs, result) * rows * stored(weight), 0
     return _real(costs, result) * result.numel() * args[0].size(-1), 0
@@ -146,7 +147,7 @@ def _sparse_product(left: Tensor, right: Tensor) -> int:
 
 
 def _real(costs: Costs, result: Tensor) -> int:
-    return costs.multiply_add * 4 if result.is_complex() else costs.multiply_add
+    return costs.multiply_add * 4 if result.dtype.is_complex else costs.multiply_add
 
 
 FORMULAS: dict[str, Formula] = {

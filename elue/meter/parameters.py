@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from elue.meter.arguments import groups_used
 from elue.meter.intervals import Interval, count_elements, merged
-from elue.meter.reading import Access, Lookup, read_operands
+from elue.meter.reading import NUMBERS, Access, Lookup, read_operands
 from elue.meter.weights import BLOCK, Weight, Whole, address, memory, tensors_in, weights
 
 _MANY = 1000
@@ -115,26 +116,27 @@ class Touched:
             return
         else:
             operands = read_operands(access, args, kwargs)
-        seen, blocks = self._seen, weights.blocks
+        seen, (blocks, starts, ends) = self._seen, weights.ground
         for operand in operands:
             kind = type(operand)
             if kind is Tensor:
                 try:
                     pointer = operand.data_ptr()
-                    if pointer >> BLOCK in blocks and (not pointer or weights.at(pointer) is not None):
-                        self._note(operand)
+                    if pointer >> BLOCK in blocks:
+                        place = bisect_right(starts, pointer) - 1
+                        if not pointer or (place >= 0 and pointer < ends[place]):
+                            self._note(operand)
                 except RuntimeError:
                     self._note_all([operand])
             elif kind is Parameter:
                 if (key := id(operand)) not in seen:
                     self._note_parameter(operand, key)
-            elif kind not in _PLAIN:
+            elif kind not in NUMBERS and not (kind is list and operand and type(operand[0]) is int):
                 self._note_all([operand])
 
     def _note_parameter(self, parameter: Tensor, key: int) -> None:
-        entry = weights.whole.get(key)
-        if entry is not None and entry.address == parameter.data_ptr():
-            self._whole.append(entry)
+        if whole := weights.standing(parameter):
+            self._whole.append(whole)
         else:
             weights.settle(parameter)
             self._note(parameter)
@@ -161,6 +163,8 @@ class Touched:
 
     def _found(self, tensor: Tensor) -> tuple[_Read, Tensor, int] | None:
         """Where a tensor lies in a weight: what was read of that so far, the memory, and its first element there."""
+        if whole := weights.standing(tensor):
+            return self._read(whole.weight), tensor, whole.stretch[0]
         held = memory(tensor)
         if held is None or held.layout is not torch.strided:
             return None
@@ -197,7 +201,7 @@ class Touched:
             lookup = Lookup.ROWS
         else:
             indices = args[access.places[1]] if len(args) > access.places[1] else kwargs["index"]
-        if isinstance(table, Parameter) and id(table) not in self._seen:
+        if isinstance(table, Parameter) and weights.standing(table) is None:
             weights.settle(table)
         located = self._found(table)
         if located is None or not table.numel():
@@ -211,7 +215,9 @@ class Touched:
         by_rows = held is table or (held.dim() > 0 and held.size(0) == table.size(0))
         if lookup is Lookup.ROWS and by_rows and held.is_contiguous() and start % length == 0:
             first, size = start // length, table.size(0)
-            rows = [row % size + first for row in _numbers(indices, size)]
+            rows = _numbers(indices, size)
+            if first or min(rows, default=0) < 0:
+                rows = [row % size + first for row in rows]
             read.some_rows(length, rows)
         elif held is not table:
             read.stretch(start, start + table.numel())
@@ -239,9 +245,6 @@ class Touched:
         """Where all elements lie that were read so far; parts may overlap."""
         parts = [(whole.weight.number, *whole.stretch, 1) for whole in list(self._whole)]
         return parts + [interval for read in list(self._reads.values()) for interval in read.intervals()]
-
-
-_PLAIN = frozenset({int, float, bool, type(None), str, torch.dtype, torch.device, torch.layout, torch.memory_format})
 
 
 def _shown(read: _Read, tensor: Tensor, start: int) -> _Mask:

@@ -7,6 +7,7 @@ from enum import Enum, auto
 from functools import cache
 from typing import Any
 
+import torch
 from torch._ops import OpOverload
 
 from elue.meter.plan import Plan, Reads
@@ -67,6 +68,8 @@ _SCATTERING = """
 _OVERWRITES = frozenset(f"aten::{name}" for name in _OVERWRITING)
 _SCATTERS = frozenset(f"aten::{name}" for name in _SCATTERING)
 _QUERIES = frozenset({"aten::_has_compatible_shallow_copy_type"})
+NUMBERS = frozenset({int, float, bool, type(None), str, torch.dtype, torch.device, torch.layout, torch.memory_format})
+"""Types of operands that are no tensors and have none."""
 _ANY: frozenset[int | str] = frozenset()
 
 

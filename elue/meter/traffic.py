@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from elue.meter.arguments import groups_used, stored
-from elue.meter.reading import Access, Lookup, read_operands, written_operands
+from elue.meter.reading import NUMBERS, Access, Lookup, read_operands, written_operands
 
 _STRIDED = torch.strided
 
@@ -89,7 +89,7 @@ def _bytes_of_all(values: Any) -> int:
                 size += value.nbytes if value.is_contiguous() else _bytes(value)
             except RuntimeError:
                 size += _bytes(value)
-        elif kind is list or isinstance(value, (Tensor, list, tuple)):
+        elif kind not in NUMBERS and isinstance(value, (Tensor, list, tuple)):
             size += _bytes(value)
     return size
 

@@ -19,6 +19,8 @@ from elue.meter.observing import watches
 
 BLOCK = 21
 """Bits of an address that count within a block of memory."""
+Ground = tuple[frozenset[int], list[int], list[float]]
+"""Numbers of the blocks of memory that weights lie in; the addresses at which weights start, in order, and end."""
 
 
 class Weight:
@@ -50,13 +52,11 @@ class Weights:
         self.version = 0
         self._alive: dict[int, ref[Tensor]] = {}
         self._places: dict[int, tuple[int, int]] = {}
-        self._starts: list[int] = []
         self._weights: list[Weight] = []
         self._mapped = -1
         self.whole: dict[int, Whole] = {}
         """Parameters without gaps, by identity."""
-        self.blocks: frozenset[int] = frozenset()
-        """Numbers of the blocks of memory that weights lie in: an address in none of these is no parameter's."""
+        self.ground: Ground = frozenset(), [], []
         self._numbers = 0
 
     def __contains__(self, key: int) -> bool:
@@ -101,11 +101,14 @@ class Weights:
         """The weight that has this address."""
         if self._mapped != self.version:
             self.refresh()
-        number = bisect_right(self._starts, address) - 1
-        if number < 0:
-            return None
-        weight = self._weights[number]
-        return weight if address < weight.start + weight.elements * weight.width else None
+        _, starts, ends = self.ground
+        number = bisect_right(starts, address) - 1
+        return self._weights[number] if number >= 0 and address < ends[number] else None
+
+    def standing(self, tensor: Tensor) -> Whole | None:
+        """What is known of it, if it is a parameter without gaps and lies where it did."""
+        whole = self.whole.get(id(tensor))
+        return whole if whole is not None and whole.address == tensor.data_ptr() else None
 
     def settle(self, parameter: Tensor) -> None:
         """Look again, if this one is new here, or has moved."""
@@ -129,8 +132,9 @@ class Weights:
                 self._numbers += 1
                 weight = Weight(self._numbers, start, round((end - start) / width), width)
             self._weights.append(weight)
-        self._starts = [weight.start for weight in self._weights]
-        self.blocks = frozenset(block for start, end, _ in stretches for block in _blocks(start, end))
+        blocks = frozenset(block for start, end, _ in stretches for block in _blocks(start, end))
+        ends = [weight.start + weight.elements * weight.width for weight in self._weights]
+        self.ground = blocks, [weight.start for weight in self._weights], ends
         self.whole = {}
         for key, (start, size) in self._places.items():
             parameter = self._tensor(key)
