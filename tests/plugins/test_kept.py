@@ -44,7 +44,7 @@ class Judge:
         self.best: list[tuple[nn.Module, dict[str, Tensor]]] = []
         self.last: list[dict[str, Tensor]] = []
 
-    def __call__(self, module: nn.Module, job: TrainingJob, text: TextEncoder) -> float:
+    def __call__(self, module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Any = None) -> float:
         epoch, self.calls = self.calls % EPOCHS, self.calls + 1
         state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
         if epoch == 1:
