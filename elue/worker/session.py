@@ -33,6 +33,9 @@ START_SECONDS = 300.0
 _PARTING = 2.0
 """Seconds that the process which waits for a worker has to end with it."""
 
+MOST_LOGGED = 16 * 2**20
+"""Bytes of a log that a worker adds to: a longer one starts anew, so that a flood ends at a worker's file size."""
+
 _ANYONES = ("/etc/", "/proc/", "/sys/", "/dev/", "/usr/", "/opt/", "/run/", "/var/", "/boot/")
 """Where files belong to the system: libraries look there unasked."""
 
@@ -66,6 +69,8 @@ class Worker:
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             output = log.open("ab")
+            if output.tell() > MOST_LOGGED:
+                output.truncate(0)
         except OSError as error:
             hint = "Free some space, or choose another folder with --runs."
             raise ElueError("runs_unwritable", f"Cannot write {log}: {error.strerror}.", hint) from None
