@@ -14,11 +14,12 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from elue.meter.arguments import groups_used
 from elue.meter.intervals import Interval, count_elements, merged
+from elue.meter.lookups import Mask, choose, numbers_of, shown
+from elue.meter.packed import is_table, packed_weight
 from elue.meter.reading import NUMBERS, Access, Lookup, read_operands
 from elue.meter.weights import BLOCK, Weight, Whole, address, memory, tensors_in, weights
 
 _MANY = 1000
-_Mask = numpy.ndarray[Any, numpy.dtype[numpy.bool_]]
 
 
 class _Read:
@@ -32,9 +33,9 @@ class _Read:
     def __init__(self, weight: Weight) -> None:
         self.weight = weight
         self.stretches: set[tuple[int, int]] = set()
-        self.rows: dict[int, _Mask] = {}
+        self.rows: dict[int, Mask] = {}
         self.few: dict[int, set[int]] = {}
-        self.elements: _Mask | None = None
+        self.elements: Mask | None = None
 
     def stretch(self, start: int, end: int) -> None:
         self.stretches.add((start, end))
@@ -43,12 +44,12 @@ class _Read:
                 (first, last) for _, first, last, _ in merged((0, *stretch, 1) for stretch in self.stretches)
             }
 
-    def some(self) -> _Mask:
+    def some(self) -> Mask:
         if self.elements is None:
             self.elements = numpy.zeros(self.weight.elements, dtype=bool)
         return self.elements
 
-    def row_mask(self, length: int) -> _Mask:
+    def row_mask(self, length: int) -> Mask:
         mask = self.rows.get(length)
         if mask is None:
             mask = self.rows[length] = numpy.zeros(-(-self.weight.elements // length), dtype=bool)
@@ -132,7 +133,7 @@ class Touched:
                 if (key := id(operand)) not in seen:
                     self._note_parameter(operand, key)
             elif kind not in NUMBERS and not (kind is list and operand and type(operand[0]) is int):
-                self._note_all([operand])
+                self._note_all([operand], args)
 
     def _note_parameter(self, parameter: Tensor, key: int) -> None:
         if whole := weights.standing(parameter):
@@ -157,9 +158,23 @@ class Touched:
             read = self._reads[weight.number] = _Read(weight)
         return read
 
-    def _note_all(self, operands: Any) -> None:
+    def _note_all(self, operands: Any, args: Any = ()) -> None:
+        for operand in operands:
+            for part in operand if isinstance(operand, (list, tuple)) else (operand,):
+                if isinstance(part, torch.ScriptObject):
+                    self._note_packed(part, args)
         for tensor in tensors_in(operands):
             self._note(tensor)
+
+    def _note_packed(self, holder: Any, args: Any) -> None:
+        holding = packed_weight(holder)
+        if holding is None:
+            return
+        weight, width = holding
+        if is_table(holder) and len(args) > 1 and isinstance(args[1], Tensor):
+            self._read(weight).some_rows(width, numbers_of(args[1], weight.elements // width))
+        else:
+            self._read(weight).stretch(0, weight.elements)
 
     def _found(self, tensor: Tensor) -> tuple[_Read, Tensor, int] | None:
         """Where a tensor lies in a weight: what was read of that so far, the memory, and its first element there."""
@@ -187,7 +202,7 @@ class Touched:
         if held.is_contiguous() or extent == numpy.prod(distinct, dtype=int):
             read.stretch(start, start + extent)
         else:
-            _shown(read, held, start)[...] = True
+            shown(read.some(), held, start)[...] = True
 
     def _note_lookup(self, access: Access, args: Any, kwargs: Any) -> None:
         table, lookup = args[access.places[0]], access.lookup
@@ -215,14 +230,14 @@ class Touched:
         by_rows = held is table or (held.dim() > 0 and held.size(0) == table.size(0))
         if lookup is Lookup.ROWS and by_rows and held.is_contiguous() and start % length == 0:
             first, size = start // length, table.size(0)
-            rows = _numbers(indices, size)
+            rows = numbers_of(indices, size)
             if first or min(rows, default=0) < 0:
                 rows = [row % size + first for row in rows]
             read.some_rows(length, rows)
         elif held is not table:
             read.stretch(start, start + table.numel())
         else:
-            _choose(_shown(read, held, start), lookup, args, indices)
+            choose(shown(read.some(), held, start), lookup, args, indices)
 
     def add(self, other: Touched) -> None:
         """Note all that another one noted."""
@@ -245,55 +260,3 @@ class Touched:
         """Where all elements lie that were read so far; parts may overlap."""
         parts = [(whole.weight.number, *whole.stretch, 1) for whole in list(self._whole)]
         return parts + [interval for read in list(self._reads.values()) for interval in read.intervals()]
-
-
-def _shown(read: _Read, tensor: Tensor, start: int) -> _Mask:
-    """The marks of the elements that a strided tensor shows, in its shape."""
-    marks = read.some()
-    return numpy.lib.stride_tricks.as_strided(marks[start:], tuple(tensor.shape), tuple(tensor.stride()))
-
-
-def _numbers(indices: Tensor, size: int) -> list[int]:
-    """Indices as numbers; where they have none, as many different ones."""
-    try:
-        numbers: list[int] = indices.reshape(-1).tolist()
-    except (RuntimeError, NotImplementedError, TypeError):
-        numbers = list(range(min(int(indices.numel()), size)))
-    return numbers
-
-
-def _values(indices: Tensor, size: int) -> Any:
-    return numpy.asarray(_numbers(indices, size), dtype=numpy.int64)
-
-
-def _choose(marks: _Mask, lookup: Lookup | None, args: Any, indices: Any) -> None:
-    """Mark what a look-up fetches."""
-    if lookup is Lookup.INDEXED:
-        shape = marks.shape
-        chosen = tuple(
-            slice(None) if index is None else _shaped(index, n) for index, n in zip(indices, shape, strict=False)
-        )
-        marks[chosen] = True
-    elif lookup is Lookup.MASKED:
-        marks[numpy.broadcast_to(_shaped(indices, 2), marks.shape)] = True
-    elif lookup is Lookup.TAKEN:
-        marks[numpy.unravel_index(_values(indices, marks.size) % marks.size, marks.shape)] = True
-    elif lookup is Lookup.ROWS:
-        marks[_values(indices, marks.shape[0])] = True
-    elif lookup is Lookup.ALONG:
-        dim = args[1] % marks.ndim
-        marks[(slice(None),) * dim + (_values(indices, marks.shape[dim]),)] = True
-    else:
-        dim = (args[1] if lookup is Lookup.GATHERED else args[2]) % marks.ndim
-        shape = list(indices.shape)
-        if lookup is Lookup.BESIDE:
-            shape = [max(pair) for pair in zip(shape, marks.shape, strict=True)]
-            shape[dim] = indices.shape[dim]
-        chosen = numpy.indices(tuple(shape), sparse=True)
-        marks[(*chosen[:dim], _shaped(indices, marks.shape[dim]), *chosen[dim + 1 :])] = True
-
-
-def _shaped(index: Tensor, size: int) -> Any:
-    if index.dtype == torch.bool:
-        return numpy.asarray(index.tolist(), dtype=bool)
-    return _values(index, size).reshape(tuple(index.shape)) if index.device.type != "meta" else slice(None)

@@ -70,6 +70,14 @@ class Weights:
             self._alive[key] = ref(tensor, lambda _: self._gone(key))
             self.version += 1
 
+    def forget(self, tensor: Tensor) -> bool:
+        """Hold no reference to it any more. Whether it was known."""
+        known = self._alive.get(id(tensor))
+        if known is None or known() is not tensor:
+            return False
+        self._gone(id(tensor))
+        return True
+
     def _gone(self, key: int) -> None:
         self._alive.pop(key, None)
         self.version += 1
@@ -109,6 +117,11 @@ class Weights:
         """What is known of it, if it is a parameter without gaps and lies where it did."""
         whole = self.whole.get(id(tensor))
         return whole if whole is not None and whole.address == tensor.data_ptr() else None
+
+    def apart(self, elements: int) -> Weight:
+        """A weight that lies where no tensor shows it."""
+        self._numbers += 1
+        return Weight(self._numbers, 0, elements, 1.0)
 
     def settle(self, parameter: Tensor) -> None:
         """Look again, if this one is new here, or has moved."""
@@ -209,6 +222,7 @@ def follow_weights() -> None:
     Parameter.__new__ = staticmethod(begin_followed)  # type: ignore[method-assign]
     register_module_parameter_registration_hook(_registered)
     stateless._functional_call = _standing_in(stateless._functional_call)
+    torch.utils.swap_tensors = _swapping(torch.utils.swap_tensors)
     init._no_grad_trunc_normal_ = _drawn_apart(init._no_grad_trunc_normal_)
 
 
@@ -229,6 +243,21 @@ def _standing_in(call: Callable[..., Any]) -> Callable[..., Any]:
         return call(module, given, *args, **kwargs)
 
     return functional_call
+
+
+def _swapping(swap: Callable[..., Any]) -> Callable[..., Any]:
+    """Tensors that change places may have no weak references; what lies where is looked for anew afterwards."""
+
+    @wraps(swap)
+    def swap_tensors(t1: Tensor, t2: Tensor) -> Any:
+        known = [tensor for tensor in (t1, t2) if weights.forget(tensor)]
+        try:
+            return swap(t1, t2)
+        finally:
+            for tensor in known:
+                weights.add(tensor)
+
+    return swap_tensors
 
 
 def _drawn_apart(draw: Callable[..., Any]) -> Callable[..., Any]:
