@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from elue.scores.leads import Reach
     from elue.scores.standing import EditionStanding, TaskStanding, Tested
 
-RIGHT = ("rank", "elue-2", "p (Holm)", "seeds", "points", "covers", "at 33 %", "at 50 %", "at 67 %", "tasks")
+RIGHT = ("rank", "elue-2", "p", "seeds", "points", "covers", "at 33 %", "at 50 %", "at 67 %", "tasks")
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def show(standing: EditionStanding, only: str | None = None) -> None:
             (*_tested(row.method, row.tested), f"{len(row.tasks)} of {row.of}", row.tested.why)
             for row in standing.overall
         ]
-        table(("rank", "method", "elue-2", "95 % interval", "p (Holm)", "tasks", "note"), lines, right=RIGHT)
+        table(("rank", "method", "elue-2", "95 % interval", "p", "tasks", "note"), lines, right=RIGHT)
         typer.echo()
 
 
@@ -92,7 +92,7 @@ def _show_task(task: TaskStanding) -> None:
     if not task.rows:
         return
     header = (
-        "rank", "method", "elue-2", "95 % interval", "p (Holm)", "seeds", "points", "covers", "corners",
+        "rank", "method", "elue-2", "95 % interval", "p", "seeds", "points", "covers", "corners",
         "at 33 %", "at 50 %", "at 67 %", "keeps quality from", "note",
     )  # fmt: skip
     lines = [

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from elue.scores.edition import Edition, EditionTask, Yardstick
 
-RULES = ("title", "score", "profile", "profile_digest", "split", "seeds", "samples", "points", "places")
-"""What stands at the head of the file, in this order; the digest comes last."""
+HEAD = [name for name in Edition.model_fields if name not in ("name", "tasks")]
+"""What stands at the head of the file, all that an edition fixes but its tasks."""
 
 
 def text_of(edition: Edition) -> str:
     """The TOML that `elue.scores.edition.load` reads back as this edition, from a file of its name."""
     document = edition.model_dump(mode="json")
-    head = [_line(name, document[name]) for name in (*RULES, "digest") if document[name] is not None]
+    head = [_line(name, document[name]) for name in HEAD if document[name] is not None]
     parts = [head, *(list(_task(name, task)) for name, task in edition.tasks.items())]
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from elue import tasks
@@ -15,7 +15,7 @@ from elue.scores.table import PublishedPoint
 from elue.tasks import metrics
 
 PLAUSIBLE = (1e-2, 1e6)
-"""Million FLOPs a sample between which the middle of a table lies; others are off by a million."""
+"""Million FLOPs a sample between which the middle of a method's points lies; others are off by a million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,17 @@ def score_points(points: Sequence[PublishedPoint], reference: str, split: str = 
 def doubts(points: Sequence[PublishedPoint], reference: str) -> list[str]:
     """What is probably not meant, a line each: units, names of tasks, tasks without the reference."""
     lines = []
-    if max(point.score for point in points) <= 1:
-        lines.append("All scores are at most 1. They are read as percent: is 0.87 meant to be 87?")
-    middle = statistics.median(point.mflops for point in points)
-    if not PLAUSIBLE[0] <= middle <= PLAUSIBLE[1]:
-        side = "above" if middle > 1 else "below"
-        lines.append(
-            f"Half of mflops_per_sample are {side} {middle:g}. They are read as million FLOPs: off by a million?"
-        )
+    scores, costs = defaultdict(list), defaultdict(list)
+    for point in points:
+        scores[f"on '{point.task}'"].append(point.score)
+        costs[f"of '{point.method}'"].append(point.mflops)
+    if low := [whose for whose, own in scores.items() if max(own) <= 1]:
+        about = f"All scores{_whose(low, scores)} are at most 1"
+        lines.append(f"{about}. They are read as percent: is 0.87 meant to be 87?")
+    middles = {whose: statistics.median(own) for whose, own in costs.items()}
+    if far := [whose for whose, middle in middles.items() if not PLAUSIBLE[0] <= middle <= PLAUSIBLE[1]]:
+        about = f"mflops_per_sample{_whose(far, middles)} lie about {middles[far[0]]:g}"
+        lines.append(f"{about}. They are read as million FLOPs: off by a million?")
     for task in sorted({point.task for point in points}):
         if task not in tasks.names():
             wrong = unknown("task", task, tasks.names())
@@ -79,6 +82,11 @@ def doubts(points: Sequence[PublishedPoint], reference: str) -> list[str]:
         if not any(point.method == reference for point in points if point.task == task):
             lines.append(f"'{reference}' has no points on '{task}': no scores there.")
     return lines
+
+
+def _whose(some: Sequence[str], every: Collection[str]) -> str:
+    """Whose numbers are meant, nothing where all are."""
+    return "" if len(some) == len(every) else f" {', '.join(some)}"
 
 
 def floor_of(task: str) -> float:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from elue import tasks
+from elue.record import files as records
 from elue.scores import edition as editions
 from elue.scores.edition import Edition, EditionTask, content_of
 from elue.scores.edition_file import text_of
@@ -77,8 +79,6 @@ def test_the_digests_are_those_of_the_submissions_runs(elue: Elue, world: World,
     assert elue("db", "rebuild", "--runs", "submissions").returncode == 0
     done = elue("edition", "freeze", "mine.toml", "--yardstick", "baselines", "--out", "other.toml", "--json")
     assert done.returncode == 0, done.stderr
-    from elue.record import files as records
-
     own = [records.read(path) for path in records.files(tmp_path / "submissions" / "baselines" / "records")]
     made = editions.load(tmp_path / "other.toml")
     assert made.name == "other"
@@ -124,29 +124,39 @@ def test_a_frozen_edition_is_not_frozen_again(elue: Elue, world: World, tmp_path
     assert "A frozen edition never changes" in done.stderr
 
 
-def test_floors_and_revisions_are_made_anew_of_data(elue: Elue, tmp_path: Path) -> None:
-    """Of the generated task, whose data are always at hand; the file says nonsense of it before."""
-    world = World("diagnostic", samples=1000)
-    static = world.method("static", STATIC)
-    from elue import tasks
-    from elue.scores.freezing import task_of
+def paraphrases(folder: Path, split: str, count: int) -> None:
+    """Made-up rows of `mrpc`, as many as the split has; two in three are equivalent, two in a row share a sentence."""
+    rows = [f"sentence {split} {place // 2},other {split} {place},{int(place % 3 > 0)}" for place in range(count)]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{split}.csv").write_text("\n".join(["sentence1,sentence2,label", *rows]) + "\n", encoding="utf-8")
 
-    data = [tasks.load(tasks.get("diagnostic"), split) for split in ("test", "validation")]
-    true = task_of(*data)
+
+def test_floors_and_revisions_are_made_anew_of_data(elue: Elue, tmp_path: Path) -> None:
+    for split, count in (("test", 1725), ("validation", 408)):
+        paraphrases(tmp_path / "data" / "mrpc", split, count)
+    test, validation = (tasks.load(tasks.get("mrpc"), split, tmp_path / "data") for split in ("test", "validation"))
+    static = World("mrpc", samples=1725).method("static", STATIC)
     told = [
-        record.model_copy(update={"task": record.task.model_copy(update={"revision": true.revision, "split": "test"})})
+        record.model_copy(update={"task": record.task.model_copy(update={"revision": test.revision})})
         for record in static
     ]
-    from elue.record import files as records
-
     told = [record.model_copy(update={"key": records.identity(record).key}) for record in told]
     submission(tmp_path / "submissions", "baselines", told)
-    rules = unfilled(edition_of(told))
-    wrong = EditionTask.model_validate({**rules.tasks["diagnostic"].model_dump(), "floor": 12.0})
-    rules = Edition.model_validate({**rules.model_dump(), "tasks": {"diagnostic": wrong}})
-    (tmp_path / "mine.toml").write_text(text_of(rules), encoding="utf-8")
-    done = freeze(elue, "--data", ".")
+    (tmp_path / "mine.toml").write_text(text_of(unfilled(edition_of(told))), encoding="utf-8")
+    done = freeze(elue, "--data", "data")
     assert done.returncode == 0, done.stderr
-    assert "diagnostic: floor is" in done.stderr
-    made = editions.load(tmp_path / "mine.toml").tasks["diagnostic"]
-    assert (made.revision, made.validation, made.floor) == (true.revision, data[1].revision, true.floor)
+    assert "mrpc: floor is 73.3" in done.stderr
+    assert "and was 50" in done.stderr
+    made = editions.load(tmp_path / "mine.toml").tasks["mrpc"]
+    assert (made.revision, made.validation) == (test.revision, validation.revision)
+    # always "equivalent" on two of three: accuracy 2/3, F1 4/5
+    assert made.floor == pytest.approx(100 * (2 / 3 + 4 / 5) / 2, abs=1e-3)
+    assert (len(made.clusters), max(made.clusters)) == (863, 2)
+
+
+def test_the_generated_task_is_in_no_edition(elue: Elue, world: World, tmp_path: Path) -> None:
+    text = (tmp_path / "mine.toml").read_text("utf-8").replace('[tasks."mine"]', "[tasks.diagnostic]")
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    done = freeze(elue)
+    assert done.returncode == 2
+    assert "is generated" in done.stderr

@@ -17,7 +17,9 @@ def whole() -> Edition:
     edition = edition_of(World().method("static", STATIC))
     task = edition.tasks["mine"].model_copy(update={"clusters": (1,) * 398 + (2,), "validation": "d" * 64})
     title = 'the "first"\\ of\x7f\n2026 \u00e9\U0001f600'
-    return Edition.model_validate({**edition.model_dump(), "title": title, "tasks": {"mine": task, "a.b": task}})
+    return Edition.model_validate(
+        {**edition.model_dump(), "title": title, "places": 7, "tasks": {"mine": task, "a.b": task}}
+    )
 
 
 @pytest.mark.parametrize("edition", [whole(), editions.load("2026-preview")], ids=["whole", "preview"])

@@ -120,8 +120,13 @@ SOUND = HEADER + ROWS.replace("mine", "sst2_elue")
     ("text", "say"),
     [
         (SOUND.replace(",84\n", ",0.84\n").replace(",80\n", ",0.8\n").replace(",83.5", ",0.835"), "at most 1"),
-        (SOUND.replace("00,8", "00000000,8").replace("150,", "150000000,"), "Half of mflops_per_sample are above"),
-        (SOUND.replace("00,8", "e-6,8").replace("150,", "1e-6,"), "Half of mflops_per_sample are below"),
+        (SOUND.replace("00,8", "00000000,8").replace("150,", "150000000,"), "mflops_per_sample lie about 1.5e+08"),
+        (SOUND.replace("00,8", "e-6,8").replace("150,", "1e-6,"), "mflops_per_sample lie about 1.5e-06"),
+        (SOUND.replace("150,", "150000000,"), "mflops_per_sample of 'dyn' lie about 1.5e+08"),
+        (
+            SOUND + "e,mrpc,base,static,10,100,0.8\ne,mrpc,base,static,10,200,0.9\n",
+            "All scores on 'mrpc' are at most 1",
+        ),
         (SOUND.replace("sst2_elue", "sst2-elue"), "Did you mean 'sst2_elue'"),
         (SOUND + "e,mrpc,dyn,dynamic,20,150,83.5\n", "'base' has no points on 'mrpc'"),
     ],
