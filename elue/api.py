@@ -191,8 +191,9 @@ def read_records(folder: Place, samples: bool = True) -> Iterator[Record]:
 def score(
     runs: Iterable[Record], reference: str = "static", resamples: int = RESAMPLES, seed: int = 0
 ) -> list[BoardScores]:
-    """The scores of every board these records make, with ranks and 95 % intervals, against a method of that name.
+    """The scores of every board these records make, with 95 % intervals, against a method of that name.
 
+    For comparison: what it calls ranks is about these curves, and no edition's; see `standing` for ranks that count.
     Records are of one board where task, split, revision, limit and profile are the same. What can't be ranked is passed
     over; where the reference has no curve a board has no scores. Raises ElueError without any run to rank.
     """

@@ -8,6 +8,7 @@ import typer
 
 from elue.cli.evaluate import DATABASE
 from elue.cli.output import note, note_skipped
+from elue.errors import ElueError
 
 
 def build_site(
@@ -15,6 +16,9 @@ def build_site(
     out: Path = typer.Option(Path("site"), help="Folder for the pages."),
     runs: Path | None = typer.Option(None, help="Index the records below this folder first."),
     submissions: Path | None = typer.Option(None, help="Folder of submissions, for what their manifests say."),
+    edition: list[str] = typer.Option(
+        [], help="Rank by this edition, too: a .toml file; those that come with ELUE always do. Repeat for several."
+    ),
     base_url: str = typer.Option("", help="Where the site will stand, for links that name it in full."),
     serve: bool = typer.Option(False, "--serve", help="Serve the pages on this machine once they are built."),
     port: int = typer.Option(8000, help="Port for --serve; 0 takes any free one."),
@@ -23,8 +27,13 @@ def build_site(
     from elue.leaderboard import build, manifests
     from elue.leaderboard.workers import reader, workers
     from elue.record.store import Store
+    from elue.scores import edition as editions
     from elue.submissions.standing import as_it_stands, record_folders
 
+    ranking = [editions.load(name) for name in dict.fromkeys([*editions.names(), *edition])]
+    if twice := {rules.name for rules in ranking if sum(rules.name == other.name for other in ranking) > 1}:
+        what = f"Two editions are called '{min(twice)}'."
+        raise ElueError("edition_twice", what, "Each has a page of its name: give the file another one.")
     store = Store(db, create=runs is not None)
     if runs is not None:
         folders = record_folders(runs)
@@ -34,7 +43,7 @@ def build_site(
     summaries = store.summaries()
     told = manifests.read(submissions, note_skipped) if submissions is not None else {}
     with workers(len(summaries)) as executor:
-        index = build(summaries, out, reader(db), told, base_url, executor)
+        index = build(summaries, out, reader(db), told, base_url, executor, ranking)
     note(f"{len(summaries)} runs; open {index.resolve().as_uri()}")
     if serve:
         from elue.leaderboard.serving import serve as serve_folder

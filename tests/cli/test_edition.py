@@ -16,6 +16,7 @@ from elue.scores import edition as editions
 from elue.scores.edition import Edition, EditionTask, content_of
 from elue.scores.edition_file import text_of
 from tests.editions import STATIC, World, edition_of
+from tests.leaderboard.reading import read
 from tests.submissions_of import submission
 
 Elue = Callable[..., subprocess.CompletedProcess[str]]
@@ -73,6 +74,19 @@ def test_a_frozen_edition_ranks_what_was_submitted(elue: Elue, world: World, tmp
     assert rows["good"]["rank"] == 1
     assert rows["single"]["rank"] is None
     assert "static" not in rows, "the spoilt copy is set aside, the true one is the yardstick"
+
+
+def test_the_site_ranks_by_it(elue: Elue, world: World, tmp_path: Path) -> None:
+    assert freeze(elue).returncode == 0
+    assert elue("db", "rebuild", "--runs", "submissions").returncode == 0
+    done = elue("site", "--out", "site", "--edition", "mine.toml")
+    assert done.returncode == 0, done.stderr
+    page = read((tmp_path / "site" / "tasks" / "mine.html").read_text("utf-8"))
+    rows = page.one("table", class_="sortable standing").one("tbody").all("tr")
+    assert [row.all("td", class_="num rank")[0].text for row in rows if row.all("a")[0].text == "good"] == ["1"]
+    assert "not frozen yet" not in (tmp_path / "site" / "index.html").read_text("utf-8")
+    twice = elue("site", "--out", "other", "--edition", "mine.toml", "--edition", "./mine.toml")
+    assert (twice.returncode, "Two editions are called 'mine'" in twice.stderr) == (2, True)
 
 
 def test_the_digests_are_those_of_the_submissions_runs(elue: Elue, world: World, tmp_path: Path) -> None:

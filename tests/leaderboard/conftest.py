@@ -10,9 +10,20 @@ import pytest
 from elue.leaderboard import build, manifests
 from elue.record.schema import Record
 from elue.record.store import Store
+from elue.scores.edition import Edition
+from tests.editions import STATIC, World, edition_of
 from tests.leaderboard.browsing import SUBMISSIONS, Browser
 from tests.leaderboard.samples import failed, summary
 from tests.leaderboard.whole import MANIFESTS, reader_of, summaries_of, whole_store
+
+
+def ranked_store() -> tuple[list[Record], Edition]:
+    """Two tasks, and a filled edition of them: methods above and below the yardstick, and one with one training."""
+    worlds = [World("mine"), World("other")]
+    static = [record for world in worlds for record in world.method("static", STATIC)]
+    good = [record for world in worlds for record in world.method("good", {1: 0.72, 2: 0.82, 4: 0.9})]
+    bad = [record for world in worlds for record in world.method("bad", {2: 0.55, 4: 0.62})]
+    return [*static, *good, *bad, *worlds[0].training("single", STATIC)], edition_of(static)
 
 
 def odd_ones() -> list[Record]:
@@ -48,6 +59,8 @@ def folder(tmp_path_factory, whole_site) -> Path:
     (root / "whole").symlink_to(whole_site)
     for name in ("hostile text", "nothing", "long names", "right to left", "only failures", "one run"):
         build(SETS[name](), root / name)
+    ranked, edition = ranked_store()
+    build(summaries_of(ranked), root / "ranked", reader_of(ranked), editions=[edition])
     store = Store(f"sqlite:///{root / 'elue.sqlite'}")
     store.rebuild([SUBMISSIONS])
     build(store.summaries(), root / "submissions", store.text, manifests.read(SUBMISSIONS))

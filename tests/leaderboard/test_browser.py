@@ -23,7 +23,17 @@ def pages_of(site: Path) -> list[Path]:
     return sorted(set(site.rglob("*.html")) - set(runs[1:-2]))
 
 
-KINDS = ["whole", "submissions", "hostile text", "nothing", "long names", "right to left", "only failures", "one run"]
+KINDS = [
+    "whole",
+    "ranked",
+    "submissions",
+    "hostile text",
+    "nothing",
+    "long names",
+    "right to left",
+    "only failures",
+    "one run",
+]
 
 
 @pytest.mark.parametrize("name", KINDS)
