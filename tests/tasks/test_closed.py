@@ -33,3 +33,13 @@ def test_all_right_is_not_certain(metric: str) -> None:
     assert metrics.interval(metric, labels, labels) == pytest.approx((92.865, 100), abs=1e-3)
     assert metrics.interval(metric, labels, [1 - y for y in labels])[0] == 0
     assert metrics.interval(metric, labels, [1 - y for y in labels])[1] == pytest.approx(7.135, abs=1e-3)
+
+
+def test_a_measured_share_has_wilsons_interval_and_a_correlation_that_of_resamples() -> None:
+    labels = [float(place % 2) for place in range(60)]
+    values = [label if place % 5 else 1 - label for place, label in enumerate(labels)]
+    measured = metrics.measure("accuracy", labels, values)
+    assert (measured.low / 100, measured.high / 100) == pytest.approx(wilson(0.8, 60))
+    assert (measured.low, measured.high) != metrics.interval("accuracy", labels, values)
+    measured = metrics.measure("pearson_spearman", labels, values)
+    assert (measured.low, measured.high) == metrics.interval("pearson_spearman", labels, values)
