@@ -9,7 +9,7 @@ from typing import Any
 from torch.nn import Module
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from elue.meter.observing import here
+from elue.meter.observing import Thread, here, local
 
 OUTSIDE = "outside"
 """The line of what ran in no module of the model."""
@@ -74,11 +74,6 @@ class Attribution:
         for module in reversed(path):
             self.here = self.here.within(module)
         self._start = self.here
-
-    def entered(self, module: Module) -> None:
-        """A module is called."""
-        self.here = place = self.here.within(module)
-        place.calls += 1
 
     def left(self, module: Module) -> None:
         """A module has returned or raised, and with it all that it called."""
@@ -169,14 +164,25 @@ following = Following()
 
 
 def _entered(module: Module, args: Any) -> None:
-    for observer in here().observers:
+    try:
+        thread: Thread = local.thread
+    except AttributeError:
+        thread = here()
+    for observer in thread.observers:
         attribution: Attribution | None = getattr(observer, "attribution", None)
         if attribution is not None:
-            attribution.entered(module)
+            outer = attribution.here
+            place = outer.inside.get(module) if outer.inside is not None else None
+            attribution.here = place = place or outer.within(module)
+            place.calls += 1
 
 
 def _left(module: Module, args: Any, result: Any) -> None:
-    for observer in here().observers:
+    try:
+        thread: Thread = local.thread
+    except AttributeError:
+        thread = here()
+    for observer in thread.observers:
         attribution: Attribution | None = getattr(observer, "attribution", None)
         if attribution is not None:
             attribution.left(module)

@@ -117,7 +117,7 @@ class Touched:
             return
         else:
             operands = read_operands(access, args, kwargs)
-        seen, (blocks, starts, ends) = self._seen, weights.ground
+        seen, places, (blocks, starts, ends) = self._seen, weights.whole, weights.ground
         for operand in operands:
             kind = type(operand)
             if kind is Tensor:
@@ -131,17 +131,15 @@ class Touched:
                     self._note_all([operand])
             elif kind is Parameter:
                 if (key := id(operand)) not in seen:
-                    self._note_parameter(operand, key)
+                    known = places.get(key)
+                    if known is not None and known.address == operand.data_ptr():
+                        self._whole.append(known)
+                    else:
+                        weights.settle(operand)
+                        self._note(operand)
+                    seen.add(key)
             elif kind not in NUMBERS and not (kind is list and operand and type(operand[0]) is int):
                 self._note_all([operand], args)
-
-    def _note_parameter(self, parameter: Tensor, key: int) -> None:
-        if whole := weights.standing(parameter):
-            self._whole.append(whole)
-        else:
-            weights.settle(parameter)
-            self._note(parameter)
-        self._seen.add(key)
 
     def _begin(self) -> None:
         """Parameters have come or gone: what was seen may be others now."""
