@@ -24,9 +24,9 @@ class Scorer(nn.Module):
 class LinearScorer(Scorer):
     """One linear map and a sigmoid on the feature, shared by all exits (BERxiT's learning to exit)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.output = linear(width, 1)
+        self.dropout, self.output = nn.Dropout(dropout), linear(width, 1)
 
     def forward(self, layer: int, feature: Tensor, before: Tensor | None, logits: Tensor | None) -> Tensor:
-        return torch.sigmoid(self.output(feature)).squeeze(-1)
+        return torch.sigmoid(self.output(self.dropout(feature))).squeeze(-1)
