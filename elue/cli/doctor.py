@@ -85,8 +85,9 @@ def worker() -> list[Diagnosis]:
     if speed is None:
         return [*diagnoses, Diagnosis("calibration", False, "no CPU times", "Compute audits need a system with /proc.")]
     detail = (
-        f"{1e6 * speed.call:.1f} us a call, {1e-9 / speed.flop:.1f} GFLOPs a second, "
-        f"{4e-9 / max(speed.param, 1e-12):.1f} GB of weights a second, under the Meter on one thread"
+        f"{1e6 * speed.metered.call:.1f} us a call under the Meter, {1e6 * speed.bare.call:.1f} without, "
+        f"{1e-9 / speed.metered.flop:.1f} GFLOPs a second, "
+        f"{4e-9 / max(speed.metered.param, 1e-12):.1f} GB of weights a second, on one thread"
     )
     return [*diagnoses, Diagnosis("calibration", True, detail)]
 

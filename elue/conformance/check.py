@@ -139,7 +139,8 @@ class Subject:
         from elue.worker.inside.parameters import modules_of
 
         try:
-            counts: Counts = self.pricer.price(self.model, modules_of(self.model), trace)
+            counts: Counts
+            counts, _ = self.pricer.price(self.model, modules_of(self.model), trace)
         except Invalid as error:
             raise Failed(str(error)) from None
         return counts

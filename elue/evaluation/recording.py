@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from elue.errors import ElueError
+from elue.evaluation.work import Effort
 from elue.meter.counts import Counts, total
 from elue.meter.profile import Profile
 from elue.methods.registry import MethodSource
@@ -54,12 +55,16 @@ Ties = Mapping[int, frozenset[int]]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the main pass over a run gave, and the share of its time that is this run's."""
+    """What the main pass over a run gave, and the share of its time that is this run's.
+
+    `effort` is what the pass over all its runs took, as far as that is audited.
+    """
 
     answers: Answers
     ties: Ties
     wall: float
     cpu: float | None
+    effort: Effort | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from elue.evaluation.passes.ladder import Ladders, WaysGatherer
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Measured, Outcome, PassResult, Ties, make_record
 from elue.evaluation.request import Evaluation, Measure, Progress
+from elue.evaluation.work import Effort
 from elue.record.schema import Flag, Record, Times
 from elue.worker.confinement.mode import ABOUT, mode_of
 from elue.worker.failure import WorkerFailure
@@ -122,19 +123,21 @@ class _Share:
         """The main pass over runs, traced or observed."""
         context = self.ready()
         clock, before = time.monotonic(), context.worker.usage()
-        answered: list[tuple[Answers, Ties]]
+        answered: list[tuple[Answers, Ties, Effort | None]]
         if self.traced:
             self.auditor.begin(context, runs)
             gatherer = WaysGatherer(context, len(self.evaluation.data.samples)) if self.surveys(runs) else None
-            answered = [*traced.measure(context, runs, gatherer.take if gatherer else None)]
+            made = traced.measure(context, runs, gatherer.take if gatherer else None)
             if gatherer:
                 context.of_worker(Ladders).last = gatherer.ways()
+            effort = made.effort(context.traces, gatherer.columns if gatherer else ())
+            answered = [(answers, ties, effort) for answers, ties in made.answered]
             self.auditor.settle()
         else:
             answered = [observed.measure(context, run) for run in runs]
         wall, cpu = time.monotonic() - clock, _cpu(before, context.worker.usage())
         part = None if cpu is None else cpu / len(runs)
-        return [Measured(answers, ties, wall / len(runs), part) for answers, ties in answered]
+        return [Measured(answers, ties, wall / len(runs), part, effort) for answers, ties, effort in answered]
 
     def record(self, run: PlannedRun, measured: Measured | None, flags: tuple[Flag, ...]) -> Record:
         """The record of one run; `measured` is what a pass over several gave for it."""

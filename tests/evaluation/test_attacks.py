@@ -144,6 +144,7 @@ def test_an_answer_for_another_sample_is_invalid(run: Evaluate, write_plugin: Wr
         took = dict.fromkeys(("flops", "matmul_flops", "params_touched", "bytes_read", "bytes_written"), 1)
         took |= {"unknown": {}, "registered": {}}
         answer = {"ids": [self.first], "answers": answers, "took": took, "calls": 1}
+        answer["kinds"] = {"full": 1, "small": 0, "free": 0}
         body = json.dumps({"answer": answer | {"news": {"steps": [], "traces": [[]]}}}).encode()
         there = [fd for fd in range(3, 99) if os.path.exists(f"/proc/self/fd/{fd}")]
         handle = next(fd for fd in there if stat.S_ISSOCK(os.fstat(fd).st_mode))
@@ -195,7 +196,7 @@ def suspected(tmp_path: Path, write_task: WriteTask) -> Callable[[Path], list[st
         started = start(evaluation)
         try:
             context = Context(evaluation, started, Watcher(), threading.Event())
-            measured = Measured(*observed.measure(context, planned), 0.0, None)
+            measured = Measured(*observed.measure(context, planned)[:2], 0.0, None)
             return [flag.code for flag in lookup.measure(context, planned, measured).flags]
         finally:
             started.worker.close()

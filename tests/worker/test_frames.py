@@ -21,7 +21,7 @@ COUNTS = Counts(9, 6, 5, 4, 3, {"aten.x": 1}, {})
 COLUMNS = frames.AnswerColumns((1.0, 0.0), (0, 0), (None, 7), ((1, frozenset({0, 1})),))
 NEWS = frames.News((Step("ffn.1", (3, 4), 2),), ((0, 0),))
 SAMPLES = (Sample("a", "one"), Sample("b", "two", "three"))
-PREDICTED = frames.Predicted(("a", "b"), COLUMNS, COUNTS, 12, NEWS)
+PREDICTED = frames.Predicted(("a", "b"), COLUMNS, COUNTS, 12, NEWS, frames.CallKinds(9, 2, 1))
 SWEPT = frames.Swept(("a", "b"), (COLUMNS, COLUMNS), (), NEWS)
 ANSWERED = frames.Answered(("a", "b"), (1.0, 0.0))
 
@@ -116,7 +116,7 @@ SHORT = replace(COLUMNS, values=(1.0,))
         (frames.Survey(SAMPLES, 2), SWEPT, "ways: 0, where at least one belongs"),
         (frames.Survey(SAMPLES, 2), replace(SWEPT, ways=(COLUMNS, SHORT)), "values: 1 for 2 samples"),
         (frames.ClimbLadder(SAMPLES), replace(SWEPT, points=(), ways=(COLUMNS,)), ""),
-        (frames.PriceTraces((0, 1)), frames.Priced((COUNTS,), ()), "prices: 1 for 2 traces"),
+        (frames.PriceTraces((0, 1)), frames.Priced((COUNTS,), (), ()), "prices: 1 for 2 traces"),
         (frames.Configure(({}, {}), 0), frames.Configured((5,)), "params_total: 1 for 2 points"),
         (frames.Explain(SAMPLES), frames.Told(("a", "b"), ()), "explained: 0 for 2 samples"),
         (frames.CountPacks(SAMPLES), frames.Counted(("a", "b"), (1.0,), 1, {}), "values: 1 for 2 samples"),

@@ -1,4 +1,4 @@
-"""The compute audits: samples asked again in a process that never saw them, in another order, and once more.
+"""The compute audits: samples asked again in a process that never saw them, in another order, once more, and bare.
 
 What a sample is answered and costs must not depend on when, after what and how often it is asked, and the CPU time
 that takes, as the system tells it, must be what the counted work explains. Findings are flags on the run.
@@ -10,16 +10,17 @@ import random
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 
-from elue.evaluation.passes import effort
+from elue.evaluation.passes import bare, effort
 from elue.evaluation.passes.audit import Auditor
 from elue.evaluation.passes.context import Context
-from elue.evaluation.passes.effort import Work
+from elue.evaluation.passes.effort import Machine
 from elue.evaluation.passes.observed import Observation, observe
 from elue.evaluation.passes.traced import differs
 from elue.evaluation.passes.traces import KnownTraces
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Measured, PassResult
 from elue.evaluation.request import Evaluation
+from elue.evaluation.work import Effort, Work
 from elue.meter.counts import Counts
 from elue.record.schema import Flag
 from elue.worker.frames import Configure
@@ -58,16 +59,26 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     before = {place: (asked.value, asked.counts) for place, asked in first.items()}
     changed = {place: asked.value != first[place].value for place, asked in second.items()}
     flags.append(_differing(context, "repeat_differs", "a second time", before, second, changed))
+    flags += bare.differing(context, second, settled := bare.ask(context, worker, second, machine))
     if machine is not None and spent is not None and more is not None:
-        work = sum((_work(asked) for turn in (first, second) for asked in turn.values()), Work())
-        hidden = effort.unexplained(spent + more, work, machine)
-        if hidden is None and measured.cpu is not None and not context.traced:
-            size = len(answers.values)
-            calls = round(sum(asked.calls for asked in first.values()) / len(first) * size)
-            whole = Work(size, calls, answers.total.flops, answers.total.params_touched)
-            hidden = effort.unexplained(measured.cpu, whole, machine)
-        flags.append(hidden)
+        work = sum((asked.work for turn in (first, second) for asked in turn.values()), Work())
+        metered = Effort(spent + more, work, True)
+        efforts = [(metered, effort.SLACK), (settled.effort, effort.SETTLED), (measured.effort, effort.SLACK)]
+        told = effort.forged(metered, settled.effort, machine) if settled.effort else None
+        flags.append(_hidden(context, efforts, machine) or told)
     return PassResult(flags=tuple(flag for flag in flags if flag is not None))
+
+
+def _hidden(context: Context, efforts: Sequence[tuple[Effort | None, float]], machine: Machine) -> Flag | None:
+    """A flag for the first of these, each with the seconds it may take besides, that what was counted can't explain.
+
+    Before one is put the machine is calibrated anew: others may have begun to use it.
+    """
+    over = [(taken, slack) for taken, slack in efforts if taken and effort.unexplained(taken, machine, slack)]
+    if not over:
+        return None
+    slower = context.of_share(effort.Recalibrations).slower(machine)
+    return next(filter(None, (effort.unexplained(taken, slower, slack) for taken, slack in over)), None)
 
 
 def _ask(
@@ -111,7 +122,3 @@ def _differing(
 
 def _dearer(before: Counts, now: Counts) -> bool:
     return (now.flops, now.matmul_flops) != (before.flops, before.matmul_flops)
-
-
-def _work(observation: Observation) -> Work:
-    return Work(1, observation.calls, observation.counts.flops, observation.counts.params_touched)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import time
+from dataclasses import astuple, dataclass, replace
 
 from elue.evaluation.request import Evaluation
+from elue.evaluation.work import Effort, Work
 from elue.meter.profile import Profile
 from elue.record.schema import Flag
 from elue.worker.frames import Calibrate, Exercised
@@ -13,57 +15,104 @@ from elue.worker.session import START_SECONDS, Worker
 FACTOR = 2.5
 """CPU time may be so many times what is explained: kernels differ in how well they use a processor. Honest methods take
 0.8 to 1.5 times that, and on a shared machine the price of a call alone moves by a factor of 2 from hour to hour."""
-CALLS = 40
-"""Calls of operators that a sample may take besides, to be read, cut into tokens, decided on and answered."""
-SLACK = 0.25
-"""Seconds a run may take besides: clocks tick, libraries set themselves up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What was counted: samples, calls of operators, FLOPs, and parameters read (by each sample anew)."""
-
-    samples: int = 0
-    calls: int = 0
-    flops: int = 0
-    params: int = 0
-
-    def __add__(self, other: Work) -> Work:
-        return Work(
-            self.samples + other.samples,
-            self.calls + other.calls,
-            self.flops + other.flops,
-            self.params + other.params,
-        )
+BARE = 4.0
+"""The same of calls without a Meter: each takes a fifth there, and the Python around it as much as before."""
+CALLS, BESIDE = 40, 2.0
+"""Calls of operators that a sample may take besides, to be read, cut into tokens, decided on and answered, and how many
+times what these explain that may be."""
+FULL, FLOPS_A_CALL = 32, 2**17
+"""A sample's calls explain what a call of a model takes as far as they are so many, and one more for so many FLOPs.
+All others, and those of operators that cost little, explain what a call takes that does next to nothing."""
+LITTLE = 1.5
+"""How many times that may be."""
+SLACK = 0.1
+"""Seconds a pass may take besides, after its first samples: libraries set themselves up."""
+_LASTS = 60.0
+"""Seconds for which a second calibration holds."""
+SETTLED = 0.02
+"""The same for samples that were answered before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """CPU seconds of one call, of one FLOP, and of one parameter read, on this machine under worker conditions."""
+    """CPU seconds of a call, of one that costs little or nothing, of a FLOP, and of a parameter read."""
 
     call: float
+    small: float
+    free: float
     flop: float
     param: float
 
     def explained(self, work: Work) -> float:
         """CPU seconds that this work takes here, about."""
-        calls = work.calls + CALLS * work.samples
-        return self.call * calls + self.flop * work.flops + self.param * work.params
+        return self._at(work, 1.0, 1.0, 1.0, 1.0)
+
+    def allowed(self, work: Work, factor: float) -> float:
+        """CPU seconds that it may take at most, where a call may take so many times what is explained."""
+        return self._at(work, factor, FACTOR, BESIDE, LITTLE)
+
+    def _at(self, work: Work, calls: float, other: float, besides: float, little: float) -> float:
+        full = _full(work)
+        computing = work.flops * self.flop + work.params * self.param
+        beside, small = CALLS * work.samples * self.call, (work.small + work.calls - full) * self.small
+        return calls * full * self.call + other * computing + besides * beside + little * small + work.free * self.free
 
 
-def calibrate(worker: Worker, profile: Profile) -> Calibration | None:
-    """Run three static sizes in a worker that has no plugin yet, under a profile.
+def _full(work: Work) -> int:
+    return min(work.calls, FULL * work.samples + work.flops // FLOPS_A_CALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What work takes under the Meter, and without it."""
+
+    metered: Calibration
+    bare: Calibration
+
+    def or_slower(self, other: Machine) -> Machine:
+        """Of each price the higher one."""
+        return Machine(_slower(self.metered, other.metered), _slower(self.bare, other.bare))
+
+
+def _slower(first: Calibration, second: Calibration) -> Calibration:
+    return Calibration(*map(max, astuple(first), astuple(second)))
+
+
+class Recalibrations:
+    """What the machine takes later on: it may have become slower since it was calibrated."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        self._evaluation = evaluation
+        self._last: tuple[float, Machine] | None = None
+
+    def slower(self, machine: Machine) -> Machine:
+        """Of each price the higher one of then and now, by a worker without a plugin."""
+        if self._last is None or time.monotonic() - self._last[0] > _LASTS:
+            with self._evaluation.worker() as worker:
+                now = calibrate(worker, self._evaluation.profile)
+            self._last = time.monotonic(), now or machine
+        return machine.or_slower(self._last[1])
+
+
+def calibrate(worker: Worker, profile: Profile) -> Machine | None:
+    """Run static sizes in a worker that has no plugin yet, under a profile.
 
     None where the system shows no CPU times.
 
-    The first is nearly all calls, the second nearly all arithmetic, the third nearly all reading of weights; each gives
-    the price of its own, after what the prices before it explain.
+    First come calls that cost nothing, calls that cost little, and others, then nearly all arithmetic, then nearly all
+    reading of weights; each gives the price of its own, after what the prices before it explain. Then calls once more,
+    without the Meter.
     """
     spent: list[tuple[float, Exercised]] = []
     for exercise in (
+        Calibrate("free", 20, profile),
+        Calibrate("small", 20, profile),
         Calibrate("calls", 150, profile),
         Calibrate("arithmetic", 20, profile),
         Calibrate("weights", 10, profile),
+        Calibrate("free", 50, profile, metered=False),
+        Calibrate("small", 50, profile, metered=False),
+        Calibrate("calls", 300, profile, metered=False),
     ):
         worker.call(replace(exercise, rounds=2), START_SECONDS)
         before = worker.usage().cpu_seconds
@@ -72,27 +121,56 @@ def calibrate(worker: Worker, profile: Profile) -> Calibration | None:
         if before is None or after is None:
             return None
         spent.append((after - before, answer))
-    (seconds, counts), arithmetic, weights = spent
-    call = seconds / counts.calls
-    seconds, counts = arithmetic
-    flop = max(0.0, seconds - call * counts.calls) / counts.flops
-    seconds, counts = weights
-    param = max(0.0, seconds - call * counts.calls - flop * counts.flops) / counts.params
-    return Calibration(call, flop, param)
+    metered, bare = _per_call(*spent[:3]), _per_call(*spent[5:])
+    seconds, counts = spent[3]
+    flop = max(0.0, seconds - metered.explained(_work(counts))) / counts.flops
+    metered = replace(metered, flop=flop)
+    seconds, counts = spent[4]
+    param = max(0.0, seconds - metered.explained(_work(counts))) / counts.params
+    return Machine(replace(metered, param=param), replace(bare, flop=flop, param=param))
 
 
-def errand(worker: Worker, evaluation: Evaluation) -> Calibration | None:
+def errand(worker: Worker, evaluation: Evaluation) -> Machine | None:
     """Calibrate where the compute audits are to be made."""
     return calibrate(worker, evaluation.profile) if evaluation.repeat else None
 
 
-def unexplained(seconds: float, work: Work, calibration: Calibration) -> Flag | None:
+def unexplained(effort: Effort, machine: Machine, slack: float = SLACK) -> Flag | None:
     """A flag if this CPU time is far more than the counted work explains."""
-    explained = calibration.explained(work)
-    if seconds <= FACTOR * explained + SLACK:
+    rates, factor = (machine.metered, FACTOR) if effort.metered else (machine.bare, BARE)
+    if effort.seconds <= rates.allowed(effort.work, factor) + slack:
         return None
     detail = (
-        f"{seconds:.2f} CPU seconds over {work.samples} samples, where the counted work explains {explained:.2f}: "
-        "something computed that was not counted"
+        f"{effort.seconds:.2f} CPU seconds over {effort.work.samples} samples, where the counted work explains "
+        f"{rates.explained(effort.work):.2f}: something computed that was not counted"
     )
     return Flag(code="cpu_unexplained", detail=detail)
+
+
+def forged(metered: Effort, bare: Effort, machine: Machine) -> Flag | None:
+    """A flag if calls were told that the Meter, which takes time for each, did not see.
+
+    The efforts are for the same samples, under the Meter and without it.
+    """
+    turns = metered.work.samples / max(1, bare.work.samples)
+    told, taken = replace(metered.work, samples=0, flops=0, params=0), metered.seconds - turns * bare.seconds
+    due = machine.metered.explained(told) - machine.bare.explained(told)
+    if due < SLACK or taken > due / 4:
+        return None
+    detail = f"told {told.calls + told.small + told.free:,} calls of operators over {metered.work.samples} samples"
+    return Flag(code="cpu_unexplained", detail=f"{detail}, too many for {max(0.0, taken):.2f} CPU seconds of the Meter")
+
+
+def _per_call(
+    free: tuple[float, Exercised], small: tuple[float, Exercised], calls: tuple[float, Exercised]
+) -> Calibration:
+    """The prices of calls alone."""
+    nothing, little = free[0] / free[1].calls.free, small[0] / small[1].calls.small
+    seconds, made = calls[0], calls[1].calls
+    rest = max(0.0, seconds - nothing * made.free - little * made.small)
+    return Calibration(rest / made.full, little, nothing, 0.0, 0.0)
+
+
+def _work(counts: Exercised) -> Work:
+    made = counts.calls
+    return Work(0, made.full, counts.flops, counts.params, made.free, made.small)

@@ -14,6 +14,7 @@ from elue.evaluation.passes.traces import KnownTraces, distinct
 from elue.evaluation.passes.values import checked, close
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Ties
+from elue.evaluation.work import Effort, Work, of_sample
 from elue.protocol import Sample, TaskInfo
 from elue.worker.frames import AnswerColumns, Call, PredictMany, PredictSweep, Survey, Swept
 
@@ -51,9 +52,25 @@ class AnswersByPlace:
             self.ties[places[within]] = classes
 
 
-def measure(
-    context: Context, runs: Sequence[PlannedRun], take_ways: TakeWays | None = None
-) -> list[tuple[Answers, Ties]]:
+@dataclass(frozen=True, slots=True)
+class TracedPass:
+    """What a pass gave for each of its runs; CPU seconds of the samples at `places`, which are all but the first."""
+
+    answered: list[tuple[Answers, Ties]]
+    columns: list[AnswersByPlace]
+    places: list[int]
+    seconds: float | None
+
+    def effort(self, known: KnownTraces, ways: Sequence[AnswersByPlace] = ()) -> Effort | None:
+        """What it took, and the work that its traces are priced, with those of the ways out that came along."""
+        if self.seconds is None or not self.places:
+            return None
+        taken = Counter(column.traces[place] for column in (*self.columns, *ways) for place in self.places)
+        works = (of_sample(known.prices[trace], known.calls[trace]) * times for trace, times in taken.items())
+        return Effort(self.seconds, sum(works, Work()), False)
+
+
+def measure(context: Context, runs: Sequence[PlannedRun], take_ways: TakeWays | None = None) -> TracedPass:
     """Answer all samples at the points of these runs: one pass, over several points where the model sweeps.
 
     With `take_ways`, the pass over several points is a survey, and every batch hands it its places and ways out.
@@ -65,7 +82,11 @@ def measure(
     evaluation, known = context.evaluation, context.traces
     info, order = evaluation.data.spec.info(), context.order()
     columns = [AnswersByPlace.empty(len(order)) for _ in runs]
-    for places, answer in context.batches(call, order):
+    first, before, after = 0, None, None
+    for number, (places, answer) in enumerate(context.batches(call, order)):
+        after = context.worker.usage().cpu_seconds
+        if not number:
+            first, before = len(places), after
         known.learn(answer.news)
         for column, part in zip(columns, answer.points, strict=True):
             column.fill(places, part, known, info)
@@ -73,7 +94,9 @@ def measure(
             take_ways(places, answer.ways)
         context.progress.sample_done(runs[0], len(places))
     known.price(context.worker, evaluation.sample_seconds, (trace for column in columns for trace in column.traces))
-    return [priced(column, known, total) for column, total in zip(columns, totals, strict=True)]
+    answered = [priced(column, known, total) for column, total in zip(columns, totals, strict=True)]
+    seconds = None if before is None or after is None else after - before
+    return TracedPass(answered, columns, order[first:], seconds)
 
 
 def priced(column: AnswersByPlace, known: KnownTraces, total: int) -> tuple[Answers, Ties]:

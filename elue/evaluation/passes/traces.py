@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from elue.meter.counts import Counts
 from elue.protocol import Step, Trace
 from elue.worker.failure import WorkerFailure
-from elue.worker.frames import News, PriceTraces
+from elue.worker.frames import CallKinds, News, PriceTraces
 from elue.worker.session import Worker
 
 CHUNK = 200
@@ -21,13 +21,15 @@ MOST_TOLD = 40_000_000
 class KnownTraces:
     """A copy of the worker's numbering, and prices as they come. Anew whenever a worker is configured.
 
-    `rehearsed` has the FLOPs of every unit and shape that the worker has run for its price, at whatever point.
+    `rehearsed` has the FLOPs of every unit and shape that the worker has run for its price, at whatever point; `calls`
+    those of operators that a trace takes.
     """
 
     rehearsed: dict[tuple[str, tuple[int, ...]], int] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
     prices: dict[int, Counts] = field(default_factory=dict)
+    calls: dict[int, CallKinds] = field(default_factory=dict)
     told: int = 0
 
     def learn(self, news: News) -> None:
@@ -56,6 +58,7 @@ class KnownTraces:
             new = {step[:2] for number in chunk for step in self.traces[number]} - self.rehearsed.keys()
             answer = worker.call(PriceTraces(tuple(chunk)), seconds * (1 + len(new)))
             self.prices.update(zip(chunk, answer.prices, strict=True))
+            self.calls.update(zip(chunk, answer.calls, strict=True))
             for unit, shape, flops in answer.rehearsed:
                 self.rehearsed[unit, shape] = flops
 

@@ -36,16 +36,18 @@ from elue.worker.frames.loading import (
     Option,
     Points,
 )
-from elue.worker.frames.timing import AnswerBare, Answered, Counted, CountPacks, Ran, RunReference
-from elue.worker.frames.words import Call, Offer, Step, answer_of, name_of
+from elue.worker.frames.timing import AnswerBare, AnswerEach, Answered, Counted, CountPacks, Ran, RunReference
+from elue.worker.frames.words import Call, CallKinds, Offer, Step, answer_of, name_of
 
 __all__ = [
     "AnswerBare",
     "AnswerColumns",
+    "AnswerEach",
     "Answered",
     "Calibrate",
     "Call",
     "CallFrame",
+    "CallKinds",
     "ClimbLadder",
     "Configure",
     "Configured",

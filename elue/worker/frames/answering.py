@@ -1,4 +1,4 @@
-"""Calls that have samples answered and counted, or their traces priced."""
+"""CallKinds that have samples answered and counted, or their traces priced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from elue.meter.counts import Count, Counts
 from elue.protocol import Explanation, Sample
 from elue.record.trace import LONGEST
 from elue.worker.decoding import Sound
-from elue.worker.frames.words import Call, Shape, Short, Step, UnitName, others, sized
+from elue.worker.frames.words import Call, CallKinds, Shape, Short, Step, UnitName, others, sized
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Predicted:
     took: Counts
     calls: Count
     news: News
+    kinds: CallKinds
+    """The calls by what they cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,14 @@ class ClimbLadder(Call[Swept]):
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """What traces take, and the FLOPs of units and shapes that were run for the first time to tell."""
+    """What traces take, and the FLOPs of units and shapes that were run for the first time to tell.
+
+    `calls` are those of operators that each trace takes.
+    """
 
     prices: tuple[Counts, ...]
     rehearsed: tuple[tuple[UnitName, Shape, Count], ...]
+    calls: tuple[CallKinds, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,8 @@ class PriceTraces(Call[Priced]):
 
     def fault(self, answer: Priced) -> str:
         """There is a price a trace."""
-        return sized("prices", answer.prices, len(self.traces), "traces")
+        size = len(self.traces)
+        return sized("prices", answer.prices, size, "traces") or sized("calls", answer.calls, size, "traces")
 
 
 MOST_TOLD = 30_000

@@ -1,4 +1,4 @@
-"""Calls that load the plugin and set its operating points."""
+"""CallKinds that load the plugin and set its operating points."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from annotated_types import MaxLen
 from elue.meter.counts import Count
 from elue.meter.profile import Profile
 from elue.protocol import Knob, TaskInfo
-from elue.worker.frames.words import Call, Confinement, Offer, Point, Short, Text, sized
+from elue.worker.frames.words import Call, CallKinds, Confinement, Offer, Point, Short, Text, sized
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Describe(Call[Described]):
 class Exercised:
     """What was counted: calls of operators, FLOPs, parameters read."""
 
-    calls: Count
+    calls: CallKinds
     flops: Count
     params: Count
 
@@ -51,9 +51,10 @@ class Exercised:
 class Calibrate(Call[Exercised]):
     """Run a static model of known cost so often, before any plugin is here."""
 
-    size: Literal["calls", "arithmetic", "weights"]
+    size: Literal["free", "small", "calls", "arithmetic", "weights"]
     rounds: Count
     profile: Profile
+    metered: bool = True
 
 
 @dataclass(frozen=True, slots=True)

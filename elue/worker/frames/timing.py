@@ -52,6 +52,17 @@ class AnswerBare(Call[Answered]):
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerEach(Call[Answered]):
+    """Answer samples one by one, without a Meter."""
+
+    samples: tuple[Sample, ...]
+
+    def fault(self, answer: Answered) -> str:
+        """There is an answer to each sample."""
+        return others(answer.ids, self.samples) or sized("values", answer.values, len(self.samples), "samples")
+
+
+@dataclass(frozen=True, slots=True)
 class Ran:
     """The reference encoder ran: its FLOPs, 0 where they were not counted."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 from annotated_types import Ge, Lt, MaxLen, MinLen
@@ -23,6 +24,23 @@ Shape = Annotated[tuple[Annotated[int, Ge(0), Lt(LARGEST)], ...], MaxLen(DIMENSI
 Step = Annotated[protocol.Step, Sound(fault)]
 Confinement = Annotated[Mapping[Short, Text | Count | Annotated[Mapping[Short, int], MaxLen(100)]], MaxLen(100)]
 """What confines a worker, by what it keeps in."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallKinds:
+    """CallKinds of operators: of those that cost nothing, of those that cost little a call, and of the others."""
+
+    full: Count = 0
+    small: Count = 0
+    free: Count = 0
+
+    def __add__(self, other: CallKinds) -> CallKinds:
+        return CallKinds(self.full + other.full, self.small + other.small, self.free + other.free)
+
+    def __mul__(self, times: int) -> CallKinds:
+        return CallKinds(self.full * times, self.small * times, self.free * times)
+
+
 Offer = Literal["rehearse", "predict_sweep", "ladder", "survey", "explain"]
 """A member of a model that it may lack: see `elue.protocol.DynamicModel`."""
 

@@ -13,7 +13,11 @@ from elue.meter.counts import Counts, total
 from elue.meter.intervals import Interval, count_elements
 from elue.meter.profile import Profile
 from elue.protocol import Step
+from elue.worker.frames import CallKinds
 from elue.worker.inside.answers import Invalid
+
+SMALL = 1024
+"""FLOPs a call below which an operator's calls cost little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,14 @@ class StepPrice:
 
     counts: Counts
     reads: int
+    calls: CallKinds
+
+
+def calls_of(meter: Meter) -> CallKinds:
+    """The calls that a Meter counted; those of operators without a rule are among the free ones."""
+    full = sum(calls for calls, flops in meter.ops.values() if flops >= SMALL * calls)
+    computing = sum(calls for calls, flops in meter.ops.values() if flops)
+    return CallKinds(full, computing - full, meter.calls - computing)
 
 
 class Pricer:
@@ -35,18 +47,20 @@ class Pricer:
         self._unions: dict[frozenset[int], int] = {}
         self._news: list[tuple[str, tuple[int, ...], int]] = []
 
-    def price(self, model: Any, modules: Sequence[Module], trace: Iterable[Step]) -> Counts:
-        """What a trace takes: sums over its steps, and of parameters the union.
+    def price(self, model: Any, modules: Sequence[Module], trace: Iterable[Step]) -> tuple[Counts, CallKinds]:
+        """What a trace takes, sums over its steps, and of parameters the union; and its calls.
 
         Raises Invalid for a step that the model cannot rehearse.
         """
         reads: set[int] = set()
         parts: list[Counts] = []
+        calls = CallKinds()
         for unit, shape, times in trace:
             price = self._prices.get((unit, shape)) or self._rehearsed(model, modules, unit, shape)
             parts.append(price.counts * times)
             reads.add(price.reads)
-        return replace(total(parts), params_touched=self._union(frozenset(reads)))
+            calls += price.calls * times
+        return replace(total(parts), params_touched=self._union(frozenset(reads))), calls
 
     def news(self) -> tuple[tuple[str, tuple[int, ...], int], ...]:
         """Unit, shape and FLOPs of the steps rehearsed since this was last asked."""
@@ -64,7 +78,7 @@ class Pricer:
         number = self._numbers.setdefault(reads, len(self._reads))
         if number == len(self._reads):
             self._reads.append(reads)
-        price = StepPrice(meter.counts, number)
+        price = StepPrice(meter.counts, number, calls_of(meter))
         self._prices[unit, shape] = price
         self._news.append((unit, shape, price.counts.flops))
         return price

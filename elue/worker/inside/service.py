@@ -120,12 +120,19 @@ class Service:
     def predict(self, asked: frames.Predict) -> frames.Predicted:
         """Answer samples under the Meter; the count covers all of them together."""
         from elue.meter import Meter
+        from elue.worker.inside.pricing import calls_of
 
         inputs = list(asked.samples)
         with Meter(profile=self.profile, modules=self.modules, traffic=True) as meter:
             answered = self.model.predict(inputs)
         columns = answers.columns(answered, len(inputs), self.task, self.traces)
-        return frames.Predicted(_ids(inputs), columns, meter.counts, meter.calls, self.traces.news())
+        news, counts = self.traces.news(), meter.counts
+        return frames.Predicted(_ids(inputs), columns, counts, meter.calls, news, calls_of(meter))
+
+    def answer_each(self, asked: frames.AnswerEach) -> frames.Answered:
+        """Answer samples one by one, without a Meter."""
+        answered = [self._values(self.model.predict([sample]), 1)[0] for sample in asked.samples]
+        return frames.Answered(_ids(asked.samples), tuple(answered))
 
     def predict_many(self, asked: frames.PredictMany) -> frames.Swept:
         """Answer samples together, unmetered: values, and traces to be priced."""
@@ -153,8 +160,9 @@ class Service:
     def price_traces(self, asked: frames.PriceTraces) -> frames.Priced:
         """Price traces by their numbers."""
         traces = map(self.traces.steps_of, asked.traces)
-        prices = tuple(self.pricer.price(self.model, self.modules, trace) for trace in traces)
-        return frames.Priced(prices, self.pricer.news())
+        priced = [self.pricer.price(self.model, self.modules, trace) for trace in traces]
+        prices, calls = (tuple(column) for column in zip(*priced, strict=True)) if priced else ((), ())
+        return frames.Priced(prices, self.pricer.news(), calls)
 
     def explain(self, asked: frames.Explain) -> frames.Told:
         """What the model does with samples at the current point."""
@@ -209,7 +217,7 @@ class Service:
         from elue.worker.inside.calibration import exercise
 
         torch.set_num_threads(asked.profile.conditions.threads)
-        return exercise(asked.size, asked.rounds, asked.profile)
+        return exercise(asked.size, asked.rounds, asked.profile, asked.metered)
 
     def _points(self) -> list[dict[str, Any]]:
         """The points that were set, for the plugin to have."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from elue.evaluation.passes.effort import CALLS, FACTOR, SLACK, Calibration, Work, unexplained
 from tests.conftest import WritePlugin, WriteTask
 from tests.running import evaluate_plugin
 
@@ -15,7 +14,7 @@ BEFORE = """
 import ctypes, threading, numpy, torch
 W = torch.nn.Parameter(torch.full((64, 64), 0.01))
 V = torch.nn.Parameter(torch.ones(2048, 2048))
-SEEN, LAST, ASKED, TOLD = {}, [0], [], set()
+SEEN, LAST, ASKED, TOLD, ONCE = {}, [0], [], set(), set()
 
 def honest(s):
     x = W @ W
@@ -25,6 +24,26 @@ def honest(s):
 
 def loop():
     return sum(i * i for i in range(300_000))
+
+E, A = torch.ones(1), numpy.ones((500, 500))
+
+def buy(call):
+    for _ in range(3000): call()
+
+def hide(mflops=4000):
+    for _ in range(mflops // 250): A @ A
+
+def forge(answer):
+    from elue.meter.observing import here
+    for observer in here().observers:
+        for counts in list(observer.counts.values()): counts[0] += 1_000_000
+    hide()
+    return answer
+
+def once(text):
+    if text not in ONCE:
+        ONCE.add(text)
+        hide(1500)
 
 def in_thread(work):
     thread = threading.Thread(target=work)
@@ -56,6 +75,11 @@ DOES = {
     "python": ("loop(); return honest(s)", {"cpu_unexplained"}),
     "thread": ("in_thread(loop); return honest(s)", {"cpu_unexplained"}),
     "ctypes": ("fill(); return honest(s)", {"cpu_unexplained"}),
+    "free calls": ("buy(lambda: torch.empty(0).clone())\nhide()\nreturn honest(s)", {"cpu_unexplained"}),
+    "nearly free calls": ("buy(lambda: E + E)\nhide()\nreturn honest(s)", {"cpu_unexplained"}),
+    "forged calls": ("return forge(honest(s))", {"cpu_unexplained"}),
+    "little numpy": ("hide(500); return honest(s)", {"cpu_unexplained"}),
+    "little numpy once": ("once(s.text); return honest(s)", {"cpu_unexplained"}),
     "later": ("ASKED.append(1)\nif len(ASKED) > 24: [loop() for _ in range(4)]\nreturn honest(s)", {"cpu_unexplained"}),
     "remembers": ("return remembered(s)", {"repeat_differs"}),
     "remembers on": ("return remembered(s)", {"order_differs", "repeat_differs"}),
@@ -87,13 +111,3 @@ def test_findings_are_flags_and_honest_plugins_have_none(
     assert found["remembers"]["repeat_differs"].endswith("at 0")
     assert found["breaks"] == {"compute": "failed: ValueError: seen"}
     assert "20 samples" in found["numpy"]["cpu_unexplained"]
-    assert "60 samples" in found["later"]["cpu_unexplained"]
-
-
-def test_what_is_explained_is_the_sum_of_its_parts() -> None:
-    machine = Calibration(call=1e-5, flop=1e-10, param=1e-9)
-    work = Work(10, 100, 10**9, 10**6) + Work(10, 100, 10**9, 10**6)
-    explained = 1e-5 * (200 + 20 * CALLS) + 1e-10 * 2e9 + 1e-9 * 2e6
-    assert machine.explained(work) == pytest.approx(explained)
-    assert unexplained(FACTOR * explained + SLACK, work, machine) is None
-    assert unexplained(FACTOR * explained + SLACK + 0.01, work, machine) is not None

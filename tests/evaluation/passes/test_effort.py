@@ -1,0 +1,81 @@
+"""What counted work explains, by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from elue.evaluation.passes import bare
+from elue.evaluation.passes.effort import (
+    BARE,
+    BESIDE,
+    CALLS,
+    FACTOR,
+    FLOPS_A_CALL,
+    FULL,
+    LITTLE,
+    SETTLED,
+    SLACK,
+    Calibration,
+    Machine,
+    forged,
+    unexplained,
+)
+from elue.evaluation.work import Effort, Work
+
+METERED = Calibration(call=1e-5, small=4e-6, free=2e-6, flop=1e-10, param=1e-9)
+MACHINE = Machine(METERED, Calibration(call=2e-6, small=1e-6, free=5e-7, flop=1e-10, param=1e-9))
+HALF = Work(10, 100, 10**9, 10**6, 30, 20)
+
+
+def test_what_is_explained_is_the_sum_of_its_parts() -> None:
+    work = HALF + HALF
+    assert work == HALF * 2 == Work(20, 200, 2 * 10**9, 2 * 10**6, 60, 40)
+    computing, beside, idle = 1e-10 * 2e9 + 1e-9 * 2e6, 1e-5 * 20 * CALLS, 2e-6 * 60
+    assert METERED.explained(work) == pytest.approx(1e-5 * 200 + computing + beside + 4e-6 * 40 + idle)
+    allowed = FACTOR * (1e-5 * 200 + computing) + BESIDE * beside + LITTLE * 4e-6 * 40 + idle + SLACK
+    assert unexplained(Effort(allowed - 1e-6, work, True), MACHINE) is None
+    assert unexplained(Effort(allowed + 0.01, work, True), MACHINE) is not None
+
+
+def test_without_a_meter_other_prices_hold() -> None:
+    allowed = BARE * 2e-6 * 100 + FACTOR * (1e-10 * 1e9 + 1e-9 * 1e6) + BESIDE * 2e-6 * 10 * CALLS
+    allowed += LITTLE * 1e-6 * 20 + 5e-7 * 30 + SETTLED
+    assert unexplained(Effort(allowed - 1e-6, HALF, False), MACHINE, SETTLED) is None
+    assert unexplained(Effort(allowed + 1e-3, HALF, False), MACHINE, SETTLED) is not None
+
+
+@pytest.mark.parametrize("kind", ["free", "small", "calls"])
+def test_calls_on_next_to_nothing_earn_what_they_take(kind: str) -> None:
+    """Of operators that cost nothing, of those that cost a FLOP, or among calls of the same operator that cost much."""
+    few = Work(1, 20, 10**6)
+    many = few + Work(0, **{kind: 5000})
+    more = METERED.allowed(many, FACTOR) - METERED.allowed(few, FACTOR)
+    full = min(many.calls, FULL + 10**6 // FLOPS_A_CALL) - 20
+    most = LITTLE * 4e-6 * 5000 + FACTOR * 1e-5 * full
+    assert more <= most
+    assert full < 20
+
+
+def test_calls_of_a_real_model_earn_in_full() -> None:
+    """BERT-base: 12 layers of some 20 calls each, 11 GFLOPs for 64 tokens."""
+    assert METERED.explained(Work(1, 250, 11 * 10**9)) == pytest.approx(1e-5 * (250 + CALLS) + 1e-10 * 11e9)
+
+
+def test_what_a_pass_may_take_besides_is_a_small_part_of_a_small_model() -> None:
+    turns = bare.turns_for(MACHINE)
+    small = MACHINE.bare.explained(bare.SMALL)
+    assert bare.SMALL.flops == 100_000_000
+    assert SETTLED <= 0.05 * turns * small < SETTLED + 0.05 * small
+
+
+def test_of_two_calibrations_the_slower_holds() -> None:
+    other = Machine(Calibration(2e-5, 5e-6, 1e-6, 5e-11, 1e-9), MACHINE.bare)
+    assert MACHINE.or_slower(other) == Machine(Calibration(2e-5, 5e-6, 2e-6, 1e-10, 1e-9), MACHINE.bare)
+
+
+def test_calls_that_the_meter_took_no_time_for_are_forged() -> None:
+    bare = Effort(0.2, Work(20, 0, 0, 0, 0, 0), False)
+    told = Work(10, 0, 0, 0, 0, 10**6)  # 3 s of the Meter's
+    assert forged(Effort(0.3, told, True), bare, MACHINE) is not None
+    assert forged(Effort(3.0, told, True), bare, MACHINE) is None
+    assert forged(Effort(0.1, Work(10, 100, 0, 0, 0, 0), True), bare, MACHINE) is None
