@@ -76,6 +76,8 @@ def _completed(model: Module, wanted: Wanted, needed: frozenset[str], made: Inpu
     names = ["input_ids"] * text + sorted(needed - {"input_ids"}) + list(ALWAYS)
     if getattr(wanted.config, "is_encoder_decoder", False):
         names.append("decoder_input_ids")
+    if "query_embeds" in needed:
+        names.append("encoder_hidden_states")
     if wanted.lengths.pair_tokens:
         names.append("token_type_ids")
     for name in names:

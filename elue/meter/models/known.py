@@ -72,7 +72,11 @@ class KnownValues(TorchFunctionMode):
             return _created(func, args, kwargs)
         if len(tensors) > 1 and _together(tensors) > LARGEST:
             return func(*_to_meta(args), **_to_meta(kwargs))
-        return func(*args, **kwargs)
+        try:
+            return func(*args, **kwargs)
+        except NotImplementedError:
+            # Asked of another device, which has a kernel for this type where the processor has none.
+            return func(*_to_meta(args), **_to_meta(kwargs))
 
     def _is_known(self, tensor: Tensor) -> bool:
         if tensor.device == META or not self._overwritten:

@@ -43,6 +43,12 @@ def gridded_whole(wanted: Wanted) -> dict[str, Tensor] | None:
     return {**made, main: torch.rand(made[main].size(0), shapes.channels(wanted.config), size, size)}
 
 
+def gridded_samples(wanted: Wanted) -> dict[str, Tensor] | None:
+    """The patches sample by sample, (batch, patches, channels x time x patch x patch), as many of each."""
+    made = gridded(wanted)
+    return made and {**made, next(iter(made)): made[next(iter(made))].unflatten(0, (wanted.lengths.batch, -1))}
+
+
 def gridded_batch(wanted: Wanted) -> dict[str, Tensor] | None:
     """The same as one sample: (1, patches, channels, patch, patch)."""
     made = gridded_whole(wanted)
@@ -152,6 +158,6 @@ def patches(wanted: Wanted) -> dict[str, Tensor] | None:
 
 FORMS: tuple[Form, ...] = (
     waves, anything, ids, gridded, tiles, frames, whole, whole_with_size, base_and_tile, one_of_several, pair,
-    gridded_whole, gridded_batch, patches,
+    gridded_samples, gridded_whole, gridded_batch, patches,
 )  # fmt: skip
 """All of them, the likely ones first."""

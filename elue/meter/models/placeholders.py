@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ def with_stand_ins(model: Module, inputs: dict[str, Any], text: set[str]) -> dic
     kinds = torch.zeros_like(inputs["input_ids"])
     for mark, (kind, names) in enumerate(_KINDS.items(), start=1):
         token = _token(model.config, names)
-        getter = getattr(model, f"get_{kind}_features", None)
+        getter = _getter(model, f"get_{kind}_features")
         if token is None or getter is None or not set(_INPUTS[kind]) & set(inputs):
             continue
         taken = inspect.signature(getter).parameters
@@ -44,6 +44,11 @@ def with_stand_ins(model: Module, inputs: dict[str, Any], text: set[str]) -> dic
         if name in inputs:
             inputs[name] = torch.ones_like(inputs["input_ids"]) if name == "attention_mask" else kinds.clamp(max=1)
     return inputs
+
+
+def _getter(model: Module, name: str) -> Callable[..., Any] | None:
+    """What tells the features: a model's own, or that of the model inside one that only reads off the answer."""
+    return next((getattr(module, name) for module in model.modules() if hasattr(module, name)), None)
 
 
 def _token(config: Any, names: tuple[str, ...]) -> int | None:

@@ -92,6 +92,28 @@ def spectrogram(wanted: Wanted) -> Tensor:
     return torch.rand(wanted.lengths.batch, 100, bins)
 
 
+def query_embeds(wanted: Wanted) -> Tensor:
+    """(batch, queries, width) of a Q-Former."""
+    count = shapes.number(wanted.config, "text", "num_query_tokens", default=32)
+    return torch.rand(wanted.lengths.batch, count, shapes.width(wanted.config))
+
+
+def _episode(name: str) -> Callable[[Wanted], Tensor]:
+    """(batch, steps, numbers of one), of an agent's states or actions; one where no size has that name."""
+
+    def steps(wanted: Wanted) -> Tensor:
+        return torch.rand(
+            wanted.lengths.batch, wanted.lengths.text, shapes.number(wanted.config, "text", name, default=1)
+        )
+
+    return steps
+
+
+def timesteps(wanted: Wanted) -> Tensor:
+    """(batch, steps), in order."""
+    return torch.arange(wanted.lengths.text).expand(wanted.lengths.batch, -1)
+
+
 RULES: dict[str, Callable[[Wanted], Tensor]] = {
     "input_ids": input_ids,
     "decoder_input_ids": decoder_input_ids,
@@ -106,6 +128,12 @@ RULES: dict[str, Callable[[Wanted], Tensor]] = {
     "visual_pos": visual_pos,
     "flattened_patches": flattened_patches,
     "spectrogram": spectrogram,
+    "query_embeds": query_embeds,
+    "states": _episode("state_dim"),
+    "actions": _episode("act_dim"),
+    "rewards": _episode("reward_dim"),
+    "returns_to_go": _episode("return_dim"),
+    "timesteps": timesteps,
 }
-ALWAYS = ("bbox", "visual_feats", "visual_pos")
+ALWAYS = ("bbox", "visual_feats", "visual_pos", "actions", "rewards", "returns_to_go", "timesteps")
 """Inputs that models cannot do without, although their forward says so."""

@@ -75,6 +75,10 @@ def number(config: Any, sense: str, *names: str, default: int) -> int:
 
 def image_size(config: Any) -> tuple[int, int]:
     """Height and width of an image in pixels; 224 each where the configuration is for any size."""
+    if ratios := lookup(config, "image", "scaled_images_ratios"):
+        # The least copy of the image is one patch.
+        edge = round(patch_size(config) / min(ratios))
+        return edge, edge
     size = lookup(config, "image", "image_size", "img_size", "input_size", default=224)
     if isinstance(size, dict):
         height = int(size.get("height") or size.get("shortest_edge") or 224)

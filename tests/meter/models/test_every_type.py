@@ -17,3 +17,13 @@ def test_every_type_is_counted_or_refused_in_one_line() -> None:
     assert not [name for name, (_, said) in ended.items() if "\n" in said]
     sound = {name: how for name, (how, said) in ended.items() if NO_DEFAULT not in said}
     assert sum(how != "refused" for how in sound.values()) >= SHARE * len(sound)
+
+
+@pytest.mark.parametrize(
+    "name", ["deepseek_vl", "colpali", "colqwen2", "depth_pro", "deepseek_v4", "decision_transformer", "blip_2_qformer"]
+)
+def test_what_a_type_takes_it_gets(name: str) -> None:
+    """Images through a model inside, patches by sample, sizes that scaled copies ask for, an agent's steps."""
+    how, said = outcome(name)
+    assert how == "complete", said
+    assert "without" not in said
