@@ -155,7 +155,7 @@ def rekeyed(path: Path, folder: Path) -> Path:
     return written
 
 
-def mutants(text: str, manifest: str, seed: int) -> Iterator[tuple[str, str, str]]:
+def mutants(text: str, manifest: str, signed: str, seed: int) -> Iterator[tuple[str, str, str, str]]:
     """Records and manifests without end, two records for a manifest, and where they were changed."""
     number = 0
     while True:
@@ -163,9 +163,9 @@ def mutants(text: str, manifest: str, seed: int) -> Iterator[tuple[str, str, str
         number += 1
         if number % 3:
             changed, where = mutated(text, draw)
-            yield changed, manifest, where
+            yield changed, manifest, signed, where
         else:
-            yield text, mutated_manifest(manifest, draw), f"manifest {number}"
+            yield text, mutated_manifest(manifest, draw), signed, f"manifest {number}"
 
 
 def record_of(path: Path) -> Record | None:

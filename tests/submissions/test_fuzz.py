@@ -12,13 +12,14 @@ import pytest
 
 from elue.record.store import Store
 from tests.commanding import Words, start
-from tests.submissions.breaking import files
+from tests.submissions.breaking import files, sign
 from tests.submissions.fuzzing import rich
 
 FUZZ = """
 import json, resource, shutil, sys, time
 from itertools import islice
 from pathlib import Path
+from elue.api import score as score_board
 from elue.errors import ElueError
 from elue.leaderboard.build import build
 from elue.leaderboard.manifests import of_methods
@@ -28,18 +29,23 @@ from elue.submissions import manifest as manifests
 from elue.submissions.standing import as_it_stands, record_folders
 from elue.submissions.validate import validate
 from tests.memory import peak
-from tests.submissions.fuzzing import mutants, rekeyed
+from tests.submissions import fuzzing, grammar
+from tests.submissions.fuzzing import rekeyed
 
 resource.setrlimit(resource.RLIMIT_DATA, (2**30, resource.RLIM_INFINITY))
-folder, work, seed, first, count = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
+folder, work, seed, first, count = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:6])
+mutants = {"values": fuzzing.mutants, "grammar": grammar.mutants}[sys.argv[6]]
 path = sorted(folder.rglob("records/**/*.json"))[0]
 text, manifest = path.read_text(), (folder / "submission.toml").read_text()
+signed = (folder / "verification.json").read_text()
 slowest, passed, broken = 0.0, 0, []
 store = Store(f"sqlite:///{work / 'all.sqlite'}")
 told = {}
-for number, (changed, toml, where) in enumerate(islice(mutants(text, manifest, seed), first, first + count), first):
-    path.write_text(changed, encoding="utf-8", errors="surrogatepass")
-    (folder / "submission.toml").write_text(toml, encoding="utf-8", errors="surrogatepass")
+some = islice(mutants(text, manifest, signed, seed), first, first + count)
+for number, (changed, toml, verified, where) in enumerate(some, first):
+    path.write_text(changed, encoding="utf-8", errors="surrogatepass", newline="")
+    (folder / "submission.toml").write_text(toml, encoding="utf-8", errors="surrogatepass", newline="")
+    (folder / "verification.json").write_text(verified, encoding="utf-8", errors="surrogatepass", newline="")
     placed = rekeyed(path, folder)
     before = time.process_time()
     try:
@@ -61,6 +67,9 @@ most = peak()
 resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 try:
     build(store.summaries(), work / "site", store.text, told)
+    ranked = list(store.records(ranked=True))
+    assert count < 100 or ranked
+    score_board(ranked) if ranked else None
 except Exception as error:
     import traceback
     broken.append("site: " + traceback.format_exc()[-600:])
@@ -69,14 +78,18 @@ print(json.dumps({"slowest": slowest, "passed": passed, "broken": broken, "peak"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="bounds its memory as Linux does")
+@pytest.mark.parametrize("kind", ["values", "grammar"])
 @pytest.mark.parametrize(
     ("first", "count"),
-    [(0, 40), *(pytest.param(first, 100, marks=pytest.mark.slow) for first in range(0, 500, 100))],
+    [(0, 20), *(pytest.param(first, 100, marks=pytest.mark.slow) for first in range(0, 500, 100))],
 )
-def test_no_mutant_breaks_and_none_passes_that_later_fails(hello: Path, tmp_path: Path, first: int, count: int) -> None:
+def test_no_mutant_breaks_and_none_passes_that_later_fails(
+    hello: Path, tmp_path: Path, first: int, count: int, kind: str
+) -> None:
     rich(hello)
+    sign(hello)
     assert files(hello)
-    words = [str(hello), str(tmp_path), "15", str(first), str(count)]
+    words = [str(hello), str(tmp_path), "15", str(first), str(count), kind]
     done = subprocess.run([sys.executable, "-c", FUZZ, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout.splitlines()[-1])
