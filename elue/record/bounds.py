@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 LARGEST_WHOLE = 2**63
@@ -60,6 +60,14 @@ def packed_fault(content: bytes) -> str:
     """What is wrong with JSON that has not been parsed: it would hold too many values."""
     values = content.count(b",") + content.count(b"[") + content.count(b"{")
     return f"it holds more than {MOST_PACKED:,} values" if values > MOST_PACKED else ""
+
+
+def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """For `json`: a table in which no name stands twice: readers differ in which they take. Raises ValueError."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        raise ValueError("a name stands twice in one table")
+    return table
 
 
 def cleaned(text: str) -> str:

@@ -59,7 +59,7 @@ def unpack(packed: Mapping[str, Any]) -> Any:
     unfolded = unfold(packed)
     if wrong := bounds.packed_fault(unfolded):
         raise ValueError(wrong)
-    content = json.loads(unfolded, parse_constant=refuse)
+    content = json.loads(unfolded, parse_constant=refuse, object_pairs_hook=bounds.once)
     if b"\\ud" in unfolded.lower():  # half a character, unless its other half stands beside it
         json.dumps(content, ensure_ascii=False).encode()
     return content if packed["encoding"] == PLAIN else _samples(content)

@@ -103,7 +103,7 @@ def loads(text: str, source: str = "record", samples: bool = True) -> Record:
     Without `samples` it comes without what it holds of single ones; they are seen to be whole, but not looked into.
     """
     try:
-        document = json.loads(text, parse_constant=packing.refuse)
+        document = json.loads(text, parse_constant=packing.refuse, object_pairs_hook=bounds.once)
         schema = document["schema"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ElueError("record_unreadable", f"{source} is not a run record ({error}).") from None

@@ -14,6 +14,9 @@ from elue.tasks.kinds import KINDS
 MAY_DIFFER = 0.005
 """Share of the samples of a run that may come out otherwise: on another processor float32 adds up in another order,
 and a decision that hangs by a hair falls the other way."""
+CHANCE = 0.01
+"""Differences that all but this chance would spread more evenly are no noise: what is changed on purpose is changed in
+the record's favour."""
 SAME = 1e-6
 """Share by which means over all samples may differ, likewise."""
 
@@ -34,7 +37,7 @@ def compared(claimed: Record, again: Record, sha256: str, whole: bool) -> RunChe
         rows = {name: row for row, name in enumerate(claimed.samples.id)}
         pairs = [(rows[name], row) for row, name in enumerate(again.samples.id) if name in rows]
         differ = _differing(claimed, again, pairs)
-    finding = next(_faults(claimed, again, len(pairs), differ), "")
+    finding = next(_faults(claimed, again, len(pairs), differ), "") or _favoured(claimed, again, pairs)
     return RunCheck(
         key=claimed.key,
         sha256=sha256,
@@ -58,6 +61,21 @@ def _differing(claimed: Record, again: Record, pairs: list[tuple[int, int]]) -> 
     values = sum(not same(was.value[a], now.value[b], size) for a, b in pairs)
     flops = sum(was.flops[a] != now.flops[b] or was.matmul_flops[a] != now.matmul_flops[b] for a, b in pairs)
     return values, flops, sum(was.params_touched[a] != now.params_touched[b] for a, b in pairs)
+
+
+def _favoured(claimed: Record, again: Record, pairs: list[tuple[int, int]]) -> str:
+    """That the samples which differ do so in the record's favour, if they do; empty where it may be chance."""
+    was, now = claimed.samples, again.samples
+    assert was is not None
+    assert now is not None
+    better = [abs(now.error[b]) - abs(was.error[a]) for a, b in pairs]
+    cheaper = [now.flops[b] - was.flops[a] for a, b in pairs]
+    for differences, how in ((better, "answered better"), (cheaper, "cheaper")):
+        favour, other = sum(gap > SAME for gap in differences), sum(gap < -SAME for gap in differences)
+        count = favour + other
+        if sum(math.comb(count, more) for more in range(favour, count + 1)) < CHANCE * 2**count:
+            return f"of {count} samples that differ {favour} are {how} in the record, which is no chance"
+    return ""
 
 
 def _faults(claimed: Record, again: Record, asked: int, differ: tuple[int, int, int]) -> Iterator[str]:

@@ -130,7 +130,7 @@ def read(folder: Path) -> Verification:
 def parse(text: str, source: str = FILE) -> Verification:
     """The verification record that a text holds. Raises ElueError for a damaged one, and for a newer."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=bounds.once)
         if wrong := bounds.fault(document, most=MOST_VALUES):
             raise ElueError("verification_damaged", f"{source} is damaged: {wrong}.", "Restore it from the repository.")
         if isinstance(document, dict) and isinstance(document.get("schema"), int) and document["schema"] > SCHEMA:

@@ -16,10 +16,25 @@ from elue.leaderboard.text import canonical, clean
 from elue.meter import profile
 from elue.meter.table import operator_table
 from elue.record import files as records
-from elue.record.schema import ProfileRef
+from elue.record.schema import ProfileRef, Record
 
 if TYPE_CHECKING:
     from elue.leaderboard.site import Site
+
+
+CLAIMS = {
+    "times": "times",
+    "latency": "latency",
+    "batch": "throughput in packs",
+    "environment": "environment",
+    "units": "FLOPs by unit",
+    "traffic": "traffic",
+    "controls": "controls",
+    "measurements": "further measurements",
+    "explained": "explanations",
+    "claimed": "FLOPs that its author believes",
+}
+"""Parts of a record that are its author's word unless a sign-off names them, and how they are called."""
 
 
 def contents(site: Site, task: Task, board: Board | None, run: ShownRun) -> dict[str, Any]:
@@ -30,6 +45,7 @@ def contents(site: Site, task: Task, board: Board | None, run: ShownRun) -> dict
         "task": task,
         "board": board,
         "detail": site.details.get(run.key),
+        "claims": claims(record),
         "sure": site.score_of(board).likely.get(run.key) if board else None,
         "profile": shipped(record.profile),
         "operators": operator_table().version,
@@ -43,6 +59,13 @@ def contents(site: Site, task: Task, board: Board | None, run: ShownRun) -> dict
         ),
         "record": _lines(records.summary(record)),
     }
+
+
+def claims(record: Record) -> list[str]:
+    """What a run of a submission has that nobody measured again, in words."""
+    measured = record.signed.measured if record.signed else ()
+    parts = CLAIMS.items() if record.submission else ()
+    return [words for name, words in parts if getattr(record, name) and name not in measured]
 
 
 @lru_cache(maxsize=4096)

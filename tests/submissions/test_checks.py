@@ -68,6 +68,11 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
     ),
     "record damaged": ("E201", lambda f: files(f)[0].write_bytes(b'{"schema": 1, ') and None, "not a run record"),
     "record no JSON object": ("E201", lambda f: files(f)[0].write_bytes(b"[" * 100_000) and None, "not a run record"),
+    "a name twice in a record": (
+        "E201",
+        lambda f: files(f)[0].write_text(files(f)[0].read_text().replace("{", '{"audited": 0, ', 1)) and None,
+        "a name stands twice",
+    ),
     "record newer": ("E201", lambda f: document(f, schema=99), "this version knows up to"),
     "record older than any": ("E201", lambda f: document(f, schema=-1), "damaged"),
     "record misshapen": ("E201", lambda f: document(f, flops=[]), "damaged"),

