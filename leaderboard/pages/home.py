@@ -87,7 +87,8 @@ def _ranked(site: Site, ranked: Ranked) -> Table:
     edition, standing = ranked
     boards = [board for _, board in site.boards if site.ranking_of(board).edition is edition]
     ranks = [row.tested.rank for row in standing.overall]
-    few = {row.method: row.tested.why for task in standing.tasks for row in task.rows}
+    reasons = [(row.method, row.tested.why) for task in standing.tasks for row in task.rows]
+    few = {method: why for method, why in reversed(reasons) if "these weights" in why}
     placed = {}
     for row in standing.overall:
         tested = row.tested
@@ -100,8 +101,7 @@ def _ranked(site: Site, ranked: Ranked) -> Table:
     for method, entries in own.items():
         others = [[curve for curve in curves if not _pinned(curve, pinned)] for curves in entries]
         if method in placed and (entries := [curves for curves in others if curves]):
-            weights = few.get(method, "")
-            rows.append(_row(boards, entries, placed[method], weights if "these weights" in weights else ""))
+            rows.append(_row(boards, entries, placed[method], few.get(method, "")))
     static = [[curve for curve in curves if _pinned(curve, pinned)] for entries in own.values() for curves in entries]
     if static := [curves for curves in static if curves]:
         names = tuple(task.task for task in standing.tasks if not task.why)

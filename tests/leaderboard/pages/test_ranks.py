@@ -183,3 +183,14 @@ def test_what_chose_the_corners_is_shown() -> None:
     told = {row.all("a")[0].text: row.text for row in table.one("tbody").all("tr")}
     assert " validation " in told["good"]
     assert " cross-fitted " in told["plain"]
+
+
+def test_few_trainings_on_any_task_are_these_weights_on_the_first_page() -> None:
+    worlds = [World("mine"), World("other")]
+    static = [record for world in worlds for record in world.method("static", STATIC)]
+    own = [*worlds[0].training("half", GOOD), *worlds[1].method("half", GOOD)]
+    home = read(str(build([*static, *own], edition_of(static))["index.html"])).one("table", id="overall")
+    rows = {row.all("a")[0].text: row for row in home.one("tbody").all("tr")}
+    assert "These weights" in rows["half"].text
+    assert "mine: these weights: 1 of 3 trainings" in rows["half"].text
+    assert not rows["half"].one("td", class_="num rank").all("data")
