@@ -8,6 +8,7 @@ FLOPs), so points that cost alike answer alike. FLOPs are a sample's length time
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from scipy.special import ndtri
@@ -32,6 +33,12 @@ def on_the_yardstick(points: int) -> Curve:
     return costs, np.interp(costs, COSTS, QUALITY)
 
 
+@cache
+def numbered(count: int) -> Folds:
+    """The folds of so many samples that go by their numbers."""
+    return folds_of([str(number) for number in range(count)])
+
+
 class Samples:
     """A task's samples, drawn anew."""
 
@@ -43,7 +50,7 @@ class Samples:
     @property
     def folds(self) -> Folds:
         """Those of their numbers."""
-        return folds_of([str(number) for number in range(self.count)])
+        return numbered(self.count)
 
     def training(self, curve: Curve, shift: float = 0.0) -> Sampled:
         """A training of a method with this true curve, by so many points better or worse."""
@@ -64,6 +71,12 @@ class Samples:
         """Each method's lead over the yardstick."""
         scale = scale_of(static, self.folds, LOW, HIGH, draws, seed=0)
         return [lead_of(method, scale) for method in methods]
+
+
+def nearly(training: Sampled, generator: np.random.Generator, share: float = 0.01) -> Sampled:
+    """A training with other answers to such a share of the samples."""
+    flipped = generator.random(len(training.scores)) < share
+    return Sampled(training.costs, np.where(flipped[:, None], 100 - training.scores, training.scores))
 
 
 def with_mixtures(training: Sampled, points: int, generator: np.random.Generator) -> Sampled:

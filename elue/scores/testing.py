@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import stdtrit
 
 from elue.scores.families import HALF, Families
 from elue.scores.intervals import LEVEL
@@ -32,7 +31,7 @@ def judged(
     for method in [name for name, near in _near(leads, draws, families).items() if near] if draws < MANY else []:
         leads[method] = again(method)
     near = _near(leads, max(draws, MANY), families)
-    adjusted = _adjusted(leads, families)
+    adjusted = _adjusted({method: lead.p() for method, lead in leads.items()}, families)
     tests = {}
     for method, lead in leads.items():
         p = adjusted[method]
@@ -53,13 +52,12 @@ def ranked(tests: Mapping[str, Tested]) -> dict[str, Tested]:
 
 
 def smallest_lead(leads: Sequence[Difference], places: int) -> float | None:
-    """The lead by which a submission's one method is just told from 0, at the median error and degrees of some leads;
+    """The lead by which a submission's one method is just told from 0, in the middle of what some leads would take;
     None where none has spread."""
-    spread = [lead for lead in leads if lead.error > 0]
-    if not spread:
-        return None
-    error, degrees = (float(np.median(of)) for of in ([x.error for x in spread], [x.tail_degrees for x in spread]))
-    return float(stdtrit(degrees, 1 - LEVEL * (1 - HALF) / places / 2)) * error
+    level = LEVEL * (1 - HALF) / places
+    least = [lead.least(level) for lead in leads if lead.error > 0]
+    middle = float(np.median(least)) if least else math.inf
+    return middle if math.isfinite(middle) else None
 
 
 def mean_of(leads: Sequence[Difference]) -> Difference:
@@ -70,23 +68,19 @@ def mean_of(leads: Sequence[Difference]) -> Difference:
     value = sum(lead.value for lead in leads) / count
     general = all(lead.general for lead in leads)
     if variance == 0:
-        return Difference(value, 0.0, leads[0].degrees, leads[0].tail_degrees, general)
-    degrees, tail = (np.array(of) for of in ([x.degrees for x in leads], [x.tail_degrees for x in leads]))
-    weights = parts * np.sqrt(1 + 2 / tail)
+        return Difference(value, 0.0, leads[0].degrees, (), general)
+    degrees = np.array([lead.degrees for lead in leads])
     return Difference(
         value,
         math.sqrt(variance),
         variance**2 / float((parts**2 / degrees).sum()),
-        float(weights.sum() / (weights / tail).sum()),
+        tuple((error / count, of) for lead in leads for error, of in lead.parts),
         general,
     )
 
 
-def _adjusted(
-    leads: Mapping[str, Difference], families: Families, factor: Mapping[str, float] | None = None
-) -> dict[str, float | None]:
+def _adjusted(p: Mapping[str, float | None], families: Families) -> dict[str, float | None]:
     """The adjusted p of each method, None without spread."""
-    p = {method: lead.p((factor or {}).get(method, 1.0)) for method, lead in leads.items()}
     known = families.adjusted({method: value for method, value in p.items() if value is not None})
     return {method: known.get(method) for method in p}
 
@@ -94,10 +88,9 @@ def _adjusted(
 def _near(leads: Mapping[str, Difference], draws: int, families: Families) -> dict[str, bool]:
     """Whether a verdict hangs on the chance of the draws: others' errors as they are, its own a little off."""
     doubt = DOUBT / math.sqrt(2 * draws)
+    p = {method: lead.p() for method, lead in leads.items()}
     near = {}
-    for method in leads:
-        both = [_adjusted(leads, families, {method: 1 + sign * doubt})[method] for sign in (-1, 1)]
-        near[method] = any(p is not None and p <= LEVEL for p in both) and not all(
-            p is not None and p <= LEVEL for p in both
-        )
+    for method, lead in leads.items():
+        both = [_adjusted({**p, method: lead.p(1 + sign * doubt)}, families)[method] for sign in (-1, 1)]
+        near[method] = len({value is not None and value <= LEVEL for value in both}) > 1
     return near

@@ -6,8 +6,7 @@ is the samples: the covariance between different trainings over draws of the sam
 lowers. The two add up to the variance and count nothing twice, where s² / k and the whole variance over samples would.
 With two sides the parts add. The interval takes Satterthwaite's degrees of freedom (1946), which are right at one
 test in twenty. Far out, where the tests of a whole board are decided, they are too many: three seeds that happen to
-agree would pass for certainty. There the degrees are the harmonic mean of those of the parts, weighted by the parts
-and by how uncertain each is (the relative root mean square of a variance with d degrees, that of 1 + 2 / d).
+agree would pass for certainty. There the parts' own tails are added up (`elue.scores.tails`).
 """
 
 from __future__ import annotations
@@ -16,16 +15,19 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.optimize import brentq
+from scipy.special import stdtrit
 
 from elue.scores.intervals import LEVEL, Estimate
 from elue.scores.resampling import Array
+from elue.scores.tails import FARTHEST, two_sided
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A difference of means, its standard error, and its degrees of freedom for an interval and for tests of many.
+    """A difference of means, its standard error, and its degrees of freedom for an interval.
 
+    `parts` are what the error is made of, independent of one another, (standard error, degrees of freedom).
     `general` says that it holds for further trainings, too. Else, where a side has one training only, it holds for
     these weights, and its error is that over samples alone.
     """
@@ -33,7 +35,7 @@ class Difference:
     value: float
     error: float
     degrees: float
-    tail_degrees: float
+    parts: tuple[tuple[float, float], ...]
     general: bool
 
     @property
@@ -48,7 +50,15 @@ class Difference:
         """Two-sided p of the difference being 0, were the error so many times what it is; None without spread."""
         if not self.error > 0:
             return None
-        return float(2 * stdtr(self.tail_degrees, -abs(self.value) / (factor * self.error)))
+        return two_sided(self.value / factor, self.parts)
+
+    def least(self, level: float) -> float:
+        """The value that would just have a p of this level; infinite where no value would."""
+
+        def above(far: float) -> float:
+            return two_sided(far * self.error, self.parts) - level
+
+        return self.error * float(brentq(above, 0.0, FARTHEST, xtol=1e-4)) if above(FARTHEST) < 0 else math.inf
 
 
 def difference(own: Array, own_draws: Array, other: Array, other_draws: Array, samples: int) -> Difference:
@@ -56,7 +66,8 @@ def difference(own: Array, own_draws: Array, other: Array, other_draws: Array, s
     value = float(own.mean() - other.mean())
     if min(len(own), len(other)) < 2:
         spread = float(np.std(own_draws.mean(axis=1) - other_draws.mean(axis=1), ddof=1))
-        return Difference(value, _above_rounding(spread, value), samples - 1, samples - 1, False)
+        error = _above_rounding(spread, value)
+        return Difference(value, error, samples - 1, ((error, samples - 1),), False)
     covariance = np.cov(np.hstack([own_draws, -other_draws]), rowvar=False)
     k = len(own)
     shared = _apart(covariance[:k, :k]) + _apart(covariance[k:, k:]) + 2 * float(covariance[:k, k:].mean())
@@ -64,13 +75,12 @@ def difference(own: Array, own_draws: Array, other: Array, other_draws: Array, s
     degrees = np.array([k - 1, len(other) - 1, max(samples - 1, 1)], dtype=float)
     variance = float(parts.sum())
     if variance == 0:
-        return Difference(value, 0.0, samples - 1, samples - 1, True)
-    weights = parts * np.sqrt(1 + 2 / degrees)
+        return Difference(value, 0.0, samples - 1, (), True)
     return Difference(
         value,
         _above_rounding(math.sqrt(variance), value),
         variance**2 / float((parts**2 / degrees).sum()),
-        float(weights.sum() / (weights / degrees).sum()),
+        tuple(zip(np.sqrt(parts).tolist(), degrees.tolist(), strict=True)),
         True,
     )
 

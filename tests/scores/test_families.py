@@ -10,7 +10,7 @@ from elue.scores.trainings import Difference
 
 
 def lead(value: float, error: float = 1.0) -> Difference:
-    return Difference(value, error, 1e6, 1e6, True)
+    return Difference(value, error, 1e6, ((error, 1e6),), True)
 
 
 def verdicts(leads: dict[str, Difference], families: Families) -> dict[str, tuple[str | None, float | None]]:

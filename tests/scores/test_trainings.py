@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from elue.scores.tails import two_sided
 from elue.scores.trainings import difference
 
 
@@ -21,9 +22,11 @@ def test_by_hand() -> None:
     assert found.value == 3.5
     assert found.error == pytest.approx(math.sqrt(4 / 3 + 0.5 / 2))
     assert found.degrees == pytest.approx((4 / 3 + 0.25) ** 2 / ((4 / 3) ** 2 / 2 + 0.25**2 / 1))
-    weights = np.array([4 / 3 * math.sqrt(2), 0.25 * math.sqrt(3)])
-    assert found.tail_degrees == pytest.approx(weights.sum() / (weights[0] / 2 + weights[1]))
-    assert found.tail_degrees < found.degrees
+    assert found.parts == ((pytest.approx(math.sqrt(4 / 3)), 2), (pytest.approx(0.5), 1), (0, 499))
+    p = found.p()
+    assert p is not None
+    assert two_sided(found.least(p), found.parts) == pytest.approx(p, rel=1e-3)
+    assert abs(found.least(p)) == pytest.approx(3.5, rel=1e-3)
     assert found.general
     assert found.estimate.low is not None
     assert found.estimate.low < 3.5 - 2 * found.error
