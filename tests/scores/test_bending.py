@@ -39,17 +39,18 @@ def world() -> World:
 
 @pytest.fixture(scope="module")
 def static(world: World) -> list[Record]:
-    return world.method("static", STATIC)
+    return world.method("static", STATIC, seeds=5)
 
 
 @pytest.fixture(scope="module")
 def made(world: World, static: list[Record]) -> list[Record]:
-    return [*static, *world.method("good", GOOD), *world.method("alike", STATIC), *world.method("bad", {4: 0.62})]
+    others = {"good": GOOD, "alike": STATIC, "bad": {4: 0.62}}
+    return [*static, *(record for name, curve in others.items() for record in world.method(name, curve, seeds=5))]
 
 
 @pytest.fixture(scope="module")
 def edition(static: list[Record]) -> Edition:
-    return edition_of(static)
+    return edition_of(static, places=50)
 
 
 def elue_1(records: Sequence[Record]) -> dict[str, float]:
@@ -149,7 +150,7 @@ def test_the_best_of_twenty_seeds(edition: Edition, made: list[Record], world: W
     ordered = sorted(trainings, key=lambda of: -sum(record.score.value for record in of if record.score))
     best, three = ordered[0], [record for training in ordered[:3] for record in training]
     every = [record for training in trainings for record in training]
-    assert elue_1([*made[:9], *best])["lucky"] > 0.7
+    assert elue_1([*made[:15], *best])["lucky"] > 0.7
     assert rows(edition, [*made, *best])["lucky"].tested.rank is None
     (standing,) = edition_standing(edition, [*made, *three], announced={"lucky": 20}, draws=200).tasks
     (chosen,) = [row for row in standing.rows if row.method == "lucky"]
@@ -169,7 +170,7 @@ def test_bundling_the_static_networks_as_extra_points(
     """
     bad = [record for record in made if record.method.name == "bad"]
     bundle = []
-    for seed in range(3):
+    for seed in range(5):
         own = [record for record in bad if record.seed == seed]
         lent = [answering(record, changed) for record in static if record.seed == seed]
         bundle += [record.model_copy(update={"weights": own[0].weights}) for record in called([*own, *lent], "bundle")]
@@ -187,10 +188,10 @@ def test_bundling_the_static_networks_as_extra_points(
 
 def test_bundling_all_published_weights(edition: Edition, made: list[Record]) -> None:
     """The best of all that the house has published, under a new name and a new rule: no training of one's own."""
-    ours = SubmissionRef(slug="baselines", seeds=3)
+    ours = SubmissionRef(slug="baselines", seeds=5)
     house = [record.model_copy(update={"submission": ours}) for record in made]
     theirs = [
-        answering(record, 40).model_copy(update={"submission": SubmissionRef(slug="theirs", seeds=3)})
+        answering(record, 40).model_copy(update={"submission": SubmissionRef(slug="theirs", seeds=5)})
         for record in called([record for record in house if record.method.name == "good"], "bundle")
     ]
     bundle = rows(edition, [*house, *theirs])["bundle"].tested
@@ -230,10 +231,10 @@ def test_the_floor_of_a_guess(edition: Edition, made: list[Record], world: World
 
     Under `elue-1` the same method with the cheapest static model as a point of its own scores a point more and above.
     """
-    dear = world.method("dear", {4: 0.8})
-    cheap = [record for record in called(made[:9], "dear") if record.point == {"knob": 1}]
+    dear = world.method("dear", {4: 0.8}, seeds=5)
+    cheap = [record for record in called(made[:15], "dear") if record.point == {"knob": 1}]
     helped = [record.model_copy(update={"weights": own.weights}) for record, own in zip(cheap, dear, strict=True)]
-    before, after = (elue_1([*made[:9], *records])["dear"] for records in (dear, [*dear, *helped]))
+    before, after = (elue_1([*made[:15], *records])["dear"] for records in (dear, [*dear, *helped]))
     assert after > before + 1
     row = rows(edition, [*made, *dear])["dear"]
     assert row.coverage == pytest.approx(0, abs=0.01)
