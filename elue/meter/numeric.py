@@ -93,12 +93,13 @@ def determinant(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[
 def qr(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """Householder: 2 m n^2 - 2 n^3 / 3, and as much again to form Q, n the smaller side.
 
-    Or by Gram-Schmidt, 2 m n^2 + m n + n, where that is less and Q is wanted.
+    Or by Gram-Schmidt, 2 m n^2 + m n + n, where that is less and Q is wanted, no wider than the matrix.
     """
     n, m = sorted(args[0].shape[-2:])
     reflected = _matrices(args[0]) * costs.multiply_add * (3 * m * n * n - n**3) // 3
-    if argument(args, kwargs, 1, "mode", "reduced") == "r":
-        return reflected, 0
+    mode = argument(args, kwargs, 1, "mode", "reduced")
+    if mode != "reduced":
+        return reflected * (1 if mode == "r" else 2), 0
     return min(2 * reflected, _matrices(args[0]) * costs.multiply_add * (2 * m * n * n + m * n + n) // 2), 0
 
 
