@@ -40,7 +40,7 @@ class Berxit(TrainedExits):
     paper = "Xin et al. 2021, BERxiT, https://aclanthology.org/2021.eacl-main.8"
     summary = (
         "Training turns between the last classifier and all of them, so that the last stays as good as without exits. "
-        "A small estimator, shared by all layers, learns whether an answer is wrong; inputs leave where it says not."
+        "A small estimator, shared by all layers, learns whether an answer is wrong. Inputs leave where it says not."
     )
     own_rules = ("score", "entropy")
     numeric_rules = ("score",)

@@ -9,6 +9,7 @@ import pytest
 
 from elue.modeling.exits.model import ExitModel
 from elue.plugins.early_exit.berxit import Berxit
+from elue.plugins.early_exit.palbert import Palbert
 from elue.protocol import Point, TaskInfo
 from tests import small
 from tests.plugins import scoring_exits, test_traces
@@ -24,8 +25,15 @@ def berxit(task: TaskInfo) -> tuple[ExitModel, list[Point]]:
     return scoring_exits.made(Berxit(), task), points
 
 
+def palbert(task: TaskInfo) -> tuple[ExitModel, list[Point]]:
+    points: list[Point] = [{"rule": "halting", "threshold": value} for value in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)]
+    return scoring_exits.made(Palbert(), task, seed=1), points
+
+
 MADE = [
-    pytest.param(make, task, id=f"{make.__name__}-{task.kind}") for make in (berxit,) for task in (THREE, small.SCORE)
+    pytest.param(make, task, id=f"{make.__name__}-{task.kind}")
+    for make in (berxit, palbert)
+    for task in (THREE, small.SCORE)
 ]
 CHECKS = [
     test_traces.test_the_priced_trace_is_what_runs,

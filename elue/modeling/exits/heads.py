@@ -109,6 +109,23 @@ class SharedPoolerHeads(ExitHeads):
         return cast(Tensor, self.output[str(layer)](self.dropout(feature)))
 
 
+class SharedHeads(ExitHeads):
+    """One dense map with tanh and one classifier, for all exits (PALBERT)."""
+
+    pooler_names = ("dense",)
+
+    def __init__(self, config: EncoderConfig, task: TaskInfo, pooling: str, layers: Sequence[int] = ()) -> None:
+        super().__init__(config, task, pooling, layers)
+        self.dense = linear(config.hidden, config.hidden)
+        self.output = linear(config.hidden, task.outputs)
+
+    def feature(self, layer: int, gathered: Tensor) -> Tensor:
+        return torch.tanh(self.dense(self.dropout(gathered)))
+
+    def classify(self, layer: int, feature: Tensor, memory: Tensor | None) -> Tensor:
+        return cast(Tensor, self.output(self.dropout(feature)))
+
+
 class LinearHeads(ExitHeads):
     """A classifier on the pooled tokens, and nothing else."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from elue.modeling.exits.network import Lesson
+from elue.modeling.exits.network import Lesson, Objective
 from elue.modeling.exits.objectives import Losses
 
 UNITS = 5
@@ -23,6 +24,44 @@ def wrongness(lesson: Lesson) -> Tensor:
 def score_of_error(lesson: Lesson) -> Losses:
     """Mean squared error of the scores as estimates of being wrong, over samples and exits (BERxiT)."""
     return {"score": F.mse_loss(scores_of(lesson), wrongness(lesson))}
+
+
+def halting(scores: Tensor) -> Tensor:
+    """The probability to halt at each exit, (batch, exits), by scores (batch, exits - 1), those not to halt.
+
+    (1 - s_i) times the product of the scores before; what is left at the last exit (PALBERT).
+    """
+    going = torch.cat([torch.ones_like(scores[:, :1]), scores.cumprod(1)], 1)
+    return torch.cat([going[:, :-1] * (1 - scores), going[:, -1:]], 1)
+
+
+def geometric(share: float, exits: int) -> Tensor:
+    """A geometric distribution over exits, (exits,): `share` of what is left at each, all of it at the last."""
+    return halting(torch.full((1, exits - 1), 1 - share))[0]
+
+
+def halting_weighted(share: float, weight: float) -> Objective:
+    """Each sample's losses by its probability to halt, and that held near a geometric prior of `share` (PALBERT).
+
+    mean Σ π_i · loss_i + weight · KL(prior ‖ π).
+    """
+
+    def objective(lesson: Lesson) -> Losses:
+        shares = halting(scores_of(lesson))
+        prior = geometric(share, shares.shape[1]).to(shares)
+        apart = (prior * (prior.log() - shares.clamp(min=torch.finfo(shares.dtype).tiny).log())).sum(1)
+        return {"exits": (shares * sample_losses(lesson)).sum(1).mean(), "prior": weight * apart.mean()}
+
+    return objective
+
+
+def sample_losses(lesson: Lesson) -> Tensor:
+    """The task's loss of each sample at each exit, (batch, exits)."""
+    logits = lesson.logits.float()
+    if lesson.task.kind == "classification":
+        labels = lesson.labels.long()[:, None].expand(logits.shape[:2])
+        return F.cross_entropy(logits.movedim(2, 1), labels, reduction="none")
+    return (logits.squeeze(-1) - lesson.labels[:, None].float()).square()
 
 
 def scores_of(lesson: Lesson) -> Tensor:

@@ -30,3 +30,23 @@ class LinearScorer(Scorer):
 
     def forward(self, layer: int, feature: Tensor, before: Tensor | None, logits: Tensor | None) -> Tensor:
         return torch.sigmoid(self.output(self.dropout(feature))).squeeze(-1)
+
+
+class PairScorer(Scorer):
+    """Three dense maps with tanh, one linear map and a sigmoid on the features of an exit and of the one before.
+
+    Shared by all exits; before the first there are zeros. As wide as both features (PALBERT's lambda layer).
+    """
+
+    of_before = True
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.dense = nn.ModuleList(linear(2 * width, 2 * width) for _ in range(3))
+        self.output = linear(2 * width, 1)
+
+    def forward(self, layer: int, feature: Tensor, before: Tensor | None, logits: Tensor | None) -> Tensor:
+        both = torch.cat([feature, torch.zeros_like(feature) if before is None else before], -1)
+        for dense in self.dense:
+            both = torch.tanh(dense(both))
+        return torch.sigmoid(self.output(both)).squeeze(-1)
