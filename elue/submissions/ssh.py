@@ -17,6 +17,7 @@ SIGNERS = "allowed_signers"
 """The file beside the submissions that says whose signatures count, as in ssh-keygen(1), ALLOWED SIGNERS."""
 LONGEST = 10_000
 """Characters that a signature may have."""
+LONGEST_NAME = 200
 SECONDS = 30
 
 
@@ -48,6 +49,8 @@ def fault(content: bytes, signature: str, signer: str, when: str, signers: bytes
         return f"there is no file {SIGNERS} beside the submissions, so that nobody may sign"
     if len(signature) > LONGEST or not signature.isascii():
         return "its signature is none"
+    if len(signer) > LONGEST_NAME or not signer.isprintable():
+        return "its signer's name is none"
     try:
         then = datetime.fromisoformat(when).astimezone(UTC)
     except (ValueError, OverflowError):

@@ -61,7 +61,7 @@ def test_sign_offs_from_before_signatures_are_read_and_count_for_nothing(hello: 
     assert len(said(hello)) == 1
 
 
-@pytest.mark.parametrize("name", ["another", "M2", "*", "-n", ""])
+@pytest.mark.parametrize("name", ["another", "M2", "*", "-n", "", "\u20ac" * 90_000, "M\n"], ids=lambda name: name[:9])
 def test_a_signer_signs_under_no_other_name(hello: Path, name: str) -> None:
     key, _ = signer(hello), signer(hello, "another")
     signing.add(hello, signing.signed(sign_off(hello, by=name, extent="full"), key))
