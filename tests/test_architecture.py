@@ -193,8 +193,13 @@ METHODS = {name: path for name, path in MODULES.items() if name.startswith("elue
 
 @pytest.mark.parametrize("module", METHODS)
 def test_a_method_shows_its_rule_loss_and_knobs_alone(module: str) -> None:
-    """What more than one method needs is the kit's: a file that is longer than this has plumbing in it."""
-    assert 40 <= len(METHODS[module].read_text("utf-8").splitlines()) <= 120
+    """What more than one method needs is the kit's: a file that is longer than this has plumbing in it.
+
+    One whose training is another method's, and whose rule is the registry's, has less to show.
+    """
+    text = METHODS[module].read_text("utf-8")
+    least = 20 if "from elue.plugins." in text else 40
+    assert least <= len(text.splitlines()) <= 120
 
 
 PARENT = "elue.api, elue.cli, elue.evaluation.execute, elue.methods.train, elue.record.store, elue.leaderboard"

@@ -8,7 +8,7 @@ class, or in a regression a number that differs by less than the tolerance. So t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from elue.modeling.encoder import EncoderConfig
 from elue.modeling.exits.heads import SharedPoolerHeads
@@ -37,8 +37,8 @@ class Pabee(TrainedExits):
         "A classifier stands after every layer, on a pooler that all share, and deeper ones weigh more in training. A "
         "sample leaves once several in a row give the same answer. Inputs on which layers agree early use few of them."
     )
-    own_rules = ("patience",)
-    numeric_rules = ("patience",)
+    own_rules: ClassVar[Sequence[str]] = ("patience",)
+    numeric_rules: ClassVar[Sequence[str]] = ("patience",)
     from_pooler = True
 
     def heads(self, config: EncoderConfig, task: TaskInfo, options: Any) -> SharedPoolerHeads:

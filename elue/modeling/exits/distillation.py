@@ -1,0 +1,50 @@
+"""Losses by which exits learn from one another, and differ from one another."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from elue.modeling.exits.network import Lesson, Objective
+from elue.modeling.exits.objectives import Losses, divergence_from, losses_of
+from elue.modeling.heads import task_loss
+
+
+def from_last(lesson: Lesson) -> Losses:
+    """Σ KL(last ‖ exit) over all exits but the last, which teaches and does not learn (FastBERT). No labels."""
+    *early, last = lesson.logits.unbind(1)
+    return {"distilled": torch.stack([divergence_from(last.detach(), logits) for logits in early]).sum()}
+
+
+def self_distillation(share: float, temperature: float) -> Objective:
+    """The last exit's loss, and of every other exit (1 - share) · loss + share · T² · KL(last ‖ exit), both at T.
+
+    RomeBERT, arXiv 2101.09755, "SD". The last exit's answers are not changed by it.
+    """
+
+    def objective(lesson: Lesson) -> Losses:
+        *early, last = lesson.logits.unbind(1)
+        apart = torch.stack([divergence_from(last.detach(), logits, temperature) for logits in early]).sum()
+        labelled = losses_of(lesson)[:-1].sum()
+        distilled = (1 - share) * labelled + share * temperature**2 * apart
+        return {"last": task_loss(last, lesson.labels, lesson.task), "distilled": distilled}
+
+    return objective
+
+
+def diverse(weight: float) -> Objective:
+    """The sum over exits, less weight · Σ over exits from the second of the cross-entropy to their nearest predecessor.
+
+    Nearest is where the batch's mean is least; both sides learn (Sun T. et al., arXiv 2105.13792, equation 14). Nothing
+    bounds it from below: keep the weight at 0.1 or less.
+    """
+
+    def objective(lesson: Lesson) -> Losses:
+        logits = lesson.logits.float()
+        log_p = logits.log_softmax(-1)
+        crossed = -torch.einsum("bic,bjc->ij", log_p, log_p.exp()) / len(logits)
+        nearest = [crossed[exit, :exit].amin() for exit in range(1, logits.shape[1])]
+        apart: Tensor = torch.stack(nearest).sum() if nearest else logits.new_zeros(())
+        return {"exits": losses_of(lesson).sum(), "diversity": -weight * apart}
+
+    return objective

@@ -1,0 +1,72 @@
+"""RightTool: exits after a few layers, each on a mixture of all layers so far, calibrated; leave when confident.
+
+Schwartz et al., "The Right Tool for the Job: Matching Model and Instance Complexities", ACL 2020, arXiv 2004.07453. One
+pooler serves every layer, and an exit classifies a weighted sum of the pooled vectors of the layers up to it. One phase
+on the sum of all exits' losses; afterwards each exit gets a temperature. A sample leaves at the first exit whose
+highest probability, at its temperature, is above the threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from elue.errors import ElueError
+from elue.modeling.encoder import EncoderConfig
+from elue.modeling.exits.calibration import calibration_part, temperatures_of
+from elue.modeling.exits.method import ExitOptions, TrainedExits
+from elue.modeling.exits.mixture import MixtureHeads
+from elue.modeling.exits.network import TEMPERATURES, ExitNetwork
+from elue.modeling.exits.objectives import sum_of_exits
+from elue.modeling.exits.plan import Phase
+from elue.modeling.method import Training
+from elue.modeling.options import option
+from elue.protocol import TaskInfo
+
+
+@dataclass(frozen=True, kw_only=True)
+class RightToolOptions(ExitOptions):
+    exits: tuple[int, ...] = option(
+        (), "layers with an exit, as in 1,4,6,12; the paper's four by share if not given", 1
+    )
+
+
+class RightTool(TrainedExits):
+    """Few exits on mixtures of layers, temperatures, and confidence.
+
+    The mixing weights train; in the release they are made anew after every step, and never do. Temperatures are fitted
+    on every second validation sample, not on all that also choose the epoch. The pooler starts from the backbone's
+    where it has one; it reads the mean of the tokens unless told, where the paper takes the first.
+    """
+
+    name = "righttool"
+    family = "early_exit"
+    title = "RightTool: a few calibrated exits"
+    paper = "Schwartz et al. 2020, The Right Tool for the Job, https://arxiv.org/abs/2004.07453"
+    summary = (
+        "Classifiers stand after a few layers, each on a mixture of all layers so far, and their confidence is "
+        "calibrated after training. A sample leaves at the first that is confident enough. Easy inputs use few layers."
+    )
+    options = RightToolOptions
+    own_rules = ("confidence",)
+    from_pooler = True
+
+    def settled(self, options: Any, config: EncoderConfig) -> Any:
+        layers = config.layers
+        exits = tuple(sorted(set(options.exits or [1, -(-layers // 3), -(-layers // 2), layers])))
+        if exits[-1] != layers:
+            message = f"Option 'exits' can't be {', '.join(map(str, exits))}: the last exit is after layer {layers}."
+            raise ElueError("bad_option", message, f"Name layers of 1 to {layers}, the last among them.")
+        return super().settled(replace(options, exits=exits), config)
+
+    def heads(self, config: EncoderConfig, task: TaskInfo, options: Any) -> MixtureHeads:
+        return MixtureHeads(config, task, options.pooling, options.exits)
+
+    def plan(self, network: ExitNetwork, training: Training) -> Sequence[Phase]:
+        return [Phase("joint", sum_of_exits, rates={"^heads": training.options.head_learning_rate})]
+
+    def calibrate(self, network: ExitNetwork, training: Training) -> None:
+        logits, part = training.logits(network), calibration_part(len(training.job.validation))
+        labels = [training.job.validation[place].label for place in part.tolist()]
+        network.tables.keep(TEMPERATURES, temperatures_of(logits[part], labels))
