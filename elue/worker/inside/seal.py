@@ -13,22 +13,90 @@ from typing import Any
 
 _SEALED = ("elue.meter", "elue.worker", "elue.protocol", "__main__")
 _DATA = "elue.worker.frames."
+TURNS = 8
 _SPARED = ("__repr__", "__eq__", "__hash__", "__getstate__", "__setstate__", "__setattr__", "__delattr__")
 """What a frame's class has beside its making: the worker uses none of it, and looking takes time in every call."""
 
 
 class Seal:
-    """The functions and classes that measure, as they are now. Take it before a plugin is imported."""
+    """What measures: functions, classes, names of modules, prices. Take it before a plugin is imported.
+
+    Defaults, closures and the whole table, which take long to look through, have their turn every few looks.
+    """
 
     def __init__(self) -> None:
         self._kept = [entry for module in _modules() for entry in _entries(module.__name__, module)]
+        self._names = [
+            (f"{module.__name__}.{name}", vars(module), name, value)
+            for module in _modules()
+            for name, value in list(vars(module).items())
+            if module.__name__.startswith(_SEALED[:2])
+            if not (name.startswith("__") or isinstance(value, FunctionType | ModuleType | type | str | int))
+        ]
+        self._inner = [
+            (name, value, value.__defaults__, value.__kwdefaults__, _contents(value))
+            for name, _, _, value, _ in self._kept
+            if isinstance(value, FunctionType) and (value.__defaults__ or value.__kwdefaults__ or value.__closure__)
+        ]
+        self._prices, self._turn = Prices(), 0
 
     def broken(self) -> str:
-        """The name of the first function or class that is another now; empty where none is."""
+        """The name of the first of these that is another now; empty where none is."""
         for name, space, attribute, value, code in self._kept:
             if space.get(attribute) is not value or (code is not None and value.__code__ is not code):
                 return name
+        for name, space, attribute, value in self._names:
+            if space.get(attribute) is not value:
+                return name
+        self._turn = (self._turn + 1) % TURNS
+        for name, function, defaults, named, cells in self._inner[self._turn :: TURNS]:
+            same = function.__defaults__ is defaults and function.__kwdefaults__ is named
+            if not same or any(now is not then for now, then in zip(_contents(function), cells, strict=True)):
+                return name
+        return self._prices.changed(thorough=not self._turn)
+
+
+class Prices:
+    """The table's rules and their formulas, and the plans of operators that go by them."""
+
+    def __init__(self) -> None:
+        from elue.meter import formulas, plan, table
+
+        self._plans, self._now, self._table = plan._plans, formulas.FORMULAS, table.operator_table()
+        self._formulas, self._rules = dict(self._now), dict(self._table.rules)
+        self._sound: dict[int, tuple[Any, Any]] = {}
+
+    def changed(self, thorough: bool) -> str:
+        """The name of an operator whose price is not what the table says; empty where there is none.
+
+        One of the plugin's own, priced by a registered formula, is told as such.
+        """
+        if self._now != self._formulas:
+            return "the formulas of the table"
+        if thorough and self._table.rules != self._rules:
+            return "the rules of the table"
+        for key, plan in list(self._plans.items()):
+            seen = self._sound.get(key)
+            if seen is not None and seen[0] is plan and seen[1] is plan.formula:
+                continue
+            name = str(plan.operator)
+            rule = self._rules.get(name)
+            fair = rule in (None, "unknown") if plan.registered else plan.formula is self._formulas.get(str(rule))
+            if key != id(plan.operator) or not (fair or not plan.known):
+                return f"the price of {name}"
+            self._sound[key] = plan, plan.formula
         return ""
+
+
+def _contents(function: FunctionType) -> list[Any]:
+    """What a function's closure holds, None for what it does not yet."""
+    contents = []
+    for cell in function.__closure__ or ():
+        try:
+            contents.append(cell.cell_contents)
+        except ValueError:
+            contents.append(None)
+    return contents
 
 
 _Entry = tuple[str, Any, str, Any, Any]
