@@ -149,7 +149,7 @@ def test_the_priced_trace_is_what_runs(make: Make, task: TaskInfo):
         for sample in SAMPLES[:20]:
             with Meter(modules=model.modules()) as meter:
                 (answer,) = model.predict([sample])
-            priced = pricer.price(model, list(model.modules()), answer.trace)
+            priced, _ = pricer.price(model, list(model.modules()), answer.trace)
             taken = priced.flops, priced.matmul_flops, priced.params_touched
             assert taken == counted(meter), (point, answer.trace)
             totals.add(meter.flops)
