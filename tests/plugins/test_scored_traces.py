@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 from elue.modeling.exits.model import ExitModel
+from elue.modeling.rules.registry import CONFORMAL
 from elue.plugins.early_exit.berxit import Berxit
+from elue.plugins.early_exit.cat import Cat
 from elue.plugins.early_exit.palbert import Palbert
 from elue.protocol import Point, TaskInfo
 from tests import small
@@ -30,9 +33,15 @@ def palbert(task: TaskInfo) -> tuple[ExitModel, list[Point]]:
     return scoring_exits.made(Palbert(), task, seed=1), points
 
 
+def cat(task: TaskInfo) -> tuple[ExitModel, list[Point]]:
+    points: list[Point] = [{"rule": "conformal", "risk": value} for value in (0.05, 0.3, 0.5, 0.7, 0.9)]
+    points += [{"rule": "score", "threshold": value} for value in (0.1, 0.4, 0.8, 1.1)]
+    return scoring_exits.made(Cat(), task, {CONFORMAL: torch.linspace(0.05, 0.95, 9)}), points
+
+
 MADE = [
     pytest.param(make, task, id=f"{make.__name__}-{task.kind}")
-    for make in (berxit, palbert)
+    for make in (berxit, palbert, cat)
     for task in (THREE, small.SCORE)
 ]
 CHECKS = [

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.modeling.exits.conformal import parted
 from elue.modeling.exits.heads import ExitHeads
 from elue.modeling.exits.model import ExitModel, ladder_of
 from elue.modeling.exits.network import ExitNetwork
@@ -96,6 +97,9 @@ class TrainedExits(TrainedMethod):
     numeric_rules: ClassVar[Sequence[str]] = ()
     """The own rules on a regression; without any the method can't serve one."""
 
+    calibration: ClassVar[float] = 0.0
+    """Share of the validation data that calibration alone sees, and nothing is chosen on."""
+
     @abstractmethod
     def heads(self, config: EncoderConfig, task: TaskInfo, options: Any) -> ExitHeads:
         """What is asked at which layers."""
@@ -135,8 +139,9 @@ class TrainedExits(TrainedMethod):
         return rule_at(point, ladder)
 
     def learn(self, network: Any, training: Training) -> None:
-        follow(self.plan(network, training), network, training)
-        self.calibrate(network, training)
+        choosing, calibrating = self._parted(training)
+        follow(self.plan(network, choosing), network, choosing)
+        self.calibrate(network, calibrating)
 
     def default_points(self, seen: Signals, ladder: Ladder, options: Any) -> list[Point]:
         """A sweep from the cheapest exit to never leaving, by the signals of all exits on validation samples."""
@@ -149,6 +154,7 @@ class TrainedExits(TrainedMethod):
         return [candidate.setting for candidate in (kept if len(kept) <= MOST_POINTS else choose(kept, MOST_POINTS))]
 
     def sweep(self, network: Any, training: Training) -> Sweep:
+        training, _ = self._parted(training)
         outputs, ladder, scores = training.outputs(network), ladder_of(network), []
         seen = Signals.whole(outputs["logits"], padded(outputs.get(SCORES)))
         points = self.default_points(seen, ladder, training.options)
@@ -157,6 +163,10 @@ class TrainedExits(TrainedMethod):
             scores.append({"point": point, "exit": exit, "score": score})
         exits = [training.quality(logits) for logits in seen.of_logits().unbind(1)]
         return points, {"exits": exits, "points": scores}
+
+    def _parted(self, training: Training) -> tuple[Training, Training]:
+        """What chooses on validation data, and what calibrates on them."""
+        return parted(training, self.calibration) if self.calibration else (training, training)
 
 
 def padded(scores: torch.Tensor | None) -> torch.Tensor | None:

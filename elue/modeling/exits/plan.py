@@ -19,7 +19,8 @@ class Phase:
 
     `frozen` are submodules that stay as they are, in eval mode; `rates` learning rates by patterns of parameter names;
     `combine` joins the gradients of named losses; `judged` are the exits, by their place, whose scores on validation
-    data tell the best epoch (none: the last epoch is kept); `columns` are further numbers of each training example.
+    data tell the best epoch (none: the last epoch is kept); `columns` are further numbers of each training example;
+    `subset` are the examples it trains on, by position.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Phase:
     combine: Combine | None = None
     judged: Sequence[int] | None = None
     columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    subset: Sequence[int] | None = None
 
 
 def follow(plan: Sequence[Phase], network: ExitNetwork, training: Training) -> None:
@@ -44,6 +46,7 @@ def follow(plan: Sequence[Phase], network: ExitNetwork, training: Training) -> N
             learning_rate=phase.learning_rate,
             rates=phase.rates,
             columns=phase.columns,
+            subset=phase.subset,
             frozen=phase.frozen,
             combine=phase.combine,
             judged=phase.judged,

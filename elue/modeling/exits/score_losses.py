@@ -8,9 +8,12 @@ from torch.nn import functional as F
 
 from elue.modeling.exits.network import Lesson, Objective
 from elue.modeling.exits.objectives import Losses
+from elue.protocol import TaskInfo
 
 UNITS = 5
 """Errors of a regression are told in fifths of the label's range: STS-B's own units, in which papers state them."""
+NEAR = 0.1
+"""Numbers that agree differ by no more than this share of the range: half a unit of STS-B."""
 
 
 def wrongness(lesson: Lesson) -> Tensor:
@@ -24,6 +27,27 @@ def wrongness(lesson: Lesson) -> Tensor:
 def score_of_error(lesson: Lesson) -> Losses:
     """Mean squared error of the scores as estimates of being wrong, over samples and exits (BERxiT)."""
     return {"score": F.mse_loss(scores_of(lesson), wrongness(lesson))}
+
+
+def agreement(logits: Tensor, task: TaskInfo) -> Tensor:
+    """Whether each exit but the last answers as the last does, (batch, exits - 1) (CAT)."""
+    if task.kind == "classification":
+        answers = logits.argmax(-1)
+        return answers[:, :-1] == answers[:, -1:]
+    return (logits[:, :-1, 0] - logits[:, -1:, 0]).abs() <= NEAR
+
+
+def score_of_disagreement(lesson: Lesson) -> Losses:
+    """Cross-entropy of the scores as probabilities not to agree with the last exit, the mean over exits (CAT).
+
+    At each exit those of the batch that agree weigh as much together as those that don't, where there are both.
+    """
+    agree = agreement(lesson.logits.detach(), lesson.task)
+    surprise = F.binary_cross_entropy(scores_of(lesson), (~agree).float(), reduction="none")
+    sides = torch.stack([agree, ~agree]).float()
+    counts = sides.sum(1)
+    means = (sides * surprise).sum(1) / counts.clamp(min=1)
+    return {"score": (means.sum(0) / (counts > 0).sum(0)).mean()}
 
 
 def halting(scores: Tensor) -> Tensor:
