@@ -12,6 +12,7 @@ from elue.modeling.exits.model import ExitModel
 from elue.modeling.rules.registry import CONFORMAL
 from elue.plugins.early_exit.berxit import Berxit
 from elue.plugins.early_exit.cat import Cat
+from elue.plugins.early_exit.consistentee import ConsistentEE
 from elue.plugins.early_exit.palbert import Palbert
 from elue.protocol import Point, TaskInfo
 from tests import small
@@ -39,10 +40,16 @@ def cat(task: TaskInfo) -> tuple[ExitModel, list[Point]]:
     return scoring_exits.made(Cat(), task, {CONFORMAL: torch.linspace(0.05, 0.95, 9)}), points
 
 
+def consistentee(task: TaskInfo) -> tuple[ExitModel, list[Point]]:
+    points: list[Point] = [{"rule": "score", "threshold": value} for value in (0.0, 0.1, 0.3, 0.5, 0.8, 0.95, 1.1)]
+    return scoring_exits.made(ConsistentEE(), task), points
+
+
 MADE = [
     pytest.param(make, task, id=f"{make.__name__}-{task.kind}")
-    for make in (berxit, palbert, cat)
+    for make in (berxit, palbert, cat, consistentee)
     for task in (THREE, small.SCORE)
+    if not (make is consistentee and task is small.SCORE)
 ]
 CHECKS = [
     test_traces.test_the_priced_trace_is_what_runs,

@@ -91,3 +91,16 @@ class MetaScorer(Scorer):
         answer = (latest.argmax(-1, keepdim=True) == torch.arange(self.outputs, device=logits.device)).to(latest.dtype)
         past = (probabilities[:, :-1] * answer[:, None]).sum(-1)
         return [answer], [best[:, :1], best[:, :1] - best[:, 1:]], past
+
+
+class PolicyScorer(Scorer):
+    """For each exit a dense map, GELU, a linear map and a sigmoid: the chance to go on (ConsistentEE)."""
+
+    def __init__(self, layers: Sequence[int], width: int, hidden: int = 32) -> None:
+        super().__init__()
+        self.dense = by_layer(layers[:-1], width, hidden)
+        self.output = by_layer(layers[:-1], hidden, 1)
+
+    def forward(self, layer: int, feature: Tensor, before: Tensor | None, logits: Tensor | None) -> Tensor:
+        going = self.output[str(layer)](F.gelu(self.dense[str(layer)](feature)))
+        return torch.sigmoid(going).squeeze(-1)
