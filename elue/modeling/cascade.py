@@ -12,16 +12,16 @@ import torch
 from elue.errors import ElueError
 from elue.modeling.encoder import EncoderConfig
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.ladder import Rule, Way
+from elue.modeling.ladder import Rule, Way, simulate
 from elue.modeling.leaving import LadderModel
 from elue.modeling.method import Sweep, TrainedMethod, Training
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.ragged import Pack
-from elue.modeling.rules.registry import Ladder, value_of
-from elue.modeling.rules.sureness import confidence
-from elue.modeling.rules.sweeps import settings_of
+from elue.modeling.rules.registry import Ladder, rule_at
+from elue.modeling.rules.sweeps import STATISTICS
 from elue.modeling.running import run_encoder
 from elue.modeling.signals import LOGITS, Signals
+from elue.modeling.sweep import Tried, choose
 from elue.modeling.text import TextEncoder
 from elue.modeling.tracing import encoder_units, head_unit
 from elue.protocol import Explanation, Point, Sample, TaskInfo
@@ -62,13 +62,18 @@ class CascadeOptions(TrainingOptions):
 
 
 class TrainedCascade(TrainedMethod):
-    """A cascade whose network is `{"shallow": …, "full": …}`: the small model answers what it is confident of."""
+    """A cascade whose network is complete models by name, in the order they are asked, as `{"shallow": …, "full": …}`.
+
+    A model's answer stands where the rule called `asks` in the registry, one with nothing to set but a threshold,
+    says so.
+    """
 
     options: ClassVar[type[Any] | None] = CascadeOptions
+    asks: ClassVar[str] = "confidence"
 
     def supports(self, task: TaskInfo) -> str | None:
         if task.kind == "regression":
-            return "its confidence is a class probability, and a regression has none"
+            return f"its rule, {self.asks}, needs class probabilities, and a regression has none"
         return None
 
     def settled(self, options: Any, config: EncoderConfig) -> Any:
@@ -79,18 +84,29 @@ class TrainedCascade(TrainedMethod):
         return options
 
     def rule(self, point: Point, task: TaskInfo) -> Rule:
-        """When the small model's answer stands: its highest probability is above the `threshold`."""
-        return confidence(float(value_of(point, "threshold")))
+        """When a model's answer stands, at a point. Raises ElueError for one that does not set the rule's knob."""
+        return rule_at({"rule": self.asks, **point}, Ladder(task, ways=2))
+
+    def stages(self, network: Any) -> Mapping[str, EncoderWithHead]:
+        """The models by what their units are called after, in the order they are asked."""
+        return dict(network.items())
 
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> StagedModel:
-        return StagedModel(network, dict(network.items()), text, task, self.rule)
+        return StagedModel(network, self.stages(network), text, task, self.rule)
 
     def sweep(self, network: Any, training: Training) -> Sweep:
-        shallow, full = training.logits(network["shallow"]), training.logits(network["full"])
-        task, seen, scores = training.job.task, Signals.whole(torch.stack([shallow, full], 1)), []
-        chosen = settings_of("confidence", seen, Ladder(task, 2), training.options.thresholds)
-        points = [{"threshold": tried.setting["threshold"]} for tried in chosen]
+        """From all answers by the first model to all samples sent on to the last, even in the layers that run."""
+        stages = self.stages(network)
+        logits = {name: training.logits(stage) for name, stage in stages.items()}
+        layers = torch.tensor([len(stage.encoder.layers) for stage in stages.values()]).cumsum(0)
+        task, seen, scores = training.job.task, Signals.whole(torch.stack([*logits.values()], 1)), []
+        statistic = STATISTICS[self.asks]
+        grid: list[Point] = [{statistic.knob: cut} for cut in statistic.cuts(seen)]
+        tried = [Tried(point, layers[simulate(seen, self.rule(point, task)) - 1]) for point in grid]
+        count = training.options.thresholds
+        always = grid if len(grid) <= count else grid[:2]
+        points: list[Point] = [candidate.setting for candidate in choose(tried, count, always)]
         for point in points:
             way, score = training.under(self.rule(point, task), seen)
             scores.append({"point": point, "sent_on": way - 1, "score": score})
-        return points, {"shallow": training.quality(shallow), "full": training.quality(full), "points": scores}
+        return points, {**{name: training.quality(own) for name, own in logits.items()}, "points": scores}

@@ -192,7 +192,7 @@ def test_each_difficulty_model_judges_the_half_it_did_not_see(tmp_path: Path, mo
 
 
 def test_regressions_and_impossible_depths_are_refused(tmp_path: Path):
-    assert "probability" in str(CascadeBert().supports(small.SCORE))
+    assert "probabilities" in str(CascadeBert().supports(small.SCORE))
     assert CascadeBert().supports(small.CLASSES) is None
     with pytest.raises(ElueError) as caught:
         CascadeBert().train(small.job(tmp_path, shallow_layers="3"))

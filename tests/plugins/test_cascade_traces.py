@@ -1,0 +1,49 @@
+"""Cascades: what a trace costs is what runs, and company and shared passes change nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from elue.protocol import Point, TaskInfo
+from tests import small
+from tests.plugins import cascades, test_traces
+from tests.plugins.test_traces import TEXT, THREE
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def committees(task: TaskInfo) -> tuple[Any, list[Point]]:
+    return cascades.committee(task, TEXT), [{"threshold": value} for value in (0.0, 0.5, 0.6, 0.7, 0.9, 1.0)]
+
+
+def elang(task: TaskInfo) -> tuple[Any, list[Point]]:
+    return cascades.elang(task, TEXT), [{"energy": value} for value in (-1000.0, 0.4, 0.6, 1.0, math.inf)]
+
+
+MADE = [
+    pytest.param(make, task, id=f"{make.__name__}-{task.name}")
+    for make in (committees, elang)
+    for task in (THREE, small.CLASSES)
+]
+CHECKS = [
+    test_traces.test_the_priced_trace_is_what_runs,
+    test_traces.test_prices_do_not_depend_on_the_point_in_force,
+    test_traces.test_one_pass_over_all_points_answers_as_each_would,
+    test_traces.test_the_ladder_has_what_is_answered_on_the_rung_that_is_taken,
+    test_traces.test_a_survey_is_the_sweep_and_the_ladder_at_its_first_point,
+]
+
+
+@pytest.mark.parametrize(("make", "task"), MADE)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_what_holds_of_every_model(check: Callable[..., None], make: Callable[[TaskInfo], Any], task: TaskInfo) -> None:
+    check(make, task)
+
+
+@pytest.mark.parametrize(("make", "task"), MADE)
+def test_company_changes_nothing(make: Callable[[TaskInfo], Any], task: TaskInfo) -> None:
+    test_traces.test_company_and_order_change_nothing(make, task, 100)
