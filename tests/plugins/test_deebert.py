@@ -89,4 +89,4 @@ def test_its_sweep_goes_from_exit_1_to_full_depth(tmp_path: Path) -> None:
     noted = read_note(tmp_path)["validation"]["points"]
     assert {point["rule"] for point in points} == {"entropy"}
     assert (noted[0]["exit"], noted[-1]["exit"]) == (1.0, 3.0)
-    assert "entropy" in str(DeeBert().supports(small.SCORE))
+    assert "class probabilities" in str(DeeBert().supports(small.SCORE))

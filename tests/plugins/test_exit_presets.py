@@ -17,6 +17,8 @@ from elue.modeling.saving import read_note
 from elue.plugins.early_exit.cosee import Cosee
 from elue.plugins.early_exit.f_pabee import FPabee
 from elue.plugins.early_exit.fastbert import FastBert
+from elue.plugins.early_exit.gaml_bert import GamlBert
+from elue.plugins.early_exit.past_future import PastFuture
 from elue.plugins.early_exit.pcee_bert import PceeBert
 from elue.plugins.early_exit.righttool import RightTool
 from elue.plugins.early_exit.romebert import RomeBert, shared_weights
@@ -114,6 +116,21 @@ def mixed(network: Any, states: list[Tensor], layer: int) -> Tensor:
     return logits / network.tables.named()["temperatures"][network.layers.index(layer)]
 
 
+def past_and_future(network: Any, states: list[Tensor], layer: int) -> Tensor:
+    part = {name: module for name, module in network.heads.named_children() if name != "dropout"}
+    pooled = {j: torch.tanh(part["dense"][str(j)](states[j - 1].mean(1))) for j in range(1, layer + 1)}
+    past = sum(part["answer"][str(j)](vector) for j, vector in pooled.items())
+    gate = torch.sigmoid(part["gate"](torch.tanh(sum(part["weigh"][str(j)](v) for j, v in pooled.items()) / layer)))
+    future = torch.zeros_like(past)
+    for j in range(layer + 1, len(states) + 1):
+        future = future + part["answer"][str(j)](torch.tanh(part["imitate"][str(j)](pooled[layer])))
+    return 2 * gate * past + 2 * (1 - gate) * future
+
+
+def agree(told: list[list[float]], place: int) -> bool:
+    return place > 0 and told[place].index(max(told[place])) == told[place - 1].index(max(told[place - 1]))
+
+
 Rules = list[tuple[Point, Callable[..., int], str]]
 PRESETS: list[tuple[Any, Any, dict[str, str], Rules]] = [
     (
@@ -171,6 +188,18 @@ PRESETS: list[tuple[Any, Any, dict[str, str], Rules]] = [
         [({"rule": "normalised_energy", "threshold": t}, leave_by(energy, t), "z") for t in (0.1, 0.2, 0.3)],
     ),
     (
+        PastFuture,
+        past_and_future,
+        {},
+        [({"rule": "entropy", "threshold": t}, leave_by(share, t / math.log(3)), "p") for t in (0.3, 0.6, 0.9)],
+    ),
+    (
+        GamlBert,
+        shared,
+        {},
+        [({"rule": "patience", "patience": n}, streak(agree, n), "p") for n in (1, 2, 3)],
+    ),
+    (
         RightTool,
         mixed,
         {"exits": "1,2,4,5"},
@@ -211,7 +240,11 @@ def test_it_leaves_where_a_plain_implementation_does(
 
 @pytest.mark.parametrize("kind", [preset[0] for preset in PRESETS], ids=IDS)
 def test_it_learns_and_sweeps_from_its_cheapest_exit_to_full_depth(kind: Any, tmp_path: Path) -> None:
-    slower = {"epochs": "8", "learning_rate": "3e-3"} if kind is FastBert else {"epochs": "4", "learning_rate": "1e-2"}
+    slower = (
+        {"epochs": "8", "learning_rate": "3e-3"}
+        if kind in (FastBert, PastFuture)
+        else {"epochs": "4", "learning_rate": "1e-2"}
+    )
     kind().train(small.job(tmp_path, train=320, **slower))
     points, note = kind().points(small.CLASSES, tmp_path), read_note(tmp_path)["validation"]
     assert note["exits"][-1] > 90

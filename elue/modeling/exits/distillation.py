@@ -32,6 +32,18 @@ def self_distillation(share: float, temperature: float) -> Objective:
     return objective
 
 
+def mutual(weight: float) -> Objective:
+    """The sum over exits, and weight · Σ KL(teacher ‖ exit) over all ordered pairs (GAML-BERT). Teachers are fixed."""
+
+    def objective(lesson: Lesson) -> Losses:
+        ways = lesson.logits.unbind(1)
+        pairs = [divergence_from(teacher.detach(), exit) for exit in ways for teacher in ways if exit is not teacher]
+        apart = torch.stack(pairs).sum() if pairs else lesson.logits.new_zeros(())
+        return {"exits": losses_of(lesson).sum(), "mutual": weight * apart}
+
+    return objective
+
+
 def diverse(weight: float) -> Objective:
     """The sum over exits, less weight · Σ over exits from the second of the cross-entropy to their nearest predecessor.
 

@@ -117,7 +117,7 @@ class TrainedExits(TrainedMethod):
 
     def supports(self, task: TaskInfo) -> str | None:
         if task.kind == "regression" and not self.numeric_rules:
-            return f"its rule, {self.own_rules[0]}, needs class probabilities, and a regression has none"
+            return "it needs class probabilities, and a regression has none"
         return None
 
     def settled(self, options: Any, config: EncoderConfig) -> Any:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from elue.modeling.exits import objectives
 from elue.modeling.exits.calibration import calibration_part, temperature_of, temperatures_of
-from elue.modeling.exits.distillation import diverse, from_last, self_distillation
+from elue.modeling.exits.distillation import diverse, from_last, mutual, self_distillation
 from elue.modeling.exits.imitation import energies, exit_weights, imitating, sample_losses, signal_contrast
 from elue.modeling.exits.network import Lesson
 from elue.modeling.signals import entropy
@@ -69,6 +69,16 @@ def test_self_distillation_by_hand() -> None:
     assert losses["last"].item() == pytest.approx(0.2)
     assert losses["distilled"].item() == pytest.approx(0.07 + 8.1 * apart, abs=1e-6)
     assert sum(loss.item() for loss in self_distillation(0.0, 3.0)(made).values()) == pytest.approx(0.9)
+
+
+def test_mutual_learning_by_hand() -> None:
+    """Of (.9, .1) and (.6, .4): .2263 + .3112, each side learning from the other's."""
+    made = lesson([0.9, 0.1], [0.6, 0.4])
+    losses = mutual(2.0)(made)
+    assert losses["mutual"].item() == pytest.approx(2 * 0.5375, abs=2e-4)
+    (gradient,) = torch.autograd.grad(losses["mutual"], made.logits)
+    apart = [0.9 - 0.6, 0.6 - 0.9]
+    assert gradient[0, :, 0].tolist() == pytest.approx([2 * apart[0], 2 * apart[1]], abs=1e-6)
 
 
 def crossed(one: Tensor, other: Tensor) -> float:
