@@ -1,4 +1,4 @@
-"""BERxiT: turns and score loss by hand, exits against plain words, a training and its sweep."""
+"""BERxiT: turns by hand, exits against plain words, a training and its sweep."""
 
 from __future__ import annotations
 
@@ -10,30 +10,14 @@ import pytest
 import torch
 
 from elue.modeling.exits.network import Lesson
-from elue.modeling.exits.score_losses import score_of_error, wrongness
+from elue.modeling.exits.score_losses import score_of_error
 from elue.modeling.method import Training
 from elue.modeling.saving import read_note
 from elue.plugins.early_exit.berxit import Berxit
 from elue.protocol import TaskInfo
 from tests import small
 from tests.plugins import scoring_exits
-from tests.plugins.scoring_exits import SAMPLES, TASKS, lesson
-
-RIGHT, WRONG = [2.0, 0.0], [0.0, 2.0]
-
-
-def test_the_score_loss_by_hand() -> None:
-    """Scores .2, .6, .1 of exits that are right, wrong, right: (.04 + .16 + .01) / 3."""
-    told = lesson(small.CLASSES, [RIGHT, WRONG, RIGHT, RIGHT], [0.2, 0.6, 0.1], 0)
-    assert wrongness(told).tolist() == [[0, 1, 0]]
-    assert score_of_error(told)["score"].item() == pytest.approx(0.07)
-
-
-def test_an_error_of_half_a_star_is_taken_for_its_tanh() -> None:
-    """STS-B's labels are 0 to 5, so an error of .5 is a tenth of the range."""
-    task = TaskInfo("stars", "regression", low=0.0, high=5.0)
-    told = lesson(task, [[0.7], [0.5], [0.6]], [0.5, 0.5], 0.6)
-    assert wrongness(told)[0].tolist() == pytest.approx([0.4621, 0.4621], abs=1e-4)
+from tests.plugins.scoring_exits import SAMPLES, TASKS
 
 
 def test_steps_turn_between_the_last_exit_and_all(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""CAT: meta loss and calibration by hand, exits against plain words, the guarantee, a training and its sweep."""
+"""CAT: exits and costs against plain words, a training in parts and its sweep."""
 
 from __future__ import annotations
 
@@ -12,72 +12,13 @@ import torch
 from elue.errors import ElueError
 from elue.meter import Meter
 from elue.modeling import method
-from elue.modeling.exits.conformal import conformal_scores, parts
-from elue.modeling.exits.network import Lesson
-from elue.modeling.exits.score_losses import agreement, score_of_disagreement
-from elue.modeling.ladder import simulate
-from elue.modeling.rules.registry import CONFORMAL, Ladder, rule_at
+from elue.modeling.rules.registry import CONFORMAL
 from elue.modeling.saving import read_note
-from elue.modeling.signals import LOGITS, SCORES, Signals
 from elue.plugins.early_exit.cat import Cat
 from elue.protocol import TaskInfo
 from tests import small
 from tests.plugins import scoring_exits
 from tests.plugins.scoring_exits import SAMPLES, TASKS, THREE
-
-A, B = [1.0, 0.0], [0.0, 1.0]
-
-
-def test_calibration_takes_the_surest_exit_that_does_not_agree() -> None:
-    """Sureness .95 where the exit agrees, .6 and .8 where not: .8. Samples that always agree don't count."""
-    logits = torch.tensor([[A, B, B, A], [A, B, A, A], [A, A, A, A]])
-    sure = torch.tensor([[0.95, 0.6, 0.8], [0.9, 0.2, 0.9], [0.99, 0.99, 0.99]])
-    assert agreement(logits, small.CLASSES).tolist() == [[True, False, False], [True, False, True], [True] * 3]
-    assert conformal_scores(logits, 1 - sure, small.CLASSES).tolist() == pytest.approx([0.2, 0.8])
-    assert conformal_scores(logits[2:], 1 - sure[2:], small.CLASSES).shape == (0,)
-
-
-def test_numbers_agree_within_half_a_unit_of_stars() -> None:
-    task = TaskInfo("stars", "regression", low=0.0, high=5.0)
-    logits = torch.tensor([[[0.49], [0.51], [0.71], [0.6]]])
-    assert agreement(logits, task).tolist() == [[False, True, False]]
-
-
-def test_both_sides_of_a_batch_weigh_the_same() -> None:
-    """Three agree at the exit and one doesn't; at the other exit all agree."""
-    logits = torch.tensor([[A, A, A], [A, A, A], [B, B, B], [B, A, A]])
-    scores = torch.tensor([[0.1, 0.2], [0.2, 0.2], [0.3, 0.4], [0.6, 0.4]])
-    loss = score_of_disagreement(Lesson(small.CLASSES, logits, torch.zeros(4), scores))["score"].item()
-    agreeing = -(math.log(0.9) + math.log(0.8) + math.log(0.7)) / 3
-    one_sided = -(2 * math.log(0.8) + 2 * math.log(0.6)) / 4
-    assert loss == pytest.approx(((agreeing - math.log(0.6)) / 2 + one_sided) / 2, rel=1e-5)
-
-
-@pytest.mark.parametrize("risk", [0.05, 0.1, 0.3])
-def test_answers_differ_from_the_full_models_no_more_often_than_the_risk(risk: float) -> None:
-    """Over 400 draws of calibration and test samples, of exits that agree with probability as sure as they are."""
-    generator = torch.Generator().manual_seed(0)
-    sure = torch.rand(400, 101, 3, generator=generator)
-    agree = torch.rand(400, 101, 3, generator=generator) < sure
-    classes = torch.cat([agree.long(), torch.ones(400, 101, 1, dtype=torch.long)], 2)
-    logits = torch.nn.functional.one_hot(classes, 2).float()
-    wrong, left = [], []
-    for draw in range(400):
-        table = conformal_scores(logits[draw, :100], 1 - sure[draw, :100], small.CLASSES)
-        ladder = Ladder(small.CLASSES, 4, (LOGITS, SCORES), {CONFORMAL: table})
-        scores = torch.nn.functional.pad(1 - sure[draw, 100:], (0, 1))
-        exit = simulate(Signals.whole(logits[draw, 100:], scores), rule_at({"rule": "conformal", "risk": risk}, ladder))
-        wrong.append(classes[draw, 100, exit - 1].item() != 1)
-        left.append(exit.item() < 4)
-    spread = 3 * math.sqrt(risk * (1 - risk) / 400)
-    assert sum(wrong) / 400 <= risk + spread
-    assert any(left)
-
-
-def test_parts_share_no_example() -> None:
-    first, second = parts(101, 0.3, seed=4)
-    assert (len(second), sorted(first + second)) == (30, list(range(101)))
-    assert parts(101, 0.3, seed=5) != (first, second)
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)

@@ -1,4 +1,4 @@
-"""PALBERT: halting and its loss by hand, exits against plain words, a training and its sweep."""
+"""PALBERT: exits against plain words, a training and its sweep."""
 
 from __future__ import annotations
 
@@ -8,51 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from elue.modeling.exits.score_losses import geometric, halting, halting_weighted, sample_losses
-from elue.modeling.heads import task_loss
 from elue.modeling.saving import read_note
 from elue.plugins.early_exit.palbert import Palbert
 from elue.protocol import TaskInfo
 from tests import small
 from tests.plugins import scoring_exits
-from tests.plugins.scoring_exits import SAMPLES, TASKS, lesson
-
-
-def test_halting_by_hand() -> None:
-    """λ of .3, .4, .9: π is .3, .7 · .4, .7 · .6 · .9, and the rest at the last exit."""
-    assert halting(torch.tensor([[0.7, 0.6, 0.1]]))[0].tolist() == pytest.approx([0.3, 0.28, 0.378, 0.042])
-    assert geometric(0.1, 3).tolist() == pytest.approx([0.1, 0.09, 0.81])
-
-
-def test_the_loss_by_hand() -> None:
-    """At the prior the divergence is 0, and the losses .9, .6 and .3 weigh .1, .09 and .81."""
-    margin = (torch.tensor([0.9, 0.6, 0.3]).exp() - 1).log().tolist()
-    logits = [[0.0, value] for value in margin]
-    losses = halting_weighted(0.1, 0.5)(lesson(small.CLASSES, logits, [0.9, 0.9], 0))
-    assert losses["prior"].item() == pytest.approx(0, abs=1e-6)
-    assert losses["exits"].item() == pytest.approx(0.1 * 0.9 + 0.09 * 0.6 + 0.81 * 0.3)
-    shares, prior = (0.5, 0.25, 0.25), (0.1, 0.09, 0.81)
-    losses = halting_weighted(0.1, 0.5)(lesson(small.CLASSES, logits, [0.5, 0.5], 0))
-    wanted = 0.5 * sum(p * math.log(p / share) for p, share in zip(prior, shares, strict=True))
-    assert losses["prior"].item() == pytest.approx(wanted)
-
-
-def test_a_score_of_0_leaves_the_loss_and_its_gradient_finite() -> None:
-    told = lesson(small.CLASSES, [[1.0, 0.0]] * 3, [0.0, 1.0], 0)
-    assert told.scores is not None
-    told.scores.requires_grad_()
-    loss = torch.stack(list(halting_weighted(0.1, 0.5)(told).values())).sum()
-    (gradient,) = torch.autograd.grad(loss, told.scores)
-    assert loss.isfinite()
-    assert gradient.isfinite().all()
-
-
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_losses_of_samples_have_the_loss_of_the_task_as_their_mean(task: TaskInfo) -> None:
-    torch.manual_seed(0)
-    told = lesson(task, torch.randn(4, task.outputs).tolist(), [0.5] * 3, 1.0)
-    wanted = [task_loss(logits, told.labels, task).item() for logits in told.logits.unbind(1)]
-    assert sample_losses(told).mean(0).tolist() == pytest.approx(wanted)
+from tests.plugins.scoring_exits import SAMPLES, TASKS
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)

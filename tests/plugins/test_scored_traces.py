@@ -1,4 +1,4 @@
-"""Methods with learned scores: what a trace costs is what runs, and company and shared passes change nothing."""
+"""Methods with learned scores: what a trace costs is what runs, scores in closed form, and company changes nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from elue.meter import Meter
 from elue.modeling.exits.model import ExitModel
 from elue.modeling.rules.registry import CONFORMAL
 from elue.plugins.early_exit.berxit import Berxit
@@ -69,3 +70,20 @@ def test_what_holds_of_every_model(check: Callable[..., None], make: Callable[[T
 @pytest.mark.parametrize(("make", "task"), MADE)
 def test_company_changes_nothing(make: Callable[[TaskInfo], Any], task: TaskInfo) -> None:
     test_traces.test_company_and_order_change_nothing(make, task, 100)
+
+
+@pytest.mark.parametrize(
+    ("made", "products"),
+    [
+        (berxit, 2 * 16),
+        (palbert, 3 * 2 * 32 * 32 + 2 * 32),
+        (cat, 2 * (3 + 32 + 2 + 3) * 32 + 128),
+        (consistentee, 2 * 16 * 32 + 2 * 32),
+    ],
+)
+def test_what_a_score_costs_in_closed_form(made: Callable[[TaskInfo], Any], products: int) -> None:
+    """By H = 16, C = 3, L = 4: 2H; 24H² + 4H; 2 · (C + 32 + 2 + L - 1) · 32 + 128; 64H + 64."""
+    model, _ = made(THREE)
+    with Meter(modules=[model.network]) as meter:
+        model.rehearse("score.2", (1,))
+    assert meter.matmul_flops == products
