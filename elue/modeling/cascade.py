@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from elue.errors import ElueError
 from elue.modeling.encoder import EncoderConfig
@@ -65,11 +66,12 @@ class TrainedCascade(TrainedMethod):
     """A cascade whose network is complete models by name, in the order they are asked, as `{"shallow": …, "full": …}`.
 
     A model's answer stands where the rule called `asks` in the registry, one with nothing to set but a threshold,
-    says so.
+    says so. `tells` are the channels that it finds.
     """
 
     options: ClassVar[type[Any] | None] = CascadeOptions
     asks: ClassVar[str] = "confidence"
+    tells: ClassVar[tuple[str, ...]] = (LOGITS,)
 
     def supports(self, task: TaskInfo) -> str | None:
         if task.kind == "regression":
@@ -85,7 +87,7 @@ class TrainedCascade(TrainedMethod):
 
     def rule(self, point: Point, task: TaskInfo) -> Rule:
         """When a model's answer stands, at a point. Raises ElueError for one that does not set the rule's knob."""
-        return rule_at({"rule": self.asks, **point}, Ladder(task, ways=2))
+        return rule_at({"rule": self.asks, **point}, Ladder(task, ways=2, channels=self.tells))
 
     def stages(self, network: Any) -> Mapping[str, EncoderWithHead]:
         """The models by what their units are called after, in the order they are asked."""
@@ -94,19 +96,24 @@ class TrainedCascade(TrainedMethod):
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> StagedModel:
         return StagedModel(network, self.stages(network), text, task, self.rule)
 
+    def seen(self, network: Any, training: Training) -> Signals:
+        """What all ways out say of the validation samples."""
+        return Signals.whole(torch.stack([training.logits(stage) for stage in self.stages(network).values()], 1))
+
+    def layers(self, network: Any) -> Tensor:
+        """How many layers run for a sample that leaves by each way out, (ways,)."""
+        return torch.tensor([len(stage.encoder.layers) for stage in self.stages(network).values()]).cumsum(0)
+
     def sweep(self, network: Any, training: Training) -> Sweep:
         """From all answers by the first model to all samples sent on to the last, even in the layers that run."""
-        stages = self.stages(network)
-        logits = {name: training.logits(stage) for name, stage in stages.items()}
-        layers = torch.tensor([len(stage.encoder.layers) for stage in stages.values()]).cumsum(0)
-        task, seen, scores = training.job.task, Signals.whole(torch.stack([*logits.values()], 1)), []
-        statistic = STATISTICS[self.asks]
+        task, seen, layers, scores = training.job.task, self.seen(network, training), self.layers(network), []
+        statistic, count = STATISTICS[self.asks], training.options.thresholds
         grid: list[Point] = [{statistic.knob: cut} for cut in statistic.cuts(seen)]
         tried = [Tried(point, layers[simulate(seen, self.rule(point, task)) - 1]) for point in grid]
-        count = training.options.thresholds
         always = grid if len(grid) <= count else grid[:2]
         points: list[Point] = [candidate.setting for candidate in choose(tried, count, always)]
         for point in points:
             way, score = training.under(self.rule(point, task), seen)
             scores.append({"point": point, "sent_on": way - 1, "score": score})
-        return points, {**{name: training.quality(own) for name, own in logits.items()}, "points": scores}
+        alone = map(training.quality, seen.of_logits().unbind(1))
+        return points, {**dict(zip(self.stages(network), alone, strict=True)), "points": scores}

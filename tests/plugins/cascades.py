@@ -11,6 +11,7 @@ from elue.modeling.cascade import CascadeOptions, StagedModel
 from elue.modeling.text import TextEncoder
 from elue.plugins.cascade.committees import CommitteeOptions, Committees
 from elue.plugins.cascade.elang import ELang
+from elue.plugins.cascade.routellm import RouteLlm, RouteLlmOptions
 from elue.protocol import TaskInfo
 from tests import small
 
@@ -25,6 +26,12 @@ def elang(task: TaskInfo, text: TextEncoder) -> StagedModel:
     """A model of one layer and one of four."""
     network = ELang().network(small.encoder(), task, CascadeOptions(shallow_layers=1))
     return ELang().model(stirred(network), text, task)
+
+
+def routed(task: TaskInfo, text: TextEncoder) -> StagedModel:
+    """A router of one layer before models of two and four."""
+    network = RouteLlm().network(small.encoder(), task, RouteLlmOptions(shallow_layers=2))
+    return RouteLlm().model(stirred(network), text, task)
 
 
 def stirred(network: Any) -> Any:

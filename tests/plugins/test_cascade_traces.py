@@ -24,9 +24,13 @@ def elang(task: TaskInfo) -> tuple[Any, list[Point]]:
     return cascades.elang(task, TEXT), [{"energy": value} for value in (-1000.0, 0.4, 0.6, 1.0, math.inf)]
 
 
+def routellm(task: TaskInfo) -> tuple[Any, list[Point]]:
+    return cascades.routed(task, TEXT), [{"threshold": value} for value in (0.0, 0.3, 0.5, 0.7, 1.1)]
+
+
 MADE = [
     pytest.param(make, task, id=f"{make.__name__}-{task.name}")
-    for make in (committees, elang)
+    for make in (committees, elang, routellm)
     for task in (THREE, small.CLASSES)
 ]
 CHECKS = [

@@ -16,6 +16,9 @@ from elue.methods import registry
 from elue.modeling import training
 from elue.modeling.options import options_for
 from elue.plugins.cascade.cascadebert import CascadeBert
+from elue.plugins.cascade.committees import Committees
+from elue.plugins.cascade.elang import ELang
+from elue.plugins.cascade.routellm import RouteLlm
 from elue.plugins.early_exit.elasticbert import ElasticBert
 from elue.plugins.moe.switch import Switch
 from elue.plugins.skimming.ltp import LearnedTokenPruning
@@ -26,7 +29,7 @@ from elue.worker import frames
 from elue.worker.inside.service import Service
 from tests import small
 
-METHODS = [Static, ElasticBert, LearnedTokenPruning, Switch, CascadeBert, SkimRnn, SkipRnn]
+METHODS = [Static, ElasticBert, LearnedTokenPruning, Switch, CascadeBert, Committees, ELang, RouteLlm, SkimRnn, SkipRnn]
 NOT_READING = {"dataclasses", "elue.modeling.options", "elue.modeling.method"}
 """Where options are copied, told and settled by name, which is no use of them."""
 
