@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from elue.plugins.cascade.cascadebert import CascadeBert
+from elue.plugins.early_exit.cat import Cat
+from elue.plugins.early_exit.consistentee import ConsistentEE
 from elue.plugins.early_exit.elasticbert import ElasticBert
 from elue.plugins.moe.switch import Switch
 from elue.plugins.skimming.ltp import LearnedTokenPruning
@@ -23,6 +25,8 @@ from tests import small
 METHODS: dict[str, tuple[Any, dict[str, Any]]] = {
     "static": (Static, {"depths": "1,3"}),
     "elasticbert": (ElasticBert, {}),
+    "cat": (Cat, {}),
+    "consistentee": (ConsistentEE, {}),
     "ltp": (LearnedTokenPruning, {}),
     "switch": (Switch, {}),
     "cascadebert": (CascadeBert, {"difficulty_models": "1"}),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.exits.conformal import parted
 from elue.modeling.exits.heads import ExitHeads
@@ -121,6 +122,9 @@ class TrainedExits(TrainedMethod):
         return None
 
     def settled(self, options: Any, config: EncoderConfig) -> Any:
+        if config.layers < 2:
+            message = f"A backbone of {config.layers} layer has no exit before its last."
+            raise ElueError("bad_backbone", message, "Take one of two layers or more.")
         rate = options.head_learning_rate
         return replace(options, head_learning_rate=options.learning_rate if rate is None else rate)
 
