@@ -83,6 +83,16 @@ def test_all_layers_of_the_members_asked_run() -> None:
         assert layers == {1: 1, 2: 1 + 2, 3: 1 + 2 + 4}[taken(answer)]
 
 
+def test_what_each_member_says_is_shown() -> None:
+    model: Any = cascades.committee(small.CLASSES, TEXT)
+    model.configure({"threshold": 0.65})
+    for sample, answer, shown in zip(SAMPLES, model.predict(SAMPLES), model.explain(SAMPLES), strict=True):
+        members = list(model.network.values())[: taken(answer)]
+        said = [member.logits(*TEXT.tensors(sample))[0].softmax(-1).tolist() for member in members]
+        assert shown.stage == len(said) - 1
+        assert shown.exits == tuple(pytest.approx(own, abs=1e-4) for own in said)
+
+
 def test_members_taken_from_static_are_those_that_training_makes(static: Path, tmp_path: Path) -> None:
     Committees().train(small.job(tmp_path / "made", depths="1,3"))
     job = small.job(tmp_path / "taken", depths="1,3", trained=str(static), **dict.fromkeys(small.OPTIONS))

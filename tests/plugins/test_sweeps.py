@@ -13,6 +13,9 @@ import pytest
 from elue.methods.knobs import settled
 from elue.modeling.sweep import MAX_GAP
 from elue.plugins.cascade.cascadebert import CascadeBert
+from elue.plugins.cascade.committees import Committees
+from elue.plugins.cascade.elang import ELang
+from elue.plugins.cascade.routellm import RouteLlm
 from elue.plugins.early_exit.elasticbert import ElasticBert
 from elue.plugins.moe.switch import Switch
 from elue.plugins.skimming.ltp import LearnedTokenPruning
@@ -46,6 +49,9 @@ METHODS: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], lis
         calls("full.ffn"),
         [{"threshold": 1 - 0.5 * share**4} for share in GRID],
     ),
+    "committees": (Committees, {"epochs": "4"}, calls("depth-"), [{"threshold": 1 - 0.5 * share**4} for share in GRID]),
+    "elang": (ELang, {"epochs": "4"}, calls("full.ffn"), [{"energy": 20 * share - 5} for share in GRID]),
+    "routellm": (RouteLlm, {"epochs": "4"}, calls("full.ffn"), [{"threshold": share**4} for share in GRID]),
     "ltp": (
         LearnedTokenPruning,
         {"threshold": "0.05"},
@@ -77,7 +83,7 @@ METHODS: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], lis
 @pytest.mark.parametrize("name", METHODS)
 def test_the_default_sweep_of_a_trained_method(name: str, tmp_path: Path) -> None:
     made, options, work, grid = METHODS[name]
-    per_token = name not in ("elasticbert", "cascadebert")
+    per_token = name not in ("elasticbert", "cascadebert", "committees", "elang", "routellm")
     job = small.job(tmp_path, train=160, **options)
     made().train(job)
     model, points = made().load(job.task, tmp_path, 0), made().points(job.task, tmp_path)
