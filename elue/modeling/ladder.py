@@ -87,7 +87,8 @@ class Way:
     """A way out: `advance` brings a pack up to it, and `look` to where it can be asked.
 
     `channels` tell, of a pack that looked, its logits (samples, outputs) and, where it learned one, its score
-    (samples,). With `scores_of_logits` the score is made of the logits so far, which are told with it.
+    (samples,). With `scores_of_logits` the score is made of the logits so far, which are told with it, and may turn
+    where the answer does.
     """
 
     advance: Callable[[Pack], Pack]

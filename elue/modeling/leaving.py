@@ -13,7 +13,7 @@ from elue.modeling.flow import Stage
 from elue.modeling.ladder import Rule, Way, answer_unit, decided, extended, rule_unit, steps_of
 from elue.modeling.ragged import Pack, Request
 from elue.modeling.running import RaggedModel, doubt
-from elue.modeling.signals import LOGITS
+from elue.modeling.signals import LOGITS, SCORES
 from elue.modeling.surveys import as_left, surveyed, taken
 from elue.modeling.text import TextEncoder
 from elue.protocol import Explanation, Point, Prediction, Sample, TaskInfo
@@ -97,6 +97,8 @@ class LadderModel(RaggedModel):
             for request in pack.requests:
                 request.trace.append(step)
         leaves, close = decided(rule, number, pack)
+        if SCORES in asked and way.scores_of_logits:
+            close = close | self.close(pack.memory[LOGITS][:, -1])
         doubtful = close & (not pack.requests[0].alone)
         doubt(pack.requests, doubtful)
         leaving = leaves & ~doubtful

@@ -113,6 +113,8 @@ def _pass(
     for column, rule in enumerate(rules):
         remaining = np.array([survey.taken[column] == 0 for survey in surveys])
         leaves, unsure = (remaining, np.zeros_like(remaining)) if last else decided(rule, number, pack)
+        if way.scores_of_logits and not last and SCORES in way.asked(rule, number):
+            unsure = unsure | close
         leaves = leaves & remaining
         doubtful = doubtful | (unsure & remaining) | (leaves & close)
         first = whole and column == 0

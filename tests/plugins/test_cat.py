@@ -115,3 +115,26 @@ def test_too_few_validation_samples_are_said(tmp_path: Path) -> None:
     job = small.job(tmp_path)
     with pytest.raises(ElueError, match="brings 1 validation samples, too few"):
         Cat().train(replace(job, validation=job.validation[:1]))
+
+
+def test_a_score_that_turns_with_the_answer_is_left_to_the_sample_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an exit's two classes are all but equal, noise decides what its meta-classifier sees."""
+    model, again = scoring_exits.made(Cat(), small.CLASSES), []
+    output = model.network.heads.output["1"]
+    output.weight[1], output.bias[1] = output.weight[0], output.bias[0]
+    rerun = model._again
+    monkeypatch.setattr(model, "_again", lambda request, *rest: (again.append(request.place), rerun(request, *rest))[1])
+    point = {"rule": "score", "threshold": 1e-6}
+    model.configure(point)
+    alone = [model.predict([sample])[0] for sample in SAMPLES]
+    again.clear()
+    assert [answer.trace for answer in model.predict(SAMPLES)] == [answer.trace for answer in alone]
+    assert sorted(again) == list(range(len(SAMPLES)))
+    again.clear()
+    (swept,) = model.predict_sweep(SAMPLES, [point])
+    assert [answer.trace for answer in swept] == [answer.trace for answer in alone]
+    assert sorted(set(again)) == list(range(len(SAMPLES)))
+    again.clear()
+    model.configure({"rule": "entropy", "threshold": 0.0})
+    model.predict(SAMPLES)
+    assert not again
