@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -167,6 +168,15 @@ def test_a_lazy_import_is_an_import(tmp_path: Path) -> None:
         "elue.record.files",
         "elue.protocol",
     }
+
+
+def test_every_method_of_the_house_is_listed() -> None:
+    """`elue list` finds methods by their entry points."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["elue.methods"]
+    assert {target.split(":")[0] for target in listed.values()} == METHODS.keys()
+    for name, target in listed.items():
+        module, kind = target.split(":")
+        assert re.search(rf"^class {kind}\b.*?^    name = \"{name}\"$", METHODS[module].read_text(), re.M | re.S)
 
 
 def test_every_package_is_in_the_wheel() -> None:

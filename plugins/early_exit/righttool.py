@@ -55,9 +55,9 @@ class RightTool(TrainedExits):
     def settled(self, options: Any, config: EncoderConfig) -> Any:
         layers = config.layers
         exits = tuple(sorted(set(options.exits or [1, -(-layers // 3), -(-layers // 2), layers])))
-        if exits[-1] != layers:
-            message = f"Option 'exits' can't be {', '.join(map(str, exits))}: the last exit is after layer {layers}."
-            raise ElueError("bad_option", message, f"Name layers of 1 to {layers}, the last among them.")
+        if exits[-1] != layers or len(exits) < 2:
+            message = f"Option 'exits' can't be {', '.join(map(str, exits))} on {layers} layers."
+            raise ElueError("bad_option", message, f"Name two layers or more of 1 to {layers}, the last among them.")
         return super().settled(replace(options, exits=exits), config)
 
     def heads(self, config: EncoderConfig, task: TaskInfo, options: Any) -> MixtureHeads:

@@ -265,7 +265,7 @@ def test_the_weights_that_all_exits_of_romebert_share() -> None:
     assert not any("norm" in name or ".3." in name or "bias" in name or "embed" in name for name in inside)
 
 
-@pytest.mark.parametrize("exits", ["1,2", "1,9", "0,3"])
+@pytest.mark.parametrize("exits", ["1,2", "1,9", "0,3", "3"])
 def test_exits_of_righttool_end_with_the_last_layer(exits: str, tmp_path: Path) -> None:
     with pytest.raises(ElueError, match="exits"):
         RightTool().train(small.job(tmp_path, exits=exits))
