@@ -13,6 +13,7 @@ from elue.submissions.packing import copied_sources
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
 from tests.running import evaluate_plugin
+from tests.submissions.breaking import signer
 from tests.submissions.conftest import FIELDS, PLUGIN, Silent
 from tests.submissions.test_packages import elue
 
@@ -75,7 +76,7 @@ def test_it_is_packed_with_its_package_and_verified_from_there(package: Path) ->
     assert copied == {f"kindred/{name}.py" for name in ("__init__", "hello", "mine", "sizes")}
     assert 'source = "kindred.mine:Mine"' in (packed / "submission.toml").read_text()
     assert validate(packed).findings == ()
-    assert all(run.holds for run in verify(Verifying(packed, "M"), Silent).runs)
+    assert all(run.holds for run in verify(Verifying(packed, "M", signer(packed)), Silent).runs)
 
 
 def test_a_file_that_needs_nothing_of_its_package_stands_alone(package: Path) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from elue.record.board import board_of, is_ranked
-from elue.record.schema import Flag
-from elue.submissions.signing import RETRACTED
+from elue.record.schema import RETRACTED, Flag
 from tests.record.test_files import make_record
 
 

@@ -49,12 +49,13 @@ def slipping() -> bytes:
 def test_an_archive_is_named_whatever_it_is_dressed_as_and_never_unpacked(
     hello: Path, tmp_path: Path, name: str, code: str
 ) -> None:
+    key = signer(hello)
     (hello / name).write_bytes(slipping())
     before = sorted(tmp_path.rglob("*"))
     found = {(finding.code, finding.path) for finding in validate(hello).errors}
     assert (code, (hello / name).as_posix()) in found
     with pytest.raises(ElueError, match="errors, the first"):
-        verify(Verifying(hello, "M", signer(hello)), Silent)
+        verify(Verifying(hello, "M", key), Silent)
     assert sorted(tmp_path.rglob("*")) == before
     assert not list(tmp_path.rglob("escaped*"))
 

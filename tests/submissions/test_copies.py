@@ -102,12 +102,15 @@ def test_numbers_that_differ_by_float_noise_are_the_same_answers(hello: Path, no
     other = again(hello, "another")
     rename(other, "better")
     generator = np.random.default_rng(0)
-    for which, path in enumerate(files(hello)):
-        count = len(records.read(path).samples.id)  # type: ignore[union-attr]
-        values = generator.normal(size=count)
+    for point in [records.read(path).point for path in files(hello)]:
+        values = None
         for folder, shift in ((hello, 0.0), (other, noise)):
-            record = records.read(files(folder)[which])
+            paths = files(folder)
+            which = next(place for place, path in enumerate(paths) if records.read(path).point == point)
+            record = records.read(paths[which])
             assert record.samples
+            count = len(record.samples.id)
+            values = generator.normal(size=count) if values is None else values
             answers = tuple((values + shift * generator.normal(size=count)).tolist())
             task = record.task.model_copy(update={"kind": "regression"})
             edit(folder, which, task=task, samples=record.samples.model_copy(update={"value": answers}))

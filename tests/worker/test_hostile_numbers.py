@@ -12,18 +12,19 @@ from elue.meter.counts import Counts
 from elue.protocol import Explanation, Step
 from elue.worker import frames
 from elue.worker.decoding import Fault, decode, plain
+from elue.worker.frames.words import CallKinds
 from elue.worker.wire import WireError
 
 COUNTS = Counts(9, 6, 5, 4, 3, {"aten.x": 1}, {"mine.y": 2})
 COLUMNS = frames.AnswerColumns((1.0, 0.0), (0, 0), (None, 7), ((1, frozenset({0, 1})),))
 NEWS = frames.News((Step("ffn.1", (3, 4), 2),), ((0, 0),))
 ANSWERS = (
-    frames.Predicted(("a", "b"), COLUMNS, COUNTS, 12, NEWS),
+    frames.Predicted(("a", "b"), COLUMNS, COUNTS, 12, NEWS, CallKinds(9, 2, 1)),
     frames.Swept(("a", "b"), (COLUMNS,), (COLUMNS,), NEWS),
     frames.Counted(("a",), (1.0,), 5, {"aten.x": 1}),
     frames.Answered(("a",), (1.0,)),
     frames.Ran(7),
-    frames.Priced((COUNTS,), (("ffn.1", (3,), 7),)),
+    frames.Priced((COUNTS,), (("ffn.1", (3,), 7),), (CallKinds(3, 2, 1),)),
     frames.Configured((5, 6)),
     frames.Exercised(1, 2, 3),
     frames.Offered(None, ({"k": 1, "threshold": 0.5},)),
