@@ -145,7 +145,18 @@ def test_kill_9_loses_no_finished_run_and_repeats_none(
         points="return [{'k': k} for k in range(8)]", predict="import time; time.sleep(0.05); return [Prediction(0)]"
     )
     runs, database = tmp_path / "runs", tmp_path / "index.sqlite"
-    command = [sys.executable, "-m", "elue", "evaluate", str(plugin), "--task", str(write_task(10)), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "elue",
+        "evaluate",
+        str(plugin),
+        "--task",
+        str(write_task(10)),
+        "--json",
+        "--repeat",
+        "0",
+    ]
     command += ["--runs", str(runs), "--db", f"sqlite:///{database}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120

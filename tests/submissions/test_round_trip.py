@@ -102,6 +102,7 @@ def test_other_answers_and_other_flops_are_found_and_earn_nothing(hello: Path) -
     assert {f.code for f in validate(hello).findings} == {"R602"}
 
 
+@pytest.mark.slow
 def test_runs_in_packs_are_verified_alone(measured: Path, tmp_path: Path) -> None:
     plugin, static = measured / "hello.py", tmp_path / "static"
     Static().train(job(static, tasks.get("diagnostic").info(), 16, epochs="1", tiny_layers="1"))
