@@ -48,7 +48,8 @@ class FastBert(TrainedExits):
     paper = "Liu et al. 2020, FastBERT, https://arxiv.org/abs/2004.02178"
     summary = (
         "A small classifier with its own attention stands after every layer and learns, without labels, to say what "
-        "the last one says. A sample leaves at the first whose answer is far from a uniform guess."
+        "the last one says. A sample leaves at the first whose answer is far from a uniform guess. It saves the layers "
+        "above."
     )
     options = FastBertOptions
     own_rules = ("normalised_entropy",)
