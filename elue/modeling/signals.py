@@ -74,6 +74,11 @@ def confidence(logits: Tensor) -> Tensor:
     return logits.softmax(-1).amax(-1)
 
 
+def normalised_energy(logits: Tensor) -> Tensor:
+    """sigmoid(-logsumexp) over the last dimension, lower for a surer answer."""
+    return torch.sigmoid(-logits.logsumexp(-1))
+
+
 def gap(logits: Tensor) -> Tensor:
     """How far the likeliest class is from the next, in logits."""
     best = logits.topk(2).values

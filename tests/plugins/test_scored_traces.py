@@ -52,17 +52,10 @@ MADE = [
     for task in (THREE, small.SCORE)
     if not (make is consistentee and task is small.SCORE)
 ]
-CHECKS = [
-    test_traces.test_the_priced_trace_is_what_runs,
-    test_traces.test_prices_do_not_depend_on_the_point_in_force,
-    test_traces.test_one_pass_over_all_points_answers_as_each_would,
-    test_traces.test_the_ladder_has_what_is_answered_on_the_rung_that_is_taken,
-    test_traces.test_a_survey_is_the_sweep_and_the_ladder_at_its_first_point,
-]
 
 
 @pytest.mark.parametrize(("make", "task"), MADE)
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", test_traces.CHECKS, ids=lambda check: check.__name__)
 def test_what_holds_of_every_model(check: Callable[..., None], make: Callable[[TaskInfo], Any], task: TaskInfo) -> None:
     check(make, task)
 

@@ -288,3 +288,13 @@ def test_what_a_static_network_answers_is_what_its_modules_compute():
     for sample, answer in zip(SAMPLES, model.predict(SAMPLES), strict=True):
         expected = network.logits(*TEXT.tensors(sample)).softmax(-1)[0].tolist()
         assert answer.scores == pytest.approx(expected, abs=1e-5)
+
+
+CHECKS = [
+    test_the_priced_trace_is_what_runs,
+    test_prices_do_not_depend_on_the_point_in_force,
+    test_one_pass_over_all_points_answers_as_each_would,
+    test_the_ladder_has_what_is_answered_on_the_rung_that_is_taken,
+    test_a_survey_is_the_sweep_and_the_ladder_at_its_first_point,
+]
+"""What holds of every model with several ways out, for the methods that other modules make."""

@@ -63,5 +63,4 @@ class AttendingHeads(ExitHeads):
 
     def parts_of(self, layer: int) -> list[str]:
         """The names of the modules of one exit."""
-        parts = ("down", "query", "key", "value", "joined", "dense", "output")
-        return [f"{part}.{layer}" for part in parts if isinstance(self.get_submodule(part), nn.ModuleDict)]
+        return [f"{name}.{layer}" for name, part in self.named_children() if isinstance(part, nn.ModuleDict)]

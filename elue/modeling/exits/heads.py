@@ -126,17 +126,6 @@ class SharedHeads(ExitHeads):
         return cast(Tensor, self.output(self.dropout(feature)))
 
 
-class LinearHeads(ExitHeads):
-    """A classifier on the pooled tokens, and nothing else."""
-
-    def __init__(self, config: EncoderConfig, task: TaskInfo, pooling: str, layers: Sequence[int] = ()) -> None:
-        super().__init__(config, task, pooling, layers)
-        self.output = by_layer(self.layers, config.hidden, task.outputs)
-
-    def classify(self, layer: int, feature: Tensor, memory: Tensor | None) -> Tensor:
-        return cast(Tensor, self.output[str(layer)](self.dropout(feature)))
-
-
 class NarrowHeads(ExitHeads):
     """A dense map to a few numbers with tanh, and a classifier on them, for every exit; the last is an ordinary one.
 

@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from elue.modeling.exits.network import Lesson, Objective
-from elue.modeling.exits.objectives import Losses
-
-
-def sample_losses(lesson: Lesson) -> Tensor:
-    """Cross-entropy of every sample at every exit, (batch, exits)."""
-    logits = lesson.logits.float()
-    labels = lesson.labels.long()[:, None].expand(-1, logits.shape[1])
-    return F.cross_entropy(logits.transpose(1, 2), labels, reduction="none")
-
-
-def energies(logits: Tensor) -> Tensor:
-    """The normalised energy sigmoid(-logsumexp z), which is lower for a surer exit."""
-    return torch.sigmoid(-logits.float().logsumexp(-1))
+from elue.modeling.exits.objectives import Losses, sample_losses
+from elue.modeling.signals import normalised_energy
 
 
 def exit_weights(exits: Tensor, ways: int, sharpness: float) -> Tensor:
@@ -37,7 +25,7 @@ def imitating(thresholds: int, sharpness: float, contrast: float, margin: float)
     """
 
     def objective(lesson: Lesson) -> Losses:
-        losses, signals = sample_losses(lesson), energies(lesson.logits)
+        losses, signals = sample_losses(lesson), normalised_energy(lesson.logits.float())
         ways, seen = signals.shape[1], signals.detach()
         drawn = seen.min() + torch.rand(thresholds, device=seen.device) * (seen.max() - seen.min())
         weighted = []

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from elue.modeling.exits.network import Lesson, Objective
 from elue.modeling.heads import task_loss
@@ -22,6 +23,15 @@ def exit_losses(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
 def losses_of(lesson: Lesson) -> Tensor:
     """The task's loss at every exit of a lesson, (exits,)."""
     return exit_losses(lesson.logits, lesson.labels, lesson.task)
+
+
+def sample_losses(lesson: Lesson) -> Tensor:
+    """The task's loss of each sample at each exit, (batch, exits)."""
+    logits = lesson.logits.float()
+    if lesson.task.kind == "classification":
+        labels = lesson.labels.long()[:, None].expand(logits.shape[:2])
+        return F.cross_entropy(logits.movedim(2, 1), labels, reduction="none")
+    return (logits.squeeze(-1) - lesson.labels[:, None].float()).square()
 
 
 def sum_of_exits(lesson: Lesson) -> Losses:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from elue.modeling.exits.network import Lesson, Objective
-from elue.modeling.exits.objectives import Losses
-from elue.modeling.exits.score_losses import halting, sample_losses, scores_of
+from elue.modeling.exits.objectives import Losses, sample_losses
+from elue.modeling.exits.score_losses import halting, scores_of
 
 MEMORISED = "memorised"
 """The column of each sample's memorised layer."""

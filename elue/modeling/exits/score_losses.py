@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elue.modeling.exits.network import Lesson, Objective
-from elue.modeling.exits.objectives import Losses
+from elue.modeling.exits.objectives import Losses, sample_losses
 from elue.protocol import TaskInfo
 
 UNITS = 5
@@ -77,15 +77,6 @@ def halting_weighted(share: float, weight: float) -> Objective:
         return {"exits": (shares * sample_losses(lesson)).sum(1).mean(), "prior": weight * apart.mean()}
 
     return objective
-
-
-def sample_losses(lesson: Lesson) -> Tensor:
-    """The task's loss of each sample at each exit, (batch, exits)."""
-    logits = lesson.logits.float()
-    if lesson.task.kind == "classification":
-        labels = lesson.labels.long()[:, None].expand(logits.shape[:2])
-        return F.cross_entropy(logits.movedim(2, 1), labels, reduction="none")
-    return (logits.squeeze(-1) - lesson.labels[:, None].float()).square()
 
 
 def scores_of(lesson: Lesson) -> Tensor:

@@ -60,7 +60,7 @@ STATISTICS: dict[str, Statistic] = {
     "confidence": Statistic(lambda seen: signals.confidence(_early(seen)), True, (0.0, 1.0)),
     "gap": Statistic(lambda seen: _early(seen).softmax(-1).topk(2).values.diff(dim=-1).neg(), True, (0.0, 1.0)),
     "energy": Statistic(lambda seen: _early(seen).logsumexp(-1), True, (-1000.0, 1000.0), "energy"),
-    "normalised_energy": Statistic(lambda seen: torch.sigmoid(-_early(seen).logsumexp(-1)), False, (1.0, 0.0)),
+    "normalised_energy": Statistic(lambda seen: signals.normalised_energy(_early(seen)), False, (1.0, 0.0)),
     "mean_probability": Statistic(lambda seen: _running(_early(seen).softmax(-1)).amax(-1), True, (0.0, 1.0)),
     "score": Statistic(lambda seen: seen.of_scores()[:, :-1], False, (1.1, 0.0)),
     "halting": Statistic(lambda seen: 1 - seen.of_scores()[:, :-1].cumprod(1), True, (0.0, 1.0)),

@@ -11,9 +11,9 @@ from torch import Tensor
 from elue.modeling.exits import objectives
 from elue.modeling.exits.calibration import calibration_part, temperature_of, temperatures_of
 from elue.modeling.exits.distillation import diverse, from_last, mutual, self_distillation
-from elue.modeling.exits.imitation import energies, exit_weights, imitating, sample_losses, signal_contrast
+from elue.modeling.exits.imitation import exit_weights, imitating, signal_contrast
 from elue.modeling.exits.network import Lesson
-from elue.modeling.signals import entropy
+from elue.modeling.signals import entropy, normalised_energy
 from tests import small
 
 
@@ -102,7 +102,7 @@ def test_weights_fall_away_from_the_exit_taken() -> None:
 
 
 def test_energy_and_contrast_by_hand() -> None:
-    assert energies(torch.tensor([2.0, 0.0])).item() == pytest.approx(0.1065, abs=1e-4)
+    assert normalised_energy(torch.tensor([2.0, 0.0])).item() == pytest.approx(0.1065, abs=1e-4)
     right = torch.tensor([[True], [True], [False]])
     assert signal_contrast(torch.tensor([[0.1], [0.3], [0.6]]), right, 0.3).item() == pytest.approx(0, abs=1e-6)
     assert signal_contrast(torch.tensor([[0.1], [0.3], [0.4]]), right, 0.3).item() == pytest.approx(0.1)
@@ -117,7 +117,7 @@ def test_imitation_weighs_the_exit_that_a_threshold_takes() -> None:
     torch.manual_seed(1)
     loss = imitating(5, 1000.0, 0.0, 0.3)(made)["imitated"].item()
     torch.manual_seed(1)
-    signals, losses = energies(logits), sample_losses(made)
+    signals, losses = normalised_energy(logits), objectives.sample_losses(made)
     means = []
     for threshold in (signals.min() + torch.rand(5) * (signals.max() - signals.min())).tolist():
         taken = [next((i for i in range(2) if sample[i] < threshold), 2) for sample in signals]
