@@ -9,24 +9,7 @@ from elue.record.schema import Flag, Record
 from elue.scores.edition import Edition
 from elue.scores.edition_board import edition_standing
 from elue.scores.standing import TaskRow
-from tests.editions import STATIC, World, edition_of
-
-GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World()
-
-
-@pytest.fixture(scope="module")
-def static(world: World) -> list[Record]:
-    return world.method("static", STATIC)
-
-
-@pytest.fixture(scope="module")
-def edition(static: list[Record]) -> Edition:
-    return edition_of(static)
+from tests.editions import GOOD, World
 
 
 @pytest.fixture(scope="module")

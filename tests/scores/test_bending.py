@@ -21,20 +21,13 @@ from elue.scores.ranking import rank_board
 from elue.scores.standing import TaskRow
 from elue.submissions.names import refusal
 from elue.tasks.closed import wilson
-from tests.editions import STATIC, World, edition_of
+from tests.editions import GOOD, STATIC, World, edition_of
 from tests.simulating import COSTS, HIGH, LOW, QUALITY, Samples, on_the_yardstick, with_mixtures
-
-GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
 
 
 def rows(edition: Edition, records: Sequence[Record]) -> dict[str, TaskRow]:
     (standing,) = edition_standing(edition, records, draws=200).tasks
     return {row.method: row for row in standing.rows}
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World()
 
 
 @pytest.fixture(scope="module")

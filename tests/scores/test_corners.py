@@ -9,20 +9,9 @@ from elue.record.schema import Record
 from elue.scores.edition import Edition, EditionTask
 from elue.scores.edition_board import edition_standing
 from elue.scores.standing import TaskRow
-from tests.editions import STATIC, World, edition_of
+from tests.editions import GOOD, World, edition_of
 
 REVISION = "d" * 64
-GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World()
-
-
-@pytest.fixture(scope="module")
-def static(world: World) -> list[Record]:
-    return world.method("static", STATIC)
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,7 @@ from elue.record.schema import Record
 from elue.scores.edition import Edition
 from elue.scores.edition_board import edition_standing
 from elue.scores.standing import TaskRow
-from tests.editions import STATIC, World, edition_of, toml_of
-
-GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
+from tests.editions import GOOD, STATIC, World, edition_of, toml_of
 
 
 def rows(edition: Edition, records: Sequence[Record], **options: object) -> dict[str, TaskRow]:
@@ -26,23 +24,8 @@ def rows(edition: Edition, records: Sequence[Record], **options: object) -> dict
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return World()
-
-
-@pytest.fixture(scope="module")
-def static(world: World) -> list[Record]:
-    return world.method("static", STATIC)
-
-
-@pytest.fixture(scope="module")
 def made(world: World, static: list[Record]) -> list[Record]:
     return [*static, *world.method("good", GOOD), *world.method("alike", STATIC), *world.method("bad", {4: 0.62})]
-
-
-@pytest.fixture(scope="module")
-def edition(static: list[Record]) -> Edition:
-    return edition_of(static)
 
 
 def test_ranks_are_shared_by_verdict(edition: Edition, made: list[Record]) -> None:

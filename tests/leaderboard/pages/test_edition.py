@@ -10,11 +10,9 @@ from elue.leaderboard import build
 from elue.record.schema import Record
 from elue.scores.edition import Edition
 from elue.scores.edition_board import edition_standing
-from tests.editions import STATIC, World, edition_of
+from tests.editions import GOOD, STATIC, World, edition_of
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.whole import reader_of, summaries_of
-
-GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,13 @@ from elue.record.schema import Record
 from elue.scores.edition import Edition, EditionTask
 from elue.scores.edition_board import edition_standing
 from elue.scores.ranking import rank_board
-from tests.editions import STATIC, World, edition_of
+from tests.editions import GOOD, STATIC, World, edition_of
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.whole import reader_of, summaries_of
 from tests.scores.test_corners import REVISION, naming, on_validation
 from tests.scoring import run
 
 SUBMISSIONS = Path(__file__).parents[3] / "submissions"
-GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
 Files = dict[str, str | bytes]
 
 
