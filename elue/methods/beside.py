@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from elue.methods.parsing import parse
+
 
 def package_of(file: Path) -> tuple[str, Path] | None:
     """The dotted name of a file as a module, and the folder its package lies in; None for one that stands alone.
@@ -27,7 +29,7 @@ def package_of(file: Path) -> tuple[str, Path] | None:
         folder = folder.parent
     if folder == file.parent or parts[0] == "elue" or not all(part.isidentifier() for part in parts):
         return None
-    tree = ast.parse(file.read_bytes(), str(file))
+    tree = parse(file)
     imported = [name for node in ast.walk(tree) for name in _imported(node)]
     if not any(name.partition(".")[0] in ("", parts[0]) for name in imported):
         return None

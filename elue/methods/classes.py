@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from elue.methods import sources
+from elue.methods.parsing import parse
 
 _ROOT = "elue.protocol.Method"
 
@@ -111,7 +112,7 @@ class Classes:
 
 
 def _read(file: Path, name: str) -> Module:
-    tree = ast.parse(file.read_bytes(), str(file))
+    tree = parse(file)
     module = Module(name, tree)
     package = (name if file.name == "__init__.py" else name.rpartition(".")[0]).split(".")
     for node in tree.body:

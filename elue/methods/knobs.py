@@ -15,6 +15,9 @@ from elue.protocol import Knob, KnobSpec, Point
 
 Knobs = Mapping[str, KnobSpec]
 
+MOST = 64
+"""Knobs that a method may declare, and choices that one may have."""
+
 _TYPES = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
 _PYTHON = {"int": int, "float": float, "str": str, "bool": bool}
 _BOUNDS = {"low": "{} or more", "above": "above {}", "high": "{} or less", "below": "below {}"}
@@ -25,6 +28,9 @@ def faults(declared: object) -> Iterator[str]:
     """What is wrong with a declaration, as far as it is no mapping from names to what `KnobSpec` says."""
     if not isinstance(declared, Mapping):
         yield "'knobs' is no dictionary of literals"
+        return
+    if len(declared) > MOST:
+        yield f"it declares {len(declared):,} knobs, more than {MOST}"
         return
     for name, spec in declared.items():
         if not isinstance(name, str) or not name.isidentifier():
@@ -39,6 +45,8 @@ def faults(declared: object) -> Iterator[str]:
             yield f"knob '{name}' has a help that is no text"
         elif not _are_words(spec.get("choices", ["one"])):
             yield f"knob '{name}' has choices that are no list of texts"
+        elif len(spec.get("choices", ())) > MOST:
+            yield f"knob '{name}' has {len(spec['choices']):,} choices, more than {MOST}"
 
 
 def settled(declared: Knobs, point: Point) -> dict[str, Knob]:

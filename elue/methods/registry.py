@@ -18,6 +18,7 @@ from elue.methods import beside, sources
 from elue.methods import knobs as declarations
 from elue.methods.classes import Classes
 from elue.methods.knobs import Knobs
+from elue.methods.parsing import Unreadable
 from elue.protocol import API, FAMILIES, Family
 
 GROUP = "elue.methods"
@@ -65,7 +66,7 @@ class MethodSource:
     def digest(self) -> str:
         """sha256 over the method's own code and the code it stands on (see `elue.methods.sources`).
 
-        Raises ElueError `no_digest` for code that is nested too deeply to be written out again.
+        Raises ElueError `no_digest` for code that can't be read, or is nested too deeply to be written out again.
         """
         assert self.file is not None
         try:
@@ -73,6 +74,9 @@ class MethodSource:
         except (RecursionError, MemoryError):
             message = f"The code of '{self.name}' is nested too deeply for a digest of it."
             raise ElueError("no_digest", message, "Spell it in shorter expressions.") from None
+        except (SyntaxError, ValueError) as error:
+            message = f"The code that '{self.name}' stands on cannot be read: {_syntax(error)}."
+            raise ElueError("no_digest", message) from None
 
 
 def installed() -> list[MethodSource]:
@@ -226,6 +230,8 @@ def _faults(literals: Mapping[str, object]) -> Iterator[str]:
 
 
 def _syntax(error: Exception) -> str:
+    if isinstance(error, Unreadable):
+        return str(error)
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: {error.msg}"
     if isinstance(error, RecursionError | MemoryError):

@@ -13,6 +13,10 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from elue.methods.parsing import Unreadable, parse
+
+LARGEST_TOGETHER = 2**20
+"""Bytes that the modules of a method's own may have together."""
 _CLOSED_OVER = "elue"
 """The package whose modules a plugin's behaviour may rest on, beside its own."""
 
@@ -53,15 +57,20 @@ def digest(file: Path, module: str | None, root: Path | None = None) -> str:
 def closure(file: Path, module: str | None, root: Path | None = None) -> dict[str, ast.Module]:
     """The syntax trees of a method's module and of all it imports from its own package or from ELUE, by name.
 
-    With `root`, modules of its own package are looked for below that folder instead of where they are installed.
+    With `root`, modules of its own package are looked for below that folder instead of where they are installed. Raises
+    SyntaxError or ValueError for source that can't be parsed, Unreadable among them.
     """
     own = module.partition(".")[0] if module else _CLOSED_OVER
-    pending, trees = [(module or file.stem, file)], {}
+    pending, trees, together = [(module or file.stem, file)], {}, 0
     while pending:
         name, path = pending.pop()
         if name in trees:
             continue
-        trees[name] = tree = ast.parse(path.read_bytes(), str(path))
+        if name.partition(".")[0] != _CLOSED_OVER:
+            together += path.stat().st_size
+            if together > LARGEST_TOGETHER:
+                raise Unreadable(f"its modules have more than {LARGEST_TOGETHER:,} bytes together")
+        trees[name] = tree = parse(path)
         for imported in (
             *_parents(name, own),
             *_imports(tree, f"{name}.__init__" if path.name == "__init__.py" else name),

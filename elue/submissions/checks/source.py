@@ -8,6 +8,7 @@ from pathlib import Path
 
 from elue.errors import ElueError
 from elue.methods import knobs, registry
+from elue.methods.parsing import parse
 from elue.record.files import canonical
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
@@ -195,7 +196,7 @@ class ReachesAround(SubmissionCheck):
             if path.suffix != ".py" or not path.is_relative_to(plugin) or path.is_symlink():
                 continue
             try:
-                tree = ast.parse(path.read_bytes(), str(path))
+                tree = parse(path)
             except (SyntaxError, ValueError, RecursionError, MemoryError, OSError) as error:
                 yield Finding("E401", path.as_posix(), f"it can't be parsed ({error})", "Mend the source")
                 continue
