@@ -221,6 +221,17 @@ def test_the_parent_imports_no_torch() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_methods_import_nothing_that_only_training_needs() -> None:
+    """A worker loads what was trained: transformers, and what comes with its trainer, take longer than that."""
+    code = f"""
+import sys
+import {", ".join(METHODS)}
+print(*{{"transformers", "datasets", "accelerate", "pandas", "scipy", "sklearn"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
 @pytest.mark.parametrize("command", [["--help"], ["list"], ["evaluate", "--help"]])
 def test_light_commands_import_nothing_heavy(command: list[str]) -> None:
     code = f"""

@@ -1,4 +1,7 @@
-"""The encoder a training starts from: a pretrained one that transformers loads, or a small random one."""
+"""The encoder a training starts from: a pretrained one that transformers loads, or a small random one.
+
+transformers is imported where a pretrained one is asked for: that takes seconds, and what was trained does without.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,6 @@ import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, PreTrainedConfig
-from transformers.utils import cached_file
 
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig, FeedForward, SelfAttention
@@ -145,6 +146,8 @@ def _initialize(encoder: Encoder) -> None:
 
 
 def _pretrained(backbone: str) -> tuple[Encoder, Tokenizer, dict[str, str]]:
+    from transformers import AutoTokenizer
+
     with _told(backbone):
         config = _config(backbone)
         config_from_transformers(config)
@@ -170,6 +173,8 @@ def _told(backbone: str) -> Iterator[None]:
 
 def _config(backbone: str) -> Any:
     """The transformers config. ElasticBERT, which transformers does not know, has BERT's under a name of its own."""
+    from transformers import AutoConfig, BertConfig, PreTrainedConfig
+
     values, _ = PreTrainedConfig.get_config_dict(backbone)
     if values.get("model_type") != "elasticbert":
         return AutoConfig.from_pretrained(backbone)
@@ -180,6 +185,9 @@ def _config(backbone: str) -> Any:
 
 def _state(backbone: str, config: Any) -> Mapping[str, Tensor]:
     """The weights by their names in transformers, without those that the file lacks."""
+    from transformers import AutoModel
+    from transformers.utils import cached_file
+
     if config.model_type != "elasticbert":
         model, loaded = AutoModel.from_pretrained(backbone, dtype=torch.float32, output_loading_info=True)
         missing = set(loaded["missing_keys"])
@@ -201,6 +209,8 @@ def _public_name(backbone: str) -> str:
 
 def _digest(backbone: str, state: Mapping[str, Tensor]) -> str:
     """sha256 of the backbone's weights file; of the loaded tensors where there is no single file."""
+    from transformers.utils import cached_file
+
     file = cached_file(backbone, "model.safetensors", _raise_exceptions_for_missing_entries=False)
     if file is not None:
         with Path(file).open("rb") as stream:

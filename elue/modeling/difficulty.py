@@ -11,7 +11,6 @@ from elue.modeling.encoder import Encoder, truncated
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.inference import batched_logits
 from elue.modeling.method import Training
-from elue.modeling.training import recall
 from elue.protocol import TaskInfo
 
 
@@ -47,6 +46,8 @@ def ease_of(training: Training, models: int, layers: int, epochs: float) -> list
     Each is the backbone's first `layers` layers, trained for `epochs` on one random half of the data to judge the
     other, and then the reverse, so that memorising can't make everything easy.
     """
+    from elue.modeling.training import recall
+
     return recall(training.job, training.options, "difficulty", lambda: _judged(training, models, layers, epochs))
 
 

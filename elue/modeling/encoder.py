@@ -14,7 +14,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers.activations import ACT2FN
+
+_ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
+"""Those of torch, by the names that transformers has for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,16 @@ class SelfAttention(nn.Module):
         return self._merge(hidden, context), weights
 
 
+def _activation(name: str) -> nn.Module:
+    """An activation by its name in transformers, which takes seconds to import: only where torch has none so named."""
+    if name in _ACTIVATIONS:
+        return _ACTIVATIONS[name]()
+    from transformers.activations import ACT2FN
+
+    activation: nn.Module = ACT2FN[name]
+    return activation
+
+
 class FeedForward(nn.Module):
     """The position-wise network with its residual and norm: the second half of a layer."""
 
@@ -126,7 +138,7 @@ class FeedForward(nn.Module):
         self.outer = nn.Linear(config.intermediate, config.hidden)
         self.norm = nn.LayerNorm(config.hidden, eps=config.epsilon)
         self.dropout = nn.Dropout(config.dropout)
-        self.activation = ACT2FN[config.activation]
+        self.activation = _activation(config.activation)
 
     def transform(self, rows: Tensor) -> Tensor:
         """The two linear maps alone, over the last dimension of any shape."""

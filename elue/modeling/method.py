@@ -41,7 +41,6 @@ from elue.modeling.saving import load, save, saved_points
 from elue.modeling.signals import Signals
 from elue.modeling.sweep import Tried, spread_out
 from elue.modeling.text import TextEncoder
-from elue.modeling.training import fit
 from elue.protocol import DynamicModel, Method, Point, TaskInfo, TrainingJob
 
 Sweep = tuple[Sequence[Point], Mapping[str, Any]]
@@ -59,6 +58,8 @@ class Training:
 
     def fit(self, module: nn.Module, **settings: Any) -> None:
         """Train a module for one phase; settings as of `elue.modeling.training.fit`."""
+        from elue.modeling.training import fit
+
         fit(module, self.job, self.options, self.text, **settings)
 
     def outputs(self, module: nn.Module) -> dict[str, Tensor]:

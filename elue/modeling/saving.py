@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-import transformers
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
@@ -22,10 +21,11 @@ from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.options import CommonOptions, in_force
 from elue.modeling.text import TextEncoder
-from elue.modeling.training import CHECKPOINTS
 from elue.protocol import Method, Point, TaskInfo, TrainingJob
 
 FORMAT = 1
+CHECKPOINTS = "checkpoints"
+"""Where a training that is under way keeps what it has, in the folder of its weights."""
 CONFIG_FILE = "elue.json"
 WEIGHTS_FILE = "model.safetensors"
 
@@ -64,7 +64,7 @@ def save(
         "versions": {
             "elue": importlib.metadata.version("elue"),
             "torch": torch.__version__,
-            "transformers": transformers.__version__,
+            "transformers": importlib.metadata.version("transformers"),
         },
     }
     job.out.mkdir(parents=True, exist_ok=True)

@@ -35,11 +35,11 @@ from elue.errors import ElueError
 from elue.modeling.heads import unit_label
 from elue.modeling.inference import worth
 from elue.modeling.options import CommonOptions, in_force
+from elue.modeling.saving import CHECKPOINTS
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
 from elue.modeling.trainer import WORTH, Between, Combine, KitTrainer, PhaseBar
 from elue.protocol import TrainingJob
 
-CHECKPOINTS = "checkpoints"
 FINISHED = "finished.safetensors"
 STEPS_BETWEEN_CHECKPOINTS = 500
 

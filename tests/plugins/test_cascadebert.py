@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import MarginRankingLoss
 
 from elue.errors import ElueError
-from elue.modeling import difficulty, method, training
+from elue.modeling import difficulty, saving, training
 from elue.modeling.cascade import StagedModel
 from elue.modeling.ladder import simulate
 from elue.modeling.rules import sureness
@@ -76,7 +76,7 @@ def test_samples_alike_in_difficulty_cost_nothing():
 def test_the_small_model_alone_is_told_how_hard_samples_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     told = {}
     monkeypatch.setattr(
-        "elue.modeling.method.fit", lambda *_, phase, columns=None, **__: told.update({phase: bool(columns)})
+        "elue.modeling.training.fit", lambda *_, phase, columns=None, **__: told.update({phase: bool(columns)})
     )
     CascadeBert().train(small.job(tmp_path, difficulty_models="1"))
     assert {phase: told[phase] for phase in ("shallow", "full")} == {"shallow": True, "full": False}
@@ -179,7 +179,7 @@ def test_each_difficulty_model_judges_the_half_it_did_not_see(tmp_path: Path, mo
         judged.append(examples)
         return batched_logits(module, examples, *rest)
 
-    monkeypatch.setattr(method, "fit", watched_fit)
+    monkeypatch.setattr(training, "fit", watched_fit)
     monkeypatch.setattr(difficulty, "batched_logits", watched_logits)
     job = small.job(tmp_path, train=33, difficulty_models="2", difficulty_epochs="1", epochs="1")
     CascadeBert().train(job)
@@ -188,7 +188,7 @@ def test_each_difficulty_model_judges_the_half_it_did_not_see(tmp_path: Path, mo
     everyone = {example.sample.id for example in job.train}
     assert len(ids) == 4
     assert all(own | other == everyone and not own & other for own, other in zip(ids, asked, strict=True))
-    assert not (tmp_path / training.CHECKPOINTS).exists()
+    assert not (tmp_path / saving.CHECKPOINTS).exists()
 
 
 def test_regressions_and_impossible_depths_are_refused(tmp_path: Path):

@@ -11,7 +11,7 @@ import torch
 
 from elue.errors import ElueError
 from elue.meter import Meter
-from elue.modeling import method
+from elue.modeling import method, training
 from elue.modeling.rules.registry import CONFORMAL
 from elue.modeling.saving import read_note
 from elue.plugins.early_exit.cat import Cat
@@ -74,7 +74,7 @@ def test_what_a_score_costs_in_closed_form(task: TaskInfo) -> None:
 
 @pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=lambda task: task.name)
 def test_training_in_parts_and_the_sweep(task: TaskInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fit, trained, states = method.fit, {}, {}
+    fit, trained, states = training.fit, {}, {}
 
     def watched(network: torch.nn.Module, job: object, *rest: object, phase: str, **settings: object) -> None:
         fit(network, job, *rest, phase=phase, **settings)
@@ -88,7 +88,7 @@ def test_training_in_parts_and_the_sweep(task: TaskInfo, tmp_path: Path, monkeyp
         calibrated.append({id(example) for example in training.job.validation})
         return outputs(training, module)
 
-    monkeypatch.setattr(method, "fit", watched)
+    monkeypatch.setattr(training, "fit", watched)
     monkeypatch.setattr(method.Training, "outputs", seen)
     job = small.job(tmp_path, task, train=320, epochs="5", head_epochs="4", meta_epochs="4", learning_rate="1e-2")
     Cat().train(job)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from elue.modeling import method
+from elue.modeling import training
 from elue.modeling.saving import read_note
 from elue.plugins.early_exit.consistentee import ConsistentEE
 from elue.protocol import TaskInfo
@@ -46,13 +46,13 @@ def test_exits_as_a_plain_implementation_does(task: TaskInfo) -> None:
 
 
 def test_its_three_phases_and_the_papers_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fit, states = method.fit, {}
+    fit, states = training.fit, {}
 
     def watched(network: torch.nn.Module, *rest: object, phase: str, **settings: object) -> None:
         fit(network, *rest, phase=phase, **settings)
         states[phase] = {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
-    monkeypatch.setattr(method, "fit", watched)
+    monkeypatch.setattr(training, "fit", watched)
     ConsistentEE().train(small.job(tmp_path, train=320, epochs="5", learning_rate="1e-2", alpha="0.1"))
     assert list(states) == ["exits", "policies", "consistent"]
     moved = {name for name, tensor in states["policies"].items() if not tensor.equal(states["exits"][name])}

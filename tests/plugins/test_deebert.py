@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from elue.modeling import method
+from elue.modeling import training
 from elue.modeling.exits.network import Lesson
 from elue.modeling.exits.objectives import all_but_last, last_exit
 from elue.modeling.saving import read_note
@@ -36,7 +36,7 @@ def test_the_losses_of_the_phases_by_hand() -> None:
 def test_exits_are_trained_on_an_encoder_that_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     states: dict[str, dict[str, torch.Tensor]] = {}
     modes: list[bool] = []
-    fit = method.fit
+    fit = training.fit
 
     def watched(network: torch.nn.Module, *parts: object, phase: str, **settings: object) -> None:
         network.encoder.layers[0].register_forward_hook(lambda module, *_: modes.append(module.training))
@@ -45,7 +45,7 @@ def test_exits_are_trained_on_an_encoder_that_stays_as_it_was(tmp_path: Path, mo
         if phase == "trunk":
             modes.clear()
 
-    monkeypatch.setattr(method, "fit", watched)
+    monkeypatch.setattr(training, "fit", watched)
     DeeBert().train(small.job(tmp_path, epochs="1", exit_epochs="1"))
     moved = {name for name, tensor in states["exits"].items() if not tensor.equal(states["trunk"][name])}
     exits = [f"heads.{part}.{layer}" for part in ("dense", "output") for layer in (1, 2)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,6 +19,8 @@ def calibration_part(samples: int) -> Tensor:
 
 def temperature_of(logits: Tensor, labels: Tensor) -> float:
     """The temperature T at which the cross-entropy of logits / T, (samples, classes), is least: convex in 1 / T."""
+
+    from scipy.optimize import minimize_scalar
 
     def loss(inverse: float) -> float:
         return F.cross_entropy(logits.double() * inverse, labels.long()).item()

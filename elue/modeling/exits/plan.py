@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from elue.modeling.exits.network import ExitNetwork, Objective
-from elue.modeling.trainer import Combine
 
 if TYPE_CHECKING:
     from elue.modeling.method import Training
+    from elue.modeling.trainer import Combine
 
 
 @dataclass(frozen=True)
