@@ -155,10 +155,14 @@ def _recent(channel: Tensor, window: int | None) -> Tensor:
 
 
 def rule_unit(rule: Rule) -> Unit:
-    """A rule as a unit, to be priced: its shape is that of one sample's signals, and `steps_of` notes it."""
+    """A rule as a unit, to be priced: its shape is that of one sample's signals, and `steps_of` notes it.
+
+    It looks at all ways of the shape: another point of the same rule may have had a longer window.
+    """
+    whole = replace(rule, window=None)
 
     def run(pack: Pack) -> tuple[np.ndarray, np.ndarray]:
-        return rule.decide(signals_of(rule, len(pack.memory[rule.needs[0]][0]), pack))
+        return rule.decide(signals_of(whole, len(pack.memory[rule.needs[0]][0]), pack))
 
     def example(shape: Shape) -> Pack:
         shapes = {LOGITS: shape[:2], SCORES: shape[:1]}

@@ -8,9 +8,13 @@ import pytest
 import torch
 from torch import nn
 
+from elue.meter import Meter
+from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.exits.gradients import equilibrium
+from elue.modeling.exits.model import ExitModel
 from elue.modeling.heads import pool, task_loss
 from elue.modeling.signals import entropy
+from elue.modeling.text import TextEncoder
 from tests import small
 
 
@@ -79,3 +83,17 @@ def test_equilibrium_changes_neither_outputs_nor_the_heads_own_gradients():
     assert losses[0] == losses[1]
     torch.testing.assert_close(gradients[0][0], gradients[1][0])
     assert not torch.allclose(gradients[0][1], gradients[1][1])
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_rule_costs_by_what_it_is_shown_whichever_point_was_set_last() -> None:
+    text = TextEncoder(learn_wordpiece(["red blue"] * 3, 50), 40)
+    model = ExitModel(small.stir(small.exit_network(small.CLASSES)), text, small.CLASSES)
+    priced = []
+    for last in (3, 1):
+        for patience in (3, 2, last):
+            model.configure({"rule": "confident_patience", "patience": patience, "threshold": 0.5})
+        with Meter() as meter:
+            model.rehearse("confident_patience", (3, 2))
+        priced.append(meter.flops)
+    assert priced[0] == priced[1] > 0
