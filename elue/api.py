@@ -122,6 +122,7 @@ def evaluate(
     *,
     weights: Place | None = None,
     points: Iterable[Point] = (),
+    rules: Iterable[str] = (),
     profile: Place = "elue-1",
     seed: int = 0,
     runs: Place = "runs",
@@ -139,8 +140,9 @@ def evaluate(
     """Measure a method on a task, each operating point a run; yields the record of each.
 
     Records lie below `runs` before they are yielded: first those that were there already, then the others as they come;
-    `rerun` "all" makes all of them anew, "none" makes none. Without `points` the method's own sweep is taken. A run
-    that fails has a record, too: see its `status`, `reason` and `complete`. `measure` "observed" asks every sample
+    `rerun` "all" makes all of them anew, "none" makes none. `rules` adds a sweep of each of these exit rules, "all" of
+    every one whose signals the weights have; without `points` and `rules` the method's own sweep is taken. A run that
+    fails has a record, too: see its `status`, `reason` and `complete`. `measure` "observed" asks every sample
     alone, "traced" prices traces, None takes what the method has; a traced run is audited on `audit` samples a point,
     None for all. `latency` samples a point are timed, `repeat` asked again, `explain` explained (None: 200 where texts
     may be shown); 0 leaves these out.
@@ -154,6 +156,7 @@ def evaluate(
         profile=profiles.load(profile),
         weights=_path(weights),
         points=tuple(points),
+        rules=tuple(rules),
         seed=seed,
         runs=Path(runs),
         rerun=rerun,

@@ -185,6 +185,10 @@ class Method(ABC):
     """Three sentences for the site: what it does, what decides, where it saves."""
     knobs: ClassVar[Mapping[str, KnobSpec]] = {}
     """The inference-time settings by name; points may set these and no others."""
+    own_rules: ClassVar[Sequence[str]] = ()
+    """Of a method with a knob `rule` those that make its curve, a literal, too. Runs under others are crossings."""
+    numeric_rules: ClassVar[Sequence[str]] = ()
+    """The same on a regression, where they differ."""
     options: ClassVar[type[Any] | None] = None
     """A dataclass whose fields are the options `train` takes; each field's metadata has a "help" text."""
 
@@ -195,6 +199,10 @@ class Method(ABC):
     def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
         """The default sweep of operating points, chosen on validation data only."""
         return [{}]
+
+    def crossings(self, task: TaskInfo, weights: Path | None) -> Mapping[str, Sequence[Point] | str]:
+        """For each rule a sweep of it, chosen on validation data only, or why these weights can't be asked by it."""
+        return {}
 
     def supports(self, task: TaskInfo) -> str | None:
         """None if the method can serve this task, else the reason why not, in one sentence."""

@@ -19,6 +19,9 @@ def why_not(record: Record) -> str:
         return f"Set aside: {reason}"
     if record.reason:
         return record.reason
+    if record.crossing:
+        own = ", ".join(record.crossing.own)
+        return f"A crossing: asked by the {record.crossing.rule} rule, where the method's own are {own}."
     if record.unknown:
         named = ", ".join(f"{name} ({calls}x)" for name, calls in sorted(record.unknown.items()))
         return f"Operators without a cost rule: {named}"

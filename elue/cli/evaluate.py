@@ -31,6 +31,9 @@ def evaluate_method(
     weights: Path | None = typer.Option(None, help="The folder `elue train` wrote."),
     split: str = typer.Option("test", help="The split to answer."),
     point: list[str] = typer.Option([], help="An operating point, KNOB=VALUE[,KNOB=VALUE…]; repeat for several."),
+    rules: str = typer.Option(
+        "", metavar="all|RULE[,RULE…]", help="A sweep of each of these exit rules, whether the method's own or not."
+    ),
     profile: str = typer.Option("elue-1", help="A profile's name, or the path of its TOML file."),
     limit: int | None = typer.Option(None, min=1, help="Only N samples, spread over the split."),
     seed: int = typer.Option(0, help="Seed of the method and of the order of samples."),
@@ -74,6 +77,7 @@ def evaluate_method(
         profile=profiles.load(profile),
         weights=weights,
         points=points,
+        rules=tuple(rule.strip() for rule in rules.split(",") if rule.strip()),
         seed=seed,
         runs=runs,
         rerun=rerun,
@@ -88,7 +92,7 @@ def evaluate_method(
     )
     planned = evaluation_module.plan(evaluation)
     if dry_run:
-        _show_plan(planned, as_json)
+        _show_plan(evaluation, planned, as_json)
         return
     from elue.record.store import Store
 
@@ -172,6 +176,7 @@ def brief(record: Record) -> dict[str, Any]:
         "task": record.task.name,
         "split": record.task.split,
         "point": record.point,
+        "crossing": record.crossing.model_dump(mode="json") if record.crossing else None,
         "n": record.task.size,
         **{name: told[name] for name in ("profile", "score", "flops", "params")},
         "division": record.division,
@@ -196,8 +201,8 @@ def show_runs(finished: Sequence[Record]) -> None:
         for name in extra:
             part, unit = getattr(record, name), "" if name == "controls" else "x"
             cells += [f"{getattr(part, key):.2f}{unit}" if part else "" for key in _EXTRA[name].values()]
-        flagged = f", {len(record.flags)} flags" if record.flags else ""
-        rows.append((record.method.name, point_text(record.point), *cells, state + flagged))
+        further = (", crossing" if record.crossing else "") + (f", {len(record.flags)} flags" if record.flags else "")
+        rows.append((record.method.name, point_text(record.point), *cells, state + further))
         who = f"{record.method.name} {point_text(record.point)}".strip()
         if record.reason:
             note(f"{who}: {record.status}: {record.reason}")
@@ -232,12 +237,34 @@ _EXTRA = {
 the static model."""
 
 
-def _show_plan(planned: list[PlannedRun], as_json: bool) -> None:
+def _show_plan(evaluation: Evaluation, planned: list[PlannedRun], as_json: bool) -> None:
+    from elue.methods.crossings import crossing_of
+
+    kind = evaluation.data.spec.kind
+    crossings = [crossing_of(evaluation.method, kind, run.identity.point) for run in planned]
     if as_json:
-        rows = [{"key": r.identity.key, "point": dict(r.identity.point), "due": r.due, "why": r.why} for r in planned]
+        rows = [
+            {
+                "key": run.identity.key,
+                "point": dict(run.identity.point),
+                "crossing": crossing is not None,
+                "due": run.due,
+                "why": run.why,
+            }
+            for run, crossing in zip(planned, crossings, strict=True)
+        ]
         typer.echo(json.dumps(rows, indent=1))
         return
     table(
-        ("run", "due", "why", "key"),
-        [(label(run), "yes" if run.due else "no", run.why, run.identity.key[:12]) for run in planned],
+        ("run", "due", "why", "rule", "key"),
+        [
+            (
+                label(run),
+                "yes" if run.due else "no",
+                run.why,
+                "crossing" if crossing else "own" if any(crossings) else "",
+                run.identity.key[:12],
+            )
+            for run, crossing in zip(planned, crossings, strict=True)
+        ],
     )

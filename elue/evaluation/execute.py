@@ -17,13 +17,11 @@ from elue.errors import ElueError
 from elue.evaluation.events import RunEnded, RunStarted, SamplesAnswered, ShareFailed
 from elue.evaluation.executor import perform
 from elue.evaluation.passes import packs
-from elue.evaluation.passes.context import folder, open_method
 from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
+from elue.evaluation.points import points_of
 from elue.evaluation.request import Evaluation, Progress
-from elue.methods import knobs
 from elue.methods.backbones import configured
 from elue.methods.registry import MethodSource
-from elue.protocol import Knob
 from elue.record import files as records
 from elue.record.files import Identity
 from elue.record.schema import Record
@@ -35,12 +33,12 @@ from elue.worker.session import START_SECONDS, Worker
 def plan(evaluation: Evaluation) -> list[PlannedRun]:
     """All runs of an evaluation, in the order of their points.
 
-    A worker is started only to ask the method for its sweep, so not when the points are given. Raises ElueError
-    when the method cannot serve the task or fails before its first run.
+    A worker is started only to ask the method for sweeps, so not when the points are given. Raises ElueError when the
+    method cannot serve the task or fails before its first run.
     """
     digest = weights_digest(evaluation.weights) if evaluation.weights else None
     packs.check(evaluation)
-    points = _given_points(evaluation) if evaluation.points else _default_points(evaluation)
+    points = points_of(evaluation)
     base = Identity(
         method=evaluation.method.name,
         source_digest=evaluation.method.digest(),
@@ -97,34 +95,3 @@ def describe(method: MethodSource, backbone: str = "tiny") -> list[dict[str, Any
             message = f"Method '{method.name}' is broken: {failure.reason}."
             raise ElueError("broken_method", message) from None
     return [asdict(option) for option in answer.options]
-
-
-def _given_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
-    """The points the user gave, as the method declares its knobs, each once."""
-    points: list[dict[str, Knob]] = []
-    for given in evaluation.points:
-        point = knobs.settled(evaluation.method.knobs, given)
-        if point not in points:
-            points.append(point)
-    return points
-
-
-def _default_points(evaluation: Evaluation) -> list[dict[str, Knob]]:
-    name, task = evaluation.method.name, evaluation.data.spec.name
-    try:
-        with evaluation.worker() as worker:
-            open_method(worker, evaluation)
-            answer = worker.call(frames.Points(folder(evaluation.weights)), START_SECONDS)
-    except WorkerFailure as failure:
-        message = f"Method '{name}' {failure.status} before its first run: {failure.reason}."
-        raise ElueError("method_failed", message, f"Its log is {evaluation.log}.") from None
-    if answer.unsupported:
-        raise ElueError("unsupported", f"'{name}' does not serve '{task}': {answer.unsupported}")
-    if not answer.points:
-        hint = "Give --point KNOB=VALUE." if evaluation.method.knobs else "A method without knobs returns [{}]."
-        raise ElueError("no_points", f"'{name}' offers no operating points for '{task}'.", hint)
-    try:
-        return [knobs.settled(evaluation.method.knobs, point) for point in answer.points]
-    except ElueError as error:
-        message = f"Method '{name}' breaks its own declaration of knobs: {error}"
-        raise ElueError("broken_method", message, "Mend its knobs, or its points.") from None

@@ -16,6 +16,7 @@ from elue.errors import ElueError
 from elue.evaluation.work import Effort
 from elue.meter.counts import Counts, total
 from elue.meter.profile import Profile
+from elue.methods.crossings import crossing_of
 from elue.methods.registry import MethodSource
 from elue.protocol import Trace
 from elue.record import bounds, schema
@@ -147,6 +148,7 @@ def _record(
             "limit": identity.limit,
         },
         "point": dict(identity.point),
+        "crossing": crossing_of(method, data.spec.kind, identity.point),
         "seed": identity.seed,
         "measure": outcome.measure,
         "audited": answers.audited if answers else 0,
@@ -199,7 +201,10 @@ def command(identity: Identity, profile: Profile) -> str:
 
 
 def training_of(weights: Path | None) -> dict[str, Any] | None:
-    """What a weights folder says of its training, without the sweep: every record has its own point."""
+    """What a weights folder says of its training, without the sweeps: every record has its own point.
+
+    Of `crossings` it keeps the rules that the weights can't be asked by, with the reason.
+    """
     about = weights / "elue.json" if weights else None
     if about is None or not about.is_file():
         return None
@@ -210,6 +215,8 @@ def training_of(weights: Path | None) -> dict[str, Any] | None:
     if not isinstance(document, dict):
         return None
     document.pop("points", None)
+    if isinstance(crossings := document.pop("crossings", None), dict):
+        document["crossings"] = {rule: why for rule, why in crossings.items() if isinstance(why, str)}
     return None if bounds.fault(document) else document
 
 

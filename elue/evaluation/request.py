@@ -24,7 +24,8 @@ EXPLAINED = 200
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What the user asked for. Empty `points` mean the method's own sweep; `workers` run points side by side.
+    """What the user asked for. Without `points` and `rules` it is the method's own sweep; `workers` run points side by
+    side. `rules` adds a sweep of each, "all" of every one whose signals the weights have.
 
     `measure` None means traced where the model can be priced, else observed; `audit` is how many samples a point a
     traced run is audited on, None for all; `explain` how many are to be explained. `latency` samples of each point
@@ -49,6 +50,7 @@ class Evaluation:
     latency: int = 0
     repeat: int = 0
     against: Path | None = None
+    rules: tuple[str, ...] = ()
 
     @property
     def log(self) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from elue.errors import ElueError, unknown
-from elue.methods import beside, sources
+from elue.methods import beside, rules, sources
 from elue.methods import knobs as declarations
 from elue.methods.classes import Classes
 from elue.methods.knobs import Knobs
@@ -41,6 +41,8 @@ class MethodSource:
     paper: str = ""
     summary: str = ""
     knobs: Knobs = field(default_factory=dict, hash=False)
+    own_rules: tuple[str, ...] = ()
+    numeric_rules: tuple[str, ...] = ()
     distribution: tuple[str, str] | None = None
     broken: str = ""
     root: Path | None = None
@@ -204,6 +206,8 @@ def _describe(
         paper=_text(literals, "paper"),
         summary=_text(literals, "summary"),
         knobs=cast(Knobs, literals.get("knobs", {})) if not reason else {},
+        own_rules=rules.named(literals, "own_rules") if not reason else (),
+        numeric_rules=rules.named(literals, "numeric_rules") if not reason else (),
         distribution=owner,
         broken=reason,
         root=root,
@@ -227,6 +231,7 @@ def _faults(literals: Mapping[str, object]) -> Iterator[str]:
     if isinstance(api, int) and api != API:
         yield f"it was written for protocol api {api}; this version has {API}"
     yield from declarations.faults(literals.get("knobs", {}))
+    yield from rules.faults(literals)
 
 
 def _syntax(error: Exception) -> str:

@@ -37,7 +37,7 @@ from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.inference import batched_outputs, quality
 from elue.modeling.ladder import Rule, answered, simulate
 from elue.modeling.options import TrainingOptions, in_force, options_for, parse_options
-from elue.modeling.saving import load, save, saved_points
+from elue.modeling.saving import load, save, saved_crossings, saved_points
 from elue.modeling.signals import Signals
 from elue.modeling.sweep import Tried, spread_out
 from elue.modeling.text import TextEncoder
@@ -107,6 +107,10 @@ class TrainedMethod(Method):
     def sweep(self, network: Any, training: Training) -> Sweep:
         """The default sweep of a trained network, chosen on validation data."""
 
+    def crossed(self, network: Any, training: Training, points: Sequence[Point]) -> Mapping[str, Sequence[Point] | str]:
+        """By rule a sweep of a trained network, or why it can't be asked; `points` are the default sweep."""
+        return {}
+
     def learn(self, network: Any, training: Training) -> None:
         """Train the network in place: one phase, unless a method has more."""
         training.fit(network)
@@ -130,6 +134,9 @@ class TrainedMethod(Method):
     def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
         return saved_points(weights)
 
+    def crossings(self, task: TaskInfo, weights: Path | None) -> Mapping[str, Sequence[Point] | str]:
+        return saved_crossings(weights)
+
     def defaults(self, backbone: str) -> Mapping[str, Any]:
         assert self.options is not None
         options = options_for(self.options, backbone, {})
@@ -146,7 +153,8 @@ class TrainedMethod(Method):
         training = Training(job, options, encoder, text)
         self.learn(network, training)
         points, validation = self.sweep(network, training)
-        save(job, self, network, options, self.kept(encoder.config), text, origin, points, validation)
+        crossings = self.crossed(network, training, points)
+        save(job, self, network, options, self.kept(encoder.config), text, origin, points, validation, crossings)
 
     def _settled(self, options: Any, config: EncoderConfig) -> Any:
         """As `settled`, and inputs no longer than the encoder has positions."""

@@ -42,11 +42,12 @@ def save(
     origin: Mapping[str, str],
     points: Sequence[Point],
     validation: Mapping[str, Any],
+    crossings: Mapping[str, Sequence[Point] | str] | None = None,
 ) -> None:
     """Write the weights folder `job.out`, elue.json last, and remove the checkpoints of the training.
 
     `config` is the encoder's, `origin` what `load_backbone` said of the backbone, `points` the default sweep,
-    `validation` the scores in percent that the choice of points rests on.
+    `validation` the scores in percent that the choice of points rests on, `crossings` the sweeps of all rules.
     """
     note = {
         "format": FORMAT,
@@ -61,6 +62,7 @@ def save(
         "samples": {"train": len(job.train), "validation": len(job.validation)},
         "points": [dict(point) for point in points],
         "validation": dict(validation),
+        "crossings": dict(crossings or {}),
         "versions": {
             "elue": importlib.metadata.version("elue"),
             "torch": torch.__version__,
@@ -144,3 +146,9 @@ def load(weights: Path | None, method: Method, task: TaskInfo) -> Saved:
 def saved_points(weights: Path | None) -> list[Point]:
     """The default sweep that training chose on validation data."""
     return read_note(weights)["points"]
+
+
+def saved_crossings(weights: Path | None) -> dict[str, list[Point] | str]:
+    """A sweep of every rule, or why it can't be asked, as training found; empty for weights from before there were."""
+    crossings: dict[str, list[Point] | str] = read_note(weights).get("crossings", {})
+    return crossings

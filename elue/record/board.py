@@ -48,7 +48,12 @@ def curve_of(record: Record) -> CurveKey:
 
 
 def is_ranked(record: Record) -> bool:
-    """Whether a run can be ranked: it ended well, every operator had a price, nobody took it back or set it aside."""
+    """Whether a run can be ranked: it counts, and it is under a rule of its method's own."""
+    return counts(record) and record.crossing is None
+
+
+def counts(record: Record) -> bool:
+    """Whether a run counts: it ended well, every operator had a price, nobody took it back or set it aside."""
     withdrawn = any(flag.code in (RETRACTED, SET_ASIDE) for flag in record.flags)
     sound = record.status == "ok" and record.complete and not withdrawn
     return sound and record.score is not None and record.flops is not None

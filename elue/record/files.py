@@ -27,6 +27,7 @@ UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """For each past schema, the function that lifts a record to the next one."""
 
 _PACKED = ("samples", "explained")
+_MAY_LACK = ("crossing", "units", "measurements", "submission", "signed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,10 @@ def canonical(document: Any) -> str:
 def summary(record: Record) -> dict[str, Any]:
     """The record as plain data, without what it holds of single samples.
 
-    `units`, `measurements`, `submission`, `signed` and the method's `summary` are left out where they are empty: so
-    records from before there were such fields keep their bytes.
+    `crossing`, `units`, `measurements`, `submission`, `signed` and the method's `summary` are left out where they are
+    empty: so records from before there were such fields keep their bytes.
     """
-    empty = [name for name in ("units", "measurements", "submission", "signed") if not getattr(record, name)]
+    empty = [name for name in _MAY_LACK if not getattr(record, name)]
     left_out: dict[str, Any] = dict.fromkeys(["samples", "explained", *empty], True)
     if not record.method.summary:
         left_out["method"] = {"summary"}

@@ -73,6 +73,13 @@ class TaskRef(_Part):
     limit: Size | None
 
 
+class Crossing(_Part):
+    """A run under a rule that is not among those of its method: this rule, and the method's own on the task."""
+
+    rule: Word
+    own: Annotated[tuple[Word, ...], Field(max_length=50)]
+
+
 class ProfileRef(_Part):
     """The conditions and prices of the measurement."""
 
@@ -241,6 +248,7 @@ class Record(_Part):
     believes. (As text, `claimed` and "published" are both called declared: so records keep their bytes.) `units` says
     where a traced run spends: mean FLOPs a sample of every unit in its traces, which add up to the mean; it is empty
     for any other run. `explained` holds some samples, of tasks whose texts may be shown.
+    `crossing` says that the point's rule is not the method's own: such a run is shown, and never ranked.
     `measurements` are further ones, each by the name that its pass gives it. `submission` and `signed` are filled in in
     the index alone.
     """
@@ -253,6 +261,7 @@ class Record(_Part):
     weights: WeightsRef | None
     task: TaskRef
     point: dict[str, Knob]
+    crossing: Crossing | None = None
     seed: Whole
     measure: _Measure
     audited: Whole = 0

@@ -105,6 +105,8 @@ def _faults(claimed: Record, again: Record, asked: int, differ: tuple[int, int, 
     told, tells = claimed.weights, again.weights
     if told and tells and records.canonical(told.training) != records.canonical(tells.training):
         yield "its weights were trained otherwise than the record says"
+    if again.crossing != claimed.crossing:
+        yield f"it is {'a' if again.crossing else 'no'} crossing, and the record says otherwise"
     for name in ("family", "title", "paper", "summary"):
         if getattr(claimed.method, name) != getattr(again.method, name):
             yield f"its {name} is {getattr(again.method, name)[:80]!r}"

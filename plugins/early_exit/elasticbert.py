@@ -52,7 +52,7 @@ class ElasticBert(TrainedExits):
     )
     options = ElasticBertOptions
     own_rules = ("entropy", "patience")
-    numeric_rules = ("patience",)
+    numeric_rules = ("patience", "fixed")
 
     def heads(self, config: EncoderConfig, task: TaskInfo, options: Any) -> OwnHeads:
         return OwnHeads(config, task, options.pooling)

@@ -38,7 +38,7 @@ class Pabee(TrainedExits):
         "sample leaves once several in a row give the same answer. Inputs on which layers agree early use few of them."
     )
     own_rules: ClassVar[Sequence[str]] = ("patience",)
-    numeric_rules: ClassVar[Sequence[str]] = ("patience",)
+    numeric_rules: ClassVar[Sequence[str]] = ("patience", "fixed")
     from_pooler = True
 
     def heads(self, config: EncoderConfig, task: TaskInfo, options: Any) -> SharedPoolerHeads:

@@ -177,3 +177,30 @@ def test_every_baseline_says_in_three_sentences_what_it_does() -> None:
     assert len(own) >= 7
     for method in own:
         assert len(re.findall(r"[.](?= |$)", method.summary)) == 3, method.name
+
+
+@pytest.mark.parametrize(
+    ("rules", "fault"),
+    [
+        ("('sure', 'late')", ""),
+        ("('sure', 'never')", "its own_rules have 'never', which is no choice of its knob 'rule'"),
+        ("'sure'", "its own_rules are no list of literals"),
+        ("tuple(RULES)", "its own_rules are no list of literals"),
+    ],
+)
+def test_own_rules_are_choices_of_the_knob_that_names_them(rules: str, fault: str, tmp_path: Path) -> None:
+    knobs = "{'rule': {'type': 'str', 'choices': ['sure', 'late']}}"
+    text = "from elue.protocol import Method\nclass Own(Method):\n    name = 'own'\n    family = 'early_exit'\n"
+    (tmp_path / "own.py").write_text(f"{text}    knobs = {knobs}\n    own_rules = {rules}\n")
+    if fault:
+        with pytest.raises(ElueError, match=re.escape(fault)):
+            registry.find(str(tmp_path / "own.py"))
+    else:
+        assert registry.find(str(tmp_path / "own.py")).own_rules == ("sure", "late")
+
+
+def test_presets_name_their_own_rules() -> None:
+    own = {method.name: (method.own_rules, method.numeric_rules) for method in registry.installed() if method.own_rules}
+    assert own["elasticbert"] == (("entropy", "patience"), ("patience", "fixed"))
+    assert own["pcee_bert"] == (("confident_patience",), ())
+    assert len(own) >= 15

@@ -10,7 +10,7 @@ import pytest
 from elue.methods import registry
 from elue.record import files as records
 from elue.record.board import board_of
-from elue.record.schema import Record, WeightsRef
+from elue.record.schema import Crossing, Record, WeightsRef
 from elue.record.store import Store
 from elue.scores import edition as editions
 from elue.submissions.checks.rules import MOST_POINTS
@@ -117,6 +117,17 @@ def test_sixteen_points_a_training_and_no_more(hello: Path) -> None:
     with (hello / "submission.toml").open("a") as file:
         file.write(text)
     assert said(hello, "E703"), "a point taken back was seen all the same"
+
+
+def test_crossings_are_not_counted_and_only_a_rule_that_is_not_its_own_makes_one(hello: Path) -> None:
+    record = records.read(files(hello)[0])
+    assert said(hello, "E706") == []
+    for passes in range(1, MOST_POINTS + 2):
+        crossing = Crossing(rule="patience", own=("entropy",))
+        add(hello, record.model_copy(update={"point": {"passes": passes}, "crossing": crossing}))
+    assert said(hello, "E703") == []
+    what = "its rule is None, its method's own are none, and it says otherwise"
+    assert said(hello, "E706") == [what] * (MOST_POINTS + 1)
 
 
 def test_the_editions_take_as_many_points() -> None:

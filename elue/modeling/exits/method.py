@@ -17,18 +17,22 @@ from elue.modeling.exits.model import ExitModel, ladder_of
 from elue.modeling.exits.network import ExitNetwork
 from elue.modeling.exits.plan import Phase, follow
 from elue.modeling.exits.scores import Scorer
+from elue.modeling.inference import batched_outputs
 from elue.modeling.ladder import Rule
 from elue.modeling.method import Sweep, TrainedMethod, Training
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.rules.registry import Ladder, rule_at, why_not
-from elue.modeling.rules.sweeps import settings_of, without_repeats
+from elue.modeling.rules.sweeps import all_settings, settings_of, without_repeats
 from elue.modeling.signals import SCORES, Signals
-from elue.modeling.sweep import Tried, choose
+from elue.modeling.sweep import Tried, choose, spread_out
 from elue.modeling.text import TextEncoder
 from elue.protocol import KnobSpec, Point, TaskInfo
 
 MOST_POINTS = 16
-"""Points of a curve that an edition ranks."""
+"""Points of a curve that an edition ranks. Of several own rules all but the first leave room for their two ends, which
+repeat those of the first and are asked only where each rule is asked by itself."""
+SINGLE = "fixed"
+"""Among own rules it says that single exits stand in the sweeps of others, and has none of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +45,7 @@ class TrainedExits(TrainedMethod):
     """A method whose network has exits.
 
     Its `own_rules` make its default sweep and its ranked curve, in this order; every other rule of the registry that
-    finds its signals can be asked as well.
+    finds its signals can be asked as well. Without `numeric_rules` it can't serve a regression.
     """
 
     options: ClassVar[type[Any] | None] = ExitOptions
@@ -92,12 +96,8 @@ class TrainedExits(TrainedMethod):
         "exit": {"type": "int", "low": 1, "help": "fixed: the exit to leave at, from 1"},
         "of": {"type": "str", "help": "any_of: the rules, as in entropy+patience"},
     }
-    own_rules: ClassVar[Sequence[str]]
     from_pooler: ClassVar[bool] = False
     """Whether heads start from the backbone's pooler, where it has one."""
-    numeric_rules: ClassVar[Sequence[str]] = ()
-    """The own rules on a regression; without any the method can't serve one."""
-
     calibration: ClassVar[float] = 0.0
     """Share of the validation data that calibration alone sees, and nothing is chosen on."""
 
@@ -149,13 +149,23 @@ class TrainedExits(TrainedMethod):
 
     def default_points(self, seen: Signals, ladder: Ladder, options: Any) -> list[Point]:
         """A sweep from the cheapest exit to never leaving, by the signals of all exits on validation samples."""
-        names = self.numeric_rules if ladder.regression else self.own_rules
+        names = self.own(ladder)
         candidates: list[Tried] = []
         for name in names:
-            if why_not(name, ladder) is None:
+            if name != SINGLE and why_not(name, ladder) is None:
                 candidates += settings_of(name, seen, ladder, options.thresholds)
-        kept = without_repeats(candidates)
-        return [candidate.setting for candidate in (kept if len(kept) <= MOST_POINTS else choose(kept, MOST_POINTS))]
+        kept, most = without_repeats(candidates), MOST_POINTS - 2 * (len(names) - 1)
+        return [candidate.setting for candidate in (kept if len(kept) <= most else choose(kept, most))]
+
+    def own(self, ladder: Ladder) -> Sequence[str]:
+        """The rules that make its curve."""
+        return self.numeric_rules if ladder.regression else self.own_rules
+
+    def crossed(self, network: Any, training: Training, points: Sequence[Point]) -> Mapping[str, Sequence[Point] | str]:
+        training, _ = self._parted(training)
+        told = batched_outputs(network, spread_out(training.job.validation), training.text)
+        seen, ladder = Signals.whole(told["logits"], padded(told.get(SCORES))), ladder_of(network)
+        return all_settings(seen, ladder, self.own(ladder), points, training.options.thresholds)
 
     def sweep(self, network: Any, training: Training) -> Sweep:
         training, _ = self._parted(training)

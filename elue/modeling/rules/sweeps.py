@@ -11,7 +11,7 @@ from torch import Tensor
 
 from elue.modeling import signals
 from elue.modeling.ladder import simulate
-from elue.modeling.rules.registry import Ladder, rule_at
+from elue.modeling.rules.registry import RULES, Ladder, rule_at, why_not
 from elue.modeling.signals import Signals
 from elue.modeling.sweep import SWEEP_POINTS, Tried, choose, thresholds
 from elue.protocol import Point
@@ -79,6 +79,27 @@ def settings_of(name: str, seen: Signals, ladder: Ladder, count: int = SWEEP_POI
     if count >= len(grid):
         ends = grid
     return choose(tried([*ends, *grid], seen, ladder), count, ends)
+
+
+def all_settings(
+    seen: Signals, ladder: Ladder, own: Sequence[str], points: Sequence[Point], count: int = SWEEP_POINTS
+) -> dict[str, list[Point] | str]:
+    """For every rule its points, the cheapest first, or why the ladder can't be asked by it.
+
+    Of a rule in `own` they are those of the default sweep, `points`, and its ends where these were left out there.
+    """
+    sweeps: dict[str, list[Point] | str] = {}
+    for name in RULES:
+        reason = why_not(name, ladder)
+        if reason is not None:
+            sweeps[name] = reason
+            continue
+        settings = settings_of(name, seen, ladder, count)
+        if name in own:
+            ends = [settings[0], settings[-1]]
+            settings = without_repeats([*tried([p for p in points if p["rule"] == name], seen, ladder), *ends])
+        sweeps[name] = [candidate.setting for candidate in sorted(settings, key=lambda candidate: candidate.compute)]
+    return sweeps
 
 
 def tried(points: Iterable[Point], seen: Signals, ladder: Ladder) -> list[Tried]:

@@ -1,4 +1,4 @@
-"""E70x, R70x: the rules that keep scores from being bent: names, published numbers, points, trainings."""
+"""E70x, R70x: the rules that keep scores from being bent: names, published numbers, points, trainings, crossings."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from elue.errors import ElueError
+from elue.methods.crossings import RULE, crossing_of, own_rules
+from elue.methods.registry import MethodSource
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.record.training import differing_settings, training_seed
 from elue.submissions import manifest as manifests
 from elue.submissions.blocks import misplaced
+from elue.submissions.checks.source import find
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
 from elue.submissions.git import unlinked
 from elue.submissions.names import refusal
@@ -81,13 +84,18 @@ def _told(record: Record) -> dict[str, object]:
 
 
 class FewPoints(SubmissionCheck):
-    """A training has few operating points: more of them on one and the same true curve would still score more."""
+    """A training has few operating points: more of them on one and the same true curve would still score more.
+
+    Crossings are in no curve that is ranked, and not counted.
+    """
 
     code = "E703"
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         points: dict[tuple[str, ...], list[Path]] = defaultdict(list)
         for path, record in submission.records.items():
+            if record.crossing:
+                continue
             task, weights = record.task, record.weights.digest if record.weights else ""
             training = (weights, str(record.seed), record.method.source_digest)
             points[
@@ -144,8 +152,35 @@ class AllTrainings(SubmissionCheck):
                 yield self.found(path, what, "Ask how many trainings there were")
 
 
+class CrossingsMarked(SubmissionCheck):
+    """A run under a rule that is not its method's own says so, and no other does: own rules alone make a curve."""
+
+    code = "E706"
+
+    def look(self, submission: Submission) -> Iterator[Finding]:
+        methods = dict(_sources(submission))
+        for path, record in submission.records.items():
+            method = methods.get(record.method.name)
+            if method is None or record.method.source_digest != method.digest():
+                continue  # E402 says so
+            crossing = crossing_of(method, record.task.kind, record.point)
+            if crossing != record.crossing:
+                own = ", ".join(own_rules(method, record.task.kind)) or "none"
+                what = f"its rule is {record.point.get(RULE)}, its method's own are {own}, and it says otherwise"
+                yield self.found(path, what, "A record is never edited. Re-run with --rerun missing")
+
+
+def _sources(submission: Submission) -> Iterator[tuple[str, MethodSource]]:
+    """The methods whose source can be found, by name."""
+    for entry in submission.manifest.methods if submission.manifest else ():
+        try:
+            yield entry.name, find(submission.folder, entry)
+        except ElueError:
+            continue  # E401 says so
+
+
 def _trainings(count: int) -> str:
     return f"{count} training{'s' * (count > 1)}"
 
 
-CHECKS = (NameIsFree, PublishedApart, FewPoints, OneFamily, AllTrainings)
+CHECKS = (NameIsFree, PublishedApart, FewPoints, OneFamily, AllTrainings, CrossingsMarked)

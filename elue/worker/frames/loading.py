@@ -89,6 +89,21 @@ class Points(Call[Offered]):
 
 
 @dataclass(frozen=True, slots=True)
+class Crossed:
+    """A sweep of each rule that the weights can be asked by, and why they can't be by others."""
+
+    sweeps: Annotated[Mapping[Short, Annotated[tuple[Point, ...], MaxLen(1000)]], MaxLen(100)]
+    missing: Annotated[Mapping[Short, Text], MaxLen(100)]
+
+
+@dataclass(frozen=True, slots=True)
+class Crossings(Call[Crossed]):
+    """Ask for a sweep of every rule."""
+
+    weights: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """What the model can do beyond what it must."""
 

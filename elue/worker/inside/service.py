@@ -87,6 +87,12 @@ class Service:
         points = [] if reason else [spelled(point) for point in self.method.points(self.task, _path(asked.weights))]
         return frames.Offered(reason, tuple(points))
 
+    def crossings(self, asked: frames.Crossings) -> frames.Crossed:
+        """A sweep of every rule that the weights can be asked by, or why not."""
+        told = self.method.crossings(self.task, _path(asked.weights))
+        sweeps = {rule: tuple(map(spelled, sweep)) for rule, sweep in told.items() if not isinstance(sweep, str)}
+        return frames.Crossed(sweeps, {rule: why for rule, why in told.items() if isinstance(why, str)})
+
     def load(self, asked: frames.Load) -> frames.Loaded:
         """Load the model; from here on it may start no process and touch no network. Says what more it offers."""
         import torch
