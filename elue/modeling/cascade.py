@@ -104,16 +104,38 @@ class TrainedCascade(TrainedMethod):
         """How many layers run for a sample that leaves by each way out, (ways,)."""
         return torch.tensor([len(stage.encoder.layers) for stage in self.stages(network).values()]).cumsum(0)
 
+    def grid(self, network: Any, seen: Signals, training: Training) -> tuple[list[Point], list[Point]]:
+        """Points that a sweep is chosen from, by what all ways out say of validation samples, and its two ends."""
+        statistic = STATISTICS[self.asks]
+        points: list[Point] = [{statistic.knob: cut} for cut in statistic.cuts(seen)]
+        return points, points[:2]
+
     def sweep(self, network: Any, training: Training) -> Sweep:
         """From all answers by the first model to all samples sent on to the last, even in the layers that run."""
         task, seen, layers, scores = training.job.task, self.seen(network, training), self.layers(network), []
-        statistic, count = STATISTICS[self.asks], training.options.thresholds
-        grid: list[Point] = [{statistic.knob: cut} for cut in statistic.cuts(seen)]
+        count = training.options.thresholds
+        grid, ends = self.grid(network, seen, training)
         tried = [Tried(point, layers[simulate(seen, self.rule(point, task)) - 1]) for point in grid]
-        always = grid if len(grid) <= count else grid[:2]
+        always = grid if len(grid) <= count else ends
         points: list[Point] = [candidate.setting for candidate in choose(tried, count, always)]
         for point in points:
             way, score = training.under(self.rule(point, task), seen)
             scores.append({"point": point, "sent_on": way - 1, "score": score})
         alone = map(training.quality, seen.of_logits().unbind(1))
         return points, {**dict(zip(self.stages(network), alone, strict=True)), "points": scores}
+
+
+def depths_of(depths: tuple[int, ...], config: EncoderConfig, what: str) -> tuple[int, ...]:
+    """The depths of two models or more, rising: those asked for, or 1/4, 1/2 and all of the backbone.
+
+    Raises ElueError for a single one, or one that the backbone does not reach. `what` they are to make is named then.
+    """
+    some = {max(1, config.layers // 4), max(1, config.layers // 2), config.layers}
+    depths = tuple(sorted(set(depths) or some))
+    if len(depths) < 2:
+        message = f"One model, of {depths[0]} layers, is no {what}."
+        raise ElueError("bad_option", message, "Give two depths or more, on a backbone of that many layers.")
+    if depths[-1] > config.layers:
+        message = f"Depth {depths[-1]} was asked for, the backbone has {config.layers} layers."
+        raise ElueError("bad_option", message, f"Give depths from 1 to {config.layers}.")
+    return depths

@@ -16,7 +16,7 @@ from typing import Any
 from torch import nn
 
 from elue.errors import ElueError
-from elue.modeling.cascade import TrainedCascade
+from elue.modeling.cascade import TrainedCascade, depths_of
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.method import Training
@@ -59,14 +59,8 @@ class Committees(TrainedCascade):
     knobs = {"threshold": {"type": "float", "low": 0, "high": 1, "help": "mean probability above which it is answered"}}
 
     def settled(self, options: CommitteeOptions, config: EncoderConfig) -> CommitteeOptions:
-        some = {max(1, config.layers // 4), max(1, config.layers // 2), config.layers}
-        options = replace(options, depths=tuple(sorted(set(options.depths) or some)))
-        if len(options.depths) < 2:
-            message = f"One model, of {options.depths[0]} layers, is no committee."
-            raise ElueError("bad_option", message, "Give two depths or more, on a backbone of that many layers.")
-        if options.trained:
-            options = replace(options, trained=weights_digest(Path(options.trained)))
-        return replace(options, depths=Static().settled(options, config).depths)
+        options = replace(options, depths=depths_of(options.depths, config, "committee"))
+        return replace(options, trained=weights_digest(Path(options.trained))) if options.trained else options
 
     def network(self, encoder: Encoder, task: TaskInfo, options: CommitteeOptions) -> nn.ModuleDict:
         return networks_of(encoder, task, options.pooling, options.depths)

@@ -17,6 +17,7 @@ from elue.errors import ElueError
 from elue.modeling.cascade import CascadeOptions, TrainedCascade
 from elue.modeling.encoder import Encoder, EncoderConfig, truncated
 from elue.modeling.heads import EncoderWithHead
+from elue.modeling.held_out import check_share, held_out
 from elue.modeling.method import Training
 from elue.modeling.options import option
 from elue.modeling.router import RoutedModel, Router, wins
@@ -64,9 +65,7 @@ class RouteLlm(TrainedCascade):
         if options.router_layers > config.layers:
             message = f"router_layers is {options.router_layers}, and the backbone has {config.layers} layers."
             raise ElueError("bad_option", message, f"Give {config.layers} or less.")
-        if not 0 < options.held_out < 1:
-            message = f"held_out {options.held_out:g} leaves nothing to the router, or to the models."
-            raise ElueError("bad_option", message, "Give a share above 0 and below 1.")
+        check_share(options.held_out, "router")
         return super().settled(options, config)
 
     def network(self, encoder: Encoder, task: TaskInfo, options: RouteLlmOptions) -> nn.ModuleDict:
@@ -82,13 +81,11 @@ class RouteLlm(TrainedCascade):
         return RoutedModel(network, network["router"], self.stages(network), text, task, self.rule)
 
     def learn(self, network: Any, training: Training) -> None:
-        count, options = len(training.job.train), training.options
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(training.job.seed)).tolist()
-        held = min(count - 1, max(1, round(count * options.held_out)))
+        seen, held = held_out(training, training.options.held_out)
         for name, stage in self.stages(network).items():
-            training.fit(stage, phase=name, subset=sorted(order[held:]))
-        columns = {"wins": wins(training, network["shallow"], network["full"], order[:held])}
-        training.fit(network["router"], phase="router", subset=sorted(order[:held]), columns=columns, keep_best=False)
+            training.fit(stage, phase=name, subset=seen)
+        columns = {"wins": wins(training, network["shallow"], network["full"], held)}
+        training.fit(network["router"], phase="router", subset=held, columns=columns, keep_best=False)
 
     def seen(self, network: Any, training: Training) -> Signals:
         score = training.outputs(network["router"])[SCORES]

@@ -11,6 +11,7 @@ from elue.modeling.cascade import CascadeOptions, StagedModel
 from elue.modeling.text import TextEncoder
 from elue.plugins.cascade.committees import CommitteeOptions, Committees
 from elue.plugins.cascade.elang import ELang
+from elue.plugins.cascade.frugalgpt import FrugalGpt, FrugalGptOptions
 from elue.plugins.cascade.routellm import RouteLlm, RouteLlmOptions
 from elue.protocol import TaskInfo
 from tests import small
@@ -34,10 +35,20 @@ def routed(task: TaskInfo, text: TextEncoder) -> StagedModel:
     return RouteLlm().model(stirred(network), text, task)
 
 
+def chained(task: TaskInfo, text: TextEncoder) -> StagedModel:
+    """A scorer of one layer and three models."""
+    network = FrugalGpt().network(small.encoder(), task, FrugalGptOptions(depths=(1, 2, 4)))
+    stirred({name: model for name, model in network.items() if name != "scorer"})
+    for part in (*network["scorer"].dense.values(), *network["scorer"].output.values()):
+        nn.init.normal_(part.weight, std=1.0)
+    return FrugalGpt().model(network.eval().requires_grad_(False), text, task)
+
+
 def stirred(network: Any) -> Any:
     """Heads on whose logits samples differ, each its own, for inference."""
     torch.manual_seed(0)
     for member in network.values():
         nn.init.normal_(member.head.dense.weight, std=0.6)
         nn.init.normal_(member.head.output.weight, std=0.6)
-    return network.eval().requires_grad_(False)
+        member.eval().requires_grad_(False)
+    return network

@@ -28,9 +28,14 @@ def routellm(task: TaskInfo) -> tuple[Any, list[Point]]:
     return cascades.routed(task, TEXT), [{"threshold": value} for value in (0.0, 0.3, 0.5, 0.7, 1.1)]
 
 
+def frugalgpt(task: TaskInfo) -> tuple[Any, list[Point]]:
+    cuts = [(1.1, 0.0), (0.0, 1.1), (0.0, 0.0), (0.5, 0.97), (0.3, 0.9), (0.01, 0.95)]
+    return cascades.chained(task, TEXT), [{"threshold_1": first, "threshold_2": second} for first, second in cuts]
+
+
 MADE = [
     pytest.param(make, task, id=f"{make.__name__}-{task.name}")
-    for make in (committees, elang, routellm)
+    for make in (committees, elang, routellm, frugalgpt)
     for task in (THREE, small.CLASSES)
 ]
 

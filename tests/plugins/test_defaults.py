@@ -18,6 +18,7 @@ from elue.modeling.options import options_for
 from elue.plugins.cascade.cascadebert import CascadeBert
 from elue.plugins.cascade.committees import Committees
 from elue.plugins.cascade.elang import ELang
+from elue.plugins.cascade.frugalgpt import FrugalGpt
 from elue.plugins.cascade.routellm import RouteLlm
 from elue.plugins.early_exit.elasticbert import ElasticBert
 from elue.plugins.moe.switch import Switch
@@ -29,7 +30,19 @@ from elue.worker import frames
 from elue.worker.inside.service import Service
 from tests import small
 
-METHODS = [Static, ElasticBert, LearnedTokenPruning, Switch, CascadeBert, Committees, ELang, RouteLlm, SkimRnn, SkipRnn]
+METHODS = [
+    Static,
+    ElasticBert,
+    LearnedTokenPruning,
+    Switch,
+    CascadeBert,
+    Committees,
+    ELang,
+    RouteLlm,
+    FrugalGpt,
+    SkimRnn,
+    SkipRnn,
+]
 NOT_READING = {"dataclasses", "elue.modeling.options", "elue.modeling.method"}
 """Where options are copied, told and settled by name, which is no use of them."""
 

@@ -114,7 +114,7 @@ def test_the_router_learns_by_cross_entropy() -> None:
 def test_the_router_learns_from_what_the_models_did_not_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     learned: dict[str, list[int]] = {}
     monkeypatch.setattr(
-        "elue.modeling.method.fit", lambda *_, phase, subset, **__: learned.update({phase: list(subset)})
+        "elue.modeling.training.fit", lambda *_, phase, subset, **__: learned.update({phase: list(subset)})
     )
     RouteLlm().train(small.job(tmp_path, train=40))
     assert learned["shallow"] == learned["full"]

@@ -15,6 +15,7 @@ from elue.modeling.sweep import MAX_GAP
 from elue.plugins.cascade.cascadebert import CascadeBert
 from elue.plugins.cascade.committees import Committees
 from elue.plugins.cascade.elang import ELang
+from elue.plugins.cascade.frugalgpt import FrugalGpt
 from elue.plugins.cascade.routellm import RouteLlm
 from elue.plugins.early_exit.elasticbert import ElasticBert
 from elue.plugins.moe.switch import Switch
@@ -52,6 +53,12 @@ METHODS: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], lis
     "committees": (Committees, {"epochs": "4"}, calls("depth-"), [{"threshold": 1 - 0.5 * share**4} for share in GRID]),
     "elang": (ELang, {"epochs": "4"}, calls("full.ffn"), [{"energy": 20 * share - 5} for share in GRID]),
     "routellm": (RouteLlm, {"epochs": "4"}, calls("full.ffn"), [{"threshold": share**4} for share in GRID]),
+    "frugalgpt": (
+        FrugalGpt,
+        {"epochs": "4", "depths": "1,2,3"},
+        calls("depth-"),
+        [{"threshold_1": first, "threshold_2": second} for first in GRID[::4] for second in GRID[::4]],
+    ),
     "ltp": (
         LearnedTokenPruning,
         {"threshold": "0.05"},
@@ -83,7 +90,7 @@ METHODS: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], lis
 @pytest.mark.parametrize("name", METHODS)
 def test_the_default_sweep_of_a_trained_method(name: str, tmp_path: Path) -> None:
     made, options, work, grid = METHODS[name]
-    per_token = name not in ("elasticbert", "cascadebert", "committees", "elang", "routellm")
+    per_token = name not in ("elasticbert", "cascadebert", "committees", "elang", "routellm", "frugalgpt")
     job = small.job(tmp_path, train=160, **options)
     made().train(job)
     model, points = made().load(job.task, tmp_path, 0), made().points(job.task, tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from elue.modeling.ladder import Rule
@@ -10,16 +12,22 @@ from elue.modeling.signals import SCORES, Signals
 
 
 def score(threshold: float) -> Rule:
-    """Leave when the score is under the threshold: 0 never leaves, above 1 always (BERxiT, ConsistentEE).
+    """Leave when the score is under the threshold: 0 never leaves, above 1 always (BERxiT, ConsistentEE)."""
+    return Rule("score", lambda seen: _under(seen, threshold), needs=(SCORES,))
+
+
+def staged_score(thresholds: Sequence[float]) -> Rule:
+    """Leave when the score is under the threshold of the way out, one for each but the last (FrugalGPT, 1 - g < δ)."""
+    return Rule("score", lambda seen: _under(seen, thresholds[seen.number - 1]), needs=(SCORES,))
+
+
+def _under(seen: Signals, threshold: float) -> Tensor:
+    """How far the latest score is under a threshold, (samples,).
 
     A sigmoid moves by no more than score · (1 - score) of what its input moves.
     """
-
-    def margin(seen: Signals) -> Tensor:
-        said = seen.of_scores()[:, -1]
-        return (threshold - said) / (said * (1 - said) + TINY)
-
-    return Rule("score", margin, needs=(SCORES,))
+    said = seen.of_scores()[:, -1]
+    return (threshold - said) / (said * (1 - said) + TINY)
 
 
 def halting(threshold: float) -> Rule:
