@@ -18,7 +18,7 @@ STATIC = {1: 0.6, 2: 0.7, 4: 0.8}
 """Accuracy of the yardstick at each cost."""
 GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
 """The curve of a method that leads over it."""
-RULES = ("title", "score", "profile", "profile_digest", "split", "seeds", "samples", "points", "places")
+RULES = ("title", "score", "profile", "profile_digest", "split", "seeds", "samples", "points", "methods", "places")
 
 
 class World:
@@ -75,7 +75,7 @@ def edition_of(static: Sequence[Record], **rules: Any) -> Edition:
         )
         for name in sorted({record.task.name for record in static})
     }
-    fixed = {"seeds": 3, "samples": 300, "points": 16, "places": 1, **rules}
+    fixed = {"seeds": 3, "samples": 300, "points": 16, "methods": 1, "places": 1, **rules}
     return Edition(
         name="test",
         title="test",

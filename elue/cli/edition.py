@@ -61,7 +61,6 @@ def freeze(
             for board in store.boards()
             if board.task in rules.tasks and board.profile_digest == rules.profile_digest
             for record in store.records(board=board, ranked=True)
-            if record.method.name == method
         )
         made = frozen(rules, yardstick, method, records)
     replace_text(place, text_of(made))
@@ -98,6 +97,10 @@ def _show(edition: Edition, as_json: bool) -> None:
     rows = []
     for name, task in edition.tasks.items():
         low, high = (f"{cost / 1e6:,.1f}" for cost in task.yardstick.range or (0.0, 0.0))
-        rows.append((name, f"{task.samples:,}", f"{task.floor:g}", str(len(task.yardstick.runs)), low, high))
-    header = ("task", "samples", "one constant answer", "runs of the yardstick", "from MFLOPs", "to MFLOPs")
+        apart = f"{task.trainings.spread[0]:.2f}" if task.trainings else ""
+        rows.append((name, f"{task.samples:,}", f"{task.floor:g}", str(len(task.yardstick.runs)), low, high, apart))
+    header = (
+        "task", "samples", "one constant answer", "runs of the yardstick", "from MFLOPs", "to MFLOPs",
+        "trainings spread",
+    )  # fmt: skip
     table(header, rows, right=header[1:])

@@ -20,6 +20,7 @@ from elue.meter import profile
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.scores.resampling import column_of
+from elue.scores.spread import MOST, Known
 
 FOLDER = Path(__file__).parent / "editions"
 
@@ -53,11 +54,27 @@ class Yardstick(_Part):
         return self
 
 
+class Trainings(_Part):
+    """How far trainings of one method lie apart on a task, in points, as the house's had shown when it was frozen.
+
+    `spread` is over the whole range, then at each budget of `elue.scores.leads.SHARES`.
+    """
+
+    spread: tuple[Budget, Budget, Budget, Budget]
+    degrees: int = Field(ge=1, le=MOST)
+
+    @property
+    def known(self) -> tuple[Known, ...]:
+        """The same for each of these budgets."""
+        return tuple(Known(spread, self.degrees) for spread in self.spread)
+
+
 class EditionTask(_Part):
     """A task of an edition: which data, the score of the best constant answer there, and the yardstick.
 
     `validation` is the revision of the validation split, whose runs choose corners; without it none do. `clusters` are
-    how many samples in a row belong together (pairs that share a text), empty where each is for itself.
+    how many samples in a row belong together (pairs that share a text), empty where each is for itself. Without
+    `trainings` a method's own have to show how far they lie apart.
     """
 
     revision: Digest
@@ -66,6 +83,7 @@ class EditionTask(_Part):
     floor: float
     clusters: tuple[Annotated[int, Field(ge=1)], ...] = ()
     yardstick: Yardstick = Yardstick()
+    trainings: Trainings | None = None
 
     @model_validator(mode="after")
     def _add_up(self) -> EditionTask:
@@ -79,9 +97,9 @@ class Edition(_Part):
 
     While it is not frozen it may leave `profile_digest` out: then it is that of the profile as it is now.
     A rank needs at least `seeds` trainings of the method and of the yardstick, at least `samples` samples, and no more
-    than `points` operating points a training. One half of the level of its tests is that of the submissions that its
-    yardsticks are of, the other half is parted evenly among `places` others (`elue.scores.families`). `digest` is there
-    where the edition is frozen.
+    than `points` operating points a training. One half of the level of its tests is parted evenly among `methods` of
+    the submissions that its yardsticks are of, the other half among `places` other submissions
+    (`elue.scores.families`). `digest` is there where the edition is frozen.
     """
 
     name: str
@@ -93,7 +111,8 @@ class Edition(_Part):
     seeds: int = Field(ge=2)
     samples: int = Field(ge=30)
     points: int = Field(ge=1)
-    places: int = Field(default=50, ge=1)
+    methods: int = Field(default=35, ge=1)
+    places: int = Field(default=25, ge=1)
     tasks: dict[str, EditionTask] = Field(min_length=1)
     digest: Digest | None = None
 

@@ -2,60 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from elue.record.schema import Record
 from elue.scores.edition import Edition
-from elue.scores.edition_runs import (
-    EditionRun,
-    Gathered,
-    Validation,
-    announced_by,
-    comparable,
-    corners_of,
-    families_of,
-    gathered,
-    sampled,
-    trainings,
-    without_rank,
-    without_yardstick,
-)
-from elue.scores.families import HOUSE, Families
-from elue.scores.folds import Folds, folds_of
-from elue.scores.leads import Lead, Sampled, Scale, lead_of, scale_of
-from elue.scores.originals import Originals
+from elue.scores.edition_runs import EditionRun, families_of, gathered, trainings
+from elue.scores.families import Families
+from elue.scores.leads import Lead
+from elue.scores.measuring import Measured, measured
 from elue.scores.standing import EditionStanding, OverallRow, TaskRow, TaskStanding, Tested
 from elue.scores.testing import MANY, judged, mean_of, smallest_lead
 from elue.scores.trainings import Difference
 
 DRAWS = 1000
 """Draws of the samples behind an error unless a p is near its limit."""
-
-
-@dataclass(slots=True)
-class _Task:
-    """A task's methods and what measures them: None where there is no yardstick, for the reason `why`."""
-
-    methods: dict[str, list[EditionRun]]
-    reasons: dict[str, str]
-    why: str
-    yardstick: Sequence[Sampled] = ()
-    folds: Folds | None = None
-    budgets: tuple[float, float] = (0.0, 0.0)
-    scales: dict[int, Scale] = field(default_factory=dict)
-    leads: dict[str, Lead] = field(default_factory=dict)
-    validation: Validation = field(default_factory=dict)
-    static: tuple[EditionRun, ...] = ()
-
-    def measure(self, method: str, draws: int) -> Lead:
-        assert self.folds is not None
-        if draws not in self.scales:
-            self.scales[draws] = scale_of(self.yardstick, self.folds, *self.budgets, draws, seed=0)
-        own = trainings(self.methods[method])
-        corners = corners_of(own, self.validation)
-        return lead_of([sampled(runs, of) for runs, of in zip(own, corners, strict=True)], self.scales[draws])
 
 
 def edition_standing(
@@ -69,45 +29,15 @@ def edition_standing(
     """
     runs = gathered(edition, records)
     families = families_of(edition, runs)
-    tasks = {name: _task(edition, name, runs, families, announced or {}, draws) for name in edition.tasks}
+    tasks = {name: measured(edition, name, runs, families, announced or {}, draws) for name in edition.tasks}
     standings = tuple(_standing(edition, name, task, draws, families) for name, task in tasks.items())
     return EditionStanding(edition.name, edition.rules, edition.frozen, standings, _overall(tasks, draws, families))
 
 
-def _task(
-    edition: Edition, name: str, runs: Gathered, families: Families, announced: Mapping[str, int], draws: int
-) -> _Task:
-    rules = edition.tasks[name]
-    pinned = set(rules.yardstick.runs)
-    own = runs.runs.get(name, ())
-    static = [run for run in own if run.content in pinned]
-    methods: dict[str, list[EditionRun]] = defaultdict(list)
-    for run in own:
-        if run.content not in pinned:
-            methods[run.curve.method].append(run)
-    house = [method for method in methods if families.of[method] == HOUSE]
-    originals = Originals([*static, *(run for method in house for run in methods[method])])
-    reasons = {
-        method: without_rank(edition, rules, of, static, announced.get(method) or announced_by(of))
-        or ("" if method in house else originals.copied(of))
-        for method, of in methods.items()
-    }
-    task = _Task(dict(sorted(methods.items())), reasons, without_yardstick(rules, static))
-    task.validation, task.static = runs.validation.get(name, {}), tuple(static)
-    if not task.why and rules.yardstick.range:
-        task.yardstick = [sampled(training) for training in trainings(static)]
-        task.folds = folds_of(runs.ids[static[0].column.ids], rules.clusters)
-        task.budgets = rules.yardstick.range
-        task.leads = {
-            method: task.measure(method, draws) for method, of in task.methods.items() if comparable(of, static)
-        }
-    return task
-
-
-def _standing(edition: Edition, name: str, task: _Task, draws: int, families: Families) -> TaskStanding:
+def _standing(edition: Edition, name: str, task: Measured, draws: int, families: Families) -> TaskStanding:
     rules = edition.tasks[name]
     fit = {method: lead.lead for method, lead in task.leads.items() if not task.reasons[method]}
-    tests = judged(fit, draws, lambda method: task.measure(method, MANY).lead, families)
+    tests = judged(fit, draws, lambda method: task.lead(task.methods[method], MANY).lead, families)
     rows = []
     for method, runs in task.methods.items():
         lead = task.leads.get(method)
@@ -158,7 +88,7 @@ def _order(row: TaskRow) -> tuple[float, float, float, str]:
     return row.tested.rank or float("inf"), -lead.value if lead else float("inf"), -row.best, row.method
 
 
-def _overall(tasks: Mapping[str, _Task], draws: int, families: Families) -> tuple[OverallRow, ...]:
+def _overall(tasks: Mapping[str, Measured], draws: int, families: Families) -> tuple[OverallRow, ...]:
     """The mean over tasks of each method's leads; tested and ranked where no task says why not."""
     means: dict[str, Difference] = {}
     own: dict[str, dict[str, Lead]] = {}
@@ -170,7 +100,7 @@ def _overall(tasks: Mapping[str, _Task], draws: int, families: Families) -> tupl
     tests = judged(
         {method: mean for method, mean in means.items() if not reasons[method]},
         draws,
-        lambda method: mean_of([task.measure(method, MANY).lead for task in tasks.values()]),
+        lambda method: mean_of([task.lead(task.methods[method], MANY).lead for task in tasks.values()]),
         families,
     )
     rows = [
@@ -185,7 +115,7 @@ def _overall(tasks: Mapping[str, _Task], draws: int, families: Families) -> tupl
     return tuple(sorted(rows, key=_overall_order))
 
 
-def _not_overall(method: str, tasks: Mapping[str, _Task]) -> str:
+def _not_overall(method: str, tasks: Mapping[str, Measured]) -> str:
     """The first reason why a method has no rank over all tasks."""
     for name, task in tasks.items():
         reason = task.why or ("it has no runs" if method not in task.methods else task.reasons[method])

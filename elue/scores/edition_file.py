@@ -20,12 +20,14 @@ def text_of(edition: Edition) -> str:
 
 
 def _task(name: str, task: EditionTask) -> Iterator[str]:
-    document = task.model_dump(mode="json", exclude={"yardstick"})
+    document = task.model_dump(mode="json", exclude={"yardstick", "trainings"})
     yield f"[tasks.{json.dumps(name)}]"
     yield from (_line(key, value) for key, value in document.items() if value not in (None, []))
-    if task.yardstick != Yardstick():
-        yield f"\n[tasks.{json.dumps(name)}.yardstick]"
-        yield from (_line(key, value) for key, value in task.yardstick.model_dump(mode="json").items() if value)
+    parts = {"yardstick": task.yardstick if task.yardstick != Yardstick() else None, "trainings": task.trainings}
+    for part, of in parts.items():
+        if of is not None:
+            yield f"\n[tasks.{json.dumps(name)}.{part}]"
+            yield from (_line(key, value) for key, value in of.model_dump(mode="json").items() if value)
 
 
 def _line(key: str, value: object) -> str:

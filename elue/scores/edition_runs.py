@@ -188,12 +188,14 @@ def announced_by(own: Sequence[EditionRun]) -> int | None:
 
 
 def families_of(edition: Edition, runs: Gathered) -> Families:
-    """The families of an edition's methods, the same on all tasks."""
+    """The families of an edition's methods, ranked or not, the same on all tasks; the yardstick's runs are of none."""
     slugs: dict[str, set[str]] = defaultdict(set)
-    for of_task in runs.runs.values():
-        for run in of_task:
+    for name, of_task in runs.runs.items():
+        pinned = set(edition.tasks[name].yardstick.runs)
+        for run in (run for run in of_task if run.content not in pinned):
             slugs[run.curve.method] |= {run.submission.slug} if run.submission else set()
-    return Families({method: family_of(method, of, edition.house) for method, of in slugs.items()}, edition.places)
+    families = {method: family_of(method, of, edition.house) for method, of in slugs.items()}
+    return Families(families, edition.methods, edition.places)
 
 
 def comparable(own: Sequence[EditionRun], static: Sequence[EditionRun]) -> bool:

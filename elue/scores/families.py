@@ -1,19 +1,20 @@
-"""Who shares the level of a board's tests with whom, so that nobody can take evidence from anybody else.
+"""Which part of the level of a board's tests each method has, so that nobody can take evidence from anybody else.
 
-Under a correction over all methods of a board each one more, a copy or not, would cost all others some of their
-evidence, and no measure of likeness could tell copies from methods: a little noise makes a copy unlike. So the level
-is parted beforehand (Bonferroni, weighted), one part a family: the house, whose submissions an edition takes its
-yardsticks from, has one half, and every other submission one of so many equal `places` of the other. Within its part
-a submission stands against itself alone, by Holm (1979): whoever hands in more pays for it. The parts never add up to
-more than 1, so the chance of any wrong verdict on a board is at most the level.
+Under a correction over all methods of a board (Holm 1979) each one more, a copy or not, would cost all others some of
+their evidence, and one less would give it back; no measure of likeness could tell copies from methods, since a little
+noise makes a copy unlike. So the level is parted beforehand (Bonferroni, weighted). The house, whose submissions an
+edition takes its yardsticks from, has one half, parted evenly among as many `methods` as the edition says. The other
+half is parted evenly among `places` submissions of others, and the part of each among all methods that it brings:
+whoever hands in more pays for it, and nobody else does. The parts never add up to more than 1, so the chance of any
+wrong verdict on a board is at most the level.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-
-from elue.scores.intervals import holm
+from functools import cached_property
 
 HOUSE = "the house"
 """The family of an edition's own submissions; no slug has a blank."""
@@ -21,31 +22,30 @@ HALF = 0.5
 """The part of the level that the house has."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Families:
-    """An edition's families: that of each method, and how many places there are for all but the house."""
+    """An edition's families: that of each method with any run, ranked or not; for how many methods of the house and
+    how many other submissions there is room."""
 
     of: Mapping[str, str]
+    methods: int
     places: int
 
-    def parts(self, methods: Iterable[str]) -> dict[str, float]:
-        """The part of the level of each family of some methods; where these are of more than `places` families, all
-        have less alike."""
-        families = {self.of[method] for method in methods}
-        other = (1 - HALF) / max(self.places, len(families - {HOUSE}))
-        return {family: HALF if family == HOUSE else other for family in families}
+    @cached_property
+    def _sizes(self) -> Counter[str]:
+        return Counter(self.of.values())
+
+    def part(self, method: str) -> float:
+        """The part of the level that a method has; where more came than there is room for, all alike have less."""
+        family = self.of[method]
+        size = self._sizes[family]
+        if family == HOUSE:
+            return HALF / max(self.methods, size)
+        return (1 - HALF) / max(self.places, len(self._sizes.keys() - {HOUSE})) / size
 
     def adjusted(self, p: Mapping[str, float]) -> dict[str, float]:
-        """p-values of methods, made comparable with the whole level: Holm's within each family, over its part."""
-        parts = self.parts(p)
-        within: dict[str, list[str]] = {}
-        for method in p:
-            within.setdefault(self.of[method], []).append(method)
-        return {
-            method: min(1.0, value / parts[family])
-            for family, methods in within.items()
-            for method, value in zip(methods, holm([p[method] for method in methods]), strict=True)
-        }
+        """p-values of methods, made comparable with the whole level: each over its own part."""
+        return {method: min(1.0, value / self.part(method)) for method, value in p.items()}
 
 
 def family_of(method: str, slugs: Iterable[str], house: Iterable[str]) -> str:

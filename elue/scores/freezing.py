@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
 
 from elue.errors import ElueError
 from elue.record.schema import Record
-from elue.scores.edition import Edition, EditionTask, Yardstick, content_of
-from elue.scores.edition_runs import announced_by, gathered, takes_part, without_rank
+from elue.scores.edition import Edition, EditionTask, Trainings, Yardstick, content_of
+from elue.scores.edition_runs import Gathered, announced_by, families_of, gathered, takes_part, without_rank
+from elue.scores.leads import SHARES
+from elue.scores.measuring import measured
+from elue.scores.spread import MOST, pooled
 from elue.tasks import metrics
 from elue.tasks.kinds import KINDS
 from elue.tasks.loading import TaskData
+
+COVERED = 0.5
+"""The part of the range that a method's own points cover whose trainings tell how far they lie apart."""
 
 
 def task_of(data: TaskData, validation: TaskData | None = None) -> EditionTask:
@@ -72,28 +78,53 @@ def yardstick_of(submission: str, curve: Sequence[Record]) -> Yardstick:
 def frozen(edition: Edition, submission: str, method: str, records: Iterable[Record]) -> Edition:
     """The edition with its yardsticks filled, all by one method of one submission, and its rules under their digest.
 
-    `records` are whole ones as the index has them, with the submission they came with; they may come one by one.
+    How far trainings lie apart is taken from all methods of that submission that could be ranked, the yardstick's among
+    them. `records` are whole ones as the index has them, with the submission they came with; they may come one by one.
     Raises ElueError `frozen_edition` where it is frozen already, `no_reference` where a task has no runs for it, and
     `unfit_yardstick` where these could not be ranked themselves: too few trainings, or not alike.
     """
     if edition.frozen:
         what = f"The edition {edition.name} is frozen already, as {edition.rules[:12]}."
         raise ElueError("frozen_edition", what, "A frozen edition never changes: make another one.")
-    own: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        came_with = record.submission.slug if record.submission else None
-        if came_with == submission and record.method.name == method and takes_part(edition, record):
-            own[record.task.name].append(record)
+    static: dict[str, list[Record]] = defaultdict(list)
+
+    def of_the_submission() -> Iterator[Record]:
+        for record in records:
+            if record.submission and record.submission.slug == submission:
+                if record.method.name == method and takes_part(edition, record):
+                    static[record.task.name].append(record)
+                yield record
+
+    runs = gathered(edition, of_the_submission())
     tasks = {}
     for name, rules in edition.tasks.items():
-        if not own[name]:
+        if not static[name]:
             what = f"'{submission}' has no runs of '{method}' on {name} that are of the edition {edition.name}."
             hint = f"Those are whole runs of the {edition.split} split under profile {edition.profile} as it is now."
             raise ElueError("no_reference", what, hint)
-        runs = gathered(edition, own[name]).runs[name]
+        own = [run for run in runs.runs[name] if run.curve.method == method]
         nameless = rules.model_copy(update={"yardstick": Yardstick(method="")})
-        if why := without_rank(edition, nameless, runs, runs, announced_by(runs)):
+        if why := without_rank(edition, nameless, own, own, announced_by(own)):
             raise ElueError("unfit_yardstick", f"'{method}' can't be the yardstick on {name}: {why}.")
-        tasks[name] = rules.model_copy(update={"yardstick": yardstick_of(submission, own[name])})
+        tasks[name] = rules.model_copy(update={"yardstick": yardstick_of(submission, static[name]), "trainings": None})
     filled = Edition.model_validate({**edition.model_dump(), "tasks": tasks})
-    return Edition.model_validate({**filled.model_dump(), "digest": filled.rules})
+    methods = {run.curve.method for of_task in runs.runs.values() for run in of_task} - {method}
+    known = {name: tasks[name].model_copy(update={"trainings": spread_of(filled, name, runs)}) for name in tasks}
+    room = max(edition.methods, len(methods))
+    made = Edition.model_validate({**filled.model_dump(), "tasks": known, "methods": room})
+    return Edition.model_validate({**made.model_dump(), "digest": made.rules})
+
+
+def spread_of(edition: Edition, name: str, runs: Gathered) -> Trainings | None:
+    """How far trainings of one method lie apart on a task, by the yardstick's and all others that may be ranked.
+
+    One that covers less than half of the range itself tells little of that. None where nothing differs.
+    """
+    task = measured(edition, name, runs, families_of(edition, runs), {}, draws=2)
+    leads = [task.lead(task.static, draws=2), *(lead for of, lead in task.leads.items() if not task.reasons[of])]
+    told = [((lead.lead, *lead.at), len(lead.trainings) - 1) for lead in leads if lead.coverage >= COVERED]
+    known = [pooled([(at[place].spread, degrees) for at, degrees in told]) for place in range(1 + len(SHARES))]
+    spread = [of.spread for of in known if of]
+    if len(spread) < len(known):
+        return None
+    return Trainings.model_validate({"spread": spread, "degrees": min(MOST, sum(degrees for _, degrees in told))})

@@ -18,6 +18,7 @@ import numpy as np
 from elue.scores.crossfit import Chosen, Window, choose, path_means
 from elue.scores.folds import Drawn, Folds, draw, fold_means
 from elue.scores.resampling import Array
+from elue.scores.spread import Known
 from elue.scores.trainings import Difference, difference
 
 T = TypeVar("T")
@@ -77,7 +78,8 @@ class Scale:
 
     `areas` (draws, trainings, windows) are its own hulls' means; of its cheapest models `costs` and `scores`
     (draws, folds) are means over trainings, `cheapest` and `full` (draws, trainings) the scores of the cheapest and
-    of the dearest model of each training. The first entry of each pair is what was observed.
+    of the dearest model of each training. The first entry of each pair is what was observed. `known` is how far
+    trainings lie apart on each window, where the edition knows that.
     """
 
     folds: Folds
@@ -89,6 +91,7 @@ class Scale:
     fallback: tuple[tuple[Array, Array], tuple[Array, Array]]
     cheapest: tuple[Array, Array]
     full: tuple[Array, Array]
+    known: tuple[Known | None, ...]
 
     @property
     def high(self) -> float:
@@ -103,8 +106,19 @@ def windows_of(low: float, high: float) -> tuple[Window, ...]:
     return ((low, high), *near, *pairwise(edges))
 
 
-def scale_of(trainings: Sequence[Sampled], folds: Folds, low: float, high: float, draws: int, seed: int) -> Scale:
-    """The yardstick's trainings made ready to measure others by."""
+def scale_of(
+    trainings: Sequence[Sampled],
+    folds: Folds,
+    low: float,
+    high: float,
+    draws: int,
+    seed: int,
+    known: Sequence[Known] = (),
+) -> Scale:
+    """The yardstick's trainings made ready to measure others by.
+
+    `known` is how far trainings are known to lie apart over the whole range and at each of `SHARES`; none, or all.
+    """
     windows = windows_of(low, high)
     columns, places = _columns(trainings)
     drawn = draw(columns, folds, draws, seed)
@@ -124,7 +138,18 @@ def scale_of(trainings: Sequence[Sampled], folds: Folds, low: float, high: float
         fallbacks.append((low_costs.mean(axis=0), low_scores.mean(axis=0)))
         cheapest.append((low_scores @ share).T)
         full.append(np.stack([s[:, :, most] @ share for (_, s), (_, most) in zip(own, ends, strict=True)], axis=1))
-    return Scale(folds, windows, drawn, draws, seed, _pair(areas), _pair(fallbacks), _pair(cheapest), _pair(full))
+    pairs = _pair(areas), _pair(fallbacks), _pair(cheapest), _pair(full)
+    return Scale(folds, windows, drawn, draws, seed, *pairs, known=_known_on(windows, known))
+
+
+def _known_on(windows: Sequence[Window], known: Sequence[Known]) -> tuple[Known | None, ...]:
+    """What is known on each window; on the stretches it is that of the nearest of `SHARES`."""
+    if not known:
+        return (None,) * len(windows)
+    centres = np.log([low * high for low, high in windows])
+    near, steps = centres[1 : 1 + len(SHARES)], centres[1 + len(SHARES) :]
+    nearest = np.abs(steps[:, None] - near).argmin(axis=1) if len(near) else []
+    return (*known[: 1 + len(SHARES)], *(known[1 + place] for place in nearest))
 
 
 def lead_of(trainings: Sequence[Sampled], scale: Scale) -> Lead:
@@ -179,7 +204,8 @@ class _Compared:
             at = min(window, beside.shape[2] - 1)
             sides.append((own[:, :, window] - rest.mean(axis=1, keepdims=True), beside[:, :, at] - rest))
         (own, beside), (own_draws, beside_draws) = sides
-        return difference(own[0], own_draws, beside[0], beside_draws, self.scale.folds.clusters)
+        known = self.scale.known[window]
+        return difference(own[0], own_draws, beside[0], beside_draws, self.scale.folds.clusters, known)
 
 
 def _level(scores: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -21,9 +21,9 @@ Corners = Literal["validation", "cross-fitted"]
 class Tested:
     """A lead, its test against the yardstick, and its rank.
 
-    `p` is two-sided, None without spread; `p_adjusted` is Holm's over the methods of its submission, by the part of the
-    level that this has. `borderline` says that even many draws leave open on which side of the limit it is; then it is
-    not taken for told apart. `rank` is shared by all of one verdict; it is None where `why` says a reason.
+    `p` is two-sided, None without spread; `p_adjusted` is that over the part of the level that the method has.
+    `borderline` says that even many draws leave open on which side of the limit it is; then it is not taken for told
+    apart. `rank` is 1, 2 or 3 by verdict; it is None where `why` says a reason.
     """
 
     lead: Difference | None

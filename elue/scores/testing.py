@@ -1,54 +1,45 @@
-"""Each method against the yardstick: declared beforehand, at its family's part of the level, ranks by verdict."""
+"""Each method against the yardstick: declared beforehand, at its own part of the level, ranks by verdict."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from elue.scores.families import HALF, Families
 from elue.scores.intervals import LEVEL
-from elue.scores.standing import Tested
+from elue.scores.standing import Tested, Verdict
 from elue.scores.trainings import Difference
 
 MANY = 10_000
 """Draws where a p is near its limit."""
 DOUBT = 3.0
 """Standard errors of a standard error, by which a p is near its limit. Of so many draws it is 1 / sqrt(2 draws)."""
+RANKS: Mapping[Verdict, int] = {"above": 1, "level": 2, "below": 3}
+"""The rank that each verdict has, whoever else is on the board."""
 
 
 def judged(
     leads: Mapping[str, Difference], draws: int, again: Callable[[str], Difference], families: Families
 ) -> dict[str, Tested]:
-    """The tests of all methods that may be ranked, with ranks: 1 is above the yardstick, then level, then below.
+    """The tests of all methods that may be ranked, with ranks. None of them hangs on another one.
 
     `draws` are those behind the leads' errors; `again` gives a method's lead from `MANY` draws, and is asked where that
     could matter.
     """
-    leads = dict(leads)
-    for method in [name for name, near in _near(leads, draws, families).items() if near] if draws < MANY else []:
-        leads[method] = again(method)
-    near = _near(leads, max(draws, MANY), families)
-    adjusted = _adjusted({method: lead.p() for method, lead in leads.items()}, families)
     tests = {}
     for method, lead in leads.items():
-        p = adjusted[method]
-        apart = p is not None and p <= LEVEL and not near[method]
-        verdict = "level" if not apart else "above" if lead.value > 0 else "below"
-        tests[method] = Tested(lead, lead.p(), p, near[method], verdict)  # type: ignore[arg-type]
-    return ranked(tests)
-
-
-def ranked(tests: Mapping[str, Tested]) -> dict[str, Tested]:
-    """Ranks by verdict, shared by all of one: 1 + how many better verdicts there are, not how many methods have one."""
-    verdicts = {test.verdict for test in tests.values()}
-    order = [verdict for verdict in ("above", "level", "below") if verdict in verdicts]
-    return {
-        method: replace(test, rank=1 + order.index(test.verdict)) if test.verdict else test
-        for method, test in tests.items()
-    }
+        level = LEVEL * families.part(method)
+        if draws < MANY and _near(lead, draws, level):
+            lead = again(method)
+        near = _near(lead, max(draws, MANY), level)
+        p = lead.p()
+        adjusted = None if p is None else families.adjusted({method: p})[method]
+        apart = adjusted is not None and adjusted <= LEVEL and not near
+        verdict: Verdict = "level" if not apart else "above" if lead.value > 0 else "below"
+        tests[method] = Tested(lead, p, adjusted, near, verdict, RANKS[verdict])
+    return tests
 
 
 def smallest_lead(leads: Sequence[Difference], places: int) -> float | None:
@@ -79,18 +70,8 @@ def mean_of(leads: Sequence[Difference]) -> Difference:
     )
 
 
-def _adjusted(p: Mapping[str, float | None], families: Families) -> dict[str, float | None]:
-    """The adjusted p of each method, None without spread."""
-    known = families.adjusted({method: value for method, value in p.items() if value is not None})
-    return {method: known.get(method) for method in p}
-
-
-def _near(leads: Mapping[str, Difference], draws: int, families: Families) -> dict[str, bool]:
-    """Whether a verdict hangs on the chance of the draws: others' errors as they are, its own a little off."""
+def _near(lead: Difference, draws: int, level: float) -> bool:
+    """Whether a verdict hangs on the chance of the draws: its error a little off, either way."""
     doubt = DOUBT / math.sqrt(2 * draws)
-    p = {method: lead.p() for method, lead in leads.items()}
-    near = {}
-    for method, lead in leads.items():
-        both = [_adjusted({**p, method: lead.p(1 + sign * doubt)}, families)[method] for sign in (-1, 1)]
-        near[method] = len({value is not None and value <= LEVEL for value in both}) > 1
-    return near
+    both = [lead.p(1 + sign * doubt) for sign in (-1, 1)]
+    return len({p is not None and p <= level for p in both}) > 1

@@ -4,6 +4,7 @@ Both sides answer the same samples, by several trainings each. What one training
 share of the samples' noise, shows in how far trainings differ: s² / k of them, small k by Student's t. What all share
 is the samples: the covariance between different trainings over draws of the samples, which no number of seeds
 lowers. The two add up to the variance and count nothing twice, where s² / k and the whole variance over samples would.
+Where an edition knows how far trainings of its task lie apart, s² is drawn towards that (`elue.scores.spread`).
 With two sides the parts add. The interval takes Satterthwaite's degrees of freedom (1946), which are right at one
 test in twenty. Far out, where the tests of a whole board are decided, they are too many: three seeds that happen to
 agree would pass for certainty. There the parts' own tails are added up (`elue.scores.tails`).
@@ -20,6 +21,7 @@ from scipy.special import stdtrit
 
 from elue.scores.intervals import LEVEL, Estimate
 from elue.scores.resampling import Array
+from elue.scores.spread import Known, moderated
 from elue.scores.tails import FARTHEST, two_sided
 
 
@@ -29,7 +31,8 @@ class Difference:
 
     `parts` are what the error is made of, independent of one another, (standard error, degrees of freedom).
     `general` says that it holds for further trainings, too. Else, where a side has one training only, it holds for
-    these weights, and its error is that over samples alone.
+    these weights, and its error is that over samples alone. `spread` is how far the own trainings lie apart, their
+    standard deviation as it was seen.
     """
 
     value: float
@@ -37,6 +40,7 @@ class Difference:
     degrees: float
     parts: tuple[tuple[float, float], ...]
     general: bool
+    spread: float = 0.0
 
     @property
     def estimate(self) -> Estimate:
@@ -61,8 +65,14 @@ class Difference:
         return self.error * float(brentq(above, 0.0, FARTHEST, xtol=1e-4)) if above(FARTHEST) < 0 else math.inf
 
 
-def difference(own: Array, own_draws: Array, other: Array, other_draws: Array, samples: int) -> Difference:
-    """Mean of `own` minus mean of `other`: a value a training, (trainings,), and over draws, (draws, trainings)."""
+def difference(
+    own: Array, own_draws: Array, other: Array, other_draws: Array, samples: int, known: Known | None = None
+) -> Difference:
+    """Mean of `own` minus mean of `other`: a value a training, (trainings,), and over draws, (draws, trainings).
+
+    `known` is how far trainings of either side are known to lie apart. Where nothing at hand differs from anything
+    there is no spread, whatever is known.
+    """
     value = float(own.mean() - other.mean())
     if min(len(own), len(other)) < 2:
         spread = float(np.std(own_draws.mean(axis=1) - other_draws.mean(axis=1), ddof=1))
@@ -71,17 +81,20 @@ def difference(own: Array, own_draws: Array, other: Array, other_draws: Array, s
     covariance = np.cov(np.hstack([own_draws, -other_draws]), rowvar=False)
     k = len(own)
     shared = _apart(covariance[:k, :k]) + _apart(covariance[k:, k:]) + 2 * float(covariance[:k, k:].mean())
-    parts = np.array([np.var(own, ddof=1) / k, np.var(other, ddof=1) / len(other), max(shared, 0.0)])
-    degrees = np.array([k - 1, len(other) - 1, max(samples - 1, 1)], dtype=float)
-    variance = float(parts.sum())
-    if variance == 0:
+    seen = [float(np.var(side, ddof=1)) for side in (own, other)]
+    if not any(seen) and shared <= 0:
         return Difference(value, 0.0, samples - 1, (), True)
+    sides = [moderated(of, len(side) - 1, known) for of, side in zip(seen, (own, other), strict=True)]
+    parts = np.array([sides[0][0] / k, sides[1][0] / len(other), max(shared, 0.0)])
+    degrees = np.array([sides[0][1], sides[1][1], max(samples - 1, 1)], dtype=float)
+    variance = float(parts.sum())
     return Difference(
         value,
         _above_rounding(math.sqrt(variance), value),
         variance**2 / float((parts**2 / degrees).sum()),
         tuple(zip(np.sqrt(parts).tolist(), degrees.tolist(), strict=True)),
         True,
+        math.sqrt(seen[0]),
     )
 
 

@@ -66,6 +66,10 @@ def test_a_frozen_edition_ranks_what_was_submitted(elue: Elue, world: World, tmp
     assert f"frozen as {made.rules} in mine.toml" in done.stderr
     yardstick = made.tasks["mine"].yardstick
     assert (yardstick.submission, yardstick.method, len(yardstick.runs)) == ("baselines", "static", 9)
+    known = made.tasks["mine"].trainings
+    assert known
+    assert known.degrees == 2, "of the yardstick alone: no other method is of the house"
+    assert all(0.1 < spread < 4 for spread in known.spread)
     shown = elue("score", "--edition", "mine.toml", "--runs", "submissions", "--json")
     assert shown.returncode == 0, shown.stderr
     standing = json.loads(shown.stdout)

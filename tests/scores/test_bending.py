@@ -43,7 +43,7 @@ def made(world: World, static: list[Record]) -> list[Record]:
 
 @pytest.fixture(scope="module")
 def edition(static: list[Record]) -> Edition:
-    return edition_of(static, places=50)
+    return edition_of(static, methods=50, places=50)
 
 
 def elue_1(records: Sequence[Record]) -> dict[str, float]:

@@ -78,6 +78,8 @@ def test_a_frozen_edition_does_not_change(tmp_path: Path) -> None:
         ("[tasks.mrpc]", "[tasks.mrpc]\nclusters = [3, 3]", "clusters"),
         ("89e6, 534e6", "534e6, 89e6", "lower budget"),
         ("range = [89e6, 534e6]", "", "none of them"),
+        ("[tasks.mrpc]", "[tasks.mrpc.trainings]\nspread = [1, 1, 1, 1]\ndegrees = 13\n\n[tasks.mrpc]", "degrees"),
+        ("[tasks.mrpc]", "[tasks.mrpc.trainings]\nspread = [1, 0, 1, 1]\ndegrees = 9\n\n[tasks.mrpc]", "spread"),
         ('runs = ["aaaa', 'runs = ["AAAA', "runs"),
         ("title", "title = ", "Cannot read"),
     ],

@@ -121,7 +121,7 @@ def test_another_number_of_trainings_than_announced_has_no_rank(edition: Edition
     found = rows(edition, made, announced={"good": 20, "alike": 3})
     assert found["good"].tested.rank is None
     assert found["good"].tested.why == "these weights: 3 trainings, 20 were announced"
-    assert found["alike"].tested.rank == 1
+    assert found["alike"].tested.rank == 2
 
 
 def test_one_set_of_weights_is_one_training(edition: Edition, made: list[Record], world: World) -> None:

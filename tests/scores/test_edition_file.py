@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from elue.scores import edition as editions
-from elue.scores.edition import Edition
+from elue.scores.edition import Edition, Trainings
 from elue.scores.edition_file import text_of
 from tests.editions import STATIC, World, edition_of
 
@@ -15,7 +15,13 @@ from tests.editions import STATIC, World, edition_of
 def whole() -> Edition:
     """An edition with a yardstick, clusters, a revision of validation, and a title that TOML must escape."""
     edition = edition_of(World().method("static", STATIC))
-    task = edition.tasks["mine"].model_copy(update={"clusters": (1,) * 398 + (2,), "validation": "d" * 64})
+    task = edition.tasks["mine"].model_copy(
+        update={
+            "clusters": (1,) * 398 + (2,),
+            "validation": "d" * 64,
+            "trainings": Trainings(spread=(0.6, 0.7, 0.5, 0.8), degrees=12),
+        }
+    )
     title = 'the "first"\\ of\x7f\n2026 \u00e9\U0001f600'
     return Edition.model_validate(
         {**edition.model_dump(), "title": title, "places": 7, "tasks": {"mine": task, "a.b": task}}

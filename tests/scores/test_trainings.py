@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from elue.scores.spread import Known
 from elue.scores.tails import two_sided
 from elue.scores.trainings import difference
 
@@ -30,6 +31,17 @@ def test_by_hand() -> None:
     assert found.general
     assert found.estimate.low is not None
     assert found.estimate.low < 3.5 - 2 * found.error
+
+
+def test_by_hand_where_the_spread_is_known() -> None:
+    """Variances 1 and 0.5, of 2 degrees and 1, drawn towards 2.25 with 12 degrees: neither contradicts that."""
+    own, other = np.array([3.0, 4.0, 5.0]), np.array([1.0, 2.0])
+    nothing = np.zeros((100, 3)), np.zeros((100, 2))
+    found = difference(own, nothing[0], other, nothing[1], samples=500, known=Known(1.5, 12))
+    sides = (12 * 2.25 + 2 * 1) / 14 / 3, (12 * 2.25 + 0.5) / 13 / 2
+    assert found.parts == ((pytest.approx(math.sqrt(sides[0])), 14), (pytest.approx(math.sqrt(sides[1])), 13), (0, 499))
+    assert found.error == pytest.approx(math.sqrt(sum(sides)))
+    assert found.spread == pytest.approx(1)
 
 
 def test_what_all_trainings_share_is_not_lowered_by_more_of_them() -> None:
@@ -58,6 +70,7 @@ def test_no_spread_is_no_evidence() -> None:
         assert found.value == 10
         assert found.p() is None
         assert (found.estimate.low, found.estimate.error) == (None, None)
+        assert difference(*one, *other, samples=1, known=Known(0.5, 12)).p() is None
 
 
 @pytest.mark.parametrize(("own", "other"), [(3, 3), (3, 5), (5, 5), (20, 3)])
