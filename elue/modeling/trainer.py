@@ -23,6 +23,8 @@ PART = "loss."
 """What the names of losses begin with among a network's outputs, where it tells them apart."""
 Combine = Callable[[nn.Module, Mapping[str, Tensor]], None]
 """Gives a module's parameters the gradients of several losses, by name."""
+Ahead = Callable[[nn.Module, Mapping[str, Tensor]], None]
+"""Does something with a module and a batch before the step on it."""
 
 
 class SeededSampler(LengthGroupedSampler):
@@ -58,6 +60,7 @@ class KitTrainer(Trainer):
     worth: Callable[[nn.Module], float]
     frozen: Sequence[str] = ()
     combine: Combine | None = None
+    ahead: Ahead | None = None
     control: TrainerControl
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any) -> Any:
@@ -67,6 +70,8 @@ class KitTrainer(Trainer):
         return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
+        if self.ahead is not None:
+            self.ahead(model, self._prepare_inputs(inputs))
         if self.combine is None:
             return super().training_step(model, inputs, num_items_in_batch)
         model.train()

@@ -37,7 +37,7 @@ from elue.modeling.inference import worth
 from elue.modeling.options import CommonOptions, in_force
 from elue.modeling.saving import CHECKPOINTS
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
-from elue.modeling.trainer import WORTH, Between, Combine, KitTrainer, PhaseBar
+from elue.modeling.trainer import WORTH, Ahead, Between, Combine, KitTrainer, PhaseBar
 from elue.protocol import TrainingJob
 
 FINISHED = "finished.safetensors"
@@ -59,6 +59,7 @@ def fit(
     seed: int | None = None,
     frozen: Sequence[str] = (),
     combine: Combine | None = None,
+    ahead: Ahead | None = None,
     judged: Sequence[int] | None = None,
     keep_best: bool = True,
 ) -> None:
@@ -68,7 +69,8 @@ def fit(
     position; `rates` maps patterns (searched in parameter names) to learning rates of their own; `columns` adds one
     number an example to the batch, (batch,). Parameters that don't require gradients stay as they are; so do the
     submodules named in `frozen`, which run in eval mode, dropout off. `combine` gives the parameters the gradients of
-    several losses. On the CPU the seed decides everything, resumed or not.
+    several losses; `ahead` is called with module and batch before each step. On the CPU the seed decides everything,
+    resumed or not.
     Of several epochs the one that is worth most on validation data is kept, the earliest of equals, unless not
     `keep_best`; where there are no such data, the last, and that is said on the terminal. Of several ways out those in
     `judged` count, by their place, else all.
@@ -104,7 +106,7 @@ def fit(
     trainer.rates = dict(rates or {})
     trainer.mixed = options.mix_lengths
     trainer.worth = lambda network: worth(network, job, text, judged)
-    trainer.frozen, trainer.combine = tuple(frozen), combine
+    trainer.frozen, trainer.combine, trainer.ahead = tuple(frozen), combine, ahead
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(PhaseBar(phase))
     trainer.add_callback(Between(STEPS_BETWEEN_CHECKPOINTS, -(-len(rows) // options.batch_size)))

@@ -14,7 +14,7 @@ from typing import Any
 
 from elue.errors import ElueError
 from elue.modeling.encoder import EncoderConfig
-from elue.modeling.exits.calibration import calibration_part, temperatures_of
+from elue.modeling.exits.calibration import temperatures_of
 from elue.modeling.exits.method import ExitOptions, TrainedExits
 from elue.modeling.exits.mixture import MixtureHeads
 from elue.modeling.exits.network import TEMPERATURES, ExitNetwork
@@ -36,8 +36,9 @@ class RightTool(TrainedExits):
     """Few exits on mixtures of layers, temperatures, and confidence.
 
     The mixing weights train; in the release they are made anew after every step, and never do. Temperatures are fitted
-    on every second validation sample, not on all that also choose the epoch. The pooler starts from the backbone's
-    where it has one; it reads the mean of the tokens unless told, where the paper takes the first.
+    on half of the validation data, and epoch and points are chosen on the other half; the release takes all for both.
+    The pooler starts from the backbone's where it has one; it reads the mean of the tokens unless told, where the paper
+    takes the first.
     """
 
     name = "righttool"
@@ -51,6 +52,7 @@ class RightTool(TrainedExits):
     options = RightToolOptions
     own_rules = ("confidence",)
     from_pooler = True
+    calibration = 0.5
 
     def settled(self, options: Any, config: EncoderConfig) -> Any:
         layers = config.layers
@@ -67,6 +69,5 @@ class RightTool(TrainedExits):
         return [Phase("joint", sum_of_exits, rates={"^heads": training.options.head_learning_rate})]
 
     def calibrate(self, network: ExitNetwork, training: Training) -> None:
-        logits, part = training.logits(network), calibration_part(len(training.job.validation))
-        labels = [training.job.validation[place].label for place in part.tolist()]
-        network.tables.keep(TEMPERATURES, temperatures_of(logits[part], labels))
+        labels = [example.label for example in training.job.validation]
+        network.tables.keep(TEMPERATURES, temperatures_of(training.logits(network), labels))

@@ -18,6 +18,7 @@ from elue.plugins.early_exit.cosee import Cosee
 from elue.plugins.early_exit.f_pabee import FPabee
 from elue.plugins.early_exit.fastbert import FastBert
 from elue.plugins.early_exit.gaml_bert import GamlBert
+from elue.plugins.early_exit.leebert import LeeBert
 from elue.plugins.early_exit.past_future import PastFuture
 from elue.plugins.early_exit.pcee_bert import PceeBert
 from elue.plugins.early_exit.righttool import RightTool
@@ -200,6 +201,12 @@ PRESETS: list[tuple[Any, Any, dict[str, str], Rules]] = [
         [({"rule": "patience", "patience": n}, streak(agree, n), "p") for n in (1, 2, 3)],
     ),
     (
+        LeeBert,
+        shared,
+        {},
+        [({"rule": "patience", "patience": n}, streak(agree, n), "p") for n in (1, 2, 3)],
+    ),
+    (
         RightTool,
         mixed,
         {"exits": "1,2,4,5"},
@@ -254,6 +261,24 @@ def test_it_learns_and_sweeps_from_its_cheapest_exit_to_full_depth(kind: Any, tm
     assert max(point["score"] for point in note["points"]) > 90
     assert {point["rule"] for point in points} <= set(kind.own_rules)
     assert "class probabilities" in str(kind().supports(small.SCORE))
+
+
+def test_righttool_chooses_on_what_does_not_calibrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, set[int]] = {}
+    calibrate, sweep = RightTool.calibrate, RightTool.default_points
+
+    def calibrating(made: RightTool, network: Any, training: Any) -> None:
+        seen["calibration"] = {id(example) for example in training.job.validation}
+        calibrate(made, network, training)
+
+    def sweeping(made: RightTool, told: Any, *rest: Any) -> list[Point]:
+        seen["sweep"] = set(range(told.samples))
+        return sweep(made, told, *rest)
+
+    monkeypatch.setattr(RightTool, "calibrate", calibrating)
+    monkeypatch.setattr(RightTool, "default_points", sweeping)
+    RightTool().train(small.job(tmp_path, epochs="1"))
+    assert (len(seen["calibration"]), len(seen["sweep"])) == (20, 20)
 
 
 def test_the_weights_that_all_exits_of_romebert_share() -> None:

@@ -12,11 +12,6 @@ COLDEST, HOTTEST = 0.05, 20.0
 """Between which temperatures are looked for."""
 
 
-def calibration_part(samples: int) -> Tensor:
-    """The places of the samples that calibrate: every second one, so that as many are left to choose points by."""
-    return torch.arange(0, samples, 2)
-
-
 def temperature_of(logits: Tensor, labels: Tensor) -> float:
     """The temperature T at which the cross-entropy of logits / T, (samples, classes), is least: convex in 1 / T."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from elue.modeling.exits import objectives
-from elue.modeling.exits.calibration import calibration_part, temperature_of, temperatures_of
+from elue.modeling.exits.calibration import temperature_of, temperatures_of
 from elue.modeling.exits.distillation import diverse, from_last, mutual, self_distillation
 from elue.modeling.exits.imitation import exit_weights, imitating, signal_contrast
 from elue.modeling.exits.network import Lesson
@@ -135,6 +135,5 @@ def test_temperatures_by_hand() -> None:
     assert both.tolist() == pytest.approx([2 / math.log(3), 1 / math.log(3)], rel=1e-3)
 
 
-def test_calibration_leaves_every_second_sample_alone() -> None:
-    assert calibration_part(5).tolist() == [0, 2, 4]
+def test_entropy_of_a_guess() -> None:
     assert entropy(torch.zeros(2)).item() == pytest.approx(math.log(2))
