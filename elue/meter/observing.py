@@ -8,6 +8,8 @@ batches.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -138,7 +140,9 @@ def _native() -> Thread | None:
     """A thread of torch's own, at work for one that is known: it has that one's observers, in branches."""
     if not torch._C._is_key_in_tls(_STASH):
         return None
-    commissioner: Thread = torch._C._get_obj_in_tls(_STASH)
+    commissioner: Thread | None = torch._C._get_obj_in_tls(_STASH)
+    if commissioner is None:
+        return None
     number = threading.get_native_id()
     thread = commissioner.natives.get(number) or commissioner.natives.setdefault(number, Thread())
     if thread.inside is None:
@@ -152,12 +156,20 @@ def observe(observers: Iterable[Observer]) -> None:
     for observer in observers:
         if observer.watch in watches:
             thread.observers = (*thread.observers, observer)
-            if not torch._C._is_key_in_tls(_STASH):
-                torch._C._stash_obj_in_tls(_STASH, thread)
+            if not torch._C._is_key_in_tls(_STASH) or torch._C._get_obj_in_tls(_STASH) is None:
+                _stash(thread)
         else:
             thread.left = (*thread.left, observer.watch)
     if thread.observers:
         show()
+
+
+def _stash(thread: Thread | None) -> None:
+    """Have torch keep this. Torch 2.11 lets go of a reference in the end that it did not take in the beginning."""
+    before = sys.getrefcount(thread)
+    torch._C._stash_obj_in_tls(_STASH, thread)
+    if sys.getrefcount(thread) <= before:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(thread))
 
 
 def show() -> None:
@@ -177,8 +189,12 @@ def hide(thread: Thread) -> None:
 
 def leave() -> None:
     """The calling thread ends."""
-    if torch._C._is_key_in_tls(_STASH):
+    if not torch._C._is_key_in_tls(_STASH):
+        return
+    if hasattr(torch._C, "_remove_obj_from_tls"):
         torch._C._remove_obj_from_tls(_STASH)
+    else:
+        _stash(None)
 
 
 def keep() -> None:
