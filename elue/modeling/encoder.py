@@ -6,7 +6,7 @@ names (`loading` has them). They become one module whose parts a method can stop
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import cast
@@ -190,10 +190,19 @@ class Encoder(nn.Module):
 
 def truncated(encoder: Encoder, layers: int) -> Encoder:
     """A copy of the encoder's embeddings and first `layers` layers: a network of its own."""
-    cut = Encoder(replace(encoder.config, layers=layers, weights_of=encoder.config.weights_of[:layers]))
-    state = cut.state_dict()
-    cut.load_state_dict({name: tensor for name, tensor in encoder.state_dict().items() if name in state})
-    return cut
+    return selected(encoder, range(layers))
+
+
+def selected(encoder: Encoder, places: Sequence[int]) -> Encoder:
+    """A copy of the encoder's embeddings and of its layers at these places, from 0 and rising."""
+    shared = encoder.config.weights_of
+    kept = Encoder(
+        replace(encoder.config, layers=len(places), weights_of=tuple(shared[place] for place in places if shared))
+    )
+    kept.embed.load_state_dict(encoder.embed.state_dict())
+    for layer, place in zip(kept.layers, places, strict=True):
+        layer.load_state_dict(encoder.layers[place].state_dict())
+    return kept
 
 
 def unshared(encoder: Encoder) -> Encoder:

@@ -122,7 +122,7 @@ class TrainedMethod(Method):
         """
         return options
 
-    def kept(self, config: EncoderConfig) -> EncoderConfig:
+    def kept(self, config: EncoderConfig, options: Any) -> EncoderConfig:
         """The shape of what the network keeps of the backbone."""
         return config
 
@@ -154,7 +154,9 @@ class TrainedMethod(Method):
         self.learn(network, training)
         points, validation = self.sweep(network, training)
         crossings = self.crossed(network, training, points)
-        save(job, self, network, options, self.kept(encoder.config), text, origin, points, validation, crossings)
+        save(
+            job, self, network, options, self.kept(encoder.config, options), text, origin, points, validation, crossings
+        )
 
     def _settled(self, options: Any, config: EncoderConfig) -> Any:
         """As `settled`, and inputs no longer than the encoder has positions."""

@@ -40,7 +40,7 @@ class TrainedReader(TrainedMethod):
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> ReaderModel:
         return ReaderModel(network, text, task)
 
-    def kept(self, config: EncoderConfig) -> EncoderConfig:
+    def kept(self, config: EncoderConfig, options: Any) -> EncoderConfig:
         return headless(config)
 
     def learn(self, network: Any, training: Training) -> None:

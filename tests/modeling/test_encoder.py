@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from elue.modeling.encoder import Encoder, truncated, unshared
+from elue.modeling.encoder import Encoder, selected, truncated, unshared
 from tests import small
 
 
@@ -38,6 +38,9 @@ def test_layers_that_share_weights_are_one_and_can_be_set_apart():
     shared = Encoder(replace(small.encoder().config, layers=3, weights_of=(0, 0, 1))).eval()
     assert shared.layers[0] is shared.layers[1] is not shared.layers[2]
     assert truncated(shared, 2).config.weights_of == (0, 0)
+    some = selected(shared, [0, 2])
+    assert some.config.weights_of == (0, 1)
+    assert torch.equal(some.layers[1].feed_forward.inner.weight, shared.layers[2].feed_forward.inner.weight)
     apart, ids = unshared(shared).eval(), small.batch([7])["ids"]
     assert apart.config.weights_of == ()
     assert torch.equal(apart(ids)[-1], shared(ids)[-1])

@@ -20,6 +20,7 @@ from elue.plugins.cascade.committees import Committees
 from elue.plugins.cascade.elang import ELang
 from elue.plugins.cascade.frugalgpt import FrugalGpt
 from elue.plugins.cascade.routellm import RouteLlm
+from elue.plugins.early_exit.distilled_exits import DistilledExits
 from elue.plugins.early_exit.elasticbert import ElasticBert
 from elue.plugins.moe.switch import Switch
 from elue.plugins.skimming.ltp import LearnedTokenPruning
@@ -33,6 +34,7 @@ from tests import small
 METHODS = [
     Static,
     ElasticBert,
+    DistilledExits,
     LearnedTokenPruning,
     Switch,
     CascadeBert,

@@ -14,6 +14,7 @@ import pytest
 from elue.plugins.cascade.cascadebert import CascadeBert
 from elue.plugins.early_exit.cat import Cat
 from elue.plugins.early_exit.consistentee import ConsistentEE
+from elue.plugins.early_exit.distilled_exits import DistilledExits
 from elue.plugins.early_exit.elasticbert import ElasticBert
 from elue.plugins.moe.switch import Switch
 from elue.plugins.skimming.ltp import LearnedTokenPruning
@@ -25,6 +26,7 @@ from tests import small
 METHODS: dict[str, tuple[Any, dict[str, Any]]] = {
     "static": (Static, {"depths": "1,3"}),
     "elasticbert": (ElasticBert, {}),
+    "distilled_exits": (DistilledExits, {"student_epochs": "1"}),
     "cat": (Cat, {}),
     "consistentee": (ConsistentEE, {}),
     "ltp": (LearnedTokenPruning, {}),
