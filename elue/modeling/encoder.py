@@ -108,15 +108,22 @@ class SelfAttention(nn.Module):
 
         `bias` (batch, keys) is added to the scores: the logarithm of how much each key counts.
         """
-        query, key = self._split(self.query(hidden)), self._split(self.key(hidden))
-        scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5)
+        scores = self.scores(hidden)
         if bias is not None:
             scores = scores + bias[:, None, None, :]
         if mask is not None:
             scores = scores.masked_fill(~mask[:, None, None, :], torch.finfo(scores.dtype).min)
         weights = scores.softmax(-1)
-        context = self.dropout(weights) @ self._split(self.value(hidden))
-        return self._merge(hidden, context), weights
+        return self.mixed(hidden, weights), weights
+
+    def scores(self, hidden: Tensor) -> Tensor:
+        """Scaled products of queries and keys, (batch, heads, queries, keys)."""
+        query, key = self._split(self.query(hidden)), self._split(self.key(hidden))
+        return query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5)
+
+    def mixed(self, hidden: Tensor, weights: Tensor) -> Tensor:
+        """What follows the attention weights, (batch, heads, queries, keys): values, output, residual and norm."""
+        return self._merge(hidden, self.dropout(weights) @ self._split(self.value(hidden)))
 
 
 def _activation(name: str) -> nn.Module:

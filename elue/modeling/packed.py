@@ -51,10 +51,11 @@ def attend(attention: SelfAttention, pack: Pack) -> Tensor:
     return _merge(attention, pack.rows, parts)
 
 
-def attend_and_weigh(attention: SelfAttention, pack: Pack) -> tuple[Tensor, Tensor]:
+def attend_and_weigh(attention: SelfAttention, pack: Pack, diagonal: bool = True) -> tuple[Tensor, Tensor]:
     """As `attend`, and the attention every token receives, mean over heads and queries: (tokens,).
 
-    Scores are spelled out for it, a block of heads at a time that stays in the processor's cache.
+    Without the `diagonal`, what a token gives itself counts as 0. Scores are spelled out for it, a block of heads at a
+    time that stays in the processor's cache.
     """
     query, key, value = attention.query(pack.rows), attention.key(pack.rows), attention.value(pack.rows)
     size = query.shape[1] // attention.heads
@@ -71,6 +72,8 @@ def attend_and_weigh(attention: SelfAttention, pack: Pack) -> tuple[Tensor, Tens
             weights = (q_block @ k_block.transpose(1, 2)).softmax(-1)
             contexts.append(weights @ v_block)
             sums.append(weights.mean(1))
+            if not diagonal:
+                sums[-1] -= weights.diagonal(dim1=1, dim2=2) / group.tokens
         shape = (group.samples, attention.heads, group.tokens)
         context = _joined(contexts).view(*shape, size).transpose(1, 2)
         parts.append(context.reshape(-1, attention.heads * size))

@@ -27,6 +27,8 @@ class Request:
     `place` is its position in what was asked, `trace` what has run for it, `scores` what its answer is made of.
     `alone` says that it travels by itself, which is the reference; `doubtful`, that among others float noise could
     have turned one of its decisions. With `noted`, `notes` gathers what a survey or an explanation needs.
+    `parked` are rows that left for a while, each time with their positions in the text; `positions` those of the rows
+    that are left, None where all are.
     """
 
     place: int
@@ -37,6 +39,8 @@ class Request:
     doubtful: bool = False
     noted: bool = False
     notes: dict[str, Any] = field(default_factory=dict)
+    parked: list[tuple[np.ndarray, Tensor]] = field(default_factory=list)
+    positions: np.ndarray | None = None
 
     @property
     def tokens(self) -> int:
@@ -115,7 +119,7 @@ class Pack:
         index = _ranges(self.starts()[chosen], lengths)
         rows = self.rows.index_select(0, torch.from_numpy(index))
         requests = [self.requests[place] for place in chosen]
-        return Pack(requests, lengths.tolist(), rows, memory=_taken(self.memory, chosen))
+        return Pack(requests, lengths.tolist(), rows, memory=taken(self.memory, chosen))
 
     def keep(self, tokens: np.ndarray) -> Pack:
         """The rows where `tokens` (rows,) is true, at least one a sample: all others leave."""
@@ -128,7 +132,7 @@ class Pack:
         index = kept[_ranges(first[order], counts[order])]
         rows = self.rows.index_select(0, torch.from_numpy(index))
         requests = [self.requests[place] for place in order]
-        return Pack(requests, counts[order].tolist(), rows, memory=_taken(self.memory, order))
+        return Pack(requests, counts[order].tolist(), rows, memory=taken(self.memory, order))
 
     def cut(self, budget: int) -> tuple[Pack, Pack | None]:
         """The first samples, of no more than `budget` tokens (but one sample at least), and the rest. No copies."""
@@ -154,10 +158,11 @@ def join(packs: Sequence[Pack]) -> Pack:
     index = torch.from_numpy(_ranges(first[order], lengths[order]))
     rows = torch.cat([pack.rows for pack in packs]).index_select(0, index)
     together = {name: torch.cat([pack.memory[name] for pack in packs]) for name in packs[0].memory}
-    return Pack([requests[place] for place in order], lengths[order].tolist(), rows, memory=_taken(together, order))
+    return Pack([requests[place] for place in order], lengths[order].tolist(), rows, memory=taken(together, order))
 
 
-def _taken(memory: dict[str, Tensor], places: np.ndarray) -> dict[str, Tensor]:
+def taken(memory: dict[str, Tensor], places: np.ndarray) -> dict[str, Tensor]:
+    """What is remembered of the samples at these places."""
     chosen = torch.from_numpy(places)
     return {name: values.index_select(0, chosen) for name, values in memory.items()}
 

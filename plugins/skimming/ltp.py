@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elue.modeling.encoder import Encoder
-from elue.modeling.masked import STAGES, MaskedNetwork, ScaledPruning, pruning_sweep
+from elue.modeling.keeping.thresholds import STAGES, MaskedNetwork, ScaledPruning, pruning_sweep
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.text import TextEncoder
@@ -45,13 +45,13 @@ class LtpNetwork(MaskedNetwork):
         self.thresholds = nn.Parameter(options.threshold * torch.arange(1, layers + 1) / layers)
         self.threshold_scale = 1.0
 
-    def keep(self, layer: int, importance: Tensor) -> Tensor:
+    def keep(self, layer: int, received: Tensor, left: Tensor) -> Tensor:
         """The hard mask: s >= θ_l, times the point's scale."""
-        return importance >= self.threshold_scale * self.thresholds[layer]
+        return received >= self.threshold_scale * self.thresholds[layer]
 
-    def log_soft_keep(self, layer: int, importance: Tensor) -> Tensor:
+    def log_soft_keep(self, layer: int, received: Tensor, left: Tensor) -> Tensor:
         """Logarithm of the soft mask σ((s - θ_l) / T)."""
-        return F.logsigmoid((importance - self.thresholds[layer]) / self.temperature)
+        return F.logsigmoid((received - self.thresholds[layer]) / self.temperature)
 
     def pruning_layers(self) -> list[int]:
         """Layers that can prune: with θ_l at 0 or less all tokens stay, and importance need not be reckoned."""

@@ -25,7 +25,7 @@ from elue.modeling.cascade import StagedModel
 from elue.modeling.encoder import Encoder, EncoderConfig, truncated
 from elue.modeling.exits.model import ExitModel
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.masked import ScaledPruning
+from elue.modeling.keeping.thresholds import ScaledPruning
 from elue.modeling.sparse import CapacityModel, ExpertsOptions
 from elue.modeling.text import Encoded, pad_batch
 from elue.plugins.cascade.cascadebert import CascadeBert, CascadeBertOptions, cascade_of

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.heads import task_loss
-from elue.modeling.masked import ScaledPruning
+from elue.modeling.keeping.thresholds import ScaledPruning
 from elue.plugins.skimming.ltp import LearnedTokenPruning, LtpNetwork, LtpOptions
 from elue.protocol import Example, Sample, TaskInfo, TrainingJob
 from tests import small

@@ -20,7 +20,7 @@ from elue.modeling.exits.model import ExitModel
 from elue.modeling.exits.network import ExitNetwork
 from elue.modeling.exits.scores import LinearScorer
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.masked import ScaledPruning
+from elue.modeling.keeping.thresholds import ScaledPruning
 from elue.modeling.sparse import CapacityModel, ExpertsOptions
 from elue.modeling.text import TextEncoder
 from elue.plugins.cascade.cascadebert import CascadeBert, CascadeBertOptions, cascade_of

@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.pruning import PruningModel, hard_masked, importance, soft_masked
+from elue.modeling.keeping.gates import IMPORTANCE_TOLERANCE, Gate, everyone, over
+from elue.modeling.keeping.importance import importance
+from elue.modeling.keeping.masked import hard_masked, soft_masked
+from elue.modeling.keeping.model import KeepingModel
 from elue.modeling.ragged import Pack
 from elue.modeling.tracing import row_unit
 from tests import small
@@ -32,18 +35,18 @@ def encoder() -> Encoder:
 
 
 def above(threshold: float):
-    return lambda layer, scores: scores >= threshold * (layer + 1)
+    return lambda layer, scores, left: scores >= threshold * (layer + 1)
+
+
+def gate(threshold: float) -> Gate:
+    return Gate("between", everyone, lambda pack, received: over(pack, received - threshold, IMPORTANCE_TOLERANCE))
 
 
 def pruned(encoder: Encoder, ids: Tensor, threshold: float, layers=ALL) -> tuple[Tensor, list[int]]:
     """The hidden states (kept, hidden) a text (1, tokens) ends with, and how many tokens each layer left."""
-    model = PruningModel(
-        EncoderWithHead(encoder, small.CLASSES).eval(),
-        None,  # type: ignore[arg-type]
-        small.CLASSES,
-        lambda layer, scores: scores - threshold * (layer + 1),
-    )
-    model.pruning_layers = layers
+    network = EncoderWithHead(encoder, small.CLASSES).eval()
+    gates = {layer: gate(threshold * (layer + 1)) for layer in layers}
+    model = KeepingModel(network, None, small.CLASSES, gates)  # type: ignore[arg-type]
     ended: list[Pack] = []
     model.units.units["head"] = row_unit(lambda pack: ended.append(pack) or torch.zeros(1, 2), CONFIG.hidden)
     done = small.alone(model, ids)
@@ -123,7 +126,7 @@ def test_soft_masks_at_their_limit_are_hard_masks(encoder: Encoder):
     ids, mask = padded(texts([12, 1, 20, 7]))
     hard, kept = hard_masked(encoder, encoder.embed(ids), mask, above(0.03), ALL)
 
-    def log_keep(layer: int, scores: Tensor) -> Tensor:
+    def log_keep(layer: int, scores: Tensor, left: Tensor) -> Tensor:
         return nn.functional.logsigmoid((scores - 0.03 * (layer + 1)) / 1e-8)
 
     soft, masks = soft_masked(encoder, encoder.embed(ids), mask, log_keep)
@@ -135,7 +138,9 @@ def test_soft_masks_at_their_limit_are_hard_masks(encoder: Encoder):
 @torch.no_grad()
 def test_soft_masks_multiply_down_the_layers(encoder: Encoder):
     ids, mask = padded(texts([5, 3]))
-    _, masks = soft_masked(encoder, encoder.embed(ids), mask, lambda _, scores: torch.full_like(scores, math.log(0.5)))
+    _, masks = soft_masked(
+        encoder, encoder.embed(ids), mask, lambda _, scores, left: torch.full_like(scores, math.log(0.5))
+    )
     for depth, found in enumerate(masks, start=1):
         expected = torch.full((2, 5), 0.5**depth) * mask
         expected[:, 0] = 1.0
@@ -145,7 +150,7 @@ def test_soft_masks_multiply_down_the_layers(encoder: Encoder):
 def test_soft_masks_have_finite_gradients_where_they_vanish(encoder: Encoder):
     ids, mask = padded(texts([12, 4]))
     threshold = torch.full((CONFIG.layers,), 0.05, requires_grad=True)
-    rule = lambda layer, scores: nn.functional.logsigmoid((scores - threshold[layer]) / 1e-5)  # noqa: E731
+    rule = lambda layer, scores, left: nn.functional.logsigmoid((scores - threshold[layer]) / 1e-5)  # noqa: E731
     hidden, masks = soft_masked(encoder, encoder.embed(ids), mask, rule)
     ((hidden * masks[-1][..., None]).sum() + sum(kept.mean() for kept in masks)).backward()
     assert threshold.grad is not None

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder
 from elue.modeling.heads import Head, task_loss
+from elue.modeling.keeping.gates import IMPORTANCE_TOLERANCE, Decision, Gate, everyone, nobody, over
+from elue.modeling.keeping.masked import hard_masked, soft_masked
+from elue.modeling.keeping.model import KeepingModel
 from elue.modeling.method import Training
-from elue.modeling.pruning import PruningModel, hard_masked, soft_masked
+from elue.modeling.ragged import Pack
 from elue.modeling.sweep import Tried, choose, ratio_middle, refine
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
@@ -33,11 +37,11 @@ class MaskedNetwork(nn.Module):
         self.encoder, self.head = encoder, Head(encoder.config, task, pooling)
         self.stage: Stage = "hard"
 
-    def keep(self, layer: int, importance: Tensor) -> Tensor:
-        """The hard mask of tokens of this importance, (batch, tokens)."""
+    def keep(self, layer: int, received: Tensor, left: Tensor) -> Tensor:
+        """The hard mask of tokens that receive this attention, (batch, tokens)."""
         raise NotImplementedError
 
-    def log_soft_keep(self, layer: int, importance: Tensor) -> Tensor:
+    def log_soft_keep(self, layer: int, received: Tensor, left: Tensor) -> Tensor:
         """Logarithm of the soft mask, (batch, tokens)."""
         raise NotImplementedError
 
@@ -64,11 +68,12 @@ class MaskedNetwork(nn.Module):
         return {"logits": logits, "loss": loss}
 
 
-class ScaledPruning(PruningModel):
-    """Prunes below the `thresholds` of a network, times the point's `threshold_scale`."""
+class ScaledPruning(KeepingModel):
+    """Drops tokens below the `thresholds` of a network, times the point's `threshold_scale`."""
 
     def __init__(self, network: Any, text: TextEncoder, task: TaskInfo) -> None:
-        super().__init__(network, text, task, self.over)
+        gates = {index: self._gate(index) for index in range(len(network.encoder.layers))}
+        super().__init__(network, text, task, gates)
         self.configure({})
 
     def configure(self, point: Point) -> None:
@@ -77,12 +82,20 @@ class ScaledPruning(PruningModel):
             raise ElueError("bad_point", f"threshold_scale can't be {scale}.", "Give a number of 0 or more.")
         self.network.threshold_scale = scale
         self.thresholds: list[float] = (scale * self.network.thresholds).tolist()
-        self.pruning_layers = self.network.pruning_layers()
+        self.pruning_layers = set(self.network.pruning_layers())
 
-    def over(self, layer: int, importance: Tensor) -> Tensor:
-        """s - θ_l, times the point's scale, as a share of it."""
-        threshold = self.thresholds[layer]
-        return (importance - threshold) / (threshold or 1.0)
+    def _gate(self, index: int) -> Gate:
+        """Asks all samples where the layer can drop tokens at all."""
+
+        def asks(pack: Pack) -> np.ndarray:
+            return everyone(pack) if index in self.pruning_layers else nobody(pack)
+
+        def decide(pack: Pack, received: Tensor) -> Decision:
+            """s - θ_l, times the point's scale, as a share of it: below 0 a token leaves."""
+            threshold = self.thresholds[index]
+            return over(pack, (received - threshold) / (threshold or 1.0), IMPORTANCE_TOLERANCE)
+
+        return Gate("between", asks, decide)
 
 
 def pruning_sweep(network: Any, training: Training, largest: float) -> list[Tried]:
