@@ -48,7 +48,7 @@ def attend(attention: SelfAttention, pack: Pack) -> Tensor:
         q, k, v = (_heads(group.of(projected), attention.heads) for projected in (query, key, value))
         context = F.scaled_dot_product_attention(q, k, v)
         parts.append(context.transpose(1, 2).reshape(-1, query.shape[1]))
-    return _merge(attention, pack.rows, parts)
+    return merge(attention, pack.rows, _joined(parts))
 
 
 def attend_and_weigh(attention: SelfAttention, pack: Pack, diagonal: bool = True) -> tuple[Tensor, Tensor]:
@@ -78,7 +78,7 @@ def attend_and_weigh(attention: SelfAttention, pack: Pack, diagonal: bool = True
         context = _joined(contexts).view(*shape, size).transpose(1, 2)
         parts.append(context.reshape(-1, attention.heads * size))
         received.append(_joined(sums).view(shape).mean(1).flatten())
-    return _merge(attention, pack.rows, parts), _joined(received)
+    return merge(attention, pack.rows, _joined(parts)), _joined(received)
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
@@ -90,8 +90,9 @@ def _heads(projected: Tensor, heads: int) -> Tensor:
     return projected.view(samples, tokens, heads, width // heads).transpose(1, 2)
 
 
-def _merge(attention: SelfAttention, rows: Tensor, parts: list[Tensor]) -> Tensor:
-    mixed: Tensor = attention.output(_joined(parts))
+def merge(attention: SelfAttention, rows: Tensor, context: Tensor) -> Tensor:
+    """What follows attention itself in its half of a layer: output map, residual and norm."""
+    mixed: Tensor = attention.output(context)
     mixed += rows
     return attention.norm(mixed)
 

@@ -36,6 +36,11 @@ class TextEncoder:
         self.max_length = max_length
         self.pad = pad
 
+    @property
+    def special(self) -> frozenset[int]:
+        """The ids of special tokens, which stand for no text."""
+        return frozenset(id for id, token in self.tokenizer.get_added_tokens_decoder().items() if token.special)
+
     @classmethod
     def from_folder(cls, folder: Path, max_length: int, pad: int) -> TextEncoder:
         """The one that `save` wrote."""
