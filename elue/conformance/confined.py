@@ -78,7 +78,7 @@ def _elsewhere(
     examination: Examination, check: str, samples: tuple[Sample, ...], log: Path
 ) -> tuple[tuple[Answer, ...], ...]:
     """What a check compares with, from a worker of its own. Raises WorkerFailure where there is nothing to be had."""
-    worker = _started(examination, log)
+    worker = _started(examination, log, apart=True)
     try:
         asked = AskAfresh(check, samples, _path(examination.weights), examination.seed)
         return worker.call(asked, examination.seconds).answers
@@ -88,12 +88,11 @@ def _elsewhere(
         worker.close()
 
 
-def _started(examination: Examination, log: Path) -> Worker:
+def _started(examination: Examination, log: Path, apart: bool = False) -> Worker:
     """A worker with the method loaded. Raises WorkerFailure, the worker gone, where that does not work."""
     sees = [*examination.method.code, *([examination.weights] if examination.weights else [])]
-    worker = Worker(
-        log, examination.profile.conditions.threads, sees=sees, module=INSIDE, own=examination.method.comes_with_elue
-    )
+    threads, own = examination.profile.conditions.threads, examination.method.comes_with_elue
+    worker = Worker(log, threads, sees=sees, module=INSIDE, own=own, apart=apart)
     try:
         info = examination.data.spec.info()
         worker.call(frames.Open(examination.method.address, info, examination.profile), START_SECONDS)

@@ -57,15 +57,18 @@ class Evaluation:
         """Where the worker's output goes, below the runs folder."""
         return self.runs / "logs" / f"{self.data.spec.name}-{self.method.name}.log"
 
-    def worker(self) -> Worker:
-        """A new worker that can read the method and its weights, and neither the task's files nor any run."""
+    def worker(self, apart: bool = False) -> Worker:
+        """A new worker that can read the method and its weights, and neither the task's files nor any run.
+
+        One that is `apart` has nothing in common with the others (see `elue.worker.starting`).
+        """
         sees = (*self.method.code, *([self.weights] if self.weights else []))
         hides = [self.runs, *self.data.spec.files.values()]
         folder = self.data.folder
         if folder is not None and not any(path.resolve().is_relative_to(folder) for path in sees):
             hides.append(folder)
         own = self.method.comes_with_elue
-        return Worker(self.log, self.profile.conditions.threads, self.limits, sees, hides, own=own)
+        return Worker(self.log, self.profile.conditions.threads, self.limits, sees, hides, own=own, apart=apart)
 
 
 class Progress(Protocol):

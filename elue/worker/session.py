@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 
 from elue.errors import ElueError
 from elue.tasks import generated
-from elue.worker import wire
+from elue.worker import starting, wire
 from elue.worker.company import Company
 from elue.worker.confinement import mode, watch
 from elue.worker.confinement.sandbox import MEANS, Limits
@@ -47,7 +48,7 @@ class Worker:
     files, the runs) nor what generates tasks. `means` are the ways it may confine itself by, all there are where None;
     `confinement` is what took hold. `module` is what runs in it (see `elue.worker.inside.serving`). Where this system
     can't confine it by any of all means, ElueError `unconfined` is raised unless the user allows it, or it runs `own`
-    code of ELUE.
+    code of ELUE. `apart` and `anew` say how its process comes to be (see `elue.worker.starting`).
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class Worker:
         means: Sequence[str] | None = None,
         module: str = "elue.worker",
         own: bool = False,
+        apart: bool = False,
+        anew: bool = False,
     ) -> None:
         if sys.platform == "win32":
             raise ElueError("no_worker", "Workers do not run on Windows, which lacks what confines them.", "Use WSL 2.")
@@ -80,23 +83,23 @@ class Worker:
             output.close()
             message = f"Cannot make a folder for a worker in {tempfile.gettempdir()}: {error.strerror}."
             raise ElueError("no_space", message, "Name another by TMPDIR.") from None
+        ways = tuple(MEANS if means is None else means)
+        anew = anew or ("bubblewrap" in ways and shutil.which("bwrap") is not None)
         self._channel, far = socket.socketpair()
         with far, output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", module, str(far.fileno())],
-                pass_fds=[far.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=self._home.name,
-                env=_environment(self._home.name, threads),
-                start_new_session=True,
+            self._process = starting.start(
+                module,
+                far,
+                output.fileno(),
+                starting.environment_of(self._home.name, threads),
+                apart,
+                anew,
             )
         shown = [str(path.absolute()) for path in sees]
         masks = view(self._home.name, shown, self._hides).masks
         self.confinement: dict[str, Any] = {}
         try:
-            self._send(Hello(self._limits, tuple(shown), tuple(masks), tuple(MEANS if means is None else means)))
+            self._send(Hello(self._limits, tuple(shown), tuple(masks), ways))
             self.confinement.update(self._receive(Ready, START_SECONDS, "start").confinement)
             self._company = Company(self._process.pid, filtered=self.confinement.get("processes") == "seccomp")
             if not own and means is None:
@@ -206,10 +209,14 @@ class Worker:
         now = watch.session(self._process.pid)
         if now is not None and now.tasks > self._limits.tasks:
             raise WorkerFailure("forbidden", f"started more than {self._limits.tasks} processes and threads")
-        if now is not None and now.memory > self._limits.memory:
+        if now is not None and now.memory > self._limits.memory and self._memory(now) > self._limits.memory:
             raise WorkerFailure("crashed", f"used more than {self._limits.memory / 2**30:g} GiB of memory")
         if watch.size(self._home.name) > self._limits.disk:
             raise WorkerFailure("crashed", f"wrote more than {self._limits.disk / 2**20:g} MiB of files")
+
+    def _memory(self, now: watch.Session) -> int:
+        """What its processes have, without what is but shared among them and with those it was copied from."""
+        return watch.shared_out(self._process.pid) or now.memory
 
     def _judge(self, sought: Sequence[str]) -> None:
         """Raise WorkerFailure where a plugin asked for a file that exists and is not its to see.
@@ -259,21 +266,3 @@ def _signal(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _environment(home: str, threads: int) -> dict[str, str]:
-    """A scrubbed environment: nothing of the user's but where programs are found."""
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LANG": "C.UTF-8",
-        "LOGNAME": "worker",
-        "HOME": home,
-        "TMPDIR": home,
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
-        "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_OFFLINE": "1",
-        "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
-        "TRANSFORMERS_VERBOSITY": "error",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }

@@ -44,7 +44,7 @@ class SampleAlone:
 
 
 class Auditor:
-    """A second worker with the same method, started in the background when it is first wanted.
+    """A second worker with the same method, started apart, in the background, when it is first wanted.
 
     What it finds out before the plugin is there is the machine's calibration, for the compute audits.
     """
@@ -58,7 +58,7 @@ class Auditor:
     def prepare(self) -> Future[StartedWorker]:
         """Begin to start it, unless it is there."""
         if self._started is None:
-            self._started = self._pool.submit(start, self._evaluation, effort.errand)
+            self._started = self._pool.submit(start, self._evaluation, effort.errand, apart=True)
         return self._started
 
     def started(self) -> StartedWorker:

@@ -46,12 +46,12 @@ Errand = Callable[[Worker, Evaluation], Any]
 """Something to be done in a worker while it starts."""
 
 
-def start(evaluation: Evaluation, first: Errand | None = None) -> StartedWorker:
+def start(evaluation: Evaluation, first: Errand | None = None, apart: bool = False) -> StartedWorker:
     """Start a worker and load the method in it. Raises WorkerFailure when it does not come up.
 
-    `first` is done before the plugin is imported.
+    `first` is done before the plugin is imported; of `apart` see `Evaluation.worker`.
     """
-    worker = evaluation.worker()
+    worker = evaluation.worker(apart)
     try:
         beforehand = first(worker, evaluation) if first else None
         environment = open_method(worker, evaluation)

@@ -62,6 +62,15 @@ def session(leader: int) -> Session | None:
     return Session(tasks, memory * os.sysconf("SC_PAGE_SIZE")) if tasks else None
 
 
+def shared_out(leader: int) -> int | None:
+    """Resident bytes of everything that descends from `leader`, and of itself, where a page that several processes have
+    counts for each as a part: what forks have in common is there once. None where the system does not tell.
+    """
+    parts = [_number_in(f"{member}/smaps_rollup", "Pss") for member in family(leader)]
+    told = [part for part in parts if part is not None]
+    return 1024 * sum(told) if told else None
+
+
 def family(leader: int) -> list[int]:
     """A process and its descendants, the nearer first; the process alone where the system shows none."""
     members = [leader]
@@ -91,7 +100,7 @@ def filters(pid: int) -> int | None:
     except OSError:
         return None
     for thread in threads:
-        told = _status(f"{pid}/task/{thread}", "Seccomp_filters")
+        told = _number_in(f"{pid}/task/{thread}/status", "Seccomp_filters")
         if told is not None:
             least = told if least is None else min(least, told)
     return least
@@ -119,14 +128,14 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def _peak(pid: int) -> int | None:
-    kilobytes = _status(str(pid), "VmHWM")
+    kilobytes = _number_in(f"{pid}/status", "VmHWM")
     return None if kilobytes is None else 1024 * kilobytes
 
 
-def _status(place: str, name: str) -> int | None:
-    """A number in /proc/PLACE/status. None where there is no such line or process."""
+def _number_in(place: str, name: str) -> int | None:
+    """A number in /proc/PLACE. None where there is no such line or process."""
     try:
-        lines = Path(f"/proc/{place}/status").read_text().splitlines()
+        lines = Path(f"/proc/{place}").read_text().splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)

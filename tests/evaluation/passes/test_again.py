@@ -85,6 +85,7 @@ DOES = {
     "remembers on": ("return remembered(s)", {"order_differs", "repeat_differs"}),
     "drifts": ("LAST.append(len(s.text) % 2); return [Prediction(LAST[-2])]", {"order_differs"}),
     "random": ("return [Prediction(int(torch.rand(()) > 0.5))]", {"order_differs", "repeat_differs"}),
+    "as sets are ordered": ("[W @ W for _ in range(hash(s.text) % 9)]; return honest(s)", {"order_differs"}),
     "breaks": ("return breaks(s)", {"compute"}),
 }
 """What a plugin does with a sample at a point of that name, and the flags it must get."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from elue.worker import starting
 from elue.worker.confinement import bubblewrap, landlock, sandbox, seccomp
 from elue.worker.confinement.sandbox import Limits
 from elue.worker.frames import Describe
@@ -85,6 +86,15 @@ def probe(folder: Path, code: str, way: str, limits: Limits | None = None, **nam
         answer = worker.call(Describe(f"{plugin}:Probe"), 30.0)
     found: dict[str, Any] = json.loads(str(answer.options[0].default))
     return found
+
+
+def original(folder: Path) -> int:
+    """The process that workers are copied from here. Skips the test where they are started anew."""
+    with Worker(folder / "log", own=True) as worker:
+        pass
+    if not isinstance(worker._process, starting.Copy):
+        pytest.skip("workers are started anew on this system")
+    return starting._originals["1", False]._process.pid
 
 
 every_way = pytest.mark.parametrize("way", ways())

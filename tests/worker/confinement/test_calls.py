@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from elue.worker.confinement import calls
-from tests.worker.confinement.probing import every_way, probe
+from tests.worker.confinement.probing import every_way, original, probe
 
 STRONG = ("bubblewrap", "namespaces", "landlock")
 
@@ -86,7 +86,7 @@ OTHERS = {
     "orphans": ("prctl", "36, 1, 0, 0, 0"),
     "a cookie of another": ("prctl", "62, 1, OTHER, 0, 0"),
 }
-"""What is tried with another process (OTHER, the evaluator), by the call and its arguments."""
+"""What is tried with another process (OTHER: the evaluator, or what the worker is a copy of), by call and arguments."""
 
 OWN = {
     "limits": ("prlimit64", "0, 7, None, place"),
@@ -103,11 +103,13 @@ OWN = {
 
 
 @every_way
-def test_no_call_reaches_another_process(way: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("whose", ["evaluator", "original"])
+def test_no_call_reaches_another_process(way: str, whose: str, tmp_path: Path) -> None:
     if way not in STRONG:
         pytest.skip("an audit hook sees nothing of C code")
+    other = os.getpid() if whose == "evaluator" else original(tmp_path)
     tried = "\n".join(
-        f"    call({label!r}, {name!r}, {arguments.replace('OTHER', str(os.getpid()))})"
+        f"    call({label!r}, {name!r}, {arguments.replace('OTHER', str(other))})"
         for label, (name, arguments) in OTHERS.items()
     )
     found = probe(tmp_path, f"{CALL}\n{tried}\n", way)
@@ -146,7 +148,7 @@ def test_command_lines_of_others_cannot_be_read(way: str, tmp_path: Path) -> Non
     words = [sys.executable, "-c", "import time; time.sleep(60)", "--db", "postgresql://me:secret@host/db"]
     with subprocess.Popen(words) as other:
         code = f"""
-        for pid in ({other.pid}, {os.getpid()}):
+        for pid in ({other.pid}, {os.getpid()}, {original(tmp_path)}):
             for name in ("cmdline", "environ", "status", "comm"):
                 attempt(f"{{pid}} {{name}}", lambda: open(f"/proc/{{pid}}/{{name}}").read())
                 if {way in STRONG}:

@@ -116,12 +116,12 @@ def test_what_a_worker_uses_is_seen_however_deep_it_runs(
     way: str, listed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Worker(tmp_path / "log", means=WAYS[way]) as worker:
-        worker.call(Calibrate("calls", 300, profile.load("elue-1")), 120.0)
+        worker.call(Calibrate("calls", 1000, profile.load("elue-1")), 120.0)
         if not listed:
             exists = Path.exists
             monkeypatch.setattr(Path, "exists", lambda path: path.name != "children" and exists(path))
         usage = worker.usage()
     assert usage.cpu_seconds is not None
-    assert usage.cpu_seconds > 0.5, "to import torch takes as much"
+    assert usage.cpu_seconds > 0.5, "what it was asked to do takes more"
     assert usage.peak_memory is not None
     assert usage.peak_memory > 100 * 2**20
