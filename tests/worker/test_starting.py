@@ -192,7 +192,7 @@ def test_a_fork_of_the_evaluator_has_its_own_originals_and_all_end_with_who_star
         another, theirs = use()
         another.close()
         os.write(writing, b"the same" if theirs == ours else b"another")
-        os.read(reading, 1)
+        time.sleep(30)
     members = watch.family(ours)
     print(os.read(reading, 10).decode(), *members, flush=True)
     time.sleep(60)
