@@ -195,6 +195,11 @@ class Encoder(nn.Module):
         return states
 
 
+def layers_of(encoder: Encoder) -> list[Layer]:
+    """The encoder's layers, typed."""
+    return [cast(Layer, layer) for layer in encoder.layers]
+
+
 def truncated(encoder: Encoder, layers: int) -> Encoder:
     """A copy of the encoder's embeddings and first `layers` layers: a network of its own."""
     return selected(encoder, range(layers))

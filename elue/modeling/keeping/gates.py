@@ -60,8 +60,8 @@ def best(pack: Pack, received: Tensor, budgets: np.ndarray) -> Decision:
         falling = np.take_along_axis(block, order, 1)
         last = np.take_along_axis(falling, budget[:, None] - 1, 1)[:, 0]
         following = np.take_along_axis(falling, np.minimum(budget, group.tokens - 1)[:, None], 1)[:, 0]
-        nearly = last - following < IMPORTANCE_TOLERANCE * following
-        close[sample : sample + group.samples] = (budget > 1) & (budget < group.tokens) & nearly
+        inside = (budget > 1) & (budget < group.tokens)
+        close[sample : sample + group.samples] = inside & (last < (1 + IMPORTANCE_TOLERANCE) * following)
         sample += group.samples
     return keep, close
 

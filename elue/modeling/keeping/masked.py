@@ -6,13 +6,13 @@ stays what it was. The first token of a text is never dropped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from typing import Literal, cast
+from collections.abc import Callable, Collection
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from elue.modeling.encoder import Encoder, Layer, SelfAttention
+from elue.modeling.encoder import Encoder, SelfAttention, layers_of
 from elue.modeling.keeping.importance import importance, spare_first
 
 Site = Literal["before", "between", "around"]
@@ -23,10 +23,6 @@ Look = Callable[[int, Tensor, Tensor], Tensor]
 
 Looked at are hidden rows, (batch, tokens, hidden), or the attention tokens receive, (batch, tokens).
 """
-
-
-def _layers(encoder: Encoder) -> Iterable[Layer]:
-    return cast("Iterable[Layer]", encoder.layers)
 
 
 def soft_masked(
@@ -41,7 +37,7 @@ def soft_masked(
     """
     log_mask = hidden.new_zeros(mask.shape)
     masks: list[Tensor] = []
-    for index, layer in enumerate(_layers(encoder)):
+    for index, layer in enumerate(layers_of(encoder)):
         if site == "before":
             log_mask = log_mask + spare_first(log_keep(index, hidden, log_mask.exp() * mask), 0.0)
         hidden, weights = layer.attention.with_weights(hidden, mask, log_mask)
@@ -70,7 +66,7 @@ def hard_masked(
     Returns the last hidden states and, after each layer, which tokens remain.
     """
     masks: list[Tensor] = []
-    for index, layer in enumerate(_layers(encoder)):
+    for index, layer in enumerate(layers_of(encoder)):
         came, before = hidden, mask
         if index in left_out:
             pass
@@ -99,7 +95,7 @@ def straight_masked(
     """
     real = mask.to(hidden.dtype)
     left, masks = real, []
-    for index, layer in enumerate(_layers(encoder)):
+    for index, layer in enumerate(layers_of(encoder)):
         if returning:
             left = real
         if index in layers:
