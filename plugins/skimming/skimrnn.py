@@ -16,11 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from elue.errors import ElueError
-from elue.modeling.gates import Policy, gated, logit, tokens
 from elue.modeling.options import option
-from elue.modeling.reader import Batch, ReaderUnit, State, near
-from elue.modeling.reading import TrainedReader
-from elue.modeling.recurrent import PartialCell, ReaderNetwork, ReaderOptions
+from elue.modeling.reading.batch import Batch
+from elue.modeling.reading.cells import PartialCell
+from elue.modeling.reading.gates import Policy, logit
+from elue.modeling.reading.learning import TrialNetwork
+from elue.modeling.reading.method import TrainedReader
+from elue.modeling.reading.network import ReaderOptions
+from elue.modeling.reading.trial import Trial
+from elue.modeling.reading.units import ReaderUnit
 from elue.modeling.sweep import even_odds
 from elue.protocol import TaskInfo
 
@@ -39,7 +43,7 @@ class SkimRnnOptions(ReaderOptions):
     cooling: float = option(1e-4, "how fast the temperature falls: exp(-cooling · steps), to 0.5 at least", 0.0)
 
 
-class SkimRnnNetwork(ReaderNetwork):
+class SkimRnnNetwork(TrialNetwork):
     """The full cell, the small cell, and α. `threshold` is what p_skim has to exceed for a skim."""
 
     drawn: Tensor
@@ -55,23 +59,23 @@ class SkimRnnNetwork(ReaderNetwork):
         self.policy = Policy(width + size, 2)  # to read, to skim
         self.register_buffer("drawn", torch.zeros((), dtype=torch.long))
 
-    def learnable(self, inputs: Tensor, mask: Tensor) -> tuple[State, Tensor, Tensor]:
-        """All tokens in turn, the choice drawn by Gumbel-softmax; one that is likely read costs γ times -log p_skim."""
-        state = self.start(len(inputs))
-        read, price = torch.zeros_like(inputs[:, 0, 0]), torch.zeros_like(inputs[:, 0, 0])
-        temperature = max(MIN_TEMPERATURE, math.exp(-self.options.cooling * int(self.drawn)))
-        for token, real in tokens(inputs, mask):
-            scores = self.policy(token, state[0])
-            if self.training:
-                full = nn.functional.gumbel_softmax(scores, tau=temperature)[:, 0]
-            else:
-                full = (scores[:, 1] - scores[:, 0] <= logit(self.threshold)).to(token.dtype)
-            state = gated(real, gated(full, self.cell(token, *state), self.small.whole(token, *state)), state)
-            read = read + full * real
-            price = price - scores.log_softmax(-1)[:, 1] * real
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """As all do, and the temperature falls with every step of training."""
+        outputs = super().forward(batch)
         if self.training:
             self.drawn += 1
-        return state, read, self.options.skim_weight * price / mask.sum(1)
+        return outputs
+
+    def relaxed(self, unit: str, leaning: Tensor) -> Tensor:
+        """The share of the skim, drawn by Gumbel-softmax."""
+        temperature = max(MIN_TEMPERATURE, math.exp(-self.options.cooling * int(self.drawn)))
+        scores = torch.stack([torch.zeros_like(leaning), leaning], 1)
+        return nn.functional.gumbel_softmax(scores, tau=temperature)[:, 1]
+
+    def price(self, trial: Trial, lengths: Tensor) -> Tensor:
+        """A token that is likely read costs γ times -log p_skim."""
+        _, likely = trial.totals("policy")
+        return -self.options.skim_weight * likely / lengths
 
     def units(self) -> dict[str, ReaderUnit]:
         """Cell and head, "skim": the small cell, and "policy": the logit of p_skim."""
@@ -81,11 +85,8 @@ class SkimRnnNetwork(ReaderNetwork):
 
     def step(self, batch: Batch) -> None:
         """Decide, then read the current token in full or skim it, and go on to the next."""
-        leanings, bar = batch.ask("policy", batch.inputs, batch.state[0]), logit(self.threshold)
-        skims = [row for row, leaning in enumerate(leanings) if leaning > bar]
-        batch.update("cell", sorted(set(range(len(batch))) - set(skims)))
-        batch.update("skim", skims)
-        batch.doubt(row for row, leaning in enumerate(leanings) if near(leaning, bar))
+        skims = batch.gate("policy", batch.inputs, batch.state[0], bar=logit(self.threshold))
+        batch.blend(skims, on="skim", off="cell")
         batch.move(1)
 
 

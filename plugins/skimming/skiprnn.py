@@ -16,11 +16,12 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from elue.modeling.gates import gated, straight_through, tokens
 from elue.modeling.options import option
-from elue.modeling.reader import Batch, ReaderUnit, State, near
-from elue.modeling.reading import TrainedReader
-from elue.modeling.recurrent import ReaderNetwork, ReaderOptions
+from elue.modeling.reading.batch import Batch
+from elue.modeling.reading.gates import gated, straight_through, tokens
+from elue.modeling.reading.method import TrainedReader
+from elue.modeling.reading.network import ReaderNetwork, ReaderOptions
+from elue.modeling.reading.units import ReaderUnit, State, near
 from elue.modeling.sweep import ratio_middle
 from elue.protocol import TaskInfo
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from elue.modeling.reader import read
-from elue.modeling.recurrent import ReaderNetwork
+from elue.modeling.reading.loop import read
+from elue.modeling.reading.network import ReaderNetwork
 from elue.plugins.skimming.skimrnn import SkimRnnNetwork, SkimRnnOptions
 from elue.plugins.skimming.skiprnn import SkipRnnNetwork, SkipRnnOptions
 from elue.protocol import TaskInfo

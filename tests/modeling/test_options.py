@@ -9,7 +9,7 @@ import pytest
 
 from elue.errors import ElueError
 from elue.modeling.options import TrainingOptions, in_force, option, parse_options
-from elue.modeling.recurrent import ReaderOptions
+from elue.modeling.reading.network import ReaderOptions
 from elue.protocol import TaskInfo, TrainingJob
 from tests import small
 

@@ -14,7 +14,7 @@ from elue.errors import ElueError
 from elue.meter import Meter
 from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.heads import task_loss
-from elue.modeling.recurrent import ReaderModel
+from elue.modeling.reading.model import ReaderModel
 from elue.modeling.saving import read_note
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
 from elue.plugins.skimming.skiprnn import SkipRnn, SkipRnnNetwork, SkipRnnOptions, jump

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from elue.modeling.heads import task_loss
-from elue.modeling.recurrent import PartialCell, ReaderNetwork, ReaderOptions
+from elue.modeling.reading.cells import PartialCell
+from elue.modeling.reading.network import ReaderNetwork, ReaderOptions
 from tests import small
 
 WIDTH, SIZE, PART = 6, 8, 3

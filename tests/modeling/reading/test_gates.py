@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from elue.modeling.gates import Policy, gated, logit, straight_through, tokens
+from elue.modeling.reading.gates import Policy, gated, logit, straight_through, tokens
 
 
 def test_a_gate_chooses_copies_and_mixes() -> None:

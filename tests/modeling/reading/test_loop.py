@@ -14,12 +14,27 @@ from torch import Tensor, nn
 from elue.errors import ElueError
 from elue.meter import Meter
 from elue.modeling.backbone import learn_wordpiece
-from elue.modeling.reader import Batch, near, read
-from elue.modeling.recurrent import ReaderModel, ReaderNetwork
+from elue.modeling.reading.batch import Batch
+from elue.modeling.reading.loop import read
+from elue.modeling.reading.model import ReaderModel
+from elue.modeling.reading.network import ReaderNetwork
+from elue.modeling.reading.units import near
 from elue.modeling.text import TextEncoder
 from elue.protocol import Step, TaskInfo
 from tests import small
-from tests.modeling.readers import METHODS, SIZE, STOP, WIDTH, WORDS, Hopping, Skimming, endings, hops, make, texts
+from tests.modeling.reading.readers import (
+    METHODS,
+    SIZE,
+    STOP,
+    WIDTH,
+    WORDS,
+    Hopping,
+    Skimming,
+    endings,
+    hops,
+    make,
+    texts,
+)
 
 
 @pytest.mark.parametrize(("cell", "whole"), [("lstm", nn.LSTM), ("gru", nn.GRU), ("rnn", nn.RNN)])

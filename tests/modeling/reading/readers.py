@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from elue.modeling.reader import Batch, Ending, ReaderUnit, read
-from elue.modeling.recurrent import ReaderNetwork, ReaderOptions
+from elue.modeling.reading.batch import Batch
+from elue.modeling.reading.loop import read
+from elue.modeling.reading.network import ReaderNetwork, ReaderOptions
+from elue.modeling.reading.units import Ending, ReaderUnit
 from elue.protocol import TaskInfo
 from tests import small
 

@@ -15,54 +15,27 @@ the next one waiting takes its place; no padding is ever computed.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from elue.protocol import Step
-
-State = tuple[Tensor, ...]
-"""What a cell carries from token to token: tensors of one row a sample, (samples, width)."""
-
-BATCH_SIZE = 64
-"""Samples read side by side, unless asked otherwise."""
-RELATIVE_TOLERANCE = 1e-4
-"""How near to its limit a decision, relative to the limit where that is above 1, counts as close.
-
-The same sample in another batch differs by some 1e-6, as matrix products of other sizes sum in another order.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderUnit:
-    """A part that computes: `run` on tensors of these `widths`, (rows, width) each.
-
-    `run` may take integers after them, the sizes of what is to be done: they become part of the traced shape.
-    `listed` is true where the result goes to Python, as decisions and answers do.
-    """
-
-    run: Callable[..., Any]
-    widths: tuple[int, ...]
-    listed: bool = False
-
-    def __call__(self, *inputs: Tensor, sizes: Sequence[int] = ()) -> Any:
-        """Run on tensors of one row a sample."""
-        result = self.run(*inputs, *sizes)
-        return result.tolist() if self.listed else result
+from elue.modeling.reading.units import Gate, ReaderUnit, Reading, State, near
 
 
 class RecurrentNetwork(Protocol):
     """What the Reader asks of a network."""
 
     words: nn.Embedding
+    ahead: Sequence[str]
+    """Units that look at a whole text, (tokens, width), before its first token is read, and say (tokens, …) of it."""
+
+    answer_unit: str
+    """The unit that makes answers of final states."""
 
     def units(self) -> dict[str, ReaderUnit]:
-        """The parts that compute, by the name they have in traces. "head" makes answers of final states.
+        """The parts that compute, by the name they have in traces.
 
         A state at the start that is learned, and so read from parameters, is the unit "start".
         """
@@ -76,43 +49,8 @@ class RecurrentNetwork(Protocol):
     def final(self, state: State) -> Tensor:
         """What the head looks at, (samples, width), of the states that samples ended with."""
 
-
-@dataclass(slots=True)
-class Reading:
-    """One text on its way through the Reader: `at` is the place of its current token, `read` the places it read.
-
-    `notes` is the method's own memory of this sample; `steps` counts the units it went through.
-    """
-
-    number: int
-    ids: Sequence[int]
-    since: int
-    at: int = 0
-    read: list[int] = field(default_factory=list)
-    notes: dict[str, Any] = field(default_factory=dict)
-    steps: dict[tuple[str, tuple[int, ...]], int] = field(default_factory=dict)
-    sure: bool = True
-
-    def ran(self, unit: str, shape: tuple[int, ...]) -> None:
-        """Note that a unit ran for this sample."""
-        key = (unit, shape)
-        self.steps[key] = self.steps.get(key, 0) + 1
-
-    def trace(self) -> tuple[Step, ...]:
-        """All that ran: the look-ups `embed (tokens, distinct tokens)`, then units in the order they first ran."""
-        looked = len(self.read), len({self.ids[place] for place in self.read})
-        counted = (Step(unit, shape, times) for (unit, shape), times in self.steps.items())
-        return (Step("embed", looked), *counted) if self.read else tuple(counted)
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What became of a text: its `number` in the stream, the head's output, its trace and the places it read."""
-
-    number: int
-    outputs: list[float]
-    trace: tuple[Step, ...]
-    read: tuple[int, ...]
+    def bound(self, tokens: int) -> int:
+        """After how many steps a reading of so many tokens ends at the latest."""
 
 
 class Batch:
@@ -121,6 +59,8 @@ class Batch:
     `readings` and the rows of `state` run in parallel. Calls that take `rows` act on some samples only, by position;
     others neither compute anything nor change.
     """
+
+    device: torch.device | None = None
 
     def __init__(self, network: RecurrentNetwork) -> None:
         self.network, self.units = network, network.units()
@@ -135,12 +75,20 @@ class Batch:
     def inputs(self) -> Tensor:
         """The current tokens of all samples, embedded: (samples, width). Asking for them is reading them."""
         if self._inputs is None:
-            ids = []
             for reading in self.readings:
                 reading.read.append(reading.at)
-                ids.append(reading.ids[reading.at])
-            self._inputs = self.network.words(torch.tensor(ids))
+            self._inputs = self._embedded()
         return self._inputs
+
+    def _embedded(self) -> Tensor:
+        if self.network.ahead:
+            return torch.stack([_at(reading.words, reading.at) for reading in self.readings])
+        return self.network.words(torch.tensor([reading.ids[reading.at] for reading in self.readings]))
+
+    @property
+    def ahead(self) -> Tensor:
+        """What the units that look ahead said of the current tokens, (samples, width), side by side."""
+        return torch.stack([_at(reading.seen, reading.at) for reading in self.readings])
 
     def update(self, unit: str, rows: Sequence[int] | None = None, sizes: Sequence[int] = ()) -> None:
         """Let a unit make new states of the current tokens and the states: `(inputs, *state, *sizes) -> state`.
@@ -163,6 +111,36 @@ class Batch:
         answers: list[Any] = self._run(unit, inputs, subset, sizes)
         return answers
 
+    def choose(
+        self, unit: str, *inputs: Tensor, rows: Sequence[int] | None = None, lean: Mapping[int, float] | None = None
+    ) -> list[int]:
+        """One option for each of the samples asked: the likeliest by the logits that a unit lists, in training drawn.
+
+        `lean` adds to the logits of some options. Where two options are nearly as likely, the sample is read alone.
+        """
+        asked = range(len(self)) if rows is None else rows
+        options = []
+        for row, logits in zip(asked, self.ask(unit, *inputs, rows=rows), strict=True):
+            leaning = [logit + (lean or {}).get(option, 0.0) for option, logit in enumerate(logits)]
+            second, best = sorted(leaning)[-2:]
+            if near(best - second, 0.0):
+                self.doubt([row])
+            options.append(leaning.index(best))
+        return options
+
+    def gate(self, unit: str, *inputs: Tensor, bar: float = 0.0) -> Gate:
+        """For which samples the logit that a unit lists is above a bar. In training a share, to be learned from."""
+        leanings = self.ask(unit, *inputs)
+        self.doubt(row for row, leaning in enumerate(leanings) if near(leaning, bar))
+        return Gate([row for row, leaning in enumerate(leanings) if leaning > bar])
+
+    def blend(self, gate: Gate, on: str | None, off: str | None) -> None:
+        """Let one unit update the states where a gate is on, and another where it is off; None leaves them."""
+        closed = sorted(set(range(len(self))) - set(gate.on))
+        for unit, rows in ((off, closed), (on, gate.on)):
+            if unit is not None:
+                self.update(unit, rows)
+
     def _subset(self, rows: Sequence[int] | None) -> Sequence[int] | None:
         return None if rows is None or len(rows) == len(self.readings) else rows
 
@@ -171,7 +149,7 @@ class Batch:
         for reading in self.readings if subset is None else [self.readings[row] for row in subset]:
             reading.ran(unit, shape)
         if subset is not None:
-            chosen = torch.tensor(subset)
+            chosen = torch.tensor(subset, device=self.device)
             inputs = [tensor.index_select(0, chosen) for tensor in inputs]
         return self.units[unit](*inputs, sizes=sizes)
 
@@ -180,6 +158,11 @@ class Batch:
         for row, reading in enumerate(self.readings):
             step = by if isinstance(by, int) else by[row]
             reading.at = max(0, reading.at + step) if step else len(reading.ids)
+
+    def go(self, places: Sequence[int]) -> None:
+        """Send every sample to a place of its text; one before its start or behind its end ends the reading."""
+        for reading, place in zip(self.readings, places, strict=True):
+            reading.at = place if 0 <= place < len(reading.ids) else len(reading.ids)
 
     def doubt(self, rows: Iterable[int]) -> None:
         """Say that these samples' decisions were so close that rounding, which differs by batch, may turn them.
@@ -195,8 +178,24 @@ class Batch:
         if "start" in self.units:
             for reading in new:
                 reading.ran("start", (1,))
+        if self.network.ahead:
+            for reading in new:
+                self._look_ahead(reading)
         self.state = tuple(torch.cat(parts) for parts in zip(self.state, fresh, strict=True)) if self.state else fresh
         self.readings.extend(new)
+
+    def _look_ahead(self, reading: Reading) -> None:
+        """Embed the whole text, and let the units that look ahead say what they see at each of its tokens."""
+        reading.words = self._text(reading)
+        reading.looked = range(len(reading.ids))
+        if not len(reading.ids):
+            return
+        for unit in self.network.ahead:
+            reading.ran(unit, (len(reading.ids),))
+        reading.seen = torch.cat([self.units[unit](reading.words) for unit in self.network.ahead], 1)
+
+    def _text(self, reading: Reading) -> Tensor:
+        return self.network.words(torch.tensor(reading.ids, dtype=torch.long))
 
     def leave(self, leaving: set[int]) -> None:
         """Drop samples, by position."""
@@ -206,13 +205,17 @@ class Batch:
 
     def states_of(self, rows: Sequence[int]) -> State:
         """The states of some samples, by position."""
-        chosen = torch.tensor(rows)
+        chosen = torch.tensor(rows, device=self.device)
         return tuple(part.index_select(0, chosen) for part in self.state)
 
     def advance(self) -> None:
-        """One step of the method for every sample."""
+        """One step of the method for every sample; one that has taken as many as its text allows ends."""
         self._inputs = None
         self.network.step(self)
+        for reading in self.readings:
+            reading.turns += 1
+            if reading.turns >= self.network.bound(len(reading.ids)):
+                reading.at = len(reading.ids)
 
 
 def _replaced(old: Tensor, new: Tensor, rows: Sequence[int] | None) -> Tensor:
@@ -222,70 +225,12 @@ def _replaced(old: Tensor, new: Tensor, rows: Sequence[int] | None) -> Tensor:
     width = new.shape[1]
     if rows is None:
         return torch.cat([new, old[:, width:]], 1)
-    chosen = torch.tensor(rows)
+    chosen = torch.tensor(rows, device=old.device)
     if width < old.shape[1]:
         new = torch.cat([new, old.index_select(0, chosen)[:, width:]], 1)
     return old.index_copy(0, chosen, new)
 
 
-@torch.inference_mode()
-def read(network: RecurrentNetwork, texts: Iterable[Sequence[int]], batch_size: int = BATCH_SIZE) -> Iterator[Ending]:
-    """Read texts, given as token ids, at most `batch_size` side by side; each ending is told as soon as it is known.
-
-    Texts are taken from `texts` only as places become free, and nothing is kept of those that ended: memory depends
-    on the batch alone.
-    """
-    batch, waiting = Batch(network), enumerate(texts)
-    ended: list[Reading] = []
-    states: list[State] = []
-    clock = together = 0
-    while True:
-        new = [Reading(number, ids, clock) for number, ids in islice(waiting, batch_size - len(batch))]
-        if new:
-            batch.enter(new)
-        if not len(batch):
-            break
-        clock += 1
-        together = clock if len(batch) > 1 else together
-        if all(len(reading.ids) for reading in new):  # else those without a token leave first
-            batch.advance()
-        doubted = [row for row, text in enumerate(batch.readings) if not text.sure and text.since < together]
-        leaving = [row for row, text in enumerate(batch.readings) if text.at >= len(text.ids) and row not in doubted]
-        for row in doubted:
-            yield _alone(network, batch.readings[row])
-        if leaving:
-            ended += [batch.readings[row] for row in leaving]
-            states.append(batch.states_of(leaving))
-        if leaving or doubted:
-            batch.leave({*leaving, *doubted})
-        if len(ended) >= batch_size:
-            yield from _answer(network, ended, states, together)
-            ended, states = [], []
-    if ended:
-        yield from _answer(network, ended, states, together)
-
-
-def _answer(
-    network: RecurrentNetwork, ended: Sequence[Reading], states: Sequence[State], together: int
-) -> Iterator[Ending]:
-    """Ask the head for all that ended; read again alone those to which it gives two answers nearly alike."""
-    final = network.final(tuple(torch.cat(parts) for parts in zip(*states, strict=True)))
-    for reading, outputs in zip(ended, network.units()["head"](final), strict=True):
-        reading.ran("head", (1,))
-        *_, second, first = [-1.0, *sorted(outputs)] if len(outputs) > 1 else (0.0, 1.0)
-        if near(first, second) and (len(ended) > 1 or reading.since < together):
-            yield _alone(network, reading)
-        else:
-            yield Ending(reading.number, outputs, reading.trace(), tuple(reading.read))
-
-
-def _alone(network: RecurrentNetwork, reading: Reading) -> Ending:
-    return replace(next(read(network, [reading.ids], 1)), number=reading.number)
-
-
-def near(value: float, limit: float) -> bool:
-    """Whether a decision between two sides of `limit` is so close that another batch may round it over.
-
-    Ask it of what is not squeezed: of a logit rather than a probability near 0 or 1.
-    """
-    return math.isfinite(limit) and abs(value - limit) <= RELATIVE_TOLERANCE * max(1.0, abs(limit))
+def _at(rows: Tensor | None, place: int) -> Tensor:
+    assert rows is not None
+    return rows[place]

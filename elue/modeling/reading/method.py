@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
-from elue.modeling.recurrent import (
+from elue.modeling.reading.model import ReaderModel, SettingModel
+from elue.modeling.reading.network import (
     TRAINED_THRESHOLD,
-    ReaderModel,
     ReaderNetwork,
     ReaderOptions,
     headless,
@@ -18,7 +19,7 @@ from elue.modeling.recurrent import (
 )
 from elue.modeling.sweep import Tried, choose, middle, refine
 from elue.modeling.text import TextEncoder
-from elue.protocol import TaskInfo
+from elue.protocol import Point, TaskInfo
 
 
 class TrainedReader(TrainedMethod):
@@ -56,3 +57,30 @@ class TrainedReader(TrainedMethod):
             tried = refine(measure, self.thresholds, self.halfway)
         network.threshold = TRAINED_THRESHOLD
         return swept("threshold", choose(tried, always=(self.thresholds[0], TRAINED_THRESHOLD, self.thresholds[-1])))
+
+
+class JumpingReader(TrainedReader):
+    """A method whose points set attributes of its network by name, and whose sweep is chosen from `candidates`."""
+
+    @abstractmethod
+    def candidates(self, network: Any) -> tuple[Sequence[Point], Sequence[Point]]:
+        """Points to choose a sweep from, and those among them that are in it in any case: the ends, and as trained."""
+
+    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> ReaderModel:
+        return SettingModel(network, text, task, tuple(self.knobs))
+
+    def sweep(self, network: Any, training: Training) -> Sweep:
+        def measure(point: Point) -> Tried:
+            for knob, value in point.items():
+                setattr(network, knob, value)
+            return training.tried(network, point, "read")
+
+        trained = {knob: getattr(network, knob) for knob in self.knobs}
+        points, always = self.candidates(network)
+        with one_thread():
+            chosen = choose([measure(point) for point in points], always=always)
+        for knob, value in trained.items():
+            setattr(network, knob, value)
+        return [tried.setting for tried in chosen], {
+            "points": [{"point": tried.setting, **tried.notes} for tried in chosen]
+        }

@@ -1,0 +1,1 @@
+"""Recurrent methods that go through a text at their own pace: units, the batch, the loop, the network and the base."""

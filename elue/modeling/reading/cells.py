@@ -1,0 +1,73 @@
+"""Recurrent cells, whole and partial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from elue.errors import unknown
+from elue.modeling.reading.units import ReaderUnit, State
+
+CELLS: dict[str, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
+
+
+class Cell(nn.Module):
+    """An LSTM, GRU or plain tanh cell; its state is a tuple of tensors (batch, size), the output first."""
+
+    def __init__(self, kind: str, width: int, size: int) -> None:
+        super().__init__()
+        if kind not in CELLS:
+            raise unknown("cell", kind, CELLS)
+        self.kind, self.width, self.size = kind, width, size
+        self.cell = CELLS[kind](width, size)
+        self._open_gates()
+
+    def _open_gates(self) -> None:
+        """Start the gates that keep memory open, at a bias of 1, as the released code of the reading methods does.
+
+        An LSTM's forget gate, a GRU's reset and update gates; else a fresh cell forgets within a few tokens.
+        """
+        gates = {"lstm": slice(self.size, 2 * self.size), "gru": slice(2 * self.size)}.get(self.kind)
+        if gates is not None:
+            self.cell.get_parameter("bias_ih").data[gates] = 1.0
+            self.cell.get_parameter("bias_hh").data[gates] = 0.0
+
+    @property
+    def parts(self) -> int:
+        """Number of tensors in the state."""
+        return 2 if self.kind == "lstm" else 1
+
+    def start(self, count: int) -> State:
+        """The state before the first token: zeros."""
+        parameter = next(self.parameters())
+        return tuple(parameter.new_zeros(count, self.size) for _ in range(self.parts))
+
+    def forward(self, inputs: Tensor, *state: Tensor) -> State:
+        """The state (batch, size) after one more token (batch, width)."""
+        if self.kind == "lstm":
+            output, memory = self.cell(inputs, state)
+            return output, memory
+        return (self.cell(inputs, *state),)
+
+    def unit(self) -> ReaderUnit:
+        """The cell as a unit: `(inputs, *state) -> state`."""
+        return ReaderUnit(self, (self.width, *[self.size] * self.parts))
+
+
+class PartialCell(Cell):
+    """A cell that updates the first `part` of the `size` dimensions of a state, from a token and all of the output."""
+
+    def __init__(self, kind: str, width: int, size: int, part: int) -> None:
+        super().__init__(kind, width + size - part, part)
+
+    def update(self, inputs: Tensor, *state: Tensor) -> State:
+        """The part of the next state, (batch, part)."""
+        rest = state[0][:, self.size :]
+        return self(torch.cat([inputs, rest], 1), *(tensor[:, : self.size] for tensor in state))
+
+    def whole(self, inputs: Tensor, *state: Tensor) -> State:
+        """The next state, (batch, size): the part updated and the rest copied."""
+        updated = zip(self.update(inputs, *state), state, strict=True)
+        return tuple(torch.cat([new, old[:, self.size :]], 1) for new, old in updated)

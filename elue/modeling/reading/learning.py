@@ -1,0 +1,51 @@
+"""Networks that learn by reading: training goes through the same steps as inference does."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from elue.modeling.heads import task_loss
+from elue.modeling.reading.network import ReaderNetwork
+from elue.modeling.reading.trial import Trial
+
+
+class TrialNetwork(ReaderNetwork):
+    """A network whose `step` runs in training, too. A method adds what gates and decisions learn from.
+
+    In training every text is read `copies` times.
+    """
+
+    copies: ClassVar[int] = 1
+    work: ClassVar[str] = "cell"
+    """The unit that reads a token: how often it runs, of the tokens of a text, is the share that is read."""
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Logits, of each text the share of its tokens read and its price, (batch,), and, given labels, the loss.
+
+        That is the task's, the mean price and what decisions learn from.
+        """
+        copies = self.copies if self.training and "labels" in batch else 1
+        lengths = batch["mask"].sum(1).repeat(copies)
+        trial = Trial(self, batch["ids"], batch["mask"], copies)
+        logits = self.head(self.final(trial.run()))
+        outputs = {
+            "logits": logits,
+            "read": trial.counts(self.work) / lengths,
+            "price": self.price(trial, lengths),
+        }
+        if "labels" in batch:
+            labels = batch["labels"].repeat(copies)
+            loss = task_loss(logits, labels, self.task) + outputs["price"].mean()
+            outputs["loss"] = loss + self.lesson(trial, logits, labels, lengths)
+        return outputs
+
+    def price(self, trial: Trial, lengths: Tensor) -> Tensor:
+        """What readings cost in the loss, (readings,), by the tokens of their texts, (readings,)."""
+        return torch.zeros_like(lengths, dtype=self.head.weight.dtype)
+
+    def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
+        """What the loss is beside the task's and the price, a scalar, of logits (readings, outputs) and labels."""
+        return logits.new_zeros(())

@@ -1,0 +1,70 @@
+"""Reading as inference runs it: texts side by side, each leaving as soon as it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+
+import torch
+
+from elue.modeling.reading.batch import Batch, RecurrentNetwork
+from elue.modeling.reading.units import Ending, Reading, State, near
+
+BATCH_SIZE = 64
+"""Samples read side by side, unless asked otherwise."""
+
+
+@torch.inference_mode()
+def read(network: RecurrentNetwork, texts: Iterable[Sequence[int]], batch_size: int = BATCH_SIZE) -> Iterator[Ending]:
+    """Read texts, given as token ids, at most `batch_size` side by side; each ending is told as soon as it is known.
+
+    Texts are taken from `texts` only as places become free, and nothing is kept of those that ended: memory depends
+    on the batch alone.
+    """
+    batch, waiting = Batch(network), enumerate(texts)
+    ended: list[Reading] = []
+    states: list[State] = []
+    clock = together = 0
+    while True:
+        new = [Reading(number, ids, clock) for number, ids in islice(waiting, batch_size - len(batch))]
+        if new:
+            batch.enter(new)
+        if not len(batch):
+            break
+        clock += 1
+        together = clock if len(batch) > 1 else together
+        if all(len(reading.ids) for reading in new):  # else those without a token leave first
+            batch.advance()
+        doubted = [row for row, text in enumerate(batch.readings) if not text.sure and text.since < together]
+        leaving = [row for row, text in enumerate(batch.readings) if text.at >= len(text.ids) and row not in doubted]
+        for row in doubted:
+            yield _alone(network, batch.readings[row])
+        if leaving:
+            ended += [batch.readings[row] for row in leaving]
+            states.append(batch.states_of(leaving))
+        if leaving or doubted:
+            batch.leave({*leaving, *doubted})
+        if len(ended) >= batch_size:
+            yield from _answer(network, ended, states, together)
+            ended, states = [], []
+    if ended:
+        yield from _answer(network, ended, states, together)
+
+
+def _answer(
+    network: RecurrentNetwork, ended: Sequence[Reading], states: Sequence[State], together: int
+) -> Iterator[Ending]:
+    """Ask the head for all that ended; read again alone those to which it gives two answers nearly alike."""
+    final = network.final(tuple(torch.cat(parts) for parts in zip(*states, strict=True)))
+    for reading, outputs in zip(ended, network.units()[network.answer_unit](final), strict=True):
+        reading.ran(network.answer_unit, (1,))
+        *_, second, first = [-1.0, *sorted(outputs)] if len(outputs) > 1 else (0.0, 1.0)
+        if near(first, second) and (len(ended) > 1 or reading.since < together):
+            yield _alone(network, reading)
+        else:
+            yield Ending(reading.number, outputs, reading.trace(), tuple(reading.read))
+
+
+def _alone(network: RecurrentNetwork, reading: Reading) -> Ending:
+    return replace(next(read(network, [reading.ids], 1)), number=reading.number)

@@ -1,0 +1,55 @@
+"""What decisions learn from: policy gradients over the paths of a trial, with baselines of several kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from elue.modeling.reading.trial import Decision
+from elue.protocol import TaskInfo
+
+Critic = Callable[..., Tensor]
+"""What is expected of the rest of a reading, (rows,), of what a decision looked at, (rows, width) each."""
+
+
+def reward_of(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
+    """1 for a right answer and -1 for a wrong one, (readings,); for a number 1 - 2 · its distance in the unit range."""
+    if task.kind == "classification":
+        return 2.0 * (logits.argmax(-1) == labels) - 1.0
+    return 1 - 2 * (logits.detach().squeeze(-1) - labels).abs().clamp(max=1)
+
+
+def of_mean(decisions: Sequence[Decision], rewards: Tensor, copies: int) -> Tensor:
+    """REINFORCE, to go down: for each reading the sum of -log π · (R - mean R of its text's readings), then their mean.
+
+    `rewards` (readings,); readings of one text are `copies`, the text running fastest.
+    """
+    advantage = (rewards.view(copies, -1) - rewards.view(copies, -1).mean(0)).flatten()
+    return _weighed(decisions, lambda decision: advantage[decision.numbers], len(rewards))
+
+
+def of_critics(
+    decisions: Sequence[Decision], rewards: Tensor, critics: Critic, costs: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """REINFORCE with a baseline at every step: -log π · (R_i - b_i), and Σ (R_i - b_i)² for the critic, mean a reading.
+
+    R_i is the reading's reward, less, where there are `costs` (readings,) of whole readings, what it paid from the
+    decision on.
+    """
+    values = [critics(decision.unit, *(part.detach() for part in decision.inputs)) for decision in decisions]
+    returns = [
+        rewards[decision.numbers] - (0.0 if costs is None else costs[decision.numbers] - decision.paid)
+        for decision in decisions
+    ]
+    apart = [gain - value.detach() for gain, value in zip(returns, values, strict=True)]
+    by_decision = {id(decision): advantage for decision, advantage in zip(decisions, apart, strict=True)}
+    learned = [((gain - value) ** 2).sum() for gain, value in zip(returns, values, strict=True)]
+    critic = torch.stack(learned).sum() / len(rewards) if learned else rewards.new_zeros(())
+    return _weighed(decisions, lambda decision: by_decision[id(decision)], len(rewards)), critic
+
+
+def _weighed(decisions: Sequence[Decision], advantage: Callable[[Decision], Tensor], readings: int) -> Tensor:
+    terms = [-(decision.log_p * advantage(decision).detach()).sum() for decision in decisions]
+    return torch.stack(terms).sum() / readings if terms else torch.zeros(())

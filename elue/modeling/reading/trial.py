@@ -1,0 +1,152 @@
+"""Reading as training runs it: the steps of the method on the batch that inference reads with, under gradients.
+
+Decisions are drawn and kept with their log-probabilities, gates are shares, and every text may be read several times
+over. In eval mode all is decided as inference decides, so that what is validated is what will be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from elue.modeling.reading.batch import Batch
+from elue.modeling.reading.gates import gated
+from elue.modeling.reading.network import ReaderNetwork
+from elue.modeling.reading.units import Gate, Reading, State
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """What was decided of some readings at one step: their `numbers` (rows,), and log-probabilities (rows,).
+
+    `inputs` are what the unit looked at, (rows, width) each, and `paid` (rows,) what had been paid before.
+    """
+
+    unit: str
+    numbers: Tensor
+    log_p: Tensor
+    inputs: tuple[Tensor, ...]
+    paid: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A gate of some readings at one step: their `numbers` (rows,), the logits and the shares that it let through."""
+
+    unit: str
+    numbers: Tensor
+    leaning: Tensor
+    share: Tensor
+
+
+class Trial(Batch):
+    """Padded texts, `ids` and `mask` (texts, tokens), each read `copies` times, to the end.
+
+    Reading number `copy · texts + text` is of that text. Its cost is in `paid` (readings,), by `pay`.
+    """
+
+    def __init__(self, network: ReaderNetwork, ids: Tensor, mask: Tensor, copies: int = 1) -> None:
+        super().__init__(network)
+        self.learner, self.texts, self.device = network, len(ids), ids.device
+        self.embedded = network.words(ids)
+        self.places = [text.unbind(0) for text in self.embedded.unbind(0)]
+        self.lengths = mask.sum(1).tolist()
+        listed = [row[:length] for row, length in zip(ids.tolist(), self.lengths, strict=True)]
+        self.all = [Reading(number, listed[number % self.texts], 0) for number in range(copies * self.texts)]
+        self.paid = [0.0] * len(self.all)
+        self.decisions: list[Decision] = []
+        self.gates: list[Opened] = []
+
+    def run(self) -> State:
+        """Read all to their ends: the final states, (readings, width), in order of their numbers."""
+        self.enter(self.all)
+        order: list[int] = []
+        states: list[State] = []
+        while len(self):
+            ended = [row for row, reading in enumerate(self.readings) if reading.at >= len(reading.ids)]
+            if ended:
+                order += [self.readings[row].number for row in ended]
+                states.append(self.states_of(ended))
+                self.leave(set(ended))
+            if len(self):
+                self.advance()
+        back = self._index(order).argsort()
+        return tuple(torch.cat(parts)[back] for parts in zip(*states, strict=True))
+
+    def choose(
+        self, unit: str, *inputs: Tensor, rows: Sequence[int] | None = None, lean: Mapping[int, float] | None = None
+    ) -> list[int]:
+        asked = list(range(len(self))) if rows is None else list(rows)
+        if not asked:
+            return []
+        known = tuple(tensor.index_select(0, self._index(asked)) for tensor in inputs)
+        self._ran(unit, asked)
+        logits = self.units[unit].run(*known)
+        for option, more in (lean or {}).items():
+            logits = logits + more * torch.eye(logits.shape[1], device=self.device)[option]
+        log_p = logits.log_softmax(-1)
+        drawn = torch.multinomial(log_p.exp(), 1) if self.learner.training else logits.argmax(-1, keepdim=True)
+        numbers = [self.readings[row].number for row in asked]
+        paid = torch.tensor([self.paid[number] for number in numbers], device=self.device)
+        taken = log_p.gather(1, drawn).squeeze(1)
+        self.decisions.append(Decision(unit, self._index(numbers), taken, known, paid))
+        options: list[int] = drawn.squeeze(1).tolist()
+        return options
+
+    def gate(self, unit: str, *inputs: Tensor, bar: float = 0.0) -> Gate:
+        self._ran(unit, range(len(self)))
+        leaning = self.units[unit].run(*inputs)
+        on = torch.nonzero(leaning > bar).flatten().tolist()
+        hard = (leaning > bar).to(leaning.dtype)
+        share = self.learner.relaxed(unit, leaning) if self.learner.training else hard
+        self.gates.append(Opened(unit, self._index([reading.number for reading in self.readings]), leaning, share))
+        return Gate(on, share)
+
+    def blend(self, gate: Gate, on: str | None, off: str | None) -> None:
+        if not self.learner.training:
+            super().blend(gate, on, off)
+            return
+        assert gate.share is not None
+        self.state = gated(gate.share, self._updated(on), self._updated(off))
+
+    def pay(self, rows: Sequence[int], amount: float) -> None:
+        """Add to what readings cost, by position."""
+        for row in rows:
+            self.paid[self.readings[row].number] += amount
+
+    def totals(self, unit: str) -> tuple[Tensor, Tensor]:
+        """Over all steps, for each reading the sum of what a gate let through, and of log σ(logit): (readings,)."""
+        shares = likely = self.embedded.new_zeros(len(self.all))
+        for opened in self.gates:
+            if opened.unit == unit:
+                shares = shares.index_add(0, opened.numbers, opened.share.to(shares.dtype))
+                likely = likely.index_add(0, opened.numbers, torch.nn.functional.logsigmoid(opened.leaning))
+        return shares, likely
+
+    def counts(self, unit: str) -> Tensor:
+        """How often a unit ran for each reading, (readings,)."""
+        times = [sum(n for (name, _), n in reading.steps.items() if name == unit) for reading in self.all]
+        return torch.tensor(times, device=self.device)
+
+    def _updated(self, unit: str | None) -> State:
+        """The states as a unit makes them of all samples."""
+        if unit is None:
+            return self.state
+        new = self._run(unit, (self.inputs, *self.state), None, ())
+        return tuple(torch.cat([part, old[:, part.shape[1] :]], 1) for part, old in zip(new, self.state, strict=True))
+
+    def _ran(self, unit: str, rows: Sequence[int]) -> None:
+        for row in rows:
+            self.readings[row].ran(unit, (1,))
+
+    def _embedded(self) -> Tensor:
+        return torch.stack([self.places[reading.number % self.texts][reading.at] for reading in self.readings])
+
+    def _text(self, reading: Reading) -> Tensor:
+        return self.embedded[reading.number % self.texts, : len(reading.ids)]
+
+    def _index(self, places: Sequence[int]) -> Tensor:
+        return torch.tensor(places, device=self.device, dtype=torch.long)
