@@ -1,16 +1,41 @@
-"""Starting `elue` from a test in a process of its own, and what such commands are given."""
+"""Starting `elue` from a test, here or in a process of its own, and what such commands are given."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
+from elue.cli import main
 from elue.methods import registry
 from elue.record import files as records
 from tests.record.test_files import make_record
 
 Words = list[str | Path]
+
+
+def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """What a command would have come to in a folder, run in this process: a new one imports all it needs again.
+
+    What a process that it starts prints by itself is not among its output.
+    """
+    output, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    code: object = 0
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+        mock.patch.object(sys, "argv", ["elue", *map(str, words)]),
+    ):
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code or 0
+    told = (stream.buffer.getvalue().decode() for stream in (output, errors))  # type: ignore[attr-defined]
+    return subprocess.CompletedProcess(words, int(str(code)), *told)
 
 
 def start(words: Words, cwd: Path, **options: object) -> subprocess.Popen[str]:

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.commanding import elue
 from tests.conftest import WritePlugin
-
-
-def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "elue", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def test_a_method_that_does_not_conform_ends_with_1(tmp_path: Path, write_plugin: WritePlugin) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from elue.record import files as records
 from elue.scores import edition as editions
 from elue.scores.edition import Edition, EditionTask, content_of
 from elue.scores.edition_file import text_of
+from tests import commanding
 from tests.editions import STATIC, World, edition_of
 from tests.leaderboard.reading import read
 from tests.submissions_of import submission
@@ -25,11 +26,7 @@ GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
 
 @pytest.fixture
 def elue(tmp_path: Path) -> Elue:
-    def call(*words: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "elue", *map(str, words)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    return call
+    return partial(commanding.elue, cwd=tmp_path)
 
 
 def unfilled(edition: Edition) -> Edition:

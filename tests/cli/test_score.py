@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from elue.record import files as records
+from tests import commanding
 from tests.editions import STATIC, World, edition_of, toml_of
 from tests.scores.test_curve import PUBLISHED
 from tests.scoring import answers, run
@@ -24,11 +25,7 @@ Elue = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def elue(tmp_path: Path) -> Elue:
-    def call(*words: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "elue", *map(str, words)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    return call
+    return partial(commanding.elue, cwd=tmp_path)
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from elue.record import files as records
+from tests import commanding
 from tests.record.test_traces_2022 import traced
 
 
@@ -19,8 +19,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "elue", "trace", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return commanding.elue("trace", *words, cwd=cwd)
 
 
 def test_a_run_goes_out_and_comes_back(tmp_path: Path, run: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from elue.errors import ElueError
 from elue.methods import knobs, registry
 from elue.worker.inside.plugin import load_method
+from tests.commanding import elue
 
 MINE = """
 from elue.modeling.rules.sureness import entropy
@@ -59,20 +58,19 @@ def test_every_baseline_can_be_a_base_two_levels_up(theirs: str, tmp_path: Path)
         knobs.settled(mine.knobs, {"nothing": 1})
 
 
-def elue(*words: str | Path, cwd: Path) -> str:
-    command = [sys.executable, "-m", "elue", *map(str, words)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def well(*words: str | Path, cwd: Path) -> str:
+    done = elue(*words, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_a_method_derived_from_a_baseline_touches_one_file(tmp_path: Path) -> None:
     (tmp_path / "early.py").write_text(MINE)
-    shown = elue("show", "early.py", cwd=tmp_path)
+    shown = well("show", "early.py", cwd=tmp_path)
     assert shown.startswith("early (early_exit): ElasticBERT that leaves twice as easily")
     assert "gradient_equilibrium" in shown
     small = ["--set", "epochs=0.1", "--set", "tiny_layers=2", "--max-train-samples", "64", "--out", "weights"]
-    elue("train", "early.py", "--task", "diagnostic", "--backbone", "tiny", *small, cwd=tmp_path)
+    well("train", "early.py", "--task", "diagnostic", "--backbone", "tiny", *small, cwd=tmp_path)
     measured = ["--task", "diagnostic", "--weights", "weights", "--limit", "20", "--latency", "0", "--json"]
-    (run,) = json.loads(elue("evaluate", "early.py", *measured, cwd=tmp_path))
+    (run,) = json.loads(well("evaluate", "early.py", *measured, cwd=tmp_path))
     assert (run["status"], run["method"], run["point"]) == ("ok", "early", {"rule": "entropy", "threshold": 0.3})

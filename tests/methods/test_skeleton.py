@@ -11,11 +11,7 @@ import pytest
 
 from elue.errors import ElueError
 from elue.methods.skeleton.writing import write_skeleton
-
-
-def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "elue", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+from tests.commanding import elue
 
 
 def test_the_skeleton_checks_measures_and_tests_as_written(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,14 +17,10 @@ from elue.submissions import signing
 from elue.submissions.packing import Packing, pack
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
+from tests.commanding import elue
 from tests.small import job
 from tests.submissions.breaking import edit, files, part, signer
 from tests.submissions.conftest import FIELDS, Silent, measure
-
-
-def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "elue", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def test_submit_validate_verify_retract_and_index(measured: Path, tmp_path: Path) -> None:
