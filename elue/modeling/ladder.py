@@ -58,7 +58,7 @@ class Rule:
     @property
     def parts(self) -> tuple[Rule, ...]:
         """The rule and the others, any of which lets a sample leave."""
-        return (replace(self, others=()), *self.others)
+        return (replace(self, others=()), *self.others) if self.others else (self,)
 
     @property
     def memory(self) -> int | None:
@@ -125,12 +125,17 @@ def extended(earlier: Tensor | None, latest: Tensor, memory: int | None) -> Tens
 
 def decided(rule: Rule, number: int, pack: Pack) -> tuple[np.ndarray, np.ndarray]:
     """Which samples of a pack any part of a rule lets go at a way out, (samples,), and for which that was close."""
-    leaves = close = np.zeros(len(pack.requests), dtype=bool)
+    return decided_by(rule, number, len(pack.requests), lambda part: signals_of(part, number, pack))
+
+
+def decided_by(rule: Rule, number: int, samples: int, seen: Callable[[Rule], Signals]) -> tuple[np.ndarray, np.ndarray]:
+    """The same of so many samples, by what each part sees of them."""
+    leaves = close = np.zeros(samples, dtype=bool)
     for part in rule.parts:
         if number >= part.first:
             says, unsure = np.ones_like(leaves), np.zeros_like(close)
             if part.margin is not None:
-                says, unsure = part.decide(signals_of(part, number, pack))
+                says, unsure = part.decide(seen(part))
             leaves, close = leaves | says, close | unsure
     return leaves, close
 

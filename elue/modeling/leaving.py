@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from elue.modeling.everything import everything
 from elue.modeling.flow import Stage
 from elue.modeling.ladder import Rule, Way, answer_unit, decided, extended, rule_unit, steps_of
 from elue.modeling.ragged import Pack, Request
@@ -51,29 +52,29 @@ class LadderModel(RaggedModel):
     def predict_sweep(self, samples: Sequence[Sample], points: Sequence[Point]) -> list[list[Prediction]]:
         """Answer many points from one pass, in which a sample goes as far as any of them wants."""
         rules = [self._rule(point) for point in points]
-        return self._swept(surveyed(self, self.ways, samples, rules, whole=False), rules)
+        return self._swept(surveyed(self, self.ways, samples, rules), rules)
 
     def ladder(self, samples: Sequence[Sample]) -> list[list[Prediction]]:
         """What each way out would answer, first to last, at the cost of leaving there under the rule in force."""
         rules = [] if self.rule is None else [self.rule]
-        return self._climbed(surveyed(self, self.ways, samples, rules, whole=True), self.rule)
+        return everything(self, self.ways, samples, rules, self.rule).climbed(self.rule)
 
     def survey(
         self, samples: Sequence[Sample], points: Sequence[Point]
     ) -> tuple[list[list[Prediction]], list[list[Prediction]]]:
         """Both from one pass: the answers at many points, and every way out under the rule of the first of them."""
         rules = [self._rule(point) for point in points]
-        requests = surveyed(self, self.ways, samples, rules, whole=True)
-        return self._swept(requests, rules), self._climbed(requests, rules[0])
+        told = everything(self, self.ways, samples, rules, rules[0])
+        return told.swept(), told.climbed(rules[0])
 
     def explain(self, samples: Sequence[Sample]) -> list[Explanation]:
         """The tokens of each sample, and what the ways out answered up to the one it took."""
-        explained, rules = [], [] if self.rule is None else [self.rule]
-        requests = surveyed(self, self.ways, samples, rules, whole=self.rule is None)
-        for request, sample in zip(requests, samples, strict=True):
-            last = len(self.ways) if self.rule is None else taken(request, 0)
-            answers = [as_left(self.ways, request, self.rule, number, self.task) for number in range(1, last + 1)]
-            exits = tuple(answer.scores or (answer.value,) for answer in answers)
+        rules = [] if self.rule is None else [self.rule]
+        told = everything(self, self.ways, samples, rules, self.rule)
+        lasts = told.taken[0].tolist() if rules else [len(self.ways)] * len(samples)
+        explained = []
+        for sample, answers, last in zip(samples, told.climbed(self.rule), lasts, strict=True):
+            exits = tuple(answer.scores or (answer.value,) for answer in answers[:last])
             explained.append(self.explanation(sample, exits, last))
         return explained
 
@@ -125,8 +126,3 @@ class LadderModel(RaggedModel):
             [as_left(self.ways, request, rule, taken(request, column), self.task, column) for request in requests]
             for column, rule in enumerate(rules)
         ]
-
-    def _climbed(self, requests: Sequence[Request], rule: Rule | None) -> list[list[Prediction]]:
-        """What every way out would answer surveyed requests."""
-        numbers = range(1, len(self.ways) + 1)
-        return [[as_left(self.ways, request, rule, number, self.task) for number in numbers] for request in requests]

@@ -82,7 +82,8 @@ def columns(answered: Any, count: int, task: TaskInfo, traces: TraceNumbers, cal
 class TraceNumbers:
     """Numbers distinct steps and distinct traces in the order they come, and tells each to the parent once.
 
-    Steps of the same unit and shape one after the other are one step, `times` added up.
+    Steps of the same unit and shape one after the other are one step, `times` added up. A trace that comes again before
+    the next `news`, the very same tuple, is not looked at again: of many points of a survey most share theirs.
     """
 
     def __init__(self) -> None:
@@ -91,11 +92,14 @@ class TraceNumbers:
         self._steps: dict[Step, int] = {}
         self._traces: dict[tuple[int, ...], int] = {}
         self._seen: dict[Trace, int] = {}
+        self._here: dict[int, tuple[Trace, int]] = {}
         self._told = 0, 0
 
     def number(self, trace: Iterable[Step]) -> int:
         """The number of a trace. Raises Invalid for one that is no sequence of steps."""
         raw = tuple(trace)
+        if (same := self._here.get(id(raw))) is not None:
+            return same[1]
         try:
             number = self._seen.get(raw)
         except TypeError:
@@ -106,10 +110,12 @@ class TraceNumbers:
             if number == len(self.traces):
                 self.traces.append(numbers)
             self._seen[raw] = number
+        self._here[id(raw)] = raw, number
         return number
 
     def news(self) -> News:
         """Steps and traces numbered since this was last asked."""
+        self._here = {}
         steps, traces = self._told
         self._told = len(self.steps), len(self.traces)
         return News(tuple(self.steps[steps:]), tuple(self.traces[traces:]))

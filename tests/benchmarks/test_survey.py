@@ -1,0 +1,94 @@
+"""What a pass that answers every rule of one training takes, against a packed pass of the full model.
+
+An encoder of MiniLM's shape with random weights, an exit and a learned score after every layer, and the sweep of every
+rule as training chooses it. Texts are as long as those of SST-2.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+import torch
+
+from elue.modeling.backbone import learn_wordpiece
+from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.modeling.exits.heads import OwnHeads
+from elue.modeling.exits.model import ExitModel, ladder_of
+from elue.modeling.exits.network import ExitNetwork
+from elue.modeling.exits.scores import LinearScorer
+from elue.modeling.heads import EncoderWithHead
+from elue.modeling.rules.registry import CONFORMAL, RULES
+from elue.modeling.rules.sweeps import all_settings
+from elue.modeling.running import WholeModel
+from elue.modeling.signals import Signals
+from elue.modeling.text import TextEncoder, pad_batch
+from elue.protocol import Point, Sample, TaskInfo
+from tests.benchmarks.timing import ratios
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("one_thread")]
+SIZE, WORDS = 128, [f"{first}{second}" for first in "bdfgklmnpr" for second in ("ark", "een", "ill", "oat", "ump")]
+TASK = TaskInfo("opinions", "classification", ("bad", "good"))
+MINILM = EncoderConfig(
+    vocabulary=30522, hidden=384, layers=12, heads=12, intermediate=1536, positions=512, types=2, embedding=384
+)
+
+
+def texts(count: int, seed: int) -> list[Sample]:
+    """Words in number as in SST-2: from 2 to 52, 19 in the middle."""
+    draw = random.Random(seed)
+    lengths = [min(52, max(2, round(draw.gauss(19, 9)))) for _ in range(count)]
+    return [Sample(str(place), " ".join(draw.choices(WORDS, k=length))) for place, length in enumerate(lengths)]
+
+
+def parted(network: Any, text: TextEncoder) -> None:
+    """Scale what the exits say so that they part texts as trained ones do: logits spread by 2, scores over 0 to 1."""
+    with torch.no_grad():
+        batch = pad_batch(text.encode_all(texts(100, seed=2)), text.pad)
+        for exit, layer in enumerate(network.layers):
+            output = network.heads.output[str(layer)]
+            said = network(batch)["logits"][:, exit]
+            scale = 2 / said.std(0)
+            output.weight.mul_(scale[:, None])
+            output.bias.copy_(scale * (output.bias - said.mean(0)))
+        linear = network.scorer.output
+        said = network(batch)["scores"].logit()
+        scale = 2 / said.std()
+        linear.weight.mul_(scale)
+        linear.bias.copy_(scale * (linear.bias - said.mean()))
+
+
+@pytest.fixture
+def models() -> tuple[Any, Any, list[Point]]:
+    """The full model, the one with exits on the same encoder, and the points of all rules."""
+    torch.manual_seed(0)
+    encoder = Encoder(MINILM)
+    heads = OwnHeads(MINILM, TASK, "mean")
+    network = ExitNetwork(encoder, TASK, heads, LinearScorer(MINILM.hidden, 0.0))
+    network.tables.keep(CONFORMAL, torch.linspace(0.3, 0.7, 400))
+    network.eval().requires_grad_(False)
+    text = TextEncoder(learn_wordpiece([" ".join(WORDS)] * 3, 400), 128)
+    full = WholeModel(EncoderWithHead(encoder, TASK, "mean").eval().requires_grad_(False), text, TASK)
+    exits = ExitModel(network, text, TASK)
+    parted(network, text)
+    with torch.inference_mode():
+        told = network(pad_batch(text.encode_all(texts(100, seed=1)), text.pad))
+    seen = Signals.whole(told["logits"], torch.nn.functional.pad(told["scores"], (0, 1)))
+    sweeps = all_settings(seen, ladder_of(network), (), ())
+    assert list(sweeps) == list(RULES)
+    return full, exits, [point for sweep in sweeps.values() for point in sweep if not isinstance(point, str)]
+
+
+def test_all_rules_cost_little_more_than_the_full_model(models: tuple[Any, Any, list[Point]]) -> None:
+    full, exits, points = models
+    samples = texts(SIZE, seed=0)
+    swept, ladder = exits.survey(samples, points)
+    assert len(swept) == len(points) > 100
+    assert len(ladder) == SIZE
+    ratio = ratios(
+        f"{len(points)} points of {len(RULES)} rules against the full model",
+        lambda: full.predict(samples),
+        lambda: exits.survey(samples, points),
+    )
+    assert ratio <= 1.3
