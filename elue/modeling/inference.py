@@ -41,7 +41,8 @@ def batched_logits(module: nn.Module, examples: Sequence[Example], text: TextEnc
 def quality(logits: Tensor, examples: Sequence[Example], task: TaskInfo, measure: Measure | None = None) -> float:
     """The score of logits (examples, outputs) in percent by the task's metric, `TrainingJob.measure`.
 
-    Without one, as where a job was made by hand, it is accuracy, or for a regression Pearson's correlation.
+    Without one, as where a job was made by hand, it is accuracy, or for a regression Pearson's correlation, 0 of
+    answers that are all the same.
     """
     if measure is not None:
         return measure([example.label for example in examples], answers(logits, task))
@@ -49,7 +50,7 @@ def quality(logits: Tensor, examples: Sequence[Example], task: TaskInfo, measure
     if task.kind == "classification":
         return 100 * (logits.argmax(-1) == labels).double().mean().item()
     pair = torch.stack([logits.squeeze(-1).double(), labels.double()])
-    return 100 * torch.corrcoef(pair)[0, 1].item()
+    return 100 * torch.corrcoef(pair)[0, 1].nan_to_num().item()
 
 
 def answers(logits: Tensor, task: TaskInfo) -> list[float]:

@@ -90,15 +90,17 @@ class Batch:
         """What the units that look ahead said of the current tokens, (samples, width), side by side."""
         return torch.stack([_at(reading.seen, reading.at) for reading in self.readings])
 
-    def update(self, unit: str, rows: Sequence[int] | None = None, sizes: Sequence[int] = ()) -> None:
-        """Let a unit make new states of the current tokens and the states: `(inputs, *state, *sizes) -> state`.
+    def update(
+        self, unit: str, rows: Sequence[int] | None = None, sizes: Sequence[int] = (), extra: Sequence[Tensor] = ()
+    ) -> None:
+        """Let a unit make new states of current tokens and states: `(inputs, *extra, *state, *sizes) -> state`.
 
         A new state may be narrower than the old one: then only the first dimensions change.
         """
         subset = self._subset(rows)
         if subset is not None and not subset:
             return
-        new = self._run(unit, (self.inputs, *self.state), subset, sizes)
+        new = self._run(unit, (self.inputs, *extra, *self.state), subset, sizes)
         self.state = tuple(_replaced(old, part, subset) for old, part in zip(self.state, new, strict=True))
 
     def ask(
@@ -163,6 +165,9 @@ class Batch:
         """Send every sample to a place of its text; one before its start or behind its end ends the reading."""
         for reading, place in zip(self.readings, places, strict=True):
             reading.at = place if 0 <= place < len(reading.ids) else len(reading.ids)
+
+    def pay(self, amounts: Sequence[float]) -> None:
+        """Say what this step cost each sample, in the method's own unit: training alone goes by it."""
 
     def doubt(self, rows: Iterable[int]) -> None:
         """Say that these samples' decisions were so close that rounding, which differs by batch, may turn them.

@@ -19,6 +19,8 @@ class TrialNetwork(ReaderNetwork):
     """
 
     copies: ClassVar[int] = 1
+    progress: float = 0.0
+    """How far a phase of training is, of 0 to 1."""
     work: ClassVar[str] = "cell"
     """The unit that reads a token: how often it runs, of the tokens of a text, is the share that is read."""
 
@@ -27,6 +29,7 @@ class TrialNetwork(ReaderNetwork):
 
         That is the task's, the mean price and what decisions learn from.
         """
+        self.progress = float(batch.get("step", 0)) / max(1.0, float(batch.get("total", 1)))
         copies = self.copies if self.training and "labels" in batch else 1
         lengths = batch["mask"].sum(1).repeat(copies)
         trial = Trial(self, batch["ids"], batch["mask"], copies)

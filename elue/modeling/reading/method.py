@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
+from elue.modeling.options import option
 from elue.modeling.reading.model import ReaderModel, SettingModel
 from elue.modeling.reading.network import (
     TRAINED_THRESHOLD,
@@ -20,6 +22,9 @@ from elue.modeling.reading.network import (
 from elue.modeling.sweep import Tried, choose, middle, refine
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
+
+LEANS = (-8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
+"""Biases towards reading that are tried, beside none and as much as wins in any case."""
 
 
 class TrainedReader(TrainedMethod):
@@ -84,3 +89,36 @@ class JumpingReader(TrainedReader):
         return [tried.setting for tried in chosen], {
             "points": [{"point": tried.setting, **tried.notes} for tried in chosen]
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedOptions(ReaderOptions):
+    speed_epochs: float = option(3.0, "epochs of the second phase, which learns to leave things unread", 0.0)
+
+
+class FullReadingFirst(JumpingReader):
+    """A method whose network learns to answer while it reads all, as it does where it is `full`, and then to read less.
+
+    Its knobs are biases towards reading: all of them high read all.
+    """
+
+    def prepare(self, network: Any, training: Training) -> None:
+        """What is told to the network before it is trained."""
+
+    def learn(self, network: Any, training: Training) -> None:
+        self.prepare(network, training)
+        with one_thread():
+            network.full = True
+            training.fit(network, phase="full")
+            network.full = False
+            training.fit(network, phase="speed", epochs=training.options.speed_epochs, frozen=["words"])
+
+    def candidates(self, network: Any) -> tuple[Sequence[Point], Sequence[Point]]:
+        """All of the text, the trained setting, each bias by itself, and all of them together."""
+        knobs = list(self.knobs)
+        ends: list[Point] = [dict.fromkeys(knobs, lean) for lean in (1000.0, 0.0)]
+        points = list(ends)
+        for lean in LEANS:
+            points += [{**dict.fromkeys(knobs, 1000.0), knob: lean} for knob in knobs]
+            points.append(dict.fromkeys(knobs, lean))
+        return points, ends

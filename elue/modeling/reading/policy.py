@@ -21,6 +21,14 @@ def reward_of(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
     return 1 - 2 * (logits.detach().squeeze(-1) - labels).abs().clamp(max=1)
 
 
+def truth_of(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
+    """1 for a right answer, else the probability of the right one, (readings,); for a number 1 - its distance."""
+    if task.kind == "classification":
+        likely = logits.detach().softmax(-1).gather(1, labels.long()[:, None]).squeeze(1)
+        return torch.where(logits.argmax(-1) == labels, torch.ones_like(likely), likely)
+    return 1 - (logits.detach().squeeze(-1) - labels).abs().clamp(max=1)
+
+
 def of_mean(decisions: Sequence[Decision], rewards: Tensor, copies: int) -> Tensor:
     """REINFORCE, to go down: for each reading the sum of -log π · (R - mean R of its text's readings), then their mean.
 

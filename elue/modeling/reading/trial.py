@@ -112,10 +112,9 @@ class Trial(Batch):
         assert gate.share is not None
         self.state = gated(gate.share, self._updated(on), self._updated(off))
 
-    def pay(self, rows: Sequence[int], amount: float) -> None:
-        """Add to what readings cost, by position."""
-        for row in rows:
-            self.paid[self.readings[row].number] += amount
+    def pay(self, amounts: Sequence[float]) -> None:
+        for reading, amount in zip(self.readings, amounts, strict=True):
+            self.paid[reading.number] += amount
 
     def totals(self, unit: str) -> tuple[Tensor, Tensor]:
         """Over all steps, for each reading the sum of what a gate let through, and of log σ(logit): (readings,)."""

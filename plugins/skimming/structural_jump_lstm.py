@@ -1,0 +1,120 @@
+"""Structural-Jump-LSTM: an agent skips words, another jumps to the next clause, sentence or the end of the text.
+
+Hansen et al., "Neural Speed Reading with Structural-Jump-LSTM", ICLR 2019, arXiv 1904.00761. Before the cell an agent
+says whether the word is read or skipped; after a word that was read, another says to go on with the next word, after
+the next comma, with the next sentence, or to end. Training reads in full first, then by drawn actions: cross-entropy,
+and actor-critic with a reward of max(1[right], p(y)) less w times the share that was read, a skip counting half a read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from elue.modeling.method import Training
+from elue.modeling.options import option
+from elue.modeling.reading.agents import Agent, Agents, one_hot
+from elue.modeling.reading.batch import Batch
+from elue.modeling.reading.bounds import MARKS, Walk, marks_of
+from elue.modeling.reading.cells import Cell
+from elue.modeling.reading.learning import TrialNetwork
+from elue.modeling.reading.method import FullReadingFirst, SpeedOptions
+from elue.modeling.reading.policy import of_critics, truth_of
+from elue.modeling.reading.trial import Trial
+from elue.modeling.reading.units import ReaderUnit
+from elue.protocol import TaskInfo
+
+COUNTS, ALWAYS, SKIP_COST = (2, 4), 1000.0, 0.5
+"""Actions of both agents; what is added to a logit that is always to win; what a skip costs, in reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StructuralJumpOptions(SpeedOptions):
+    inner: int = option(25, "inner width of the agents", 1)
+    reading_cost: float = option(0.1, "w, what reading all of a text takes from the reward", 0.0)
+    actor_weight: float = option(1.0, "weight of the actors' loss in the second phase", 0.0)
+
+
+class StructuralJumpNetwork(TrialNetwork):
+    """The cell, which is told the last actions, and two agents. `read_lean` and `next_lean` are those of the point."""
+
+    marks: Tensor
+
+    def __init__(self, words: nn.Embedding, task: TaskInfo, options: StructuralJumpOptions) -> None:
+        super().__init__(words, task, options)
+        self.options, size, width = options, options.size, words.embedding_dim
+        self.read_lean, self.next_lean, self.full = 0.0, 0.0, False
+        self.cell = Cell(options.cell, width + sum(COUNTS), size)
+        skip = Agent(size + width + sum(COUNTS), options.inner, 2)
+        self.agents = Agents({"skip": skip, "jump": Agent(size, options.inner, 4)})
+        self.register_buffer("marks", torch.full((len(MARKS),), -1))
+
+    def units(self) -> dict[str, ReaderUnit]:
+        """Cell and head, "skip": logits of skipping and reading, "jump": of next word, clause, sentence and the end."""
+        size, width = self.cell.size, self.words.embedding_dim
+        skip = ReaderUnit(self.agents["skip"], (size, width, sum(COUNTS)), listed=True)
+        jump = ReaderUnit(self.agents["jump"], (size,), listed=True)
+        told = lambda word, actions, *state: self.cell(torch.cat([word, actions], 1), *state)  # noqa: E731
+        cell = ReaderUnit(told, (width, sum(COUNTS), *[size] * self.cell.parts))
+        return {**super().units(), "cell": cell, "skip": skip, "jump": jump}
+
+    def step(self, batch: Batch) -> None:
+        """Skip or read the current word; one that was read may be the last of its clause, sentence or text."""
+        marks: list[int] = self.marks.tolist()
+        for reading in batch.readings:
+            if "walk" not in reading.notes:
+                reading.notes |= {"walk": Walk.of(reading.ids, marks), "last": (1, 0)}
+        actions = one_hot([reading.notes["last"] for reading in batch.readings], COUNTS, batch.device)
+        lean = {1: ALWAYS if self.full else self.read_lean}
+        reads = batch.choose("skip", batch.state[0], batch.inputs, actions, lean=lean)
+        rows = [row for row in range(len(batch)) if reads[row]]
+        batch.update("cell", rows, extra=(actions,))
+        batch.pay([SKIP_COST + (1 - SKIP_COST) * read for read in reads])
+        lean = {0: ALWAYS if self.full else self.next_lean}
+        jumps = dict(zip(rows, batch.choose("jump", batch.state[0], rows=rows, lean=lean), strict=True))
+        for row, reading in enumerate(batch.readings):
+            reading.notes["last"] = reads[row], jumps.get(row, 0)
+        batch.go([reading.notes["walk"].go(reading.notes["last"][1]) for reading in batch.readings])
+
+    def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
+        if self.full:
+            return 0.1 * self.agents.pushed(trial.decisions, {"skip": [0.0, 1.0], "jump": [1.0, 0.0, 0.0, 0.0]})
+        price = self.options.reading_cost / lengths
+        costs = torch.tensor(trial.paid, device=logits.device) * price
+        decisions = [replace(made, paid=made.paid * price[made.numbers]) for made in trial.decisions]
+        actor, critic = of_critics(decisions, truth_of(logits, labels, self.task), self.agents.expected, costs)
+        evenly: float = max(0.005, 0.1 - 2 * 0.095 * self.progress)
+        even = evenly * self.agents.pushed(trial.decisions, {"skip": [0.5] * 2, "jump": [0.25] * 4})
+        return self.options.actor_weight * actor + critic + even
+
+
+class StructuralJumpLstm(FullReadingFirst):
+    """Two agents, trained after the network has learned to read in full.
+
+    Differences: punctuation is a token here, stepped over for nothing, and the ids of , . ! ? tell clauses and
+    sentences, where spaCy's splitter does; actors and critics both learn from the reward less the cost still to come,
+    where the release's actors take that of the whole; the network that learns draws its actions; one linear map is the
+    head. Words are embedded by the backbone's table. Biases of both agents are our knobs.
+    """
+
+    name = "structural_jump_lstm"
+    family = "skimming"
+    title = "Structural-Jump-LSTM: skip words, jump by punctuation"
+    paper = "Hansen et al. 2019, Neural Speed Reading with Structural-Jump-LSTM, https://arxiv.org/abs/1904.00761"
+    summary = (
+        "One small agent skips words, another jumps to the next clause, the next sentence or the end of the text. A "
+        "skipped word costs the agent alone, and a jumped one nothing. They learn from right answers and from what "
+        "reading costs."
+    )
+    options = StructuralJumpOptions
+    knobs = {
+        "read_lean": {"type": "float", "help": "added to the logit of reading a word: high reads, low skips"},
+        "next_lean": {"type": "float", "help": "added to the logit of going on with the next word: high never jumps"},
+    }
+    reader = StructuralJumpNetwork
+
+    def prepare(self, network: Any, training: Training) -> None:
+        network.marks.copy_(torch.tensor(marks_of(training.text)))

@@ -1,0 +1,37 @@
+"""Bounds of clauses and sentences by hand, and walks along them."""
+
+from __future__ import annotations
+
+from elue.modeling.backbone import learn_wordpiece
+from elue.modeling.reading.bounds import MARKS, Walk, bounds_of, marks_of
+from elue.modeling.text import TextEncoder
+
+COMMA, STOP = 90, 91
+
+
+def test_where_clauses_and_sentences_begin() -> None:
+    """a b , c d . e: from each word to the one after the next comma of its sentence, and to the next sentence."""
+    bounds = bounds_of([1, 2, COMMA, 3, 4, STOP, 5], [COMMA], [STOP])
+    assert bounds.words == [0, 1, 3, 4, 6]
+    assert [target - word for word, target in enumerate(bounds.comma)] == [2, 1, 2, 1, 1]
+    assert [target - word for word, target in enumerate(bounds.sentence)] == [4, 3, 2, 1, 1]
+
+
+def test_walks_step_over_marks_and_end_behind_the_last_word() -> None:
+    ids, marks = [1, 2, COMMA, 3, 4, STOP, 5, STOP], [COMMA, STOP, -1, -1]
+    assert [Walk.of(ids, marks).go(jump) for jump in range(4)] == [1, 3, 6, -1]
+    walk = Walk.of(ids, marks)
+    assert [walk.go(jump) for jump in (0, 0, 0, 1)] == [1, 3, 4, 6]
+    assert walk.go(0) == -1
+
+
+def test_the_first_token_is_a_word_and_marks_in_a_row_are_one_bound() -> None:
+    bounds = bounds_of([STOP, STOP, COMMA, 5, 6], [COMMA], [STOP])
+    assert (bounds.words, bounds.comma, bounds.sentence) == ([0, 3, 4], [1, 3, 3], [1, 3, 3])
+
+
+def test_ids_of_marks_are_the_tokenizers() -> None:
+    text = TextEncoder(learn_wordpiece(["a b , c . d !"] * 3, 60), 20)
+    ids = marks_of(text)
+    assert [text.tokenizer.id_to_token(token) for token in ids[:3]] == list(MARKS[:3])
+    assert ids[3] == -1
