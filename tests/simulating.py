@@ -15,6 +15,7 @@ from scipy.special import ndtri
 
 from elue.scores.folds import Folds, folds_of
 from elue.scores.leads import Lead, Sampled, lead_of, scale_of
+from elue.scores.spread import Known, pooled
 
 COSTS = 89e6 * np.arange(1, 7)
 QUALITY = np.array([76.0, 79.5, 82.0, 83.5, 84.3, 84.6])
@@ -67,10 +68,27 @@ class Samples:
         """Trainings whose true curves lie apart by so many points."""
         return [self.training(curve, spread * self.generator.standard_normal()) for _ in range(seeds)]
 
-    def leads(self, static: Sequence[Sampled], methods: Sequence[Sequence[Sampled]], draws: int = 200) -> list[Lead]:
-        """Each method's lead over the yardstick."""
-        scale = scale_of(static, self.folds, LOW, HIGH, draws, seed=0)
+    def leads(
+        self,
+        static: Sequence[Sampled],
+        methods: Sequence[Sequence[Sampled]],
+        draws: int = 200,
+        known: Known | None = None,
+    ) -> list[Lead]:
+        """Each method's lead over the yardstick; `known` is the spread of trainings over the whole range."""
+        scale = scale_of(static, self.folds, LOW, HIGH, draws, seed=0, known=[known] if known else ())
         return [lead_of(method, scale) for method in methods]
+
+
+@cache
+def known_of(samples: int, spread: float, methods: int = 20) -> Known:
+    """What an edition would freeze of a house of so many methods, three trainings each."""
+    generator = np.random.default_rng([samples, int(1000 * spread), methods])
+    task = Samples(samples, generator)
+    own = [task.trainings((COSTS, QUALITY + generator.normal()), 3, spread) for _ in range(methods)]
+    known = pooled([(lead.lead.spread, 2) for lead in task.leads(own[0], own, draws=2)])
+    assert known
+    return known
 
 
 def nearly(training: Sampled, generator: np.random.Generator, share: float = 0.01) -> Sampled:

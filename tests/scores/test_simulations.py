@@ -9,14 +9,16 @@ import pytest
 
 from elue.scores import leads as scoring
 from elue.scores.families import HOUSE, Families
+from elue.scores.intervals import LEVEL
 from elue.scores.leads import Sampled
+from elue.scores.spread import Known
 from elue.scores.testing import judged
 from elue.scores.trainings import Difference
-from tests.simulating import COSTS, QUALITY, Samples, nearly, on_the_yardstick, with_mixtures
+from tests.simulating import COSTS, QUALITY, Samples, known_of, nearly, on_the_yardstick, with_mixtures
 
 STATIC = COSTS, QUALITY
 FEW = on_the_yardstick(6)
-PLACES = 50
+PLACES = 25
 SIZES = (400, 2210)
 """Samples of a task, half of the boards each."""
 
@@ -64,24 +66,39 @@ def assert_null(what: str, boards: int, made: Callable[[Samples], Sampled]) -> N
     assert 0.93 <= share <= 0.97
 
 
-@pytest.mark.parametrize(("points", "boards"), [(6, 4000), (20, 4000), (100, 2000), (400, 1000)])
+@pytest.mark.parametrize(("points", "boards"), [(6, 3000), (20, 2000), (100, 1200), (400, 600)])
 def test_more_points_on_the_same_true_curve_win_nothing(points: int, boards: int) -> None:
     assert_null(f"{points} points", boards, lambda task: task.training(on_the_yardstick(points)))
 
 
 def test_mixtures_of_ones_own_points_win_nothing() -> None:
-    assert_null("100 mixtures", 2000, lambda task: with_mixtures(task.training(FEW), 100, task.generator))
+    assert_null("100 mixtures", 1200, lambda task: with_mixtures(task.training(FEW), 100, task.generator))
 
 
-@pytest.mark.parametrize(("seeds", "static"), [(3, 3), (3, 5), (5, 5), (20, 3), (3, 20)])
-def test_trainings_that_differ_are_in_the_interval(seeds: int, static: int) -> None:
-    generator = np.random.default_rng([seeds, static])
+def seeds_covered(what: str, seeds: int, static: int, true: float, known: Known | None) -> float:
+    """The share of intervals that hold a lead of 0, of trainings of such a true spread; the yardstick's is 0.8."""
+    generator = np.random.default_rng([seeds, static, int(10 * true)])
     leads = []
-    for _ in range(1000):
+    for _ in range(500):
         task = Samples(1000, generator)
-        leads += task.leads(task.trainings(STATIC, static, 0.8), [task.trainings(FEW, seeds, 0.8)])
-    _, share, _ = covered(f"{seeds} trainings against {static}, spread 0.8", [lead.lead for lead in leads])
-    assert 0.92 <= share <= 0.98
+        leads += task.leads(task.trainings(STATIC, static, 0.8), [task.trainings(FEW, seeds, true)], known=known)
+    _, share, _ = covered(f"{seeds} trainings of spread {true} against {static}, {what}", [lead.lead for lead in leads])
+    return share
+
+
+CASES = [(3, 3, True), (3, 5, True), (5, 5, True), (20, 3, True), (3, 3, False), (20, 3, False), (3, 20, False)]
+
+
+@pytest.mark.parametrize(("seeds", "static", "frozen"), CASES)
+def test_trainings_that_differ_are_in_the_interval(seeds: int, static: int, frozen: bool) -> None:
+    known = known_of(1000, 0.8) if frozen else None
+    assert 0.92 <= seeds_covered(f"known {known}", seeds, static, 0.8, known) <= 0.98
+
+
+@pytest.mark.parametrize(("seeds", "least"), [(3, 0.88), (5, 0.90), (10, 0.92)])
+def test_a_method_that_spreads_twice_as_far_as_others_is_mostly_in_it(seeds: int, least: float) -> None:
+    known = known_of(1000, 0.8)
+    assert least <= seeds_covered(f"known {known}", seeds, 5, 1.6, known) <= 0.98
 
 
 def wrong_boards(boards: int, made: Made, static: int, samples: int = 1000) -> dict[str, float]:
@@ -90,14 +107,16 @@ def wrong_boards(boards: int, made: Made, static: int, samples: int = 1000) -> d
     All of the house, each from a submission of its own, or all from one: by how the level is parted.
     """
     generator = np.random.default_rng([boards, static, samples])
+    known = known_of(samples, 0.8)
     wrong = {"house": 0, "apart": 0, "one": 0}
     for _ in range(boards):
         task = Samples(samples, generator)
         methods = made(task)
         yardstick = task.trainings(STATIC, static, 0.8)
-        leads = dict(zip(methods, (of.lead for of in task.leads(yardstick, list(methods.values()))), strict=True))
+        measured = task.leads(yardstick, list(methods.values()), known=known)
+        leads = dict(zip(methods, (of.lead for of in measured), strict=True))
         for kind, of in (("house", dict.fromkeys(leads, HOUSE)), ("one", dict.fromkeys(leads, "one")), ("apart", {})):
-            families = Families(of or {name: f"of {name}" for name in leads}, PLACES)
+            families = Families(of or {name: f"of {name}" for name in leads}, len(leads), len(leads))
             tests = judged(leads, 10_000, leads.__getitem__, families)
             wrong[kind] += any(test.verdict != "level" for test in tests.values())
     shares = {kind: count / boards for kind, count in wrong.items()}
@@ -105,15 +124,15 @@ def wrong_boards(boards: int, made: Made, static: int, samples: int = 1000) -> d
     return shares
 
 
-@pytest.mark.parametrize(("methods", "boards"), [(5, 1000), (20, 400)])
+@pytest.mark.parametrize(("methods", "boards"), [(5, 1000), (20, 300)])
 @pytest.mark.parametrize("static", [3, 5])
 def test_no_better_methods_are_rarely_told_apart(methods: int, boards: int, static: int) -> None:
-    """The house and all others may have both at once, so the two add up."""
+    """On a board that has no more room than is taken. House and others may have both at once, so the two add up."""
     shares = wrong_boards(
         boards, lambda task: {str(place): task.trainings(FEW, 3, 0.8) for place in range(methods)}, static
     )
     assert shares["house"] + shares["apart"] <= 0.05
-    assert shares["one"] <= shares["house"]
+    assert shares["one"] <= 0.05
 
 
 def test_nor_are_copies_near_copies_mixtures_or_twenty_seeds() -> None:
@@ -130,37 +149,68 @@ def test_nor_are_copies_near_copies_mixtures_or_twenty_seeds() -> None:
     assert shares["house"] + shares["apart"] <= 0.05
 
 
+@pytest.mark.parametrize(("wide", "most"), [(1, 0.05), (5, 0.12)])
+def test_nor_is_one_of_five_that_spreads_twice_as_far(wide: int, most: float) -> None:
+    """One that does costs nothing; where all do, what was frozen was wrong, and the level is missed."""
+    shares = wrong_boards(
+        800,
+        lambda task: {str(place): task.trainings(FEW, 3, 1.6 if place < wide else 0.8) for place in range(5)},
+        static=5,
+    )
+    assert max(shares.values()) <= most
+
+
 @pytest.mark.parametrize("original", ["the yardstick", "one's own"])
 def test_twenty_near_copies_change_no_verdict(original: str) -> None:
     """Of submissions that are apart, or one; on boards where some are better, and some worse."""
     generator = np.random.default_rng(11)
     verdicts = set()
-    for _ in range(60):
+    for _ in range(10):
         task = Samples(2210, generator)
         static = task.trainings(STATIC, 5, 0.3)
         methods = {str(place): task.trainings((COSTS, QUALITY + place - 2.0), 5, 0.3) for place in range(5)}
         source = static if original == "the yardstick" else methods["4"]
         copies = {f"copy {n}": [nearly(training, generator) for training in source] for n in range(20)}
         every = {**methods, **copies}
-        leads = dict(zip(every, (of.lead for of in task.leads(static, list(every.values()))), strict=True))
+        measured = task.leads(static, list(every.values()), known=known_of(2210, 0.3))
+        leads = dict(zip(every, (of.lead for of in measured), strict=True))
         own = {name: f"of {name}" for name in every}
-        alone = judged({name: leads[name] for name in methods}, 10_000, leads.__getitem__, Families(own, PLACES))
-        for families in (Families(own, PLACES), Families(own | dict.fromkeys(copies, "flood"), PLACES)):
+        first = {name: own[name] for name in methods}
+        alone = judged({name: leads[name] for name in methods}, 10_000, leads.__getitem__, Families(first, 1, PLACES))
+        for families in (Families(own, 1, PLACES), Families(own | dict.fromkeys(copies, "flood"), 1, PLACES)):
             tests = judged(leads, 10_000, leads.__getitem__, families)
-            assert {name: tests[name].p_adjusted for name in methods} == {n: t.p_adjusted for n, t in alone.items()}
-            assert {name: tests[name].verdict for name in methods} == {n: t.verdict for n, t in alone.items()}
+            assert {name: tests[name] for name in methods} == alone
         verdicts |= {test.verdict for test in alone.values()}
     assert verdicts == {"above", "level", "below"}
 
 
-def test_a_better_method_is_found() -> None:
-    """A curve that lies 2.5 points higher, five trainings each: most boards say so."""
-    generator = np.random.default_rng(3)
-    right = 0
-    for _ in range(100):
-        task = Samples(2210, generator)
-        (lead,) = task.leads(task.trainings(STATIC, 5, 0.5), [task.trainings((COSTS, QUALITY + 2.5), 5, 0.5)])
-        tests = judged({"a": lead.lead}, 10_000, lambda _, lead=lead: lead.lead, Families({"a": "theirs"}, PLACES))
-        right += tests["a"].verdict == "above"
-    print(f"2.5 points better: found on {right} of 100 boards")
-    assert right >= 50
+@pytest.mark.parametrize("spread", [0.5, 0.8])
+@pytest.mark.parametrize(
+    ("seeds", "static", "frozen"),
+    [(3, 3, True), (3, 5, True), (5, 5, True), (5, 10, True), (10, 10, True), (3, 5, False)],
+)
+def test_how_large_a_lead_is_found(seeds: int, static: int, spread: float, frozen: bool) -> None:
+    """The true lead that four boards of five tell from 0, at a submission's place among 25 on 2,210 samples.
+
+    Errors hardly hang on the lead, so it is what a lead of 0 lacks; then curves of it are tried.
+    """
+    generator = np.random.default_rng([seeds, static, int(10 * spread)])
+    known = known_of(2210, spread) if frozen else None
+    level = LEVEL / 2 / PLACES
+
+    def drawn(boards: int, lead: float) -> list[Difference]:
+        leads = []
+        for _ in range(boards):
+            task = Samples(2210, generator)
+            own = task.trainings((COSTS, QUALITY + lead), seeds, spread)
+            leads += task.leads(task.trainings(STATIC, static, spread), [own], known=known)
+        return [of.lead for of in leads]
+
+    lacked = [of.least(level) - of.value for of in drawn(150, 0.0)]
+    lead = float(np.quantile(lacked, 0.8))
+    print(f"{seeds} trainings against {static}, spread {spread}, {known}: a lead of {lead:.2f} is found")
+    if frozen:
+        assert lead < 5
+        found = np.mean([of.value >= of.least(level) for of in drawn(100, lead)])
+        print(f"on {100 * found:.0f} % of 100 boards")
+        assert 0.7 <= found <= 0.9
