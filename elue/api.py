@@ -4,7 +4,7 @@
 
     for record in api.evaluate("majority.py", api.load_task("diagnostic", limit=100)):
         print(record.point, record.score.value, record.flops.mean)
-    boards = api.score(api.read_records("runs"), reference="static")
+    boards = api.score(api.read_records("runs"))
 
 Methods run in child processes, as ever; this one imports neither torch nor any plugin. User mistakes are raised as
 `elue.errors.ElueError`. With more than one process of one's own, call from below `if __name__ == "__main__"`.
@@ -192,15 +192,17 @@ def read_records(folder: Place, samples: bool = True) -> Iterator[Record]:
 
 
 def score(
-    runs: Iterable[Record], reference: str = "static", resamples: int = RESAMPLES, seed: int = 0
+    runs: Iterable[Record], reference: str | None = None, resamples: int = RESAMPLES, seed: int = 0
 ) -> list[BoardScores]:
-    """The scores of every board these records make, with 95 % intervals, against a method of that name.
+    """The scores of every board these records make, without ranks, with 95 % intervals; see `standing` for ranks.
 
-    For comparison: what it calls ranks is about these curves, and no edition's; see `standing` for ranks that count.
+    They are against the method named or, else, the static curve of the house or of runs that came with no submission.
     Records are of one board where task, split, revision, limit and profile are the same. What can't be ranked is passed
-    over; where the reference has no curve a board has no scores. Raises ElueError without any run to rank.
+    over; without a reference curve a board has no scores, nor has one of a split that operating points are chosen on.
+    Raises ElueError without any run that could be ranked.
     """
-    from elue.scores.ranking import rank_board
+    from elue.scores.comparing import compare, scores_on
+    from elue.submissions.references import static_of
 
     boards: dict[BoardKey, list[Record]] = {}
     for record in runs:
@@ -208,7 +210,10 @@ def score(
             boards.setdefault(board_of(record), []).append(record)
     if not boards:
         raise ElueError("no_runs", "There are no ranked runs.", "Ranked runs have status ok and a complete count.")
-    return [rank_board(boards[key], reference, resamples, seed) for key in sorted(boards, key=str)]
+    return [
+        compare(boards[key], (reference or static_of(boards[key])) if scores_on(key.split) else None, resamples, seed)
+        for key in sorted(boards, key=str)
+    ]
 
 
 def standing(runs: Iterable[Record], edition: Place, announced: Mapping[str, int] | None = None) -> EditionStanding:

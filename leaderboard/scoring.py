@@ -1,4 +1,4 @@
-"""What `elue.scores.ranking` says of a board, by the names the pages use. No score is computed anywhere else."""
+"""What `elue.scores.comparing` says of a board, by the names the pages use. No score is computed anywhere else."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from elue.leaderboard.standings import Reference
 from elue.record.board import MEASURED
 from elue.record.schema import Record
 from elue.record.training import these_weights, trainings
+from elue.scores.comparing import compare, scores_on
 from elue.scores.intervals import Estimate
-from elue.scores.ranking import rank_board
 from elue.scores.resampling import Column, column_of, resample, side_by_side
 from elue.scores.results import BoardScores, CurveScore
-from elue.tasks import PRIVATE
 
 TUNED = "operating points are chosen on this split, so nothing is scored on it."
 RESAMPLES = 400
@@ -77,12 +76,12 @@ def scored(board: Board, records: Iterable[Record], reference: Reference | None)
                 columns[record.key] = column_of(record)
             yield record
 
-    if board.split not in ("test", PRIVATE):
+    if not scores_on(board.split):
         for _ in gathering():
             continue
         return Scored(board, None, TUNED, replicates=_replicates(columns))
     try:
-        scores = rank_board(gathering(), reference.curve if reference else None)
+        scores = compare(gathering(), reference.curve if reference else None)
     except ElueError as error:
         return Scored(board, None, error.message)
     named = scores.curves[scores.reference].method if scores.reference is not None else ""

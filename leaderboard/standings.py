@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from elue.leaderboard.boards import Board, Curve, ShownRun
+from elue.leaderboard.boards import Board, ShownRun
 from elue.leaderboard.text import short
 from elue.record import files as records
 from elue.record.board import MEASURED, CurveKey, curve_of
@@ -14,9 +14,8 @@ from elue.record.schema import Record
 from elue.scores.edition import Edition, load, names
 from elue.scores.edition_board import edition_standing
 from elue.scores.edition_runs import chooses_corners, covers, takes_part
-from elue.scores.ranking import TRUST
 from elue.scores.standing import EditionStanding, TaskStanding
-from elue.submissions.names import RESERVED, house
+from elue.submissions.references import first_of, static_of
 
 Ranked = tuple[Edition, EditionStanding]
 """An edition with all its scores."""
@@ -82,31 +81,17 @@ def reference_of(board: Board, ranking: Ranking) -> Reference | None:
     """
     if board.key.measure != MEASURED:
         return None
-    if ranking.standing:
-        pinned = set(ranking.standing.yardstick_keys)
-        own = [curve for curve in board.curves if any(run.key in pinned for run in curve.runs)]
-    else:
-        own = [curve for curve in board.curves if curve.method in RESERVED and _of_the_house(curve)]
-    if not own:
+    runs = [run.record for run in board.runs]
+    pinned = set(ranking.standing.yardstick_keys) if ranking.standing else set()
+    key = first_of(run for run in runs if run.key in pinned) if pinned else static_of(runs)
+    if key is None:
         return None
-    chosen = min(own, key=_first)
-    key = curve_of(chosen.runs[0].record)
     weights = f", weights {short(key.weights_digest)}" if key.weights_digest else ""
-    words = f"{key.method}, seed {key.seed}, code {short(key.source_digest)}{weights}, {_whose(chosen)}"
+    own = next(run for run in runs if curve_of(run) == key)
+    words = f"{key.method}, seed {key.seed}, code {short(key.source_digest)}{weights}, {_whose(own)}"
     return Reference(key, words)
 
 
-def _of_the_house(curve: Curve) -> bool:
-    return all(run.record.submission is None or run.record.submission.slug in house() for run in curve.runs)
-
-
-def _whose(curve: Curve) -> str:
-    came_with = curve.runs[0].record.submission
+def _whose(run: Record) -> str:
+    came_with = run.submission
     return f"of the submission {came_with.slug}" if came_with else "of runs that came with no submission"
-
-
-def _first(curve: Curve) -> tuple[Any, ...]:
-    local = curve.runs[0].record.submission is None
-    trust = min(TRUST.index(run.record.trust) for run in curve.runs)
-    key = curve_of(curve.runs[0].record)
-    return local, -trust, -len(curve.runs), key.seed, key.source_digest, key.weights_digest or ""

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from elue.record import files as records
+from elue.record.board import CurveKey
 from elue.record.schema import Record
+from elue.scores.comparing import compare
+from elue.scores.results import BoardScores
 from elue.tasks import metrics
 from tests.record.test_files import make_record
+
+
+def against_static(own: Iterable[Record], reference: str | CurveKey | None = "static", **options: Any) -> BoardScores:
+    """The board compared with its method `static`, or another."""
+    return compare(own, reference, **options)
+
 
 Points = Sequence[tuple[float, float]]
 

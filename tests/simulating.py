@@ -81,7 +81,7 @@ class Samples:
 
 
 @cache
-def known_of(samples: int, spread: float, methods: int = 20) -> Known:
+def known_of(samples: int, spread: float, methods: int = 40) -> Known:
     """What an edition would freeze of a house of so many methods, three trainings each."""
     generator = np.random.default_rng([samples, int(1000 * spread), methods])
     task = Samples(samples, generator)

@@ -18,7 +18,7 @@ from elue.cli.standing import opened, score_edition
 from elue.errors import ElueError, unknown
 
 if TYPE_CHECKING:
-    from elue.record.board import BoardKey
+    from elue.record.board import BoardKey, CurveKey
     from elue.record.schema import Record
     from elue.scores.intervals import Estimate
     from elue.scores.overall import OverallScore
@@ -36,7 +36,9 @@ def score_methods(
         [], help="Only runs within a cap: params<=40M, touched<=20M or flops<=500M; repeat for several tables."
     ),
     reference: str | None = typer.Option(
-        None, help="The method all are scored against. [default: static; with --points it must be named]"
+        None,
+        help="The method all are scored against. [default: the static one of the house or, without, of your own runs; "
+        "with --points it must be named]",
     ),
     points: Path | None = typer.Option(None, help="Score this CSV of points instead of records."),
     resamples: int | None = typer.Option(
@@ -76,10 +78,11 @@ def score_methods(
 
 @dataclass(frozen=True, slots=True)
 class _Board:
-    """The scores of a board, and of methods with too few trainings how many these are."""
+    """The scores of a board, whose its reference is, and of methods with too few trainings how many these are."""
 
     scores: BoardScores
     few: Mapping[str, str]
+    against: str = ""
 
     def note(self, method: str) -> str:
         """What is to be said of a method's rows."""
@@ -89,7 +92,6 @@ class _Board:
         """The scores as plain data. There are no ranks: they exist within an edition only."""
         document = self.scores.as_json()
         for curve in document["curves"]:
-            del curve["rank"]
             curve["note"] = self.note(curve["method"])
         return document
 
@@ -106,7 +108,8 @@ def _boards(
     """The scores of every board of the index (or of the records below folders), once a track."""
     from elue.record.board import MEASURED, board_of, is_ranked
     from elue.record.training import these_weights
-    from elue.scores.ranking import rank_board
+    from elue.scores.comparing import compare, scores_on
+    from elue.submissions.references import static_of
     from elue.tasks.drawing import RESAMPLES
 
     with opened(db, runs) as store:
@@ -122,20 +125,28 @@ def _boards(
         for record in store.summaries(task):
             if is_ranked(record):
                 known[board_of(record)].append(record)
-        boards = [
-            _Board(
-                rank_board(
-                    store.records(board=key, ranked=True), reference or "static", resamples or RESAMPLES, seed, track
-                ),
-                these_weights(known[key]) if key.measure == MEASURED else {},
-            )
-            for track in asked
-            for key in keys
-        ]
+        boards = []
+        for track in asked:
+            for key in keys:
+                own = (reference or static_of(known[key])) if scores_on(key.split) else None
+                scores = compare(store.records(board=key, ranked=True), own, resamples or RESAMPLES, seed, track)
+                few = these_weights(known[key]) if key.measure == MEASURED else {}
+                boards.append(_Board(scores, few, _against(own, known[key])))
     methods = {record.method.name for own in known.values() for record in own}
     if reference and reference not in methods and not any(board.scores.yardstick for board in boards):
         raise unknown("reference", reference, methods)
     return boards
+
+
+def _against(reference: str | CurveKey | None, runs: Sequence[Record]) -> str:
+    """Whose curve a board's reference is, in words; empty where it was named, or there is none."""
+    from elue.record.board import curve_of
+
+    if reference is None or isinstance(reference, str):
+        return ""
+    came_with = next(run.submission for run in runs if curve_of(run) == reference)
+    whose = f"of the submission {came_with.slug}" if came_with else "of runs that came with no submission"
+    return f", against {reference.method} seed {reference.seed} {whose}"
 
 
 def _show(boards: Sequence[_Board], as_json: bool) -> None:
@@ -180,9 +191,7 @@ def _show(boards: Sequence[_Board], as_json: bool) -> None:
 
 
 def _overall_json(row: OverallScore, group: Sequence[_Board]) -> dict[str, Any]:
-    document = asdict(row)
-    del document["rank"]
-    return {**document, "note": _overall_note(row.method, group)}
+    return {**asdict(row), "note": _overall_note(row.method, group)}
 
 
 def _overall_note(method: str, group: Sequence[_Board]) -> str:
@@ -193,16 +202,19 @@ def _overall_note(method: str, group: Sequence[_Board]) -> str:
 def _show_board(of: _Board) -> None:
     from elue.record.board import CurveKey
     from elue.record.labels import labels_of
+    from elue.scores.comparing import scores_on
 
     board = of.scores
     limit = f", {board.limit} samples" if board.limit is not None else ""
     typer.echo(f"{board.task} {board.split}{limit}, profile {board.profile}{_on(board.track)}")
     if board.low is None or board.high is None:
         left_out = f"no run of the reference is within {board.track}" if board.track else "no reference curve here"
-        typer.echo(f"{left_out}: no scores\n")
+        tuned = f"operating points are chosen on the {board.split} split"
+        typer.echo(f"{left_out if scores_on(board.split) else tuned}: no scores\n")
     else:
         typer.echo(
-            f"elue-1 over {board.low / 1e6:,.1f} to {board.high / 1e6:,.1f} MFLOPs; a guess is {board.floor:g}\n"
+            f"elue-1 over {board.low / 1e6:,.1f} to {board.high / 1e6:,.1f} MFLOPs{of.against}; "
+            f"a guess is {board.floor:g}\n"
         )
     header = (
         "method",

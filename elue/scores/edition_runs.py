@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +17,15 @@ from elue.scores.families import Families, family_of
 from elue.scores.leads import Sampled
 from elue.scores.pareto import CostScore, mixture_hull
 from elue.scores.resampling import Column, column_of, side_by_side
+from elue.tasks import metrics
+
+SAME = 0.1
+"""Share of what a run gets wrong within which another one's answers are its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class EditionRun:
-    """What scoring keeps of a run. `content` is that of `edition.content_of`, `answers` the same whoever ran it.
+    """What scoring keeps of a run. `content` is that of `edition.content_of`.
 
     `point` is its operating point as text. `seed` and `settings` are those of the training, `submission` is what it
     came with, where it came with one.
@@ -34,7 +37,6 @@ class EditionRun:
     metric: str
     score: float
     content: str
-    answers: str
     column: Column
     point: str = ""
     seed: int = 0
@@ -94,7 +96,6 @@ def gathered(edition: Edition, records: Iterable[Record]) -> Gathered:
             continue
         column = column_of(record)
         ids.setdefault(column.ids, record.samples.id)
-        answers = hashlib.sha256(column.value.tobytes() + column.error.tobytes() + column.flops.tobytes()).hexdigest()
         run = EditionRun(
             key=record.key,
             curve=curve_of(record),
@@ -102,7 +103,6 @@ def gathered(edition: Edition, records: Iterable[Record]) -> Gathered:
             metric=record.task.metric,
             score=record.score.value,
             content=content_of(record),
-            answers=answers,
             column=column,
             point=canonical(record.point),
             seed=training_seed(record),
@@ -116,8 +116,8 @@ def gathered(edition: Edition, records: Iterable[Record]) -> Gathered:
 def trainings(runs: Sequence[EditionRun]) -> list[list[EditionRun]]:
     """A method's runs by training, in a fixed order.
 
-    A training is a set of weights: the same ones run with another seed, or others that answer all the same, are no
-    further training. Of those the lowest seed stands for all.
+    A training is a set of weights: the same ones run with another seed, or others that answer all the same but for next
+    to nothing, are no further training. Of those the lowest seed stands for all.
     """
     curves: dict[CurveKey, list[EditionRun]] = defaultdict(list)
     for run in runs:
@@ -125,13 +125,33 @@ def trainings(runs: Sequence[EditionRun]) -> list[list[EditionRun]]:
     chosen: list[list[EditionRun]] = []
     seen: set[object] = set()
     for key in sorted(curves, key=lambda key: (key.seed, key.weights_digest or "", key.source_digest)):
-        answers = frozenset(run.answers for run in curves[key])
         weights = (key.source_digest, key.weights_digest)
-        if answers in seen or (key.weights_digest is not None and weights in seen):
-            continue
-        seen |= {answers, weights}
-        chosen.append(curves[key])
+        again = key.weights_digest is not None and weights in seen
+        if not again and not any(one_training(curves[key], other) for other in chosen):
+            chosen.append(curves[key])
+        seen.add(weights)
     return chosen
+
+
+def one_training(own: Sequence[EditionRun], other: Sequence[EditionRun]) -> bool:
+    """Whether at least half of the runs of the shorter of two curves answer what a run of the other one does, but for
+    next to nothing.
+
+    Two trainings of a network differ in a quarter of what either gets wrong, and more; a copy with some answers changed
+    in less than `SAME` of that.
+    """
+    short, long = sorted((own, other), key=len)
+    return 2 * sum(any(_alike(run.column, beside.column) for beside in long) for run in short) >= len(short)
+
+
+def _alike(own: Column, other: Column) -> bool:
+    if own.ids != other.ids or own.metric != other.metric:
+        return False
+    if metrics.get(own.metric).right_or_wrong:
+        apart, wrong = (own.value != other.value).mean(), (own.error != 0).mean()
+    else:
+        apart, wrong = ((own.value - other.value) ** 2).mean(), (own.error**2).mean()
+    return bool(apart <= SAME * wrong)
 
 
 def sampled(training: Sequence[EditionRun], corners: tuple[int, ...] | None = None) -> Sampled:

@@ -22,9 +22,9 @@ class PointScore:
 
 @dataclass(frozen=True, slots=True)
 class CurveScore:
-    """A curve: its scores against the reference, and its rank among all curves of the board.
+    """A curve: its scores against the reference, None without one.
 
-    `rank` is None where no per-sample data or no reference lets it be tested. `best` is the best score of a point in
+    `best` is the best score of a point in
     percent, `params` the most parameters of a point, `touched` the most that a sample of a point reads on average.
     """
 
@@ -32,7 +32,6 @@ class CurveScore:
     source_digest: str
     weights_digest: str | None
     seed: int
-    rank: int | None
     elue_1: Estimate | None
     elue_2022: Estimate | None
     points: int
@@ -46,21 +45,18 @@ class CurveScore:
 class Pair:
     """Two curves, by their places on the board: `a` minus `b` in `elue-1`, and the paired test of that difference.
 
-    `p` is two-sided and `p_adjusted` is Holm's for all pairs of the board, both None where nothing varies; `separated`
-    says it is at most 0.05.
+    `p` is two-sided and of this pair alone, None where nothing varies.
     """
 
     a: int
     b: int
     difference: Estimate
     p: float | None
-    p_adjusted: float | None
-    separated: bool
 
 
 @dataclass(frozen=True, slots=True)
 class BoardScores:
-    """The scores of a board: curves from the best `elue_1` on, points by rising cost, pairs of ranked curves.
+    """The scores of a board: curves from the best `elue_1` on, points by rising cost, pairs that can be tested.
 
     `reference` is the place of the reference curve among the curves, None where there is none; `yardstick` are its
     points, `low` and `high` the budgets in FLOPs between which `elue_1` is taken, `floor` the score of a guess.

@@ -16,9 +16,9 @@ from elue.leaderboard.summaries import is_published, track_of
 from elue.record.board import PUBLISHED
 from elue.record.schema import ProfileRef
 from elue.scores import overall
+from elue.scores.comparing import TRUST
 from elue.scores.edition import Edition
 from elue.scores.intervals import Estimate
-from elue.scores.ranking import TRUST
 
 if TYPE_CHECKING:
     from elue.leaderboard.site import Site

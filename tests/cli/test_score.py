@@ -14,9 +14,10 @@ import pytest
 
 from elue.record import files as records
 from tests import commanding
-from tests.editions import STATIC, World, edition_of, toml_of
+from tests.editions import GOOD, STATIC, World, edition_of, toml_of
 from tests.scores.test_curve import PUBLISHED
 from tests.scoring import answers, run
+from tests.submissions_of import submission
 
 ROOT = Path(__file__).parent.parent.parent
 POINTS = ROOT / "submissions" / "elue-2022" / "points.csv"
@@ -84,6 +85,38 @@ def test_records_are_scored_by_task_and_over_all(elue: Elue, runs: Path) -> None
     assert shown.count("elue-1 over") == 2
     assert "all tasks, profile elue-1" in shown
     assert not (runs.parent / "elue.sqlite").exists()
+
+
+def test_a_strangers_static_is_nobodys_reference(elue: Elue, tmp_path: Path) -> None:
+    """Whatever its trust and number of points; alone it lets nothing be scored."""
+    world = World()
+    submission(tmp_path / "submissions", "baselines", [*world.method("static", STATIC), *world.method("good", GOOD)])
+    before = json.loads(elue("score", "--runs", "submissions", "--json", "--resamples", "100").stdout)
+    spoilt = world.method("static", {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.5})
+    submission(tmp_path / "submissions", "theirs", spoilt)
+    (tmp_path / "alone").mkdir()
+    submission(tmp_path / "alone", "theirs", [*spoilt, *world.method("other", GOOD)])
+    after = json.loads(elue("score", "--runs", "submissions", "--json", "--resamples", "100").stdout)
+    assert (before["boards"][0]["low"], before["boards"][0]["yardstick"]) == (
+        after["boards"][0]["low"],
+        after["boards"][0]["yardstick"],
+    )
+    shown = elue("score", "--runs", "submissions", "--resamples", "100").stdout
+    assert "against static seed 0 of the submission baselines" in shown
+    alone = elue("score", "--runs", "alone", "--resamples", "100")
+    assert "no reference curve here: no scores" in alone.stdout, alone.stderr
+
+
+def test_nothing_is_scored_where_points_are_chosen(elue: Elue, tmp_path: Path) -> None:
+    for record in World().method("static", STATIC):
+        task = record.task.model_copy(update={"split": "validation"})
+        moved = record.model_copy(update={"task": task})
+        records.write(moved.model_copy(update={"key": records.identity(moved).key}), tmp_path / "runs")
+    done = elue("score", "--runs", "runs")
+    assert "operating points are chosen on the validation split: no scores" in done.stdout, done.stderr
+    assert {
+        curve["elue_1"] for curve in json.loads(elue("score", "--runs", "runs", "--json").stdout)["boards"][0]["curves"]
+    } == {None}
 
 
 def test_a_task_and_tracks(elue: Elue, runs: Path) -> None:

@@ -12,7 +12,6 @@ from elue.errors import ElueError
 from elue.leaderboard import build
 from elue.record.schema import Record
 from elue.scores import controls
-from elue.scores.ranking import rank_board
 from elue.scores.resampling import column_of, draws, resample, side_by_side
 from elue.submissions.checks.numbers import ScoreRecomputes
 from elue.submissions.finding import Submission
@@ -20,6 +19,7 @@ from elue.tasks.metrics import METRICS, Metric, known_interval
 from tests.conftest import WritePlugin, WriteTask
 from tests.leaderboard.whole import reader_of, summaries_of
 from tests.running import evaluate_plugin
+from tests.scoring import against_static
 
 ROW = Metric(
     name="balanced",
@@ -120,7 +120,7 @@ def scored_and_resampled(found: list[Record]) -> None:
 
 
 def ranked_over_its_chance(found: list[Record]) -> None:
-    board = rank_board(found)
+    board = against_static(found)
     assert board.metric == "balanced"
     assert board.floor == pytest.approx(100 / 3)
     assert [curve.method for curve in board.curves] == ["mine", "static"]

@@ -12,10 +12,10 @@ from elue.errors import ElueError
 from elue.leaderboard import build, details, manifests
 from elue.leaderboard.links import checked
 from elue.record.files import summary as summary_of
-from elue.scores.ranking import rank_board
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.samples import summary
 from tests.leaderboard.whole import MANIFESTS, REASON
+from tests.scoring import against_static
 
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
 
@@ -26,9 +26,9 @@ def page(site, path):
 
 @pytest.fixture(scope="module")
 def ranked(whole_records):
-    """What `elue.scores.ranking` says of the board of the diagnostic task, without the run that was taken back."""
+    """What `elue.scores.comparing` says of the board of the diagnostic task, without the run that was taken back."""
     own = [r for r in whole_records if r.task.name == "diagnostic"]
-    return rank_board([r for r in own if (r.method.name, r.point) != ("ltp", {"scale": 3.0})])
+    return against_static([r for r in own if (r.method.name, r.point) != ("ltp", {"scale": 3.0})])
 
 
 def test_ranks_scores_and_intervals_are_those_of_the_ranking(whole_site, ranked):
@@ -53,7 +53,7 @@ def test_the_front_has_its_probability(whole_site, ranked):
 
 
 def test_home_gives_the_mean_over_tasks(whole_site, ranked, whole_records):
-    other = rank_board([r for r in whole_records if r.task.name == "sst2_elue" and (r.method.name, r.point)
+    other = against_static([r for r in whole_records if r.task.name == "sst2_elue" and (r.method.name, r.point)
                         != ("ltp", {"scale": 3.0})])  # fmt: skip
     rows = page(whole_site, "index.html").one("table", id="overall").one("tbody").all("tr")
     assert len(rows) == 5

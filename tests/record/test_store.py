@@ -16,7 +16,7 @@ from elue.record import files as records
 from elue.record import store as store_module
 from elue.record.schema import Record
 from elue.record.store import Store
-from elue.scores.ranking import board_of
+from elue.scores.comparing import board_of
 from tests.record.test_files import make_record
 from tests.scoring import run
 

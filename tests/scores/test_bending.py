@@ -17,11 +17,11 @@ from elue.scores.edition import Edition
 from elue.scores.edition_board import edition_standing
 from elue.scores.freezing import best_constant
 from elue.scores.pareto import mixture_hull
-from elue.scores.ranking import rank_board
 from elue.scores.standing import TaskRow
 from elue.submissions.names import refusal
 from elue.tasks.closed import wilson
 from tests.editions import GOOD, STATIC, World, edition_of
+from tests.scoring import against_static
 from tests.simulating import COSTS, HIGH, LOW, QUALITY, Samples, on_the_yardstick, with_mixtures
 
 
@@ -49,7 +49,7 @@ def edition(static: list[Record]) -> Edition:
 def elue_1(records: Sequence[Record]) -> dict[str, float]:
     """What `elue-1` gives each method's best curve."""
     best: dict[str, float] = {}
-    for curve in rank_board(records, resamples=100).curves:
+    for curve in against_static(records, resamples=100).curves:
         if curve.elue_1:
             best[curve.method] = max(curve.elue_1.value, best.get(curve.method, -np.inf))
     return best
@@ -152,6 +152,24 @@ def test_the_best_of_twenty_seeds(edition: Edition, made: list[Record], world: W
     assert (len(together.trainings), together.tested.verdict) == (20, "level")
 
 
+@pytest.mark.parametrize("changed", [1, 2])
+@pytest.mark.parametrize("more", [False, True])
+def test_the_best_training_three_times_over(
+    edition: Edition, made: list[Record], world: World, changed: int, more: bool
+) -> None:
+    """With other weights and some answers changed each time, and a point that only one of them has, it is one."""
+    best = world.training("thrice", GOOD)
+    copies = [
+        answering(record, changed * seed).model_copy(update={"seed": seed})
+        for seed in range(3)
+        for record in reweighed(best, f"{seed}" * 64)
+    ]
+    odd = reweighed(world.training("thrice", {3: 0.7}, 1) if more else [], "1" * 64)
+    row = rows(edition, [*made, *copies, *odd])
+    assert row["thrice"].tested.rank is None
+    assert row["thrice"].tested.why == "these weights: 1 of 3 trainings"
+
+
 @pytest.mark.parametrize("changed", [0, 1])
 def test_bundling_the_static_networks_as_extra_points(
     edition: Edition, made: list[Record], static: list[Record], changed: int
@@ -176,7 +194,7 @@ def test_bundling_the_static_networks_as_extra_points(
         assert board["bundle"].tested.verdict == "level"
     else:
         assert board["bundle"].tested.rank is None
-        assert board["bundle"].tested.why == "its answers and FLOPs are those of 'static'"
+        assert board["bundle"].tested.why == "its answers are those of 'static', for no fewer FLOPs"
 
 
 def test_bundling_all_published_weights(edition: Edition, made: list[Record]) -> None:
@@ -199,7 +217,7 @@ def test_clones_of_a_method(edition: Edition, made: list[Record], original: str,
     """Twenty submissions of it, to the bit or with another answer to one sample in a hundred, cost nobody anything."""
     source = [record for record in made if record.method.name == original]
     copies = [
-        answering(record, changed) for number in range(20) for record in called(retrained(source), f"copy{number}")
+        answering(record, changed) for number in range(20) for record in called(reweighed(source), f"copy{number}")
     ]
     board, alone = rows(edition, [*made, *copies]), rows(edition, made)
     assert {name: board[name].tested for name in alone} == {name: row.tested for name, row in alone.items()}
@@ -210,10 +228,12 @@ def test_clones_of_a_method(edition: Edition, made: list[Record], original: str,
         assert copy.verdict == ("above" if original == "good" else "level")
 
 
-def retrained(records: Sequence[Record]) -> list[Record]:
-    """The same runs under other digests of weights."""
+def reweighed(records: Sequence[Record], digest: str = "") -> list[Record]:
+    """The same runs under another digest of weights, or each under its own backwards."""
     return [
-        record.model_copy(update={"weights": record.weights.model_copy(update={"digest": record.weights.digest[::-1]})})
+        record.model_copy(
+            update={"weights": record.weights.model_copy(update={"digest": digest or record.weights.digest[::-1]})}
+        )
         for record in records
         if record.weights
     ]

@@ -13,7 +13,9 @@ import pytest
 from elue.record import files as records
 from elue.record.board import BoardKey, board_of, is_ranked
 from elue.record.schema import Record
-from elue.scores.ranking import rank_board
+from elue.scores.comparing import compare
+from elue.submissions.references import static_of
+from tests.scoring import against_static
 
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
 EXPECTED = Path(__file__).parent / "expected"
@@ -28,7 +30,7 @@ def committed_scores(submission: str) -> dict[str, Any]:
             boards[board_of(record)].append(record)
     scores: dict[str, Any] = {}
     for own in boards.values():
-        board = rank_board(own)
+        board = compare(own, static_of(own))
         scores[f"{board.task} {board.profile}"] = {
             "range": [board.low, board.high, board.floor],
             "curves": {
@@ -60,9 +62,9 @@ def test_committed_submissions_score_as_they_did(submission: str) -> None:
 @pytest.mark.parametrize("profile", ["elue-1", "elue-1-batch"])
 def test_the_committed_boards(profile: str) -> None:
     committed = (records.read(path) for path in records.files(SUBMISSIONS / "baselines" / "records"))
-    found = rank_board(record for record in committed if record.profile.name == profile)
+    found = against_static(record for record in committed if record.profile.name == profile)
     by_method = {c.method: c for c in found.curves}
     assert {"static", "elasticbert", "cascadebert", "ltp", "switch"} <= set(by_method)
-    assert all(c.rank is not None and c.elue_1 and c.elue_1.low is not None for c in found.curves)
+    assert all(c.elue_1 and c.elue_1.low is not None for c in found.curves)
     assert all(p.score.low <= p.score.value <= p.score.high for p in found.points if p.score.low and p.score.high)
     assert {p.key for p in found.points if p.on_front} <= {p.key for p in found.points if p.front_probability}

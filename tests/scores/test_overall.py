@@ -9,9 +9,8 @@ import pytest
 
 from elue.errors import ElueError
 from elue.scores.overall import overall
-from elue.scores.ranking import rank_board
 from elue.scores.results import BoardScores
-from tests.scoring import answers, run
+from tests.scoring import against_static, answers, run
 
 
 def board(
@@ -24,7 +23,7 @@ def board(
         for method, quality in {"static": 0.7, **qualities}.items()
         for seed in range((seeds or {}).get(method, 1))
     ]
-    return rank_board(made, resamples=200)
+    return against_static(made, resamples=200)
 
 
 def test_the_mean_over_tasks() -> None:
@@ -36,17 +35,14 @@ def test_the_mean_over_tasks() -> None:
         assert found[method].elue_1.value == pytest.approx(np.mean([e.value for e in own if e]))
         assert found[method].elue_1.error == pytest.approx(math.sqrt(sum((e.error or 0) ** 2 for e in own if e)) / 3)
         assert found[method].tasks == ("one", "two", "three")
-    assert [(s.method, s.rank) for s in overall(boards)] == [("good", 1), ("static", 2), ("bad", 3)]
+    assert [s.method for s in overall(boards)] == ["good", "static", "bad"]
     assert found["static"].elue_1.value == 0
 
 
-def test_who_leaves_a_task_out_is_not_ranked() -> None:
+def test_who_leaves_a_task_out_comes_last() -> None:
     boards = [board("one", {"good": 0.9, "picky": 0.95}), board("two", {"good": 0.9})]
-    assert [(s.method, s.rank, len(s.tasks), s.of) for s in overall(boards)] == [
-        ("good", 1, 2, 2),
-        ("static", 2, 2, 2),
-        ("picky", None, 1, 2),
-    ]
+    covered = [(s.method, len(s.tasks), s.of) for s in overall(boards)]
+    assert covered == [("good", 2, 2), ("static", 2, 2), ("picky", 1, 2)]
 
 
 def test_seeds_count_with_their_mean() -> None:
@@ -56,13 +52,6 @@ def test_seeds_count_with_their_mean() -> None:
     (good,) = [s for s in overall(boards) if s.method == "good"]
     assert len(own) == 3
     assert good.elue_1.value == pytest.approx((np.mean(own) + other) / 2)
-    assert good.rank == 1
-
-
-def test_the_like_share_a_rank() -> None:
-    boards = [board(task, {"alike": 0.7, "good": 0.9}) for task in ("one", "two")]
-    ranks = {s.method: s.rank for s in overall(boards)}
-    assert ranks == {"good": 1, "static": 2, "alike": 2}
 
 
 def test_boards_of_one_task_are_refused_and_those_without_reference_passed_over() -> None:
@@ -70,6 +59,6 @@ def test_boards_of_one_task_are_refused_and_those_without_reference_passed_over(
     with pytest.raises(ElueError, match="of one task"):
         overall([one, one])
     labels = [0.0, 1.0]
-    bare = rank_board([run("good", labels, labels, [1, 1], task="bare")])
+    bare = against_static([run("good", labels, labels, [1, 1], task="bare")])
     assert [s.of for s in overall([one, bare])] == [1, 1]
     assert overall([bare]) == []

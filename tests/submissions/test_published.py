@@ -13,11 +13,11 @@ from elue.errors import ElueError
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.record.store import Store
-from elue.scores.ranking import rank_board
 from elue.submissions.published import import_table
 from elue.tasks import metrics
 from tests.scores.test_curve import PUBLISHED
 from tests.scores.test_table import HEADER
+from tests.scoring import against_static
 
 ROOT = Path(__file__).parents[2] / "submissions" / "elue-2022"
 ROWS = "e,sst2_elue,base,static,10,100,80\ne,sst2_elue,dyn,dynamic,20,150,83.5\n"
@@ -61,7 +61,7 @@ def test_a_store_of_them_gives_the_published_scores(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'index.sqlite'}")
     assert store.rebuild([ROOT]) == 30
     (key,) = store.boards()
-    found = rank_board(store.records(board=key, ranked=True))
+    found = against_static(store.records(board=key, ranked=True))
     assert (found.profile, found.floor, found.low, found.high) == ("elue-2022", 50, 1060e6, 4235e6)
     scores = {c.method: c.elue_2022.value for c in found.curves if c.elue_2022}
     for method, published in PUBLISHED.items():

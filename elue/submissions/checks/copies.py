@@ -75,15 +75,23 @@ class OwnNetworks(SubmissionCheck):
         alike = [(share, other) for other in others if (share := run.agreement(other)) >= ALIKE]
         if not alike:
             return
-        copied = next((o for share, o in alike if share == 1 and abs(run.cost / o.cost - 1) <= SAME_COST), None)
+        copied = next((o for share, o in alike if share == 1 and _no_cheaper(run, o)), None)
         if copied is not None:
-            what = f"its answers and FLOPs are those of {copied.method} in {copied.whose} ({copied.path.stem[:12]})"
+            told = f"{copied.method} in {copied.whose} ({copied.path.stem[:12]})"
+            what = f"its answers are those of {told}, for no fewer FLOPs"
             yield self.found(run.path, what, "A method's points are its own: leave out what is another's network")
             return
         share, other = max(alike, key=lambda pair: pair[0])
         whose = f"{other.method} in {other.whose} ({other.path.stem[:12]})"
         what = f"{100 * share:.1f} % of its answers are those of {whose}"
         yield Finding("R712", run.path.as_posix(), what, "See whether it runs the other's network")
+
+
+def _no_cheaper(run: Answered, other: Answered) -> bool:
+    """Whether a run costs as much as another; beside other submissions, whether it costs more: FLOPs on top make no
+    network of one's own."""
+    ratio = run.cost / other.cost
+    return ratio >= 1 - SAME_COST and (ratio <= 1 + SAME_COST or run.whose != other.whose)
 
 
 class OwnRuns(SubmissionCheck):

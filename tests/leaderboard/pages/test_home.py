@@ -6,10 +6,10 @@ import pytest
 
 from elue.leaderboard.build import pages
 from elue.scores import overall
-from elue.scores.ranking import rank_board
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.samples import curve
 from tests.leaderboard.whole import reader_of, summaries_of, whole
+from tests.scoring import against_static
 
 TASKS = ("sst2_elue", "mrpc")
 
@@ -30,7 +30,7 @@ def records():
 def test_rows_are_the_overall_scores_with_the_mean_of_a_methods_curves(records):
     home = read(str(dict(pages(summaries_of(records), reader_of(records)))["index.html"]))
     rows = home.one("table", id="overall").one("tbody").all("tr")
-    boards = [rank_board([r for r in records if r.task.name == task]) for task in TASKS]
+    boards = [against_static([r for r in records if r.task.name == task]) for task in TASKS]
     expected = {score.method: score for score in overall.overall(boards)}
     assert {row.all("a")[0].text for row in rows} == expected.keys()
     for row in rows:

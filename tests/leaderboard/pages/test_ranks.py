@@ -14,12 +14,11 @@ from elue.record.index import SubmissionRef
 from elue.record.schema import Record
 from elue.scores.edition import Edition, EditionTask
 from elue.scores.edition_board import edition_standing
-from elue.scores.ranking import rank_board
 from tests.editions import GOOD, STATIC, World, edition_of
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.whole import reader_of, summaries_of
 from tests.scores.test_corners import REVISION, naming, on_validation
-from tests.scoring import run
+from tests.scoring import against_static, run
 
 SUBMISSIONS = Path(__file__).parents[3] / "submissions"
 Files = dict[str, str | bytes]
@@ -119,7 +118,7 @@ def test_elue_1_is_for_comparison_and_says_so(site: Files, measured: list[Record
     assert "Rank" not in {head.text for head in table.one("thead").all("th")}
     assert "For comparison, without ranks: elue-1 and elue-2022" in page.text
     assert "Against one curve: static, seed 0, code" in page.text
-    scores = {(c.method, c.seed): c.elue_1 for c in rank_board(measured).curves}
+    scores = {(c.method, c.seed): c.elue_1 for c in against_static(measured).curves}
     by_value = sorted((score.value for score in scores.values() if score), reverse=True)
     shown = [numbers(row)[0][0] for row in table.one("tbody").all("tr")]
     assert shown == pytest.approx(by_value)

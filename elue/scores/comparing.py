@@ -1,4 +1,4 @@
-"""Ranks of a board: every score, point and front with its interval, and who can be told from whom.
+"""A board without ranks: every score, point and front with its interval, and what pairs of curves are apart.
 
 A board holds the runs that compare: one task, split, revision, limit and profile digest. A curve is all points of one
 method with one source, one set of weights and one seed. All intervals are 95 % and come from one paired bootstrap.
@@ -9,26 +9,18 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from elue import tasks
 from elue.record.board import PUBLISHED, CurveKey, board_of, measure_of, published_reference
 from elue.record.schema import Record, TaskRef
 from elue.scores import curve as score
 from elue.scores.entries import Entry, chance_of, gathered, points_of
 from elue.scores.hulls import Points, hull_means, means_above
-from elue.scores.intervals import (
-    LEVEL,
-    Estimate,
-    estimate,
-    from_error,
-    holm_where_known,
-    normal_interval,
-    p_value,
-    shared_ranks,
-)
+from elue.scores.intervals import Estimate, estimate, from_error, normal_interval, p_value
 from elue.scores.pareto import CostScore, front
 from elue.scores.resampling import Array, Resampled, fronts, resample, side_by_side
 from elue.scores.results import BoardScores, CurveScore, Pair, PointScore
@@ -37,8 +29,13 @@ from elue.tasks import metrics
 from elue.tasks.drawing import RESAMPLES
 
 FEWEST = 30
-"""Samples below which nothing is ranked."""
+"""Samples below which nothing is tested."""
 TRUST = ("self_reported", "reproduced", "verified")
+
+
+def scores_on(split: str) -> bool:
+    """Whether curves are scored on a split: operating points are chosen on the others, so nothing is there."""
+    return split in ("test", tasks.PRIVATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +53,27 @@ class _Scale:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A curve before its rank, and its `elue_1` on each resample."""
+    """A curve, and its `elue_1` on each resample."""
 
     curve: CurveScore
     lead_samples: Array | None
 
 
-def rank_board(
+def compare(
     records: Iterable[Record],
-    reference: str | CurveKey | None = "static",
+    reference: str | CurveKey | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
     track: Track | None = None,
 ) -> BoardScores:
-    """Score and rank the runs of one board, whole records in any order; they may come one by one.
+    """Score the runs of one board, whole records in any order; they may come one by one.
 
     `reference` is the curve all are scored against, or names its method; of several curves of that the one with the
     highest trust, most points, lowest seed and first digests is taken. Where there is no such curve, a board of
     published points has the reference that they name, and any other has none: no scores then, but all intervals. Runs
-    that can't be ranked are passed over. In a `track` only runs within its cap take part. The reference stays whole, so
-    a score means the same on every track; only a cap on FLOPs ends its curve and the range of budgets there, too.
+    that failed or are incomplete are passed over. In a `track` only runs within its cap take part. The reference stays
+    whole, so a score means the same on every track; only a cap on FLOPs ends its curve and the range of budgets
+    there, too.
     Raises ElueError `no_runs`, `mixed_boards`, `samples_differ`, `bad_range`.
     """
     runs, columns, head = gathered(records)
@@ -93,7 +91,7 @@ def rank_board(
     scale = _scale(yardstick, resampled, floor, budgets) if budgets and yardstick else None
     drafts = [_draft(key, group, resampled, scale) for key, group in _curves(runs).items()]
     drafts.sort(key=lambda draft: _order(draft.curve))
-    curves, pairs = _ranked(drafts if head.task.size >= FEWEST else [_untested(draft) for draft in drafts])
+    curves = tuple(draft.curve for draft in drafts)
     places = {CurveKey(c.method, c.source_digest, c.weights_digest, c.seed): i for i, c in enumerate(curves)}
     return BoardScores(
         **board_of(head)._asdict(),
@@ -110,7 +108,7 @@ def rank_board(
         seed=seed,
         curves=curves,
         points=_points(runs, resampled, head.task),
-        pairs=pairs,
+        pairs=tuple(_pairs(drafts)) if head.task.size >= FEWEST else (),
     )
 
 
@@ -156,7 +154,6 @@ def _draft(key: CurveKey, runs: Sequence[Entry], resampled: Resampled | None, sc
     touched = [run.touched for run in runs if run.touched is not None]
     curve = CurveScore(
         **key._asdict(),
-        rank=None,
         elue_1=new,
         elue_2022=old,
         points=len(runs),
@@ -174,39 +171,21 @@ def _order(curve: CurveScore) -> tuple[Any, ...]:
     return -lead, -curve.best, curve.method, curve.seed, curve.keys
 
 
-def _untested(draft: _Draft) -> _Draft:
-    return _Draft(draft.curve, None)
-
-
-def _ranked(drafts: Sequence[_Draft]) -> tuple[tuple[CurveScore, ...], tuple[Pair, ...]]:
-    """The curves with their ranks, and the pairs of all that can be tested."""
+def _pairs(drafts: Sequence[_Draft]) -> Iterator[Pair]:
+    """What each curve has over each after it, of all that can be tested; one against all others at once."""
     tested = [
-        (place, d.curve.elue_1.value, d.lead_samples)
-        for place, d in enumerate(drafts)
-        if d.curve.elue_1 and d.lead_samples is not None
+        (place, draft.curve.elue_1.value, draft.lead_samples)
+        for place, draft in enumerate(drafts)
+        if draft.curve.elue_1 and draft.lead_samples is not None
     ]
-    differences = list(_differences(tested))
-    p = [p_value(difference) for _, _, difference in differences]
-    pairs = tuple(
-        Pair(a, b, difference, raw, adjusted, adjusted is not None and adjusted <= LEVEL)
-        for (a, b, difference), raw, adjusted in zip(differences, p, holm_where_known(p), strict=True)
-    )
-    order = {place: index for index, (place, _, _) in enumerate(tested)}
-    worse = [(order[pair.a], order[pair.b]) for pair in pairs if pair.separated]
-    ranks = shared_ranks([value for _, value, _ in tested], worse)
-    rank = {place: ranks[index] for place, index in order.items()}
-    return tuple(replace(draft.curve, rank=rank.get(place)) for place, draft in enumerate(drafts)), pairs
-
-
-def _differences(tested: Sequence[tuple[int, float, Array]]) -> Iterator[tuple[int, int, Estimate]]:
-    """What each of the tested curves has over each after it, with its interval; one against all others at once."""
     if not tested:
         return
     lead_samples = np.stack([own for _, _, own in tested])
     for index, (a, value, own) in enumerate(tested):
         errors = np.std(own - lead_samples[index + 1 :], axis=1).tolist()
         for (b, other, _), error in zip(tested[index + 1 :], errors, strict=True):
-            yield a, b, from_error(value - other, error)
+            difference = from_error(value - other, error)
+            yield Pair(a, b, difference, p_value(difference))
 
 
 def _points(runs: Sequence[Entry], resampled: Resampled | None, task: TaskRef) -> tuple[PointScore, ...]:

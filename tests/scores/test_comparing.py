@@ -1,4 +1,4 @@
-"""A board's scores against a plain slow version, and what its ranks and fronts promise."""
+"""A board's scores against a plain slow version, and what its fronts promise."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ import pytest
 from elue.errors import ElueError
 from elue.record.schema import Record
 from elue.scores.pareto import front
-from elue.scores.ranking import rank_board
 from elue.scores.resampling import draws
 from elue.scores.results import BoardScores
 from elue.scores.tracks import parse
 from elue.tasks import metrics
-from tests.scoring import answers, area, old_score, run
+from tests.scoring import against_static, answers, area, old_score, run
 
 
 def board(samples: int = 80, seed: int = 0, metric: str = "accuracy") -> list[Record]:
@@ -44,7 +43,7 @@ def labels_of(record: Record) -> np.ndarray:
 @pytest.mark.parametrize("metric", ["accuracy", "accuracy_f1"])
 def test_a_board_is_what_plain_resampling_gives(metric: str) -> None:
     made = board(metric=metric)
-    found = rank_board(made, resamples=20, seed=4)
+    found = against_static(made, resamples=20, seed=4)
     curves = {name: [r for r in made if r.method.name == name] for name in ("static", "strong", "alike")}
     costs = [np.mean(r.samples.flops) for r in curves["static"] if r.samples]
     low, high = min(costs), max(costs)
@@ -92,18 +91,12 @@ def test_a_board_is_what_plain_resampling_gives(metric: str) -> None:
         assert point.front_probability == pytest.approx(on_front[point.key] / 20)
 
 
-def test_the_better_one_leads_and_the_like_share_a_rank() -> None:
-    found = rank_board(board(400))
-    assert [(c.method, c.rank) for c in found.curves] in (
-        [("strong", 1), ("static", 2), ("alike", 2)],
-        [("strong", 1), ("alike", 2), ("static", 2)],
-    )
-    separated = {frozenset((found.curves[p.a].method, found.curves[p.b].method)): p.separated for p in found.pairs}
-    assert separated == {
-        frozenset(("strong", "static")): True,
-        frozenset(("strong", "alike")): True,
-        frozenset(("static", "alike")): False,
-    }
+def test_the_better_one_leads_and_the_like_are_not_apart() -> None:
+    found = against_static(board(400))
+    assert found.curves[0].method == "strong"
+    p = {frozenset((found.curves[pair.a].method, found.curves[pair.b].method)): pair.p for pair in found.pairs}
+    assert p.keys() == {frozenset(pair) for pair in (("strong", "static"), ("strong", "alike"), ("static", "alike"))}
+    assert all((of <= 0.001) == ("strong" in pair) for pair, of in p.items())
     assert found.reference is not None
     reference = found.curves[found.reference]
     assert reference.method == "static"
@@ -113,15 +106,15 @@ def test_the_better_one_leads_and_the_like_share_a_rank() -> None:
 
 def test_the_order_of_records_and_their_number_do_not_matter() -> None:
     made = board()
-    found = rank_board(made)
+    found = against_static(made)
     random.Random(1).shuffle(made)
-    assert rank_board(iter(made)) == found
+    assert against_static(iter(made)) == found
 
 
 def test_who_else_is_on_the_board_changes_no_score() -> None:
     made = board()
-    found = rank_board(made)
-    fewer = rank_board([r for r in made if r.method.name != "alike"])
+    found = against_static(made)
+    fewer = against_static([r for r in made if r.method.name != "alike"])
     assert (fewer.low, fewer.high, fewer.floor) == (found.low, found.high, found.floor)
     whole = {c.method: c for c in found.curves}
     for curve in fewer.curves:
@@ -132,7 +125,7 @@ def test_who_else_is_on_the_board_changes_no_score() -> None:
 
 
 def test_json_holds_everything() -> None:
-    found = rank_board(board())
+    found = against_static(board())
     read = json.loads(json.dumps(found.as_json()))
     assert read["curves"][0]["elue_1"]["value"] == found.curves[0].elue_1.value  # type: ignore[union-attr]
     assert len(read["points"]) == 9
@@ -141,7 +134,7 @@ def test_json_holds_everything() -> None:
 
 
 def test_the_bounds_of_a_point_are_those_of_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    (point,) = rank_board([board(500)[1]]).points
+    (point,) = against_static([board(500)[1]]).points
     assert point.on_front
     assert point.front_probability == 1
     assert point.score.low is not None
@@ -151,31 +144,31 @@ def test_the_bounds_of_a_point_are_those_of_its_record(monkeypatch: pytest.Monke
 
 
 def test_without_the_reference_there_are_intervals_but_no_scores() -> None:
-    found = rank_board([r for r in board() if r.method.name != "static"])
+    found = against_static([r for r in board() if r.method.name != "static"])
     assert (found.reference, found.low, found.yardstick, found.pairs) == (None, None, (), ())
-    assert all(c.elue_1 is None and c.elue_2022 is None and c.rank is None for c in found.curves)
+    assert all(c.elue_1 is None and c.elue_2022 is None for c in found.curves)
     assert all(p.front_probability is not None for p in found.points)
 
 
 def test_another_reference_may_be_named() -> None:
-    found = rank_board(board(), reference="strong")
+    found = against_static(board(), reference="strong")
     assert {c.method: c.elue_1.value < 0 for c in found.curves if c.elue_1 and c.method != "strong"} == {
         "static": True,
         "alike": True,
     }
 
 
-def test_runs_without_samples_have_scores_but_no_rank() -> None:
+def test_runs_without_samples_have_scores_but_no_interval() -> None:
     made = board()
     bare = [r.model_copy(update={"samples": None}) if r.method.name == "alike" else r for r in made]
-    found = {c.method: c for c in rank_board(bare).curves}
-    whole = {c.method: c for c in rank_board(made).curves}
+    found = {c.method: c for c in against_static(bare).curves}
+    whole = {c.method: c for c in against_static(made).curves}
     alike = found["alike"]
     assert alike.elue_1
-    assert (alike.elue_1.value, alike.elue_1.low, alike.rank) == (whole["alike"].elue_1.value, None, None)  # type: ignore[union-attr]
+    assert (alike.elue_1.value, alike.elue_1.low) == (whole["alike"].elue_1.value, None)  # type: ignore[union-attr]
     assert found["strong"].elue_1 == whole["strong"].elue_1
-    none = rank_board([r.model_copy(update={"samples": None}) for r in made])
-    assert all(c.rank is None and c.elue_1 and c.elue_1.low is None for c in none.curves)
+    none = against_static([r.model_copy(update={"samples": None}) for r in made])
+    assert all(c.elue_1 and c.elue_1.low is None for c in none.curves)
     assert all(p.front_probability is None for p in none.points)
 
 
@@ -187,17 +180,17 @@ def test_several_reference_curves_make_one_reference() -> None:
         run("static", answers(labels, 0.9, generator), labels, [50 * k] * 80, knob=k, seed=1, trust="verified")
         for k in (1, 2)
     ]
-    assert rank_board([*made, *other]).yardstick == tuple(
+    assert against_static([*made, *other]).yardstick == tuple(
         (r.flops.mean, r.score.value) for r in other if r.flops and r.score
     )
     lower = [r.model_copy(update={"trust": "self_reported"}) for r in other]
-    assert rank_board([*made, *lower]).low == rank_board(made).low, "of equal trust the one with more points"
+    assert against_static([*made, *lower]).low == against_static(made).low, "of equal trust the one with more points"
 
 
 def test_seeds_and_weights_are_curves_of_their_own() -> None:
     labels = [0.0, 1.0, 0.0, 1.0]
     made = [run("static", labels, labels, [5] * 4, seed=s, weights=w) for s in (0, 1) for w in ("a" * 64, "b" * 64)]
-    found = rank_board(made)
+    found = against_static(made)
     assert {(c.seed, c.weights_digest) for c in found.curves} == {(r.seed, r.weights.digest) for r in made if r.weights}
 
 
@@ -205,24 +198,24 @@ def test_what_is_not_ranked_is_passed_over() -> None:
     made = board()
     failed = made[3].model_copy(update={"status": "crashed", "score": None, "flops": None, "samples": None})
     incomplete = made[4].model_copy(update={"complete": False})
-    found = rank_board([failed, incomplete, *made[:3], *made[5:]])
+    found = against_static([failed, incomplete, *made[:3], *made[5:]])
     assert [c.points for c in found.curves if c.method == "strong"] == [1]
     with pytest.raises(ElueError, match="no runs to rank"):
-        rank_board([failed])
+        against_static([failed])
 
 
 def test_boards_do_not_mix() -> None:
     labels = [0.0, 1.0]
     with pytest.raises(ElueError) as caught:
-        rank_board([run("a", labels, labels, [1, 1]), run("a", labels, labels, [1, 1], task="other")])
+        against_static([run("a", labels, labels, [1, 1]), run("a", labels, labels, [1, 1], task="other")])
     assert caught.value.code == "mixed_boards"
 
 
 def test_more_classes_guess_less() -> None:
     labels = [0.0, 1.0, 2.0, 1.0]
-    assert rank_board([run("static", labels, labels, [1] * 4)]).floor == pytest.approx(100 / 3)
+    assert against_static([run("static", labels, labels, [1] * 4)]).floor == pytest.approx(100 / 3)
     shipped = run("static", labels, labels, [1] * 4, task="sst2_elue")
-    assert rank_board([shipped]).floor == 50, "a task that comes with ELUE says how many it has"
+    assert against_static([shipped]).floor == 50, "a task that comes with ELUE says how many it has"
 
 
 def test_a_regression_has_a_board_too() -> None:
@@ -240,12 +233,10 @@ def test_a_regression_has_a_board_too() -> None:
         for method, noise in (("static", 3), ("better", 1))
         for step in (1, 2)
     ]
-    found = rank_board(made)
-    assert (found.floor, [c.method for c in found.curves], [c.rank for c in found.curves]) == (
-        0,
-        ["better", "static"],
-        [1, 2],
-    )
+    found = against_static(made)
+    assert (found.floor, [c.method for c in found.curves]) == (0, ["better", "static"])
+    assert found.pairs[0].p is not None
+    assert found.pairs[0].p < 0.05
 
 
 def test_tracks() -> None:
@@ -255,8 +246,8 @@ def test_tracks() -> None:
         for r in made
         if r.params
     ]
-    whole = rank_board(small)
-    found = rank_board(small, track=parse("params<=2M"))
+    whole = against_static(small)
+    found = against_static(small, track=parse("params<=2M"))
     assert found.track == "params<=2M"
     assert (found.low, found.high, found.yardstick) == (whole.low, whole.high, whole.yardstick), (
         "the reference stays whole"
@@ -267,11 +258,11 @@ def test_tracks() -> None:
         "fewer points, no more score"
     )
     assert whole.high
-    budget = rank_board(small, track=parse(f"flops<={0.7 * whole.high:.0f}"))
+    budget = against_static(small, track=parse(f"flops<={0.7 * whole.high:.0f}"))
     assert (budget.low, budget.high) == (whole.low, round(0.7 * whole.high))
     assert len(budget.yardstick) == 2
     assert {c.method: c.elue_1.value for c in budget.curves if c.elue_1}["static"] == 0
-    assert rank_board(small, track=parse("touched<=1")).curves == ()
-    wide = rank_board(small, track=parse("flops<=1T"))
+    assert against_static(small, track=parse("touched<=1")).curves == ()
+    wide = against_static(small, track=parse("flops<=1T"))
     assert (wide.low, wide.high) == (whole.low, whole.high), "a cap above the reference widens nothing"
-    assert rank_board(small, track=parse("flops<=1")).curves == ()
+    assert against_static(small, track=parse("flops<=1")).curves == ()
