@@ -4,6 +4,9 @@ from __future__ import annotations
 
 SOFTMAX, NORM = 5, 7
 """A number that goes through a softmax, or through a norm."""
+EXPONENTIAL = 4
+DECISION = 4
+"""A difference to a threshold, over its noise, which is kept from 0, and a comparison."""
 
 
 def product(rows: int, inputs: int, outputs: int) -> int:
@@ -51,3 +54,8 @@ def headed(tokens: int, width: int, outputs: int) -> int:
 def answered(outputs: int) -> int:
     """Probabilities of classes; a number is answered as it is."""
     return SOFTMAX * outputs if outputs > 1 else 0
+
+
+def by_entropy(outputs: int) -> int:
+    """Σ p ln p of a log-softmax, an exponential being 4 a number, and a decision on it."""
+    return (SOFTMAX + EXPONENTIAL + 2) * outputs + 1 + DECISION

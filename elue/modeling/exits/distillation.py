@@ -2,18 +2,59 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from elue.modeling.exits.network import Lesson, Objective
 from elue.modeling.exits.objectives import Losses, divergence_from, losses_of
-from elue.modeling.heads import task_loss
+from elue.modeling.heads import EncoderWithHead, task_loss
+from elue.modeling.inference import batched_logits
+
+if TYPE_CHECKING:
+    from elue.modeling.method import Training
+
+TEACHER = "teacher"
+"""A phase, and what its columns begin with."""
 
 
 def from_last(lesson: Lesson) -> Losses:
     """Σ KL(last ‖ exit) over all exits but the last, which teaches and does not learn (FastBERT). No labels."""
     *early, last = lesson.logits.unbind(1)
     return {"distilled": torch.stack([divergence_from(last.detach(), logits) for logits in early]).sum()}
+
+
+def from_teacher(lesson: Lesson) -> Losses:
+    """How far exits are from a teacher told beforehand in columns, weighted by their number as PABEE's losses are.
+
+    Cross-entropy to its probabilities, in a regression the squared distance to its number (SkipBERT). No labels.
+    """
+    outputs = lesson.logits.shape[2]
+    teacher = torch.stack([lesson.columns[f"{TEACHER}.{output}"] for output in range(outputs)], 1)
+    if lesson.task.kind == "regression":
+        losses = (lesson.logits.float() - teacher[:, None]).square().mean((0, 2))
+    else:
+        losses = -(teacher.softmax(-1)[:, None] * lesson.logits.float().log_softmax(-1)).sum(-1).mean(0)
+    weights = torch.arange(1, len(losses) + 1, device=losses.device)
+    return {"distilled": (weights * losses).sum() / weights.sum()}
+
+
+def teacher_columns(training: Training, epochs: float) -> dict[str, list[float]]:
+    """The logits of the whole backbone, fine-tuned for so many epochs, on all training samples, a column an output."""
+    from elue.modeling.training import recall
+
+    def told() -> list[list[float]]:
+        job, text = training.job, training.text
+        torch.manual_seed(job.seed)
+        teacher = EncoderWithHead(deepcopy(training.encoder), job.task, training.options.pooling)
+        training.fit(teacher, phase=TEACHER, epochs=epochs)
+        logits: list[list[float]] = batched_logits(teacher, job.train, text).tolist()
+        return logits
+
+    columns = zip(*recall(training.job, training.options, TEACHER, told), strict=True)
+    return {f"{TEACHER}.{output}": list(column) for output, column in enumerate(columns)}
 
 
 def self_distillation(share: float, temperature: float) -> Objective:

@@ -68,11 +68,15 @@ class ExitModel(LadderModel):
     def _advance(self, layers: range, pack: Pack) -> Pack:
         for layer in layers:
             if layer == 1:
-                pack = pack.with_rows(self.units.run("embed", pack))
+                pack = self.entered(pack)
             pack = run_layer(self.units, pack, layer)
             if self.heads.remembers and layer in self.heads.looks:
                 pack = self._look(layer, pack)
         return pack
+
+    def entered(self, pack: Pack) -> Pack:
+        """A fresh pack with the rows that the first layer takes."""
+        return pack.with_rows(self.units.run("embed", pack))
 
     def _look(self, layer: int, pack: Pack) -> Pack:
         feature, memory = self.units.run(f"pool.{layer}", pack)

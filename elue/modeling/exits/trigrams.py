@@ -1,0 +1,118 @@
+"""The base of methods with exits above tri-grams that are looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from elue.modeling.exits.method import TrainedExits
+from elue.modeling.exits.model import ExitModel, ladder_of
+from elue.modeling.exits.network import ExitNetwork
+from elue.modeling.exits.plan import follow
+from elue.modeling.exits.skipping import SOURCE, SkipModel, bare, source_of
+from elue.modeling.ladder import Rule
+from elue.modeling.method import Sweep, Training
+from elue.modeling.rules.registry import Ladder
+from elue.modeling.signals import Signals
+from elue.modeling.text import TextEncoder
+from elue.modeling.trigrams import TrigramEmbeddings
+from elue.protocol import KnobSpec, Point, TaskInfo
+
+
+def below(network: ExitNetwork) -> TrigramEmbeddings | None:
+    """What stands in for the lower layers of a network, if anything does."""
+    embed = network.encoder.embed
+    return embed if isinstance(embed, TrigramEmbeddings) else None
+
+
+class TrigramExits(TrainedExits):
+    """Exits on layers above tri-grams. The first phase of its plan computes them; those after it look them up.
+
+    Its own points read the table; the last computes the lower layers, at the setting before.
+    """
+
+    knobs: ClassVar[Mapping[str, KnobSpec]] = {
+        "rule": {
+            "type": "str",
+            "choices": [
+                "entropy",
+                "normalised_entropy",
+                "confidence",
+                "gap",
+                "energy",
+                "normalised_energy",
+                "patience",
+                "confident_patience",
+                "divergence_patience",
+                "votes",
+                "mean_probability",
+                "score",
+                "halting",
+                "conformal",
+                "fixed",
+                "any_of",
+            ],
+            "help": "what decides when to leave",
+        },
+        "threshold": {
+            "type": "float",
+            "low": 0,
+            "infinite": True,
+            "help": "where the rule's statistic lets a sample leave",
+        },
+        "energy": {"type": "float", "infinite": True, "help": "energy: leave above this logsumexp of the logits"},
+        "patience": {"type": "int", "low": 1, "help": "how many exits in a row must agree, or be sure"},
+        "tolerance": {"type": "float", "low": 0, "help": "patience: how near numbers are the same, in a regression"},
+        "exponent": {
+            "type": "float",
+            "low": 0,
+            "high": 1,
+            "help": "votes: 0 asks for a number of votes, 1 for a share",
+        },
+        "risk": {
+            "type": "float",
+            "above": 0,
+            "below": 1,
+            "help": "conformal: how often the answer may not be the last's",
+        },
+        "exit": {"type": "int", "low": 1, "help": "fixed: the exit to leave at, from 1"},
+        "of": {"type": "str", "help": "any_of: the rules, as in entropy+patience"},
+        "trigrams": {
+            "type": "str",
+            "choices": ["table", "computed"],
+            "help": "where rows come from; the table if unset",
+        },
+    }
+
+    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> ExitModel:
+        if below(network) is None:
+            return super().model(network, text, task)
+        return SkipModel(network, text, task)
+
+    def rule(self, point: Point, ladder: Ladder) -> Rule:
+        return super().rule(bare(point), ladder)
+
+    def crossed(self, network: Any, training: Training, points: Sequence[Point]) -> Mapping[str, Sequence[Point] | str]:
+        return super().crossed(network, training, [point for point in points if source_of(point) == "table"])
+
+    def learn(self, network: Any, training: Training) -> None:
+        student, *upper = self.plan(network, training)
+        follow([student], network, training)
+        trigrams = below(network)
+        if trigrams is not None:
+            texts = training.text.encode_all([example.sample for example in training.job.train])
+            trigrams.fill([text.ids for text in texts], training.options.entries)
+        follow(upper, network, training)
+
+    def sweep(self, network: Any, training: Training) -> Sweep:
+        points, note = super().sweep(network, training)
+        trigrams = below(network)
+        if trigrams is None:
+            return points, note
+        computed = {SOURCE: "computed", **points[-1]}
+        trigrams.source = "computed"
+        exit, score = training.under(self.rule(computed, ladder_of(network)), Signals.whole(training.logits(network)))
+        trigrams.source = "table"
+        texts = training.text.encode_all([example.sample for example in training.job.validation])
+        note = {**note, "points": [*note["points"], {"point": computed, "exit": exit, "score": score}]}
+        return [*points, computed], {**note, "table": trigrams.worth([text.ids for text in texts])}
