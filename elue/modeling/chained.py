@@ -66,6 +66,7 @@ class TrainedChain(TrainedCascade):
         scorer, logits = network[SCORER], super().seen(network, training).of_logits()
         text = training.outputs(scorer)[TEXT]
         with torch.inference_mode():
+            scorer.to(text.device)
             scores = [scorer.score(k, text, logits[:, k - 1]) for k in scorer.asked]
         return Signals.whole(logits, torch.stack([*scores, torch.zeros(len(logits))], 1))
 

@@ -43,7 +43,8 @@ def score_of_disagreement(lesson: Lesson) -> Losses:
     At each exit those of the batch that agree weigh as much together as those that don't, where there are both.
     """
     agree = agreement(lesson.logits.detach(), lesson.task)
-    surprise = F.binary_cross_entropy(scores_of(lesson), (~agree).float(), reduction="none")
+    with torch.autocast(agree.device.type, enabled=False):  # which refuses this loss, of probabilities
+        surprise = F.binary_cross_entropy(scores_of(lesson), (~agree).float(), reduction="none")
     sides = torch.stack([agree, ~agree]).float()
     counts = sides.sum(1)
     means = (sides * surprise).sum(1) / counts.clamp(min=1)

@@ -122,7 +122,8 @@ class Trial(Batch):
         for opened in self.gates:
             if opened.unit == unit:
                 shares = shares.index_add(0, opened.numbers, opened.share.to(shares.dtype))
-                likely = likely.index_add(0, opened.numbers, torch.nn.functional.logsigmoid(opened.leaning))
+                sure = torch.nn.functional.logsigmoid(opened.leaning)
+                likely = likely.index_add(0, opened.numbers, sure.to(likely.dtype))
         return shares, likely
 
     def counts(self, unit: str) -> Tensor:
