@@ -8,21 +8,19 @@ and actor-critic with a reward of max(1[right], p(y)) less w times the share tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from elue.modeling.method import Training
 from elue.modeling.options import option
 from elue.modeling.reading.agents import Agent, Agents, one_hot
 from elue.modeling.reading.batch import Batch
-from elue.modeling.reading.bounds import MARKS, Walk, marks_of
+from elue.modeling.reading.bounds import MARKS, Walk
 from elue.modeling.reading.cells import Cell
 from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.method import FullReadingFirst, SpeedOptions
-from elue.modeling.reading.policy import of_critics, truth_of
+from elue.modeling.reading.policy import of_critics, priced, truth_of
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit
 from elue.protocol import TaskInfo
@@ -82,9 +80,7 @@ class StructuralJumpNetwork(TrialNetwork):
     def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
         if self.full:
             return 0.1 * self.agents.pushed(trial.decisions, {"skip": [0.0, 1.0], "jump": [1.0, 0.0, 0.0, 0.0]})
-        price = self.options.reading_cost / lengths
-        costs = torch.tensor(trial.paid, device=logits.device) * price
-        decisions = [replace(made, paid=made.paid * price[made.numbers]) for made in trial.decisions]
+        decisions, costs = priced(trial, self.options.reading_cost / lengths)
         actor, critic = of_critics(decisions, truth_of(logits, labels, self.task), self.agents.expected, costs)
         evenly: float = max(0.005, 0.1 - 2 * 0.095 * self.progress)
         even = evenly * self.agents.pushed(trial.decisions, {"skip": [0.5] * 2, "jump": [0.25] * 4})
@@ -115,6 +111,3 @@ class StructuralJumpLstm(FullReadingFirst):
         "next_lean": {"type": "float", "help": "added to the logit of going on with the next word: high never jumps"},
     }
     reader = StructuralJumpNetwork
-
-    def prepare(self, network: Any, training: Training) -> None:
-        network.marks.copy_(torch.tensor(marks_of(training.text)))

@@ -91,16 +91,24 @@ class Batch:
         return torch.stack([_at(reading.seen, reading.at) for reading in self.readings])
 
     def update(
-        self, unit: str, rows: Sequence[int] | None = None, sizes: Sequence[int] = (), extra: Sequence[Tensor] = ()
+        self,
+        unit: str,
+        rows: Sequence[int] | None = None,
+        sizes: Sequence[int] = (),
+        extra: Sequence[Tensor] = (),
+        inputs: Tensor | None = None,
     ) -> None:
         """Let a unit make new states of current tokens and states: `(inputs, *extra, *state, *sizes) -> state`.
+
+        Other `inputs`, (samples, width), take the place of the tokens.
 
         A new state may be narrower than the old one: then only the first dimensions change.
         """
         subset = self._subset(rows)
         if subset is not None and not subset:
             return
-        new = self._run(unit, (self.inputs, *extra, *self.state), subset, sizes)
+        known = self.inputs if inputs is None else inputs
+        new = self._run(unit, (known, *extra, *self.state), subset, sizes)
         self.state = tuple(_replaced(old, part, subset) for old, part in zip(self.state, new, strict=True))
 
     def ask(
@@ -112,6 +120,18 @@ class Batch:
             return []
         answers: list[Any] = self._run(unit, inputs, subset, sizes)
         return answers
+
+    def look(self, unit: str, spans: Sequence[tuple[int, int]]) -> Tensor:
+        """What a unit makes of a chunk of each text, from one place up to another: (samples, width).
+
+        It runs on the tokens of each chunk, (tokens, width), by itself, and its shape is (tokens,).
+        """
+        chunks = []
+        for reading, (start, end) in zip(self.readings, spans, strict=True):
+            reading.read.extend(range(start, end))
+            reading.ran(unit, (end - start,))
+            chunks.append(self.units[unit](self._chunk(reading, start, end)))
+        return torch.cat(chunks)
 
     def choose(
         self, unit: str, *inputs: Tensor, rows: Sequence[int] | None = None, lean: Mapping[int, float] | None = None
@@ -191,7 +211,7 @@ class Batch:
 
     def _look_ahead(self, reading: Reading) -> None:
         """Embed the whole text, and let the units that look ahead say what they see at each of its tokens."""
-        reading.words = self._text(reading)
+        reading.words = self._chunk(reading, 0, len(reading.ids))
         reading.looked = range(len(reading.ids))
         if not len(reading.ids):
             return
@@ -199,8 +219,8 @@ class Batch:
             reading.ran(unit, (len(reading.ids),))
         reading.seen = torch.cat([self.units[unit](reading.words) for unit in self.network.ahead], 1)
 
-    def _text(self, reading: Reading) -> Tensor:
-        return self.network.words(torch.tensor(reading.ids, dtype=torch.long))
+    def _chunk(self, reading: Reading, start: int, end: int) -> Tensor:
+        return self.network.words(torch.tensor(reading.ids[start:end], dtype=torch.long))
 
     def leave(self, leaving: set[int]) -> None:
         """Drop samples, by position."""

@@ -63,6 +63,16 @@ def bounds_of(ids: Sequence[int], commas: Collection[int], ends: Collection[int]
     return Bounds(words, comma, sentence)
 
 
+def pieces(ids: Sequence[int], marks: Collection[int], longest: int) -> list[tuple[int, int]]:
+    """A text cut after each mark, or after so many tokens without one: spans from one place up to another."""
+    cuts, start = list[tuple[int, int]](), 0
+    for place, token in enumerate(ids, start=1):
+        if token in marks or place - start == longest or place == len(ids):
+            cuts.append((start, place))
+            start = place
+    return cuts
+
+
 def marks_of(text: TextEncoder) -> list[int]:
     """The ids of `MARKS`; -1, which no token has, for those that a tokenizer does not know."""
     ids = [text.tokenizer.token_to_id(mark) for mark in MARKS]

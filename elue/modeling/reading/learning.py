@@ -33,7 +33,7 @@ class TrialNetwork(ReaderNetwork):
         copies = self.copies if self.training and "labels" in batch else 1
         lengths = batch["mask"].sum(1).repeat(copies)
         trial = Trial(self, batch["ids"], batch["mask"], copies)
-        logits = self.head(self.final(trial.run()))
+        logits = self.logits(self.final(trial.run()))
         outputs = {
             "logits": logits,
             "read": trial.counts(self.work) / lengths,

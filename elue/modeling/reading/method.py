@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
 from elue.modeling.options import option
+from elue.modeling.reading.bounds import marks_of
 from elue.modeling.reading.model import ReaderModel, SettingModel
 from elue.modeling.reading.network import (
     TRAINED_THRESHOLD,
@@ -99,14 +100,11 @@ class SpeedOptions(ReaderOptions):
 class FullReadingFirst(JumpingReader):
     """A method whose network learns to answer while it reads all, as it does where it is `full`, and then to read less.
 
-    Its knobs are biases towards reading: all of them high read all.
+    Its knobs are biases towards reading: all of them high read all. It is told the ids of punctuation, in `marks`.
     """
 
-    def prepare(self, network: Any, training: Training) -> None:
-        """What is told to the network before it is trained."""
-
     def learn(self, network: Any, training: Training) -> None:
-        self.prepare(network, training)
+        network.marks.copy_(network.marks.new_tensor(marks_of(training.text)))
         with one_thread():
             network.full = True
             training.fit(network, phase="full")

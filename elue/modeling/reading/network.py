@@ -89,9 +89,13 @@ class ReaderNetwork(nn.Module):
             state = gated(real, self.cell(token, *state), state)
         return state, mask.sum(1), inputs.new_zeros(len(inputs))
 
+    def logits(self, final: Tensor) -> Tensor:
+        """What is answered, (batch, outputs), of final outputs (batch, size)."""
+        return self.head(final)
+
     def answers(self, final: Tensor) -> Tensor:
         """Class probabilities, or the number in the task's range, (batch, outputs), of final outputs (batch, size)."""
-        logits = self.head(final)
+        logits = self.logits(final)
         if self.task.kind == "classification":
             return logits.softmax(-1)
         return self.task.low + (self.task.high - self.task.low) * logits

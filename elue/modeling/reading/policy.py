@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from elue.modeling.reading.trial import Decision
+from elue.modeling.reading.trial import Decision, Trial
 from elue.protocol import TaskInfo
 
 Critic = Callable[..., Tensor]
@@ -27,6 +28,12 @@ def truth_of(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
         likely = logits.detach().softmax(-1).gather(1, labels.long()[:, None]).squeeze(1)
         return torch.where(logits.argmax(-1) == labels, torch.ones_like(likely), likely)
     return 1 - (logits.detach().squeeze(-1) - labels).abs().clamp(max=1)
+
+
+def priced(trial: Trial, price: Tensor) -> tuple[list[Decision], Tensor]:
+    """A trial's decisions and whole costs, (readings,), where what readings pay for is at a price, (readings,)."""
+    costs = torch.tensor(trial.paid, device=price.device) * price
+    return [replace(made, paid=made.paid * price[made.numbers]) for made in trial.decisions], costs
 
 
 def of_mean(decisions: Sequence[Decision], rewards: Tensor, copies: int) -> Tensor:

@@ -127,8 +127,10 @@ class Trial(Batch):
         return shares, likely
 
     def counts(self, unit: str) -> Tensor:
-        """How often a unit ran for each reading, (readings,)."""
-        times = [sum(n for (name, _), n in reading.steps.items() if name == unit) for reading in self.all]
+        """On how many tokens a unit ran for each reading, (readings,)."""
+        times = [
+            sum(n * shape[0] for (name, shape), n in reading.steps.items() if name == unit) for reading in self.all
+        ]
         return torch.tensor(times, device=self.device)
 
     def _updated(self, unit: str | None) -> State:
@@ -145,8 +147,8 @@ class Trial(Batch):
     def _embedded(self) -> Tensor:
         return torch.stack([self.places[reading.number % self.texts][reading.at] for reading in self.readings])
 
-    def _text(self, reading: Reading) -> Tensor:
-        return self.embedded[reading.number % self.texts, : len(reading.ids)]
+    def _chunk(self, reading: Reading, start: int, end: int) -> Tensor:
+        return self.embedded[reading.number % self.texts, start:end]
 
     def _index(self, places: Sequence[int]) -> Tensor:
         return torch.tensor(places, device=self.device, dtype=torch.long)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from elue.modeling.backbone import learn_wordpiece
-from elue.modeling.reading.bounds import MARKS, Walk, bounds_of, marks_of
+from elue.modeling.reading.bounds import MARKS, Walk, bounds_of, marks_of, pieces
 from elue.modeling.text import TextEncoder
 
 COMMA, STOP = 90, 91
@@ -35,3 +35,14 @@ def test_ids_of_marks_are_the_tokenizers() -> None:
     ids = marks_of(text)
     assert [text.tokenizer.id_to_token(token) for token in ids[:3]] == list(MARKS[:3])
     assert ids[3] == -1
+
+
+def test_texts_are_cut_after_marks_and_after_so_many_tokens() -> None:
+    assert pieces([1, 2, COMMA, 3, 4, 5, 6, STOP, STOP, 7], [COMMA, STOP, -1, -1], 4) == [
+        (0, 3),
+        (3, 7),
+        (7, 8),
+        (8, 9),
+        (9, 10),
+    ]
+    assert pieces([], [COMMA], 4) == []
