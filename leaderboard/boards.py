@@ -12,7 +12,7 @@ from elue.leaderboard.summaries import curve_id, latest, run_page, why_not
 from elue.leaderboard.text import DisplayUnit, digest_of, short, slug, unit_for
 from elue.methods.registry import installed
 from elue.protocol import FAMILIES
-from elue.record.board import PUBLISHED, BoardKey, board_of, curve_of, is_ranked
+from elue.record.board import PUBLISHED, BoardKey, board_of, counts, curve_of
 from elue.record.labels import labels_of
 from elue.record.point import point_words
 from elue.record.schema import Flops, ProfileRef, Record, ScoreRef
@@ -107,7 +107,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Board:
-    """Runs that compare, and what they have in common."""
+    """Runs that compare, and what they have in common. `crossings` are on no curve of it."""
 
     id: str
     key: BoardKey
@@ -115,6 +115,7 @@ class Board:
     metric: str
     profile: ProfileRef
     curves: Sequence[Curve]
+    crossings: Sequence[ShownRun] = ()
 
     @property
     def task(self) -> str:
@@ -227,30 +228,30 @@ def tasks(records: Iterable[Record], retracted: Callable[[Record], str] | None =
 
 
 def _task(name: str, records: list[Record], retracted: Callable[[Record], str]) -> Task:
-    groups: dict[BoardKey, list[Record]] = defaultdict(list)
+    groups, crossings = defaultdict[BoardKey, list[ShownRun]](list), defaultdict[BoardKey, list[ShownRun]](list)
     unranked = []
     for record in records:
-        reason = retracted(record)
-        if reason or not is_ranked(record):
-            unranked.append(ShownRun(record, curve_id(curve_of(record)), retracted=reason))
+        run = ShownRun(record, curve_id(curve_of(record)), retracted=retracted(record))
+        if run.retracted or not counts(record):
+            unranked.append(run)
         else:
-            groups[board_of(record)].append(record)
-    boards = [_board(key, group) for key, group in groups.items()]
+            (crossings if record.crossing else groups)[board_of(record)].append(run)
+    unranked += [run for key, runs in crossings.items() if key not in groups for run in runs]
+    boards = [_board(key, group, crossings[key]) for key, group in groups.items()]
     boards.sort(key=lambda b: (b.limit is not None, b.split != "test", b.split, b.profile.name, -len(b.runs), b.id))
     unranked.sort(key=lambda run: (run.record.method.name, run.point, run.key))
     task = latest(records).task
     return Task(name, task.title, task.kind, task.metric, boards, unranked, records)
 
 
-def _board(key: BoardKey, records: list[Record]) -> Board:
-    runs = [ShownRun(record, curve_id(curve_of(record))) for record in records]
+def _board(key: BoardKey, runs: list[ShownRun], crossings: list[ShownRun]) -> Board:
     chosen = set(front([(run.cost, run.score) for run in runs]))
     groups: dict[str, list[ShownRun]] = defaultdict(list)
     for i, run in enumerate(runs):
         groups[run.curve].append(replace(run, on_front=i in chosen))
-    curves = [_curve(runs) for runs in groups.values()]
+    curves = [_curve(own) for own in groups.values()]
     curves.sort(key=lambda c: (_rank(c.family), c.family, c.method, c.runs[0].record.seed, c.id))
-    first = records[0]
+    first = runs[0].record
     return Board(
         id="b" + digest_of(key if key.measure == PUBLISHED else key[:-1]),
         key=key,
@@ -258,6 +259,7 @@ def _board(key: BoardKey, records: list[Record]) -> Board:
         metric=first.task.metric,
         profile=first.profile,
         curves=_labelled(curves),
+        crossings=crossings,
     )
 
 
@@ -269,10 +271,9 @@ def _curve(runs: list[ShownRun]) -> Curve:
 
 def _labelled(curves: list[Curve]) -> list[Curve]:
     """The curves with labels that tell them apart, numbered within their family."""
-    labels = labels_of([curve_of(curve.runs[0].record) for curve in curves])
     seen: dict[str, int] = defaultdict(int)
     labelled = []
-    for curve, label in zip(curves, labels, strict=True):
+    for curve, label in zip(curves, labels_of([curve_of(of.runs[0].record) for of in curves]), strict=True):
         labelled.append(replace(curve, label=label, style=seen[curve.family]))
         seen[curve.family] += 1
     return labelled

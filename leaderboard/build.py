@@ -18,6 +18,7 @@ from elue.leaderboard.charts import specs as charts
 from elue.leaderboard.links import checked
 from elue.leaderboard.manifests import retraction_of
 from elue.leaderboard.pages import about
+from elue.leaderboard.pages import crossings as crossingspage
 from elue.leaderboard.pages import edition as editionpage
 from elue.leaderboard.pages import home as overall
 from elue.leaderboard.pages import method as methodpage
@@ -91,10 +92,12 @@ def pages(
         site.details |= made.details
         site.scored |= made.scored
         site.overviews |= made.overviews
+        site.crossed |= made.crossed
         yield from made.files
     parts = [slice(start, None, PARTS) for start in range(PARTS)]
     written = side_by_side(executor, partial(methodpage.pages, replace(site, overviews={})), parts)
     yield from editionpage.pages(site)
+    yield from crossingspage.pages(site)
     yield from _home(site, summaries)
     for made_pages in written:
         yield from made_pages
@@ -113,7 +116,9 @@ def _address(base_url: str) -> str:
 def _home(site: Site, summaries: Summaries) -> Iterator[File]:
     placed = [run for task in site.tasks for board in task.boards for run in board.runs]
     told = sum(is_published(run.record) for run in placed)
-    counts = {"measured": len(placed) - told, "published": told, "unranked": len(summaries) - len(placed)}
+    crossed = sum(len(board.crossings) for _, board in site.boards)
+    counts = {"measured": len(placed) - told, "published": told, "crossings": crossed}
+    counts["unranked"] = len(summaries) - len(placed) - crossed
     thumbnails = {task.name: _thumbnail(site, task.boards[0]) for task in site.tasks if task.boards}
     contents = {"counts": counts, "thumbnails": thumbnails, "tables": overall.tables(site)}
     yield page(site, "index.html", "home.html", **contents)

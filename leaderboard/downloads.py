@@ -117,7 +117,8 @@ _INTEGERS = {"limit", "size", "seed", "ranked", "on_front", "params_total", "pea
 def _lines(tasks: Iterable[Task]) -> Iterable[dict[str, Any]]:
     for task in tasks:
         front = {run.key for board in task.boards for run in board.front}
-        unranked = {run.key: run.why for run in task.unranked}
+        crossings = [run for board in task.boards for run in board.crossings]
+        unranked = {run.key: run.why for run in (*task.unranked, *crossings)}
         for record in task.records:
             yield {
                 "key": record.key,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from elue.leaderboard import details, samplefiles, scoring, standings
+from elue.leaderboard import crossings, details, samplefiles, scoring, standings
 from elue.leaderboard.boards import Board, MethodCard, Task
 from elue.leaderboard.environment import environment
 from elue.leaderboard.publish import File
@@ -14,7 +14,7 @@ from elue.leaderboard.publish import File
 
 @dataclass
 class Site:
-    """Everything that pages are made of; `details` and `scored` fill as the tasks are worked on.
+    """Everything that pages are made of; `details`, `scored` and `crossed` fill as the tasks are worked on.
 
     `ranked` are the editions that any run takes part in, with their scores.
     """
@@ -25,6 +25,7 @@ class Site:
     details: dict[str, details.Detail] = field(default_factory=dict)
     scored: dict[str, scoring.Scored] = field(default_factory=dict)
     overviews: dict[str, list[samplefiles.Overview]] = field(default_factory=dict)
+    crossed: dict[str, crossings.Crossed] = field(default_factory=dict)
     ranked: Sequence[standings.Ranked] = ()
 
     @property

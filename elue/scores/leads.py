@@ -154,24 +154,9 @@ def _known_on(windows: Sequence[Window], known: Sequence[Known]) -> tuple[Known 
 
 def lead_of(trainings: Sequence[Sampled], scale: Scale) -> Lead:
     """A method's trainings measured by the yardstick."""
-    columns, places = _columns(trainings)
-    folds, windows = scale.folds, scale.windows
-    drawn = draw(columns, folds, scale.draws, scale.seed + 1, scale.drawn)
-    sides = (fold_means(columns, folds), drawn.means(columns.mean(axis=0), folds))
-    areas = []
-    weight = np.zeros(len(windows))
-    for observed, means, (low_cost, low_score) in zip((True, False), sides, scale.fallback, strict=True):
-        own = []
-        for training, (costs, scores) in zip(trainings, places, strict=True):
-            c = np.concatenate([low_cost[:, :, None], means[:, :, costs]], axis=2)
-            s = np.concatenate([low_score[:, :, None], means[:, :, scores]], axis=2)
-            chosen = _chosen(training, c, s, scale)
-            own.append(path_means(c, s, folds.sizes, chosen, windows))
-            if observed:
-                fallen = np.broadcast_to(np.arange(c.shape[2]) == 0, c.shape).astype(float)
-                weight += path_means(c, fallen, folds.sizes, chosen, windows)[0] / len(trainings)
-        areas.append(np.stack(own, axis=1))
-    compared = _Compared(scale, _pair(areas), weight)
+    areas, weights = areas_of(trainings, scale)
+    windows = scale.windows
+    compared = Compared(scale, areas, weights.mean(axis=0))
     leads = [compared.over(scale.areas, window) for window in range(1 + len(SHARES))]
     steps = [compared.over(_level(scale.full), window) for window in range(1 + len(SHARES), len(windows))]
     return Lead(
@@ -184,8 +169,33 @@ def lead_of(trainings: Sequence[Sampled], scale: Scale) -> Lead:
     )
 
 
+def areas_of(trainings: Sequence[Sampled], scale: Scale) -> tuple[tuple[Array, Array], Array]:
+    """Hull means (draws, trainings, windows), observed and drawn, all on the same draws of the samples.
+
+    And how much of each window rests on the yardstick's cheapest model, (trainings, windows).
+    """
+    columns, places = _columns(trainings)
+    folds, windows = scale.folds, scale.windows
+    drawn = draw(columns, folds, scale.draws, scale.seed + 1, scale.drawn)
+    sides = (fold_means(columns, folds), drawn.means(columns.mean(axis=0), folds))
+    areas = []
+    weights = np.zeros((len(trainings), len(windows)))
+    for observed, means, (low_cost, low_score) in zip((True, False), sides, scale.fallback, strict=True):
+        own = []
+        for place, (training, (costs, scores)) in enumerate(zip(trainings, places, strict=True)):
+            c = np.concatenate([low_cost[:, :, None], means[:, :, costs]], axis=2)
+            s = np.concatenate([low_score[:, :, None], means[:, :, scores]], axis=2)
+            chosen = _chosen(training, c, s, scale)
+            own.append(path_means(c, s, folds.sizes, chosen, windows))
+            if observed:
+                fallen = np.broadcast_to(np.arange(c.shape[2]) == 0, c.shape).astype(float)
+                weights[place] = path_means(c, fallen, folds.sizes, chosen, windows)[0]
+        areas.append(np.stack(own, axis=1))
+    return _pair(areas), weights
+
+
 @dataclass(frozen=True, slots=True)
-class _Compared:
+class Compared:
     """A method's hull means (draws, trainings, windows), observed and drawn, and how much of each window rests on the
     yardstick's cheapest model.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from elue import tasks
 from elue.errors import ElueError
-from elue.leaderboard import details, downloads, samplefiles, scoring, standings
+from elue.leaderboard import crossings, details, downloads, samplefiles, scoring, standings
 from elue.leaderboard.boards import Board, ShownRun, Task
 from elue.leaderboard.charts import data as chartdata
 from elue.leaderboard.charts import drawing
@@ -34,6 +34,7 @@ class Made:
     details: dict[str, details.Detail]
     scored: dict[str, scoring.Scored]
     overviews: dict[str, list[samplefiles.Overview]]
+    crossed: dict[str, crossings.Crossed]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class TaskWork:
     def __call__(self, task: Task) -> Made:
         """The files of this task; a board's records are let go before the next one's are read."""
         site = Site([task], [], self.base_url, ranked=self.ranked)
-        return Made(list(_files(site, task, self.record)), site.details, site.scored, site.overviews)
+        return Made(list(_files(site, task, self.record)), site.details, site.scored, site.overviews, site.crossed)
 
 
 def _files(site: Site, task: Task, record: ReadRecord | None) -> Iterator[File]:
@@ -85,6 +86,8 @@ def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
         if run.key in parts:
             yield from samplefiles.run_files(run, parts.pop(run.key), compared.replicates.get(run.key, ()))
     site.scored[board.id] = replace(compared, replicates={})
+    if board.crossings:
+        site.crossed[board.id] = crossings.crossed(board, site.ranking_of(board), record)
     if seen.ids:
         site.overviews[board.id] = seen.overviews()
         yield samplefiles.board_file(board, seen.ids, site.overviews[board.id])
@@ -133,7 +136,8 @@ def _explorer(site: Site, task: Task) -> Iterator[File]:
 
 def _runs(site: Site, task: Task) -> Iterator[File]:
     placed: list[tuple[Board | None, ShownRun]] = [(board, run) for board in task.boards for run in board.runs]
-    for board, run in [*placed, *((None, run) for run in task.unranked)]:
+    crossed = [run for board in task.boards for run in board.crossings]
+    for board, run in [*placed, *((None, run) for run in (*task.unranked, *crossed))]:
         yield page(site, run.page, "run.html", **runpage.contents(site, task, board, run))
 
 

@@ -1,0 +1,57 @@
+"""What is known of a board's crossings: each of its trainings under every rule, against the board's yardstick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from elue.errors import ElueError
+from elue.leaderboard.boards import Board
+from elue.leaderboard.standings import Ranking, reference_of
+from elue.record import files as records
+from elue.record.board import curve_of
+from elue.record.schema import Record
+from elue.scores.crossings import Matrix, Yardstick, matrix
+from elue.scores.curve import budget_range
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """The matrix of a board, and in words what it is measured against; without one the reason `why`."""
+
+    matrix: Matrix | None
+    against: str = ""
+    why: str = ""
+
+
+def crossed(board: Board, ranking: Ranking, record: Callable[[str], str]) -> Crossed:
+    """Which rule does what on which training of a board, from whole records read one at a time."""
+    try:
+        yardstick, words = _yardstick(board, ranking)
+        return Crossed(matrix(_records(board, yardstick, record), yardstick), words)
+    except ElueError as error:
+        return Crossed(None, why=error.message)
+
+
+def _yardstick(board: Board, ranking: Ranking) -> tuple[Yardstick, str]:
+    """The edition's yardstick where one ranks the board, else the curve that others are compared with there."""
+    if ranking.edition and (standing := ranking.standing) and standing.low and standing.high:
+        clusters = ranking.edition.tasks[board.task].clusters
+        keys = frozenset(standing.yardstick_keys)
+        words = f"the yardstick of edition {ranking.edition.title}, {standing.yardstick}"
+        return Yardstick(keys, standing.low, standing.high, tuple(clusters)), words
+    reference = reference_of(board, ranking)
+    if reference is None:
+        raise ElueError("no_reference", "there is no static curve on this board to measure leads by.")
+    runs = [run for run in board.runs if curve_of(run.record) == reference.curve]
+    low, high = budget_range([(run.cost, run.score) for run in runs])
+    if low == high:
+        raise ElueError("bad_range", "the static curve on this board has one budget alone.")
+    return Yardstick(frozenset(run.key for run in runs), low, high), reference.words
+
+
+def _records(board: Board, yardstick: Yardstick, record: Callable[[str], str]) -> Iterator[Record]:
+    crossing = {run.curve for run in board.crossings}
+    for run in (*board.runs, *board.crossings):
+        if run.key in yardstick.keys or run.curve in crossing:
+            yield records.loads(record(run.key), f"record {run.key}")

@@ -1,0 +1,81 @@
+"""The page of rules and trainings, and crossings on every other page: shown as such, ranked nowhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from elue.leaderboard.build import pages
+from elue.leaderboard.links import checked
+from elue.record import files as records
+from elue.record.schema import Record
+from tests.editions import STATIC, World
+from tests.leaderboard.reading import read
+from tests.leaderboard.whole import reader_of, summaries_of
+from tests.scores.test_crossings import CURVES, MISSING, asked
+from tests.scoring import run
+
+Files = dict[str, str | bytes]
+
+
+@pytest.fixture(scope="module")
+def made() -> list[Record]:
+    world = World()
+    static = [
+        run("static", world.answers(accuracy), world.labels, cost * 1000 * world.lengths, knob=cost, task=world.task)
+        for cost, accuracy in STATIC.items()
+    ]
+    runs = [record for rule, curve in CURVES.items() for record in asked(world, "exits", rule, curve)]
+    return [*static, *(record.model_copy(update={"key": records.identity(record).key}) for record in runs)]
+
+
+@pytest.fixture(scope="module")
+def files(made: list[Record]) -> Files:
+    return dict(checked(pages(summaries_of(made), reader_of(made), editions=[])))
+
+
+def test_the_matrix_has_cells_marks_and_reasons(files: Files) -> None:
+    page = read(files["crossings.html"])
+    (table,) = page.all("table", class_="matrix")
+    header = [cell.text for cell in table.all("th", scope="col")]
+    assert header == ["Training", "energy", "entropy", "patience", "score"]
+    cells = table.all("td")
+    assert [bool(cell.all("span", class_="badge verified")) for cell in cells] == [False, True, False, False]
+    assert cells[3].text == MISSING["score"]
+    (told,) = json.loads(files["data/crossings.json"])
+    for rule, cell in zip(header[1:4], cells[:3], strict=True):
+        shown = [float(data.attributes["value"]) for data in cell.all("data")]
+        expected = told["matrix"]["rows"][0]["cells"][rule]
+        assert shown == pytest.approx([expected["lead"]["value"], expected["best"]])
+    assert "Against static" in page.text
+
+
+def test_crossings_are_on_no_front_curve_or_rank_and_have_pages(files: Files, made: list[Record]) -> None:
+    task = read(files["tasks/mine.html"])
+    crossings = [record for record in made if record.crossing]
+    listed = {row.attributes.get("data-run") for row in task.all("tr")} - {None}
+    assert len(listed) == len(made) - len(crossings)
+    assert f"{len(crossings)} runs ask weights by a rule that is not their method’s own" in task.text
+    assert not task.all("section", aria_labelledby="unranked-title")
+    lines = {line["key"]: line for line in csv.DictReader(io.StringIO(str(files["data/all.csv"])))}
+    for record in made:
+        assert (lines[record.key]["ranked"] == "true") is (record.crossing is None)
+        assert record.crossing is None or "A crossing: asked by the" in lines[record.key]["reason"]
+        assert f"runs/{record.key[:16]}.html" in files
+    assert "Never ranked." in read(files[f"runs/{crossings[0].key[:16]}.html"]).text
+
+
+def test_the_page_is_linked_from_home_task_and_about(files: Files) -> None:
+    for path, root in (("index.html", ""), ("tasks/mine.html", "../"), ("about.html", "")):
+        hrefs = [link.attributes["href"].partition("#")[0] for link in read(files[path]).all("a")]
+        assert hrefs.count(f"{root}crossings.html") >= 2, path
+
+
+def test_without_a_static_curve_it_says_why(made: list[Record]) -> None:
+    exits = [record for record in made if record.method.name == "exits"]
+    page = read(dict(pages(summaries_of(exits), reader_of(exits), editions=[]))["crossings.html"])
+    assert "there is no static curve on this board" in page.text
+    assert "No weights were asked" in read(dict(pages([]))["crossings.html"]).text
