@@ -189,6 +189,7 @@ def brief(record: Record) -> dict[str, Any]:
 
 def show_runs(finished: Sequence[Record]) -> None:
     """Print runs as a table, with the profile it holds under; flags, gaps and failures go beside it."""
+    from elue.record.formulas import unproved
     from elue.record.point import point_text
 
     extra = [name for name in _EXTRA if any(getattr(record, name) for record in finished)]
@@ -206,6 +207,8 @@ def show_runs(finished: Sequence[Record]) -> None:
         who = f"{record.method.name} {point_text(record.point)}".strip()
         if record.reason:
             note(f"{who}: {record.status}: {record.reason}")
+        if word := unproved(record):
+            note(f"{who}: priced by formulas of its own ({', '.join(record.registered)}): {word}")
         for flag in record.flags:
             note(f"{who}: {flag.code}: {flag.detail}")
     for name, digest in sorted({(record.profile.name, record.profile.digest) for record in finished}):

@@ -14,6 +14,7 @@ from elue.conformance.inside import AskAfresh, CheckOne
 from elue.conformance.suite import CHECKS
 from elue.errors import ElueError
 from elue.meter.profile import Profile
+from elue.methods.reaching import reaches, told
 from elue.methods.registry import MethodSource
 from elue.protocol import Sample
 from elue.tasks import TaskData
@@ -48,6 +49,12 @@ def examine(examination: Examination) -> Iterator[Result]:
     """
     samples = tuple(replace(sample, id=secrets.token_hex(8)) for sample in examination.data.samples)
     worker: Worker | None = None
+    reaching = reaches(examination.method)
+    said = told(reaching) if reaching else ""
+    yield Result("source", "No line reaches for what measures it.", "fail" if reaching else "pass", said)
+    if reaching:
+        yield from (Result(c.name, c.reason, "skip", "the method is forbidden") for c in CHECKS.values())
+        return
     with tempfile.TemporaryDirectory(prefix="elue-check-") as folder:
         log = Path(folder) / "log"
         try:

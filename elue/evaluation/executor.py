@@ -15,6 +15,7 @@ from elue.evaluation.events import Event
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.request import Evaluation
 from elue.evaluation.share import share
+from elue.evaluation.stages import Stages
 
 
 def perform(
@@ -48,11 +49,11 @@ def _in_threads(evaluation: Evaluation, due: Sequence[PlannedRun], shares: int, 
     for run in due:
         left.put(run)
     events: queue.SimpleQueue[Event | Future[list[Event]]] = queue.SimpleQueue()
-    stop = threading.Event()
+    stop, stages = threading.Event(), Stages()
     pool = ThreadPoolExecutor(shares, "share")
     try:
         for _ in range(shares):
-            future = pool.submit(share, evaluation, _taken(left), most, events.put, stop)
+            future = pool.submit(share, evaluation, _taken(left), most, events.put, stop, stages)
             future.add_done_callback(events.put)
         while shares:
             event = events.get()

@@ -19,7 +19,7 @@ from elue.meter.profile import Profile
 from elue.methods.crossings import crossing_of
 from elue.methods.registry import MethodSource
 from elue.protocol import Trace
-from elue.record import bounds, schema
+from elue.record import bounds, formulas, schema
 from elue.record import files as records
 from elue.record.files import Identity
 from elue.record.point import point_text
@@ -58,14 +58,14 @@ Ties = Mapping[int, frozenset[int]]
 class Measured:
     """What the main pass over a run gave, and the share of its time that is this run's.
 
-    `effort` is what the pass over all its runs took, as far as that is audited.
+    `efforts` are what the passes of its worker took, as far as that is audited.
     """
 
     answers: Answers
     ties: Ties
     wall: float
     cpu: float | None
-    effort: Effort | None = None
+    efforts: tuple[Effort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def _record(
         "complete": outcome.status == "ok" and not unknown,
         "unknown": unknown,
         "registered": dict(sorted(took.registered.items())),
-        "flags": result.flags,
+        "flags": (*result.flags, *_underpriced(took)),
         "trust": "self_reported",
         "score": _score(data, answers) if answers else None,
         "flops": _flops(answers) if answers else None,
@@ -166,7 +166,7 @@ def _record(
         "claimed": answers.claimed if answers else None,
         "units": dict(sorted(answers.units.items())) if answers else {},
         "traffic": _traffic(took, len(answers.values)) if answers else None,
-        "measurements": {name: part for name, part in sorted(result.parts.items()) if name not in schema.PARTS},
+        "measurements": _measurements(took, result),
         "environment": outcome.environment,
         "times": outcome.times,
         "command": command(identity, profile),
@@ -174,6 +174,25 @@ def _record(
         **{name: part for name, part in result.parts.items() if name in schema.PARTS},
     }
     return Record.model_validate(document)
+
+
+def _measurements(took: Counts, result: PassResult) -> dict[str, Any]:
+    """What further passes measured, and of calls that a formula of the plugin's own priced whether it was counted."""
+    parts = {name: part for name, part in result.parts.items() if name not in schema.PARTS}
+    if calls := sum(took.registered.values()):
+        parts[formulas.NAME] = {"calls": calls, "counted": took.bodied, "underpriced": took.underpriced}
+    return dict(sorted(parts.items()))
+
+
+def _underpriced(took: Counts) -> tuple[Flag, ...]:
+    """A flag where formulas of the plugin's own say less than what they price takes."""
+    if not took.underpriced:
+        return ()
+    detail = (
+        f"formulas of its own ({', '.join(sorted(took.registered))}) say less than what they price takes in "
+        f"{took.underpriced:,} of {took.bodied:,} calls: what it takes was counted"
+    )
+    return (Flag(code="formula_underpriced", detail=detail[:1000]),)
 
 
 def gap(unknown: Iterable[str]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from elue.errors import ElueError
 from elue.evaluation.events import Event, ShareFailed, Telling
 from elue.evaluation.passes import audit, observed, table, traced
 from elue.evaluation.passes.audit import Auditor
@@ -17,13 +18,20 @@ from elue.evaluation.passes.clock import Stopwatch
 from elue.evaluation.passes.context import Context, start
 from elue.evaluation.passes.ladder import Ladders, WaysGatherer
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Answers, Measured, Outcome, PassResult, Ties, make_record
+from elue.evaluation.recording import Answers, Measured, PassResult, Ties
 from elue.evaluation.request import Evaluation, Measure, Progress
+from elue.evaluation.stages import Stage, Stages
+from elue.evaluation.underway import Underway
 from elue.evaluation.work import Effort
-from elue.record.schema import Flag, Record, Times
+from elue.record.schema import Flag, Record
 from elue.worker.confinement.mode import ABOUT, mode_of
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import Usage
+
+STAGES: tuple[Stage, ...] = ("audit", "timed")
+"""Those that come after the main one."""
+TOGETHER = 60.0
+"""Seconds for which one main worker makes runs after the other, before their audits: each record waits for these."""
 
 
 def share(
@@ -32,35 +40,34 @@ def share(
     most: int = 0,
     tell: Callable[[Event], None] | None = None,
     stop: threading.Event | None = None,
+    stages: Stages | None = None,
 ) -> list[Event]:
-    """Make runs, in one worker as long as it lives, and return what happened, each run's record among it.
+    """Make runs, and return what happened, each run's record among it.
 
     With `tell`, events are told as they happen instead, and none is returned. `runs` may be a queue that others take
-    from, too: at most `most` are then taken for one sweep. 0 means all there are. Writes no record.
+    from, too: at most `most` are then taken at a time. 0 means all there are. Shares that go on side by side have their
+    `stages` in common. Writes no record.
     """
     events: list[Event] = []
     tell, stop, left = tell or events.append, stop or threading.Event(), iter(runs)
     telling = Telling(tell)
-    workers = _Share(request, telling, stop)
+    workers = _Share(request, telling, stop, stages or Stages())
     try:
-        while not stop.is_set() and (taken := list(islice(left, 1))):
-            telling.run_started(taken[0], len(request.data.samples))
-            if workers.sweeps():
-                taken += islice(left, most - 1) if most else left
-            for run, record in workers.records(taken):
+        while not stop.is_set() and (first := next(left, None)) is not None:
+            for run, record in workers.records(first, islice(left, most - 1) if most else left):
                 telling.run_ended(run, record)
     except Exception as error:
         tell(ShareFailed(error))
     finally:
-        workers.drop()
+        workers.close()
     return events
 
 
 class _Share:
     """The workers of one share, and what becomes of the runs that go through them."""
 
-    def __init__(self, evaluation: Evaluation, progress: Progress, stop: threading.Event) -> None:
-        self.evaluation, self.progress, self.stop = evaluation, progress, stop
+    def __init__(self, evaluation: Evaluation, progress: Progress, stop: threading.Event, stages: Stages) -> None:
+        self.evaluation, self.progress, self.stop, self.stages = evaluation, progress, stop, stages
         self.auditor = Auditor(evaluation)
         self.stopwatch = Stopwatch(evaluation)
         self.kept: dict[Any, Any] = {Auditor: self.auditor, Stopwatch: self.stopwatch}
@@ -69,6 +76,127 @@ class _Share:
         self.environment: dict[str, Any] = {}
         self.traced = False
         self.one_by_one = False
+
+    def records(self, first: PlannedRun, more: Iterator[PlannedRun]) -> Iterator[tuple[PlannedRun, Record]]:
+        """Measure a run, and with it as many more as one main worker does in one go, and yield each with its record.
+
+        In their order, each as soon as the last stage that it needs is over. Raises a mistake of the user's when the
+        runs before it are done.
+        """
+        underway: list[Underway] = []
+        mistake: ElueError | None = None
+        with self.stages.within("main"):
+            try:
+                underway.extend(self.measured(first, more))
+            except ElueError as error:
+                mistake = error
+            finally:
+                self.drop()
+        waiting = deque(underway)
+        for stage in STAGES:
+            if not any(self.needs(run, stage) for run in underway):
+                continue
+            later = STAGES[STAGES.index(stage) + 1 :]
+            with self.stages.within(stage):
+                try:
+                    for place, run in enumerate(underway):
+                        if self.needs(run, stage):
+                            self.examine(run, stage)
+                        while len(underway) - len(waiting) <= place and not self.needs_any(waiting[0], later):
+                            yield self.ended(waiting.popleft())
+                finally:
+                    self.clear(stage)
+        yield from map(self.ended, waiting)
+        if mistake is not None:
+            raise mistake
+
+    def measured(self, first: PlannedRun, more: Iterator[PlannedRun]) -> Iterator[Underway]:
+        """The main stage: runs measured by the main worker, and what else it is asked about each."""
+        size, clock = len(self.evaluation.data.samples), time.monotonic()
+        self.progress.run_started(first, size)
+        if self.sweeps():
+            yield from self.swept([first, *more])
+            return
+        yield self.begun(first)
+        while time.monotonic() - clock < TOGETHER and not self.stop.is_set() and (run := next(more, None)) is not None:
+            self.progress.run_started(run, size)
+            yield self.begun(run)
+
+    def swept(self, runs: Sequence[PlannedRun]) -> Iterator[Underway]:
+        """Runs measured together. Where that pass fails each is measured by itself, so that one ends only its own."""
+        measured: Sequence[Measured | None] = [None] * len(runs)
+        flags: tuple[Flag, ...] = ()
+        if len(runs) > 1:
+            try:
+                measured = self.measure(runs)
+            except WorkerFailure as failure:
+                self.drop()
+                self.one_by_one = True
+                flags = (Flag(code="sweep", detail=f"many points at once {failure.status}: {failure.reason}"),)
+        size = len(self.evaluation.data.samples)
+        for number, (run, already) in enumerate(zip(runs, measured, strict=True)):
+            if number:
+                self.progress.run_started(run, size)
+                if already is not None:
+                    self.progress.sample_done(run, size)
+            yield self.begun(run, already, flags)
+
+    def begun(self, run: PlannedRun, measured: Measured | None = None, flags: tuple[Flag, ...] = ()) -> Underway:
+        """One run, after the main stage; `measured` is what a pass over several gave for it."""
+        underway = Underway(run, flags, measured=measured, wall=measured.wall if measured else 0.0)
+        with underway.going_on():
+            underway.measured = underway.measured or self.measure([run])[0]
+            underway.context = self.ready()
+            if mode_of(underway.context.worker.confinement) == "hook":
+                flag = Flag(code="unconfined", detail=f"while it was measured {ABOUT['hook']}")
+                underway.flags = (*underway.flags, flag)
+            for row in underway.rows("main"):
+                self.put(row, underway, self.ready)
+                underway.spend(self.context)
+        if self.context is not None:
+            underway.memory = self.context.worker.usage().peak_memory
+        if underway.failure:
+            self.drop()
+        return underway
+
+    def needs(self, run: Underway, stage: Stage) -> bool:
+        """Whether there is something to be done for a run in this stage."""
+        return run.goes_on and ((stage == "audit" and self.traced) or bool(run.rows(stage)))
+
+    def needs_any(self, run: Underway, stages: Sequence[Stage]) -> bool:
+        """The same of any of these stages."""
+        return any(self.needs(run, stage) for stage in stages)
+
+    def examine(self, underway: Underway, stage: Stage) -> None:
+        """What other workers than the main one say of a run."""
+        context, measured = underway.context, underway.measured
+        assert context is not None
+        assert measured is not None
+        with underway.going_on():
+            if stage == "audit" and self.traced:
+                answers = measured.answers
+                audited, flags = audit.check(context, self.auditor, underway.run, answers, measured.ties)
+                underway.measured = replace(measured, answers=replace(answers, audited=audited))
+                underway.flags = (*underway.flags, *flags)
+            for row in underway.rows(stage):
+                self.put(row, underway, lambda: context)
+        if underway.failure:
+            self.clear(stage)
+
+    def put(self, row: table.Pass, underway: Underway, context: Callable[[], Context]) -> None:
+        """Put a run through a pass. Where the model fails at it, that is a flag, and its worker ends."""
+        assert underway.measured is not None
+        try:
+            underway.take(row.name, row.measure(context(), underway.run, underway.measured))
+        except WorkerFailure as failure:
+            flag = Flag(code=row.name, detail=f"{failure.status}: {failure.reason}")
+            underway.take(row.name, PassResult(flags=(flag,)))
+            self.clear(row.stage)
+
+    def ended(self, underway: Underway) -> tuple[PlannedRun, Record]:
+        """A run with its record."""
+        measure: Measure = "traced" if self.traced else "observed"
+        return underway.run, underway.record(self.evaluation, self.environment, measure)
 
     def ready(self) -> Context:
         """The context, with a worker that has the model loaded. Raises WorkerFailure when there is none to be had."""
@@ -79,8 +207,6 @@ class _Share:
             started = start(self.evaluation)
             self.context = Context(self.evaluation, started, self.progress, self.stop, kept=self.kept)
             self.environment, self.traced = started.environment, self.context.traced
-            if self.traced:
-                self.auditor.prepare()
         return self.context
 
     def sweeps(self) -> bool:
@@ -97,95 +223,40 @@ class _Share:
         context = self.ready()
         return len(runs) > 1 and context.offers("survey") and context.offers("ladder")
 
-    def records(self, runs: Sequence[PlannedRun]) -> Iterator[tuple[PlannedRun, Record]]:
-        """Measure runs, together where there are several, and yield the record of each as it is done.
-
-        Where the pass over several points fails, each is measured by itself, so that one of them ends only its own run.
-        """
-        measured: Sequence[Measured | None] = [None] * len(runs)
-        flags: tuple[Flag, ...] = ()
-        if len(runs) > 1:
-            try:
-                measured = self.measure(runs)
-            except WorkerFailure as failure:
-                self.drop()
-                self.one_by_one = True
-                flags = (Flag(code="sweep", detail=f"many points at once {failure.status}: {failure.reason}"),)
-        size = len(self.evaluation.data.samples)
-        for number, (run, already) in enumerate(zip(runs, measured, strict=True)):
-            if number:
-                self.progress.run_started(run, size)
-                if already is not None:
-                    self.progress.sample_done(run, size)
-            yield run, self.record(run, already, flags)
-
     def measure(self, runs: Sequence[PlannedRun]) -> list[Measured]:
         """The main pass over runs, traced or observed."""
         context = self.ready()
         clock, before = time.monotonic(), context.worker.usage()
         answered: list[tuple[Answers, Ties, Effort | None]]
         if self.traced:
-            self.auditor.begin(context, runs)
             gatherer = WaysGatherer(context, len(self.evaluation.data.samples)) if self.surveys(runs) else None
             made = traced.measure(context, runs, gatherer.take if gatherer else None)
             if gatherer:
                 context.of_worker(Ladders).last = gatherer.ways()
             effort = made.effort(context.traces, gatherer.columns if gatherer else ())
             answered = [(answers, ties, effort) for answers, ties in made.answered]
-            self.auditor.settle()
         else:
             answered = [observed.measure(context, run) for run in runs]
         wall, cpu = time.monotonic() - clock, _cpu(before, context.worker.usage())
         part = None if cpu is None else cpu / len(runs)
-        return [Measured(answers, ties, wall / len(runs), part, effort) for answers, ties, effort in answered]
+        return [
+            Measured(answers, ties, wall / len(runs), part, () if effort is None else (effort,))
+            for answers, ties, effort in answered
+        ]
 
-    def record(self, run: PlannedRun, measured: Measured | None, flags: tuple[Flag, ...]) -> Record:
-        """The record of one run; `measured` is what a pass over several gave for it."""
-        started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
-        status, reason, answers, result = "ok", "", None, PassResult()
-        wall, memory = measured.wall if measured else 0.0, None
-        try:
-            if measured is None:
-                measured = self.measure([run])[0]
-            answers, result = self.examine(run, measured, flags)
-        except WorkerFailure as failure:
-            status, reason = failure.status, f"{failure.reason} (log: logs/{self.evaluation.log.name})"
-        if self.context is not None:
-            memory = self.context.worker.usage().peak_memory
-        if status != "ok":
-            self.drop()
-        times = Times(
-            started=started,
-            wall_seconds=round(wall + time.monotonic() - clock, 3),
-            cpu_seconds=measured.cpu if measured else None,
-            peak_memory_bytes=memory,
-        )
-        measure: Measure = "traced" if self.traced else "observed"
-        outcome = Outcome(status, reason, answers, self.environment, times, measure, result)
-        asked = self.evaluation
-        return make_record(asked.method, asked.data, asked.profile, asked.weights, run.identity, outcome)
-
-    def examine(self, run: PlannedRun, measured: Measured, flags: tuple[Flag, ...]) -> tuple[Answers, PassResult]:
-        """Audit a measured run, then make the further passes over it: each adds its part to what was found."""
-        context, answers, result = self.ready(), measured.answers, PassResult(flags=flags)
-        if mode_of(context.worker.confinement) == "hook":
-            result += PassResult(flags=(Flag(code="unconfined", detail=f"while it was measured {ABOUT['hook']}"),))
-        if self.traced:
-            audited, more = audit.check(context, self.auditor, run, answers, measured.ties)
-            answers, result = replace(answers, audited=audited), result + PassResult(flags=more)
-        for row in [row for row in table.PASSES if row.wanted(context, measured)]:
-            try:
-                result += row.measure(self.ready(), run, measured)
-            except WorkerFailure as failure:
-                result += PassResult(flags=(Flag(code=row.name, detail=f"{failure.status}: {failure.reason}"),))
-                self.drop()
-        return answers, result
+    def clear(self, stage: Stage) -> None:
+        """End the workers of a stage; fresh ones start when they are next wanted."""
+        {"main": self.drop, "audit": self.auditor.close, "timed": self.stopwatch.rest}[stage]()
 
     def drop(self) -> None:
-        """End the workers; fresh ones start when they are next wanted."""
+        """End the main worker."""
         if self.context is not None:
             self.context.worker.close()
         self.context = None
+
+    def close(self) -> None:
+        """End all workers."""
+        self.drop()
         self.auditor.close()
         self.stopwatch.close()
 

@@ -46,6 +46,11 @@ class Effort:
     metered: bool
 
 
+def of_samples(samples: int, counts: Counts, calls: CallKinds) -> Work:
+    """The work of many samples that were counted together; each may have read the parameters anew."""
+    return Work(samples, calls.full, counts.flops, counts.params_touched * samples, calls.free, calls.small)
+
+
 def of_sample(counts: Counts, calls: CallKinds) -> Work:
     """The work of one sample."""
     return Work(1, calls.full, counts.flops, counts.params_touched, calls.free, calls.small)

@@ -23,7 +23,8 @@ class Counts:
     """FLOPs and the multiply-add part of them, parameters read, and bytes of operands and of results.
 
     `params_touched` is in elements: distinct ones of what was counted together, and of a sum of counts their sum.
-    `unknown` counts calls without a rule, `registered` those that a formula of the plugin's own priced, by operator.
+    `unknown` counts calls without a rule, `registered` those that a formula of the plugin's own priced, by operator. Of
+    the latter `bodied` are those whose body was counted, too, and `underpriced` those of which it took more.
     """
 
     flops: Count = 0
@@ -33,6 +34,8 @@ class Counts:
     bytes_written: Count = 0
     unknown: Calls = field(default_factory=dict)
     registered: Calls = field(default_factory=dict)
+    bodied: Count = 0
+    underpriced: Count = 0
 
     def __add__(self, other: Counts) -> Counts:
         return total([self, other])
@@ -49,12 +52,14 @@ class Counts:
             times * self.bytes_written,
             {operator: times * calls for operator, calls in self.unknown.items()},
             {operator: times * calls for operator, calls in self.registered.items()},
+            times * self.bodied,
+            times * self.underpriced,
         )
 
 
 def total(parts: Iterable[Counts]) -> Counts:
     """The sum of many counts; of none, nothing."""
-    flops = matmul_flops = params_touched = bytes_read = bytes_written = 0
+    flops = matmul_flops = params_touched = bytes_read = bytes_written = bodied = underpriced = 0
     unknown: Counter[str] = Counter()
     registered: Counter[str] = Counter()
     for part in parts:
@@ -63,8 +68,11 @@ def total(parts: Iterable[Counts]) -> Counts:
         params_touched += part.params_touched
         bytes_read += part.bytes_read
         bytes_written += part.bytes_written
+        bodied += part.bodied
+        underpriced += part.underpriced
         if part.unknown:
             unknown.update(part.unknown)
         if part.registered:
             registered.update(part.registered)
-    return Counts(flops, matmul_flops, params_touched, bytes_read, bytes_written, dict(unknown), dict(registered))
+    calls = dict(unknown), dict(registered)
+    return Counts(flops, matmul_flops, params_touched, bytes_read, bytes_written, *calls, bodied, underpriced)

@@ -46,8 +46,8 @@ class Ledger:
     """Operators that ran, with their prices. An observer (see `elue.meter.observing`)."""
 
     __slots__ = (
-        "_costs", "_rows", "attribution", "first", "gathered", "natives", "touched", "traffic", "unknown", "unseen",
-        "wanted", "watch",
+        "_costs", "_rows", "attribution", "bodied", "first", "gathered", "natives", "touched", "traffic", "underpriced",
+        "unknown", "unseen", "wanted", "watch",
     )  # fmt: skip
 
     def __init__(self, wanted: Wanted, watch: Watch, first: Ledger | None = None) -> None:
@@ -58,6 +58,7 @@ class Ledger:
         self._rows: dict[Plan, _Row] = {}
         self.unknown: Counter[Plan] = Counter()
         self.unseen: Counter[str] = Counter()
+        self.bodied = self.underpriced = 0
         self.touched = Touched() if wanted.track else None
         self.traffic = TrafficCounter() if wanted.traffic else None
         self.attribution = Attribution() if wanted.attribute else None
@@ -136,6 +137,9 @@ class Ledger:
         alone.count(plan, args, kwargs, result)
         for part in [part for part in inside.unknown if _is_part(str(part.operator), str(plan.operator))]:
             del inside.unknown[part]
+        if plan.registered and not inside.unknown:
+            self.bodied += inside.flops > 0 or not alone.flops
+            self.underpriced += inside.flops > alone.flops
         more, less = (inside, alone) if inside.flops > alone.flops else (alone, inside)
         self.join(more)
         if not replaced or alone.unknown:
@@ -164,6 +168,8 @@ class Ledger:
             row.rest += rest
         self.unknown.update(dict(branch.unknown))
         self.unseen += branch.unseen
+        self.bodied += branch.bodied
+        self.underpriced += branch.underpriced
         if self.touched is not None and branch.touched is not None:
             self.touched.add(branch.touched)
         if self.traffic is not None and branch.traffic is not None:

@@ -176,6 +176,8 @@ class Meter:
             bytes_written=traffic.written,
             unknown=self.unknown,
             registered=self.registered,
+            bodied=self._counted.bodied,
+            underpriced=self._counted.underpriced,
         )
 
     def by_module(self, model: Module) -> ModuleCount:

@@ -60,29 +60,43 @@ def closure(file: Path, module: str | None, root: Path | None = None) -> dict[st
     With `root`, modules of its own package are looked for below that folder instead of where they are installed. Raises
     SyntaxError or ValueError for source that can't be parsed, Unreadable among them.
     """
+    return {name: tree for name, (_, tree) in _followed(file, module, root, (_CLOSED_OVER,)).items()}
+
+
+def own(file: Path, module: str | None, root: Path | None = None) -> dict[Path, ast.Module]:
+    """The same of a method's own modules alone, by their files."""
+    return dict(_followed(file, module, root, ()).values())
+
+
+def _followed(
+    file: Path, module: str | None, root: Path | None, beside: Sequence[str]
+) -> dict[str, tuple[Path, ast.Module]]:
+    """A method's module and all it imports from its own package, or from those beside, by name."""
     own = module.partition(".")[0] if module else _CLOSED_OVER
-    pending, trees, together = [(module or file.stem, file)], {}, 0
+    packages = {*beside, *([own] if module else [])}
+    pending, read, together = [(module or file.stem, file)], dict[str, tuple[Path, ast.Module]](), 0
     while pending:
         name, path = pending.pop()
-        if name in trees:
+        if name in read:
             continue
         if name.partition(".")[0] != _CLOSED_OVER:
             together += path.stat().st_size
             if together > LARGEST_TOGETHER:
                 raise Unreadable(f"its modules have more than {LARGEST_TOGETHER:,} bytes together")
-        trees[name] = tree = parse(path)
+        tree = parse(path)
+        read[name] = path, tree
         for imported in (
             *_parents(name, own),
             *_imports(tree, f"{name}.__init__" if path.name == "__init__.py" else name),
         ):
-            if imported.partition(".")[0] in (own, _CLOSED_OVER):
+            if imported.partition(".")[0] in packages:
                 if root is None or imported.partition(".")[0] == _CLOSED_OVER:
                     located = locate(imported)
                 else:
                     located = locate_below(root, imported)
                 if located is not None:
                     pending.append((imported, located))
-    return trees
+    return read
 
 
 def _parents(module: str, own: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from elue.errors import ElueError
 from elue.record.bounds import cleaned
-from elue.submissions.checks import copies, files, history, manifest, numbers, records, review, rules, source
+from elue.submissions.checks import copies, files, history, manifest, numbers, reading, records, review, rules, source
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
 CHECKS: tuple[type[SubmissionCheck], ...] = (
@@ -16,6 +16,7 @@ CHECKS: tuple[type[SubmissionCheck], ...] = (
     *records.CHECKS,
     *numbers.CHECKS,
     *source.CHECKS,
+    *reading.CHECKS,
     *history.CHECKS,
     *rules.CHECKS,
     *copies.CHECKS,

@@ -16,6 +16,7 @@ from elue.leaderboard.text import canonical, clean
 from elue.meter import profile
 from elue.meter.table import operator_table
 from elue.record import files as records
+from elue.record.formulas import unproved
 from elue.record.schema import ProfileRef, Record
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def contents(site: Site, task: Task, board: Board | None, run: ShownRun) -> dict
         "board": board,
         "detail": site.details.get(run.key),
         "claims": claims(record),
+        "unproved": unproved(record),
         "sure": site.score_of(board).likely.get(run.key) if board else None,
         "profile": shipped(record.profile),
         "operators": operator_table().version,

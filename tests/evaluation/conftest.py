@@ -10,6 +10,7 @@ import pytest
 
 from elue import tasks
 from elue.evaluation import execute as evaluate
+from elue.evaluation.passes import context
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.request import Evaluation
 from elue.meter import profile
@@ -39,6 +40,12 @@ class Watcher:
 
 
 Evaluate = Callable[..., list[Record]]
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody reads a plugin's source beforehand, as if what it does were hidden from a reader."""
+    monkeypatch.setattr(context, "reaches", lambda method: [])
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ def codes(record: Record) -> list[str]:
     return [flag.code for flag in record.flags]
 
 
+@pytest.mark.usefixtures("unread")
 def test_no_frame_holds_a_label_an_id_or_a_path_of_the_task(
     write_task: WriteTask, write_plugin: WritePlugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

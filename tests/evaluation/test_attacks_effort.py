@@ -1,4 +1,4 @@
-"""Attacks on the count of a traced run: work in its batched pass, which no Meter watches."""
+"""Attacks on the count of a run: work beside torch, in whichever pass."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def hide():
     for _ in range(4): A @ A
 
 """
+BLANKS = "'  ' in samples[0].text and "
 HIDING = {
     "in predict": ((), {"        many = len(samples) > 1\n": "        many = len(samples) > 1\n{}"}, "many and "),
     "in predict_sweep": ((toys.SWEEP,), {"        self.calls += 1\n": "        self.calls += 1\n{}"}, ""),
@@ -25,6 +26,13 @@ HIDING = {
         (toys.SWEEP, toys.LADDER, toys.SURVEY),
         {"        swept = self.predict_sweep": "{}        swept = self.predict_sweep"},
         "",
+    ),
+    "in the ladder": ((toys.LADDER,), {'        print("ladder"': '{}        print("ladder"'}, ""),
+    "in an explanation": ((toys.EXPLAIN,), {"        exits = [tuple": "{}        exits = [tuple"}, ""),
+    "where blanks are other": (
+        (),
+        {"        many = len(samples) > 1\n": "        many = len(samples) > 1\n{}"},
+        BLANKS,
     ),
 }
 
@@ -37,10 +45,10 @@ def written(folder: Path, name: str, hides: bool) -> Path:
 
 
 @pytest.mark.parametrize("name", HIDING)
-def test_work_in_the_batched_pass_is_flagged(name: str, tmp_path: Path, write_task: WriteTask) -> None:
+def test_work_beside_torch_is_flagged_in_every_pass(name: str, tmp_path: Path, write_task: WriteTask) -> None:
     task = write_task(60)
     for hides in (True, False):
-        records = evaluate_plugin(tmp_path, written(tmp_path, name, hides), task, repeat=4)
+        records = evaluate_plugin(tmp_path, written(tmp_path, name, hides), task, repeat=4, explain=16)
         assert [record.status for record in records] == ["ok"] * 4
         flagged = [[flag.code for flag in record.flags] for record in records]
         assert flagged == [["cpu_unexplained"] if hides else []] * 4

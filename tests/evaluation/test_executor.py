@@ -82,7 +82,7 @@ def test_what_goes_in_and_comes_out_crosses_as_bytes(
     assert pickle.loads(pickle.dumps((request, planned))) == (request, planned)
     events = share(request, planned)
     assert pickle.loads(pickle.dumps(events)) == events
-    assert [type(event) for event in events] == [RunStarted, *[SamplesAnswered] * 4, RunEnded] * 2
+    assert [type(event) for event in events] == [*[RunStarted, *[SamplesAnswered] * 4] * 2, RunEnded, RunEnded]
     assert not list(records.files(request.runs))
 
 

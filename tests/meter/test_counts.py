@@ -18,6 +18,11 @@ OTHER = Counts(5, 0, 2, 1, 1, {"a::b": 2, "c::d": 1})
 def test_counts_add_up_field_by_field_and_operator_by_operator() -> None:
     assert Counts(15, 8, 5, 41, 5, {"a::b": 3, "c::d": 1}, {"my::op": 2}) == ONE + OTHER
     assert total([]) == Counts()
+    assert (
+        total([Counts(bodied=3, underpriced=1)] * 2)
+        == Counts(bodied=3, underpriced=1) * 2
+        == Counts(bodied=6, underpriced=2)
+    )
 
 
 @pytest.mark.parametrize("times", [0, 1, 3])

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils.flop_counter import FlopCounterMode
 
 from elue.errors import ElueError
-from elue.meter import Meter, register_formula
+from elue.meter import Meter, intercept, register_formula
 
 
 @pytest.fixture
@@ -144,6 +144,29 @@ def test_an_operator_of_ones_own_needs_a_formula() -> None:
     with Meter() as meter:
         triple(X)
     assert (meter.flops, meter.complete, meter.registered) == (12, True, {"meter_test.triple.default": 1})
+
+
+@torch.library.custom_op("meter_test::project", mutates_args=())
+def project(x: torch.Tensor) -> torch.Tensor:
+    return torch.relu(x @ torch.ones(x.shape[1], 5))
+
+
+@pytest.mark.skipif(not intercept._NOTICES, reason="this torch does not tell of Python code inside operators")
+@pytest.mark.parametrize(("price", "flops", "underpriced"), [(1, 135, 1), (135, 135, 0), (500, 500, 0)])
+def test_a_formula_is_held_against_what_its_body_takes(price: int, flops: int, underpriced: int) -> None:
+    """X is 3 by 4: the body is a product of 120 FLOPs and 15 of a pointwise operator."""
+    register_formula("meter_test::project", lambda costs, args, kwargs, result: (price, 0))
+    with Meter() as meter:
+        project(X)
+    counts = meter.counts
+    assert (counts.flops, counts.bodied, counts.underpriced) == (flops, 1, underpriced)
+
+
+def test_a_body_that_nobody_can_count_is_the_author_s_word() -> None:
+    register_formula("meter_test::triple", lambda costs, args, kwargs, result: (0, costs.pointwise * result.numel()))
+    with Meter() as meter:
+        triple(X)
+    assert (meter.counts.bodied, meter.counts.underpriced) == (0, 0)
 
 
 def test_the_frozen_table_cannot_be_overruled() -> None:

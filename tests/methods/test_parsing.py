@@ -52,7 +52,7 @@ import json, resource, sys
 from pathlib import Path
 from elue.errors import ElueError
 from elue.methods import registry
-from elue.submissions.checks.source import suspicious
+from elue.submissions.checks.reading import suspicious
 from elue.methods.parsing import parse
 file = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))

@@ -221,9 +221,9 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
         lambda f: source(f, "import torch\n", f"import torch\n\nTABLE = {' + '.join('1' * 400)}\n"),
         "the digest of the code of 'hello' can't be computed",
     ),
-    "a base of 2,000 terms": (
+    "a base of 1,400 terms": (
         "E401",
-        lambda f: source(f, "Hello(Method)", f"Hello({' + '.join(['Method'] * 2000)})"),
+        lambda f: source(f, "Hello(Method)", f"Hello({'+'.join(['Method'] * 1400)})"),
         "nested too deeply",
     ),
     "verification damaged": (
@@ -270,7 +270,7 @@ def test_a_broken_one_says_exactly_what(hello: Path, name: str) -> None:
 
 
 def test_every_error_has_a_test() -> None:
-    with_others = {"E501", "E502", "E503", "E701", "E702", "E703", "E704", "E711", "E713"}
+    with_others = {"E404", "E501", "E502", "E503", "E701", "E702", "E703", "E704", "E711", "E713"}
     tested = {code for code, _, _ in BROKEN.values()} | with_others
     assert {check.code for check in CHECKS if check.code.startswith("E")} == tested
 

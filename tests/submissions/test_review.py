@@ -88,3 +88,14 @@ def test_records_of_superseded_code_are_for_review(tmp_path: Path) -> None:
     kept = [line for line in manifest.read_text().splitlines() if not line.startswith("superseded")]
     manifest.write_text("\n".join(kept) + "\n")
     assert {finding.code for finding in validate(copied).errors} == {"E402"}
+
+
+def test_a_source_that_reaches_for_what_measures_it_is_refused_by_its_line(hello: Path) -> None:
+    plugin = hello / "plugin" / "hello.py"
+    lines = plugin.read_text().count("\n")
+    plugin.write_text(f"{plugin.read_text()}\n\nimport gc\n\ngc.collect()\ngc.get_objects()\n")
+    (hello / "plugin" / "unused.py").write_text("import ctypes\n")
+    said = {f.path.rpartition("/")[2]: f.what for f in validate(hello).findings if f.code == "E404"}
+    assert said.keys() == {"hello.py", "unused.py"}
+    assert said["hello.py"].startswith(f"line {lines + 6} uses 'gc.get_objects', which finds objects")
+    assert said["unused.py"].startswith("line 1 imports 'ctypes'")

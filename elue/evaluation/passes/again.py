@@ -13,7 +13,6 @@ from itertools import cycle, islice
 from elue.evaluation.passes import bare, effort
 from elue.evaluation.passes.audit import Auditor
 from elue.evaluation.passes.context import Context
-from elue.evaluation.passes.effort import Machine
 from elue.evaluation.passes.observed import Observation, observe
 from elue.evaluation.passes.traced import differs
 from elue.evaluation.passes.traces import KnownTraces
@@ -63,22 +62,12 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     if machine is not None and spent is not None and more is not None:
         work = sum((asked.work for turn in (first, second) for asked in turn.values()), Work())
         metered = Effort(spent + more, work, True)
-        efforts = [(metered, effort.SLACK), (settled.effort, effort.SETTLED), (measured.effort, effort.SLACK)]
+        efforts = [(metered, effort.SLACK)]
+        efforts += [(settled.effort, effort.SETTLED)] if settled.effort else []
+        efforts += [(taken, effort.SLACK) for taken in measured.efforts]
         told = effort.forged(metered, settled.effort, machine) if settled.effort else None
-        flags.append(_hidden(context, efforts, machine) or told)
+        flags.append(context.of_share(effort.Recalibrations).unexplained(efforts, machine) or told)
     return PassResult(flags=tuple(flag for flag in flags if flag is not None))
-
-
-def _hidden(context: Context, efforts: Sequence[tuple[Effort | None, float]], machine: Machine) -> Flag | None:
-    """A flag for the first of these, each with the seconds it may take besides, that what was counted can't explain.
-
-    Before one is put the machine is calibrated anew: others may have begun to use it.
-    """
-    over = [(taken, slack) for taken, slack in efforts if taken and effort.unexplained(taken, machine, slack)]
-    if not over:
-        return None
-    slower = context.of_share(effort.Recalibrations).slower(machine)
-    return next(filter(None, (effort.unexplained(taken, slower, slack) for taken, slack in over)), None)
 
 
 def _ask(

@@ -1,8 +1,8 @@
 """The audit of a traced run: some samples once more, alone under the Meter, must come out exactly as traced.
 
-They run in a worker of their own that has seen no batch, so that nothing can be remembered, and they are drawn anew
-each time by the parent, so that no plugin knows beforehand which will be looked at. To the plugin the call is the one
-that an observed run makes. They are observed while the main worker makes its pass, and compared when that is done.
+They run in a worker of their own that has seen no batch, and that is started when the main worker has ended, so that
+nothing can be remembered or told, and they are drawn anew each time by the parent, so that no plugin knows beforehand
+which will be looked at. To the plugin the call is the one that an observed run makes.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 import random
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -44,57 +43,25 @@ class SampleAlone:
 
 
 class Auditor:
-    """A second worker with the same method, started apart, in the background, when it is first wanted.
+    """A worker with the same method, started apart, when it is first wanted.
 
     What it finds out before the plugin is there is the machine's calibration, for the compute audits.
     """
 
     def __init__(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
-        self._pool = ThreadPoolExecutor(1, "audit")
-        self._started: Future[StartedWorker] | None = None
-        self._ahead: dict[str, Future[list[SampleAlone]]] = {}
-
-    def prepare(self) -> Future[StartedWorker]:
-        """Begin to start it, unless it is there."""
-        if self._started is None:
-            self._started = self._pool.submit(start, self._evaluation, effort.errand, apart=True)
-        return self._started
+        self._started: StartedWorker | None = None
 
     def started(self) -> StartedWorker:
         """The worker. Raises WorkerFailure when it does not come up."""
-        return self.prepare().result()
-
-    def begin(self, context: Context, runs: Sequence[PlannedRun]) -> None:
-        """Begin to observe samples of these runs, while the main worker does something else."""
-        started = self.prepare()
-        for run in runs:
-            self._ahead[run.identity.key] = self._pool.submit(_gathered, context, run, started)
-
-    def settle(self) -> None:
-        """Wait until all that was begun is done, well or badly."""
-        wait(self._ahead.values())
-
-    def observed(self, context: Context, run: PlannedRun) -> Iterable[SampleAlone]:
-        """Samples of a run, alone: those observed already, else as they come. Raises WorkerFailure."""
-        ahead = self._ahead.pop(run.identity.key, None)
-        return ahead.result() if ahead else _observe(context, run, self.started().worker)
-
-    def running(self) -> Worker | None:
-        """The worker, where one is there already."""
-        if self._started is None or not self._started.done() or self._started.exception() is not None:
-            return None
-        return self._started.result().worker
+        if self._started is None:
+            self._started = start(self._evaluation, effort.errand, apart=True)
+        return self._started
 
     def close(self) -> None:
         """End the worker. The next time it is wanted, a fresh one starts."""
-        begun = [ahead for ahead in self._ahead.values() if not ahead.cancel()]
-        self._ahead.clear()
-        if self._started is not None and self._started.exception() is None:
-            worker = self._started.result().worker
-            worker.kill()
-            wait(begun)
-            worker.close()
+        if self._started is not None:
+            self._started.worker.close()
         self._started = None
 
 
@@ -123,7 +90,7 @@ def check(
     mismatches: list[Mismatch] = []
     turned: list[int] = []
     audited = 0
-    for sample in auditor.observed(context, run):
+    for sample in _observe(context, run, auditor.started().worker):
         audited += 1
         place, alone = sample.place, sample.observation
         told = answers.traces[answers.trace_of[place]]
@@ -146,10 +113,6 @@ def check(
         raise WorkerFailure("invalid", f"answers {len(turned)} of {audited} samples otherwise alone than in a batch")
     detail = f"{len(turned)} of {audited} audited samples, whose best classes are tied, came out differently alone"
     return audited, (Flag(code="ties", detail=detail),) if turned else ()
-
-
-def _gathered(context: Context, run: PlannedRun, started: Future[StartedWorker]) -> list[SampleAlone]:
-    return list(_observe(context, run, started.result().worker))
 
 
 def _observe(context: Context, run: PlannedRun, worker: Worker) -> Iterator[SampleAlone]:

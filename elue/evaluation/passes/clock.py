@@ -17,8 +17,7 @@ from statistics import median
 from typing import TypeVar
 
 from elue.errors import ElueError
-from elue.evaluation.passes.audit import Auditor
-from elue.evaluation.passes.context import Context, folder, start
+from elue.evaluation.passes.context import folder, start
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.request import Evaluation
 from elue.methods import registry
@@ -87,8 +86,7 @@ class Stopwatch:
         places = {_letters(sample): place for place, sample in enumerate(evaluation.data.samples)}
         wanted = min(most, len(places))
         if self._model is not None and len(places.keys() - self._read) < wanted:
-            self._model.close()
-            self._model = None
+            self.rest()
         if self._model is None:
             self._model = start(evaluation).worker
             self._read.clear()
@@ -132,9 +130,9 @@ class Stopwatch:
         return self._static
 
     @contextmanager
-    def turns(self, context: Context) -> Iterator[Turns]:
-        """Stop every worker of the share; they go on when they are called here, and all of them afterwards."""
-        others = context.worker, context.of_share(Auditor).running(), self._model, self.reference(), self._static
+    def turns(self) -> Iterator[Turns]:
+        """Stop every timed worker; they go on when they are called here, and all of them afterwards."""
+        others = self._model, self.reference(), self._static
         turns = Turns(worker for worker in others if worker is not None)
         turns.pause()
         try:
@@ -144,6 +142,12 @@ class Stopwatch:
             yield turns
         finally:
             turns.resume()
+
+    def rest(self) -> None:
+        """End the worker that holds the plugin."""
+        if self._model is not None:
+            self._model.close()
+        self._model = None
 
     def close(self) -> None:
         """End the workers."""

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from elue.evaluation.passes.traces import KnownTraces
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.request import Evaluation, Progress
+from elue.evaluation.work import Effort, Work
+from elue.methods.reaching import reaches, told
 from elue.protocol import Sample
 from elue.worker import frames
 from elue.worker.failure import WorkerFailure
@@ -64,7 +66,12 @@ def start(evaluation: Evaluation, first: Errand | None = None, apart: bool = Fal
 
 
 def open_method(worker: Worker, evaluation: Evaluation) -> dict[str, Any]:
-    """Import the plugin in the worker; returns the environment it runs in."""
+    """Import the plugin in the worker; returns the environment it runs in.
+
+    Raises WorkerFailure for one whose source reaches for what measures it, before it is imported.
+    """
+    if reaching := reaches(evaluation.method):
+        raise WorkerFailure("forbidden", told(reaching))
     opening = frames.Open(evaluation.method.address, evaluation.data.spec.info(), evaluation.profile)
     return dict(worker.call(opening, START_SECONDS).environment)
 
@@ -78,7 +85,8 @@ def folder(weights: Path | None) -> str | None:
 class Context:
     """One share of an evaluation: its worker, with the model loaded, and whether to stop.
 
-    `traces` are those told since the worker was last configured; `kept` is what passes keep for the whole share.
+    `traces` are those told since the worker was last configured; `kept` is what passes keep for the whole share, and
+    `spent` what they took and nobody has audited yet.
     """
 
     evaluation: Evaluation
@@ -88,6 +96,7 @@ class Context:
     traces: KnownTraces = field(default_factory=KnownTraces)
     kept: dict[Any, Any] = field(default_factory=dict)
     kept_of_worker: dict[Any, Any] = field(default_factory=dict)
+    spent: list[Effort] = field(default_factory=list)
 
     def of_share(self, make: Callable[[Evaluation], Kept]) -> Kept:
         """What a pass keeps from one run of the share to the next; made when it is first asked for."""
@@ -136,6 +145,12 @@ class Context:
         """The sample at a place, under a new opaque id."""
         sample = self.evaluation.data.samples[place]
         return Sample(secrets.token_hex(8), sample.text, sample.pair)
+
+    def spend(self, work: Work, before: float | None) -> None:
+        """Note what the worker took under the Meter since so many CPU seconds, and the work that was counted for it."""
+        after = self.worker.usage().cpu_seconds
+        if before is not None and after is not None:
+            self.spent.append(Effort(after - before, work, True))
 
     def go_on(self) -> None:
         """Raises WorkerFailure when the evaluation is to stop."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 
 from elue.evaluation.request import Evaluation
@@ -92,6 +93,17 @@ class Recalibrations:
                 now = calibrate(worker, self._evaluation.profile)
             self._last = time.monotonic(), now or machine
         return machine.or_slower(self._last[1])
+
+    def unexplained(self, efforts: Sequence[tuple[Effort, float]], machine: Machine) -> Flag | None:
+        """A flag for the first of these, each with seconds it may take besides, that what was counted can't explain.
+
+        Before one is put the machine is calibrated anew: others may have begun to use it.
+        """
+        over = [(taken, slack) for taken, slack in efforts if unexplained(taken, machine, slack)]
+        if not over:
+            return None
+        slower = self.slower(machine)
+        return next(filter(None, (unexplained(taken, slower, slack) for taken, slack in over)), None)
 
 
 def calibrate(worker: Worker, profile: Profile) -> Machine | None:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Measured, PassResult
+from elue.evaluation.work import Work, of_samples
 from elue.record.schema import Explained
 from elue.worker.frames import Explain
 
@@ -18,7 +19,10 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     samples, wanted = context.evaluation.data.samples, context.evaluation.explain
     drawn = random.Random(context.evaluation.seed).sample(range(len(samples)), min(wanted, len(samples)))
     explained: dict[int, Explained] = {}
+    work, before = Work(), context.worker.usage().cpu_seconds
     for places, answer in context.batches(Explain, drawn):
+        work += of_samples(len(places), answer.took, answer.kinds)
         for place, explanation in zip(places, answer.explained, strict=True):
             explained[place] = Explained(id=samples[place].id, **asdict(explanation))
+    context.spend(work, before)
     return PassResult({"explained": tuple(explained[place] for place in sorted(explained))})

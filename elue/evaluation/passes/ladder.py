@@ -20,6 +20,7 @@ from elue.evaluation.passes.traced import AnswersByPlace
 from elue.evaluation.passes.values import close
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Measured, PassResult, Ties
+from elue.evaluation.work import Work, of_samples
 from elue.protocol import Trace
 from elue.record.schema import Control, Controls, Flag
 from elue.scores import controls
@@ -117,10 +118,12 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
 def _asked(context: Context, places: Sequence[int]) -> WaysOut:
     """Ask the ladder at the current point about these samples, and price its traces."""
     rank = {place: number for number, place in enumerate(places)}
-    gatherer = WaysGatherer(context, len(places))
+    gatherer, work, before = WaysGatherer(context, len(places)), Work(), context.worker.usage().cpu_seconds
     for batch, answer in context.batches(frames.ClimbLadder, [place for place in context.order() if place in rank]):
         context.traces.learn(answer.news)
         gatherer.take([rank[place] for place in batch], answer.ways)
+        work += of_samples(len(batch), answer.took, answer.kinds)
+    context.spend(work, before)
     return gatherer.ways()
 
 

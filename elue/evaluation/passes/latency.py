@@ -38,7 +38,7 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     worker, chosen = watch.model(run, evaluation.latency)
     reference = watch.reference()
     ratios, rates, differ = [], [], []
-    with watch.turns(context) as turns:
+    with watch.turns() as turns:
         most = watch.rate(turns)
         for sample in warm_up_samples(samples, WARM_UP):
             turns.call(worker, frames.AnswerBare((sample,)), evaluation.sample_seconds)

@@ -17,6 +17,7 @@ from elue.evaluation.passes.observed import observe
 from elue.evaluation.passes.values import close
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Measured, PassResult, Ties
+from elue.evaluation.work import Work
 from elue.record.schema import Flag
 from elue.tasks import metrics
 
@@ -69,13 +70,16 @@ def _stutter(context: Context, run: PlannedRun, answers: Answers) -> tuple[int, 
     data, seconds, info = evaluation.data, evaluation.sample_seconds, evaluation.data.spec.info()
     draw = random.Random(f"stutter {run.identity.key}")
     places = draw.sample(range(len(answers.values)), min(STUTTERED, len(answers.values)))
-    said = []
+    said, work, spent = [], Work(), context.worker.usage().cpu_seconds
     for place in places:
         context.go_on()
         sample = context.anonymised(place)
         pair = None if sample.pair is None else stuttered(sample.pair, draw)
         sample = replace(sample, text=stuttered(sample.text, draw), pair=pair)
-        said.append(observe(context.worker, sample, seconds, info, context.traces).value)
+        observation = observe(context.worker, sample, seconds, info, context.traces)
+        said.append(observation.value)
+        work += observation.work
+    context.spend(work, spent)
     labels = [data.labels[place] for place in places]
     before, after = (
         metrics.errors(data.spec.metric, labels, values)
@@ -92,6 +96,7 @@ def _ask(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tup
     seconds, info, size, changed = evaluation.sample_seconds, evaluation.data.spec.info(), len(answers.values), 0
     places = random.Random(f"blanks {run.identity.key}").sample(range(size), min(SAMPLES, size))
     context.configure(run)
+    work, spent = Work(), context.worker.usage().cpu_seconds
     for place in places:
         context.go_on()
         sample = context.anonymised(place)
@@ -99,4 +104,6 @@ def _ask(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tup
         now, was = observe(context.worker, sample, seconds, info, context.traces), answers.values[place]
         tied = {was, now.value} <= ties.get(place, frozenset())
         changed += not close(was, now.value) and not tied
+        work += now.work
+    context.spend(work, spent)
     return len(places), changed

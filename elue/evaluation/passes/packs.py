@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from elue.errors import ElueError
-from elue.evaluation.passes import traced
+from elue.evaluation.passes import effort, traced
+from elue.evaluation.passes.audit import Auditor
 from elue.evaluation.passes.clock import STATIC, Stopwatch, warm_up_samples
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.latency import machine
@@ -22,6 +23,7 @@ from elue.evaluation.passes.values import checked
 from elue.evaluation.plan import PlannedRun, weights_digest
 from elue.evaluation.recording import Measured, PassResult
 from elue.evaluation.request import Evaluation
+from elue.evaluation.work import Effort, Work, of_samples
 from elue.protocol import Sample
 from elue.record.point import point_text
 from elue.record.schema import Flag, Packs
@@ -41,6 +43,13 @@ REALISED = 1.15
 _RESAMPLES = 2000
 
 
+class Counted:
+    """FLOPs of the packs of runs, by their keys."""
+
+    def __init__(self, _: Evaluation) -> None:
+        self.flops: dict[str, int] = {}
+
+
 def check(evaluation: Evaluation) -> None:
     """Raises ElueError unless a static model is given exactly where the profile compares with one."""
     profile = evaluation.profile
@@ -57,31 +66,18 @@ def check(evaluation: Evaluation) -> None:
 
 
 def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
-    """Count and time all samples in packs at the run's point.
+    """Time all samples in packs at the run's point, where they were counted.
 
-    Findings are an answer that differs from the counted one, but between tied classes, and a speed-up in time that goes
-    beyond that in FLOPs.
+    A finding is a speed-up in time that goes beyond that in FLOPs.
     """
     evaluation, watch = context.evaluation, context.of_share(Stopwatch)
-    context.configure(run)
     assert evaluation.against is not None
-    order, info = list(range(len(evaluation.data.samples))), evaluation.data.spec.info()
-    random.Random(f"packs {evaluation.seed}").shuffle(order)
-    stretches = list(_stretches(evaluation, order))
-    flops = 0
-    differ: list[str] = []
-    unknown: set[str] = set()
-    for places in stretches:
-        counted = _counted(context, context.worker, places)
-        flops += counted.flops
-        unknown.update(counted.unknown)
-        for place, answered in zip(places, counted.values, strict=True):
-            value = checked(answered, info)
-            if traced.differs(value, measured.answers, measured.ties, place):
-                differ.append(evaluation.data.samples[place].id)
+    stretches, flops = _shuffled(evaluation), context.of_share(Counted).flops.get(run.identity.key)
+    if flops is None:
+        return PassResult()
     static = watch.static()
     if watch.static_flops is None:
-        watch.static_flops = sum(_counted(context, static, places).flops for places in stretches)
+        watch.static_flops = sum(_counted(context, static, places).took.flops for places in stretches)
     pairs: list[list[float]] = []
     for _ in range(min(WORKERS, -(-PAIRS // len(stretches)))):
         pairs += _timed(context, run, watch, static)
@@ -100,13 +96,47 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
         realised=throughput / speedup if speedup else 0.0,
         machine=machine(context),
     )
+    return PassResult({"batch": packs}, too_fast(packs))
+
+
+def count(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
+    """Count all samples in packs at the run's point, in a worker that the main one did not outlive.
+
+    Findings are an answer that differs from the counted one, but between tied classes, and operators without a rule.
+    """
+    evaluation, worker = context.evaluation, context.of_share(Auditor).started().worker
+    info, flops, work = evaluation.data.spec.info(), 0, Work()
+    differ: list[str] = []
+    unknown: set[str] = set()
+    worker.call(frames.Configure((run.identity.point,), evaluation.seed), evaluation.sample_seconds)
+    before = worker.usage().cpu_seconds
+    for places in _shuffled(evaluation):
+        counted = _counted(context, worker, places)
+        flops += counted.took.flops
+        unknown.update(counted.took.unknown)
+        work += of_samples(len(places), counted.took, counted.kinds)
+        for place, answered in zip(places, counted.values, strict=True):
+            value = checked(answered, info)
+            if traced.differs(value, measured.answers, measured.ties, place):
+                differ.append(evaluation.data.samples[place].id)
+    context.of_share(Counted).flops[run.identity.key] = flops
     flags: list[Flag] = []
     if differ:
+        size = len(evaluation.data.samples)
         detail = f"{len(differ)} of {size} samples are answered otherwise among others than alone, the first"
         flags.append(Flag(code="company_differs", detail=f"{detail} '{differ[0]}'"))
     if unknown:
         flags.append(Flag(code="packs_incomplete", detail=f"in packs, no rule for {', '.join(sorted(unknown))}"))
-    return PassResult({"batch": packs}, (*flags, *too_fast(packs)))
+    return PassResult(flags=(*flags, *_unexplained(context, work, before, worker.usage().cpu_seconds)))
+
+
+def _unexplained(context: Context, work: Work, before: float | None, after: float | None) -> Iterator[Flag]:
+    """A flag where the packs took more than was counted for them."""
+    machine = context.of_share(Auditor).started().beforehand
+    if machine is not None and before is not None and after is not None:
+        taken = [(Effort(after - before, work, True), effort.SLACK)]
+        if flag := context.of_share(effort.Recalibrations).unexplained(taken, machine):
+            yield flag
 
 
 def too_fast(packs: Packs) -> tuple[Flag, ...]:
@@ -126,7 +156,7 @@ def _timed(context: Context, run: PlannedRun, watch: Stopwatch, static: Worker) 
     samples = evaluation.data.samples
     worker, order = watch.model(run, len(samples))
     pairs = []
-    with watch.turns(context) as turns:
+    with watch.turns() as turns:
         warm = frames.AnswerBare(warm_up_samples(samples, min(len(samples), WARM_UP)), packed=True)
         for side in (worker, static):
             turns.call(side, warm, 2 * len(warm.samples) * evaluation.sample_seconds)
@@ -150,6 +180,13 @@ def ratio(pairs: list[list[float]]) -> tuple[float, float, float]:
     sums = seconds[draws].sum(1)
     low, high = np.percentile(sums[:, 1] / sums[:, 0], [2.5, 97.5])
     return float(static / mine), float(low), float(high)
+
+
+def _shuffled(evaluation: Evaluation) -> list[list[int]]:
+    """All places, in the order and the stretches that they are counted in."""
+    order = list(range(len(evaluation.data.samples)))
+    random.Random(f"packs {evaluation.seed}").shuffle(order)
+    return list(_stretches(evaluation, order))
 
 
 def _stretches(evaluation: Evaluation, order: Sequence[int]) -> Iterator[list[int]]:

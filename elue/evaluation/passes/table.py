@@ -9,25 +9,29 @@ from elue.evaluation.passes import again, explained, ladder, latency, lookup, pa
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Measured, PassResult
+from elue.evaluation.stages import Stage
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
     """A further pass, made where it is `wanted`. Its name is the code of the flag on a run at which it fails.
 
-    `measure` finds the worker at any operating point, or fresh, and raises WorkerFailure where the model fails at it;
-    what it needs beside the run it takes from the context, where it can also keep things until the next run.
+    `measure` raises WorkerFailure where the model fails at it. In the main stage it finds the context's worker at any
+    operating point, or fresh; in the others that one has ended, and the pass takes the share's auditor or stopwatch.
+    What it needs beside the run it takes from the context, where it can also keep things until the next run.
     """
 
     name: str
     measure: Callable[[Context, PlannedRun, Measured], PassResult]
     wanted: Callable[[Context, Measured], bool]
+    stage: Stage = "main"
 
 
 PASSES: tuple[Pass, ...] = (
-    Pass("compute", again.measure, lambda context, _: context.evaluation.repeat > 0),
-    Pass("latency", latency.measure, lambda context, _: context.evaluation.latency > 0),
-    Pass("packs", packs.measure, lambda context, _: context.evaluation.against is not None),
+    Pass("compute", again.measure, lambda context, _: context.evaluation.repeat > 0, "audit"),
+    Pass("latency", latency.measure, lambda context, _: context.evaluation.latency > 0, "timed"),
+    Pass("packs", packs.count, lambda context, _: context.evaluation.against is not None, "audit"),
+    Pass("packs", packs.measure, lambda context, _: context.evaluation.against is not None, "timed"),
     Pass("ladder", ladder.measure, ladder.wanted),
     Pass("explain", explained.measure, lambda context, _: context.evaluation.explain > 0 and context.offers("explain")),
     Pass("looks_up", lookup.measure, lambda context, _: context.evaluation.repeat > 0),

@@ -1,14 +1,12 @@
-"""E4xx and R4xx: the method's source: it is here, it is what was measured, and what in it a reviewer should read."""
+"""E401 to E403, R402: the method's source: it is here, and it is what was measured."""
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from elue.errors import ElueError
 from elue.methods import knobs, registry
-from elue.methods.parsing import parse
 from elue.record.files import canonical
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
@@ -18,58 +16,6 @@ from elue.submissions.finding import Finding, Submission, SubmissionCheck
 from elue.submissions.manifest import MethodEntry
 
 PLUGIN = "plugin"
-
-AROUND_TORCH = {
-    "ctypes": "calls machine code",
-    "cffi": "calls machine code",
-    "mmap": "maps memory",
-    "subprocess": "starts programs",
-    "multiprocessing": "starts processes",
-    "concurrent": "starts threads or processes",
-    "socket": "opens connections",
-    "urllib": "opens connections",
-    "http": "opens connections",
-    "requests": "opens connections",
-    "threading": "starts threads",
-    "_thread": "starts threads",
-    "asyncio": "runs beside",
-    "pickle": "loads code from data",
-    "marshal": "loads code from data",
-    "importlib": "imports by name",
-    "runpy": "imports by name",
-    "gc": "reaches objects it was not given",
-    "inspect": "reaches frames it was not given",
-    "numba": "computes outside torch",
-    "cupy": "computes outside torch",
-    "jax": "computes outside torch",
-    "tensorflow": "computes outside torch",
-    "onnxruntime": "computes outside torch",
-    "numpy": "computes outside torch",
-    "scipy": "computes outside torch",
-    "sklearn": "computes outside torch",
-    "torch.utils.cpp_extension": "compiles machine code",
-    "torch.utils._python_dispatch": "reaches into torch's dispatcher",
-    "torch.ops": "calls operators by name",
-    "torch._C": "reaches into torch",
-    "elue.meter": "reaches into the Meter",
-    "elue.worker": "reaches into the worker",
-    "elue.tasks": "reads tasks and their labels",
-}
-CALLS = {"exec", "eval", "compile", "__import__", "open", "globals", "vars"}
-ATTRIBUTES = {
-    "_python_dispatch",
-    "__subclasses__",
-    "_getframe",
-    "load_library",
-    "settrace",
-    "setprofile",
-    "_C",
-    "environ",
-}
-TABLE = 200
-"""Constants in one literal from which it is worth asking what they are."""
-TEXT = 5000
-"""Characters in one string, likewise."""
 
 
 class SourcePresent(SubmissionCheck):
@@ -185,73 +131,6 @@ class AsDeclared(SubmissionCheck):
             yield f"its operating point is written as {canonical(record.point)[:200]}, not {canonical(settled)[:200]}"
 
 
-class ReachesAround(SubmissionCheck):
-    """A reviewer should see imports and calls that reach around torch, and tables that could hold answers."""
-
-    code = "R401"
-
-    def look(self, submission: Submission) -> Iterator[Finding]:
-        plugin = submission.folder / PLUGIN
-        for path, _ in submission.entries:
-            if path.suffix != ".py" or not path.is_relative_to(plugin) or path.is_symlink():
-                continue
-            try:
-                tree = parse(path)
-            except (SyntaxError, ValueError, RecursionError, MemoryError, OSError) as error:
-                yield Finding("E401", path.as_posix(), f"it can't be parsed ({error})", "Mend the source")
-                continue
-            for what in sorted(set(suspicious(tree))):
-                yield self.found(path, what, "Not forbidden; say in the source what it is for")
-
-
-def suspicious(tree: ast.Module) -> Iterator[str]:
-    """What in a module reaches around torch, in words with line numbers."""
-    prefixes: set[ast.AST] = set()
-    literals: set[ast.AST] = set()
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Attribute):
-            dotted = "" if node in prefixes else _dotted(node, prefixes)
-            names = [dotted] if dotted.startswith("torch.") else []
-            if node.attr in ATTRIBUTES:
-                yield f"line {node.lineno}: uses '{node.attr}'"
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS:
-            yield f"line {node.lineno}: calls {node.func.id}()"
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes) and len(node.value) > TEXT:
-            yield f"line {node.lineno}: holds a text of {len(node.value):,} characters"
-        elif isinstance(node, ast.List | ast.Tuple | ast.Dict | ast.Set):
-            size = 0 if node in literals else _constants(node, literals)
-            if size > TABLE:
-                yield f"line {node.lineno}: holds a table of {size:,} constants"
-        for name in names:
-            for reach, why in AROUND_TORCH.items():
-                if name == reach or name.startswith(f"{reach}."):
-                    yield f"line {getattr(node, 'lineno', 0)}: {reach} ({why})"
-
-
-def _dotted(node: ast.expr, prefixes: set[ast.AST]) -> str:
-    """A name with its attributes as it is written, empty for those of anything else; what it is longer than is kept."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-        prefixes.add(node)
-    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
-
-
-def _constants(node: ast.expr, literals: set[ast.AST]) -> int:
-    """How many constants lie in a literal; what lies in it is kept, so that no literal is counted again."""
-    count = 0
-    for child in ast.walk(node):
-        literals.add(child)
-        count += isinstance(child, ast.Constant)
-    return count
-
-
 def find(folder: Path, entry: MethodEntry) -> registry.MethodSource:
     """The method of a manifest's entry: the submission's own copy, or one that comes with ELUE.
 
@@ -282,4 +161,4 @@ def _outside(where: str) -> ElueError:
     return ElueError("outside", f"its source {where} does not lie in the submission", f"Name one below {PLUGIN}/")
 
 
-CHECKS = (SourcePresent, SourceMeasured, AsDeclared, ReachesAround)
+CHECKS = (SourcePresent, SourceMeasured, AsDeclared)

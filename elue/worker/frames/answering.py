@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from annotated_types import MaxLen
@@ -69,12 +69,17 @@ class Predict(Call[Predicted]):
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What samples are answered at every point, and where they are asked for by every way out."""
+    """What samples are answered at every point, and where they are asked for by every way out.
+
+    `took` and `kinds` are what all of it took, where that was counted.
+    """
 
     ids: tuple[Short, ...]
     points: tuple[AnswerColumns, ...]
     ways: tuple[AnswerColumns, ...]
     news: News
+    took: Counts = field(default_factory=Counts)
+    kinds: CallKinds = field(default_factory=CallKinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ class Survey(Call[Swept]):
 
 @dataclass(frozen=True, slots=True)
 class ClimbLadder(Call[Swept]):
-    """What every way out would answer samples at the point."""
+    """What every way out would answer samples at the point, counted."""
 
     samples: tuple[Sample, ...]
 
@@ -159,10 +164,12 @@ def _too_much(explanation: Explanation) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the model did with samples."""
+    """What the model did with samples, and what telling it took under the Meter."""
 
     ids: tuple[Short, ...]
     explained: tuple[Annotated[Explanation, Sound(_too_much)], ...]
+    took: Counts
+    kinds: CallKinds
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from elue.meter.counts import Calls, Count
+from elue.meter.counts import Count, Counts
 from elue.meter.profile import Profile
 from elue.protocol import Sample
-from elue.worker.frames.words import Call, Short, others, sized
+from elue.worker.frames.words import Call, CallKinds, Short, others, sized
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Answers in packs, and their FLOPs."""
+    """Answers in packs, and what all packs together took under the Meter."""
 
     ids: tuple[Short, ...]
     values: tuple[float, ...]
-    flops: Count
-    unknown: Calls
+    took: Counts
+    kinds: CallKinds
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -18,6 +18,8 @@ from elue.worker.inside.answers import TraceNumbers
 from elue.worker.inside.points import numeric, spelled
 
 if TYPE_CHECKING:
+    from elue.meter import Meter
+    from elue.meter.counts import Counts
     from elue.meter.profile import Profile
     from elue.worker.inside.pricing import Pricer
     from elue.worker.inside.seal import Seal
@@ -160,8 +162,9 @@ class Service:
 
     def climb_ladder(self, asked: frames.ClimbLadder) -> frames.Swept:
         """For each sample what every way out would answer, the values and traces in columns by way out."""
-        ways = self._climbed(self.model.ladder(list(asked.samples)), len(asked.samples), "ladder")
-        return frames.Swept(_ids(asked.samples), (), ways, self.traces.news())
+        answered, meter = self._metered(self.model.ladder, asked.samples)
+        ways = self._climbed(answered, len(asked.samples), "ladder")
+        return frames.Swept(_ids(asked.samples), (), ways, self.traces.news(), *_taken(meter))
 
     def price_traces(self, asked: frames.PriceTraces) -> frames.Priced:
         """Price traces by their numbers."""
@@ -172,19 +175,16 @@ class Service:
 
     def explain(self, asked: frames.Explain) -> frames.Told:
         """What the model does with samples at the current point."""
-        explained, size = self.model.explain(list(asked.samples)), len(asked.samples)
-        rows = answers.sequence(explained, size, "explain", "explanations for {} samples")
-        return frames.Told(_ids(asked.samples), tuple(map(answers.explanation, rows)))
+        explained, meter = self._metered(self.model.explain, asked.samples)
+        rows = answers.sequence(explained, len(asked.samples), "explain", "explanations for {} samples")
+        return frames.Told(_ids(asked.samples), tuple(map(answers.explanation, rows)), *_taken(meter))
 
     def count_packs(self, asked: frames.CountPacks) -> frames.Counted:
         """Answer samples together, in packs of the profile, under the Meter."""
-        from elue.meter import Meter
         from elue.worker.inside.timing import in_packs
 
-        predict, inputs = in_packs(self.model, self.profile.conditions), list(asked.samples)
-        with Meter(profile=self.profile, modules=self.modules, track=False) as meter:
-            answered = predict(inputs)
-        return frames.Counted(_ids(inputs), self._values(answered, len(inputs)), meter.flops, dict(meter.unknown))
+        answered, meter = self._metered(in_packs(self.model, self.profile.conditions), asked.samples)
+        return frames.Counted(_ids(asked.samples), self._values(answered, len(asked.samples)), *_taken(meter))
 
     def answer_bare(self, asked: frames.AnswerBare) -> frames.Answered:
         """Answer samples without a Meter, for the parent to time."""
@@ -225,6 +225,15 @@ class Service:
         torch.set_num_threads(asked.profile.conditions.threads)
         return exercise(asked.size, asked.rounds, asked.profile, asked.metered)
 
+    def _metered(self, call: Callable[[list[Sample]], Any], samples: Sequence[Sample]) -> tuple[Any, Meter]:
+        """What a member of the model answers samples, and the Meter that watched it."""
+        from elue.meter import Meter
+
+        inputs = list(samples)
+        with Meter(profile=self.profile, modules=self.modules) as meter:
+            answered = call(inputs)
+        return answered, meter
+
     def _points(self) -> list[dict[str, Any]]:
         """The points that were set, for the plugin to have."""
         return [numeric(self.method.knobs, point) for point in self.points_set]
@@ -254,6 +263,13 @@ class Service:
 
 def _ids(samples: Sequence[Sample]) -> tuple[str, ...]:
     return tuple(sample.id for sample in samples)
+
+
+def _taken(meter: Meter) -> tuple[Counts, frames.CallKinds]:
+    """What a Meter counted, as it is sent."""
+    from elue.worker.inside.pricing import calls_of
+
+    return meter.counts, calls_of(meter)
 
 
 def _plain(default: Any) -> Knob:

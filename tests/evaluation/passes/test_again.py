@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import WritePlugin, WriteTask
 from tests.running import evaluate_plugin
 
+pytestmark = pytest.mark.usefixtures("unread")
+
 BEFORE = """
 import ctypes, threading, numpy, torch
 W = torch.nn.Parameter(torch.full((64, 64), 0.01))

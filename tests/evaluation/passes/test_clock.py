@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from elue.evaluation.passes.audit import Auditor
 from elue.evaluation.passes.clock import Stopwatch, warm_up_samples
-from elue.evaluation.passes.context import Context, start
 from elue.evaluation.passes.latency import FASTEST, too_fast
 from elue.evaluation.plan import plan_runs
 from elue.protocol import Sample
@@ -19,7 +16,9 @@ from elue.record.schema import Record
 from elue.worker import frames
 from elue.worker.session import Worker
 from tests.conftest import WritePlugin, WriteTask
-from tests.running import Quiet, evaluate_plugin, evaluation
+from tests.running import evaluate_plugin, evaluation
+
+pytestmark = pytest.mark.usefixtures("unread")
 
 BEFORE = """
 import threading, time
@@ -131,11 +130,8 @@ def test_only_whose_turn_it_is_runs_and_no_text_is_read_twice(
     asked = evaluation(tmp_path, write_plugin(), write_task(len(texts), texts=texts), points=({},), repeat=1)
     identity = Identity("toy", "", None, "mine", "", "test", None, {}, asked.profile.digest, 0)
     (run,) = plan_runs(identity, [{}], tmp_path / "none", "all")
-    auditor, watch = Auditor(asked), Stopwatch(asked)
-    started = start(asked)
-    context = Context(asked, started, Quiet(), threading.Event(), kept={Auditor: auditor, Stopwatch: watch})
+    watch = Stopwatch(asked)
     try:
-        other = auditor.started().worker
         worker, first = watch.model(run, 15)
         again, second = watch.model(run, 15)
         assert worker is again
@@ -143,8 +139,8 @@ def test_only_whose_turn_it_is_runs_and_no_text_is_read_twice(
         worker, third = watch.model(run, 15)
         assert worker is not again
         assert len(set(third)) == 15
-        everyone = (started.worker, other, worker, watch.reference())
-        with watch.turns(context) as turns:
+        everyone = (worker, watch.reference())
+        with watch.turns() as turns:
             answered, seconds = turns.call(worker, frames.AnswerBare((Sample("a", texts[0]),)), 20.0)
             assert (answered.values, seconds > 0) == ((0.0,), True)
             assert turns.call(watch.reference(), frames.RunReference(asked.profile, 8), 20.0)[1] > 1e-4
@@ -152,8 +148,6 @@ def test_only_whose_turn_it_is_runs_and_no_text_is_read_twice(
         assert _settled(everyone, "SRD")
     finally:
         watch.close()
-        auditor.close()
-        started.worker.close()
 
 
 def _settled(workers: tuple[Worker, ...], states: str) -> bool:

@@ -14,6 +14,8 @@ from elue.worker.inside.timing import ReferenceEncoder
 from tests.conftest import WritePlugin, WriteTask
 from tests.running import evaluate_plugin
 
+pytestmark = pytest.mark.usefixtures("unread")
+
 
 def test_ratios_are_summed_up_with_intervals_that_hold_the_truth() -> None:
     held = 0
