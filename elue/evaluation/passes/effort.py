@@ -18,7 +18,7 @@ FACTOR = 2.5
 0.8 to 1.5 times that, and on a shared machine the price of a call alone moves by a factor of 2 from hour to hour."""
 BARE = 4.0
 """The same of calls without a Meter: each takes a fifth there, and the Python around it as much as before."""
-CALLS, BESIDE = 40, 2.0
+CALLS, BESIDE = 40, 3.0
 """Calls of operators that a sample may take besides, to be read, cut into tokens, decided on and answered, and how many
 times what these explain that may be."""
 FULL, FLOPS_A_CALL = 32, 2**17
