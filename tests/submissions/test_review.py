@@ -14,13 +14,11 @@ from elue.submissions.validate import validate
 from tests.submissions.breaking import edit, sign
 
 REACHING = {
-    "import ctypes": "ctypes",
     "import subprocess as s": "subprocess",
     "from socket import create_connection": "socket",
     "import threading": "threading",
     "from multiprocessing import Pool": "multiprocessing",
     "from torch.utils import _python_dispatch": "_python_dispatch",
-    "from torch.utils._python_dispatch import TorchDispatchMode": "_python_dispatch",
     "from torch.utils.cpp_extension import load": "cpp_extension",
     "X = torch.utils.cpp_extension.load": "cpp_extension",
     "import importlib": "importlib",
