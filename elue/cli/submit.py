@@ -98,6 +98,7 @@ def verify_submission(
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
     """Run a submission again, confined, compare it sample by sample, and sign what came out."""
+    from elue.submissions.leaving import left_out
     from elue.submissions.verify import Verifying, verify
 
     if not by.strip():
@@ -119,6 +120,7 @@ def verify_submission(
             )
             for run in sign_off.runs
         ]
+        rows += [(key[:12], "", "", "", "", "", f"not run: {why}") for key, why in sorted(left_out(folder).items())]
         numbers = ("samples", "answers differ", "FLOPs differ", "touched differ")
         table(("run", *numbers, "flags", "outcome"), rows, right=numbers)
         note(f"signed by {sign_off.by} (seed {sign_off.seed}): {folder / 'verification.json'}")

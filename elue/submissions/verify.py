@@ -30,6 +30,7 @@ from elue.submissions.apart import validate_apart
 from elue.submissions.checks.source import find
 from elue.submissions.comparing import compared
 from elue.submissions.git import unlinked
+from elue.submissions.leaving import left_out
 from elue.submissions.manifest import Manifest
 from elue.submissions.signing import RunCheck, SignOff
 from elue.tasks import TaskData
@@ -83,6 +84,12 @@ def verify(verifying: Verifying, progress: Callable[[], Progress]) -> SignOff:
     check_writable(folder, "folder: the sign-off is written there")
     manifest = manifests.read(folder)
     weights = _weights(manifest, verifying.weights)
+    left = left_out(folder)
+    if left and len(left) == verdict.records:
+        message = f"None of the {verdict.records} runs of {folder} can be done again here. {next(iter(left.values()))}."
+        raise ElueError(
+            "nothing_to_verify", message, "They fail nothing and earn nothing until they are measured anew."
+        )
     seed = secrets.randbelow(2**32) if verifying.seed is None else verifying.seed
     draw = random.Random(seed)
     checks: list[RunCheck] = []
@@ -158,13 +165,14 @@ def _weights(manifest: Manifest, given: Path | None) -> dict[str, Path]:
 def _groups(folder: Path, manifest: Manifest, weights: dict[str, Path], data: Path | None) -> Iterator[_Group]:
     """The runs of a submission, by what they share; retracted ones are left out.
 
-    Those on a private split are left out, too: only its holder can make them. Raises ElueError where one was measured
+    So are those that nobody can do again here (see `elue.submissions.leaving`). Raises ElueError where one was measured
     under an earlier operator table.
     """
+    left = left_out(folder)
     together: dict[tuple[str, str, str, str, int, str], list[Path]] = defaultdict(list)
     for file in records.files(folder / "records"):
         record = records.read(file)
-        if record.task.split == tasks.PRIVATE:
+        if record.key in left:
             continue
         if record.profile.digest != profile.load(record.profile.name).digest:
             message = f"{file} was priced by an earlier operator table, which this version of ELUE no longer has."

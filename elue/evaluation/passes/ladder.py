@@ -20,6 +20,7 @@ from elue.evaluation.passes.traced import AnswersByPlace
 from elue.evaluation.passes.values import close
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Measured, PassResult, Ties
+from elue.evaluation.request import Evaluation
 from elue.evaluation.work import Work, of_samples
 from elue.protocol import Trace
 from elue.record.schema import Control, Controls, Flag
@@ -46,6 +47,14 @@ class Ladders:
     """The last full pass over the ladder in this worker, if there was one."""
 
     last: WaysOut | None = None
+
+
+class Reported:
+    """What runs of a share were answered, and their ladders that agreed with it, by the runs' keys."""
+
+    def __init__(self, _: Evaluation) -> None:
+        self.ways: dict[str, WaysOut] = {}
+        self.answers: dict[str, Answers] = {}
 
 
 @dataclass(slots=True)
@@ -94,6 +103,8 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
         taken, problem = _taken(ways, answers, ties)
     if ways is None or taken is None:
         return PassResult(flags=(Flag(code="ladder", detail=problem),))
+    reported, key = context.of_share(Reported), run.identity.key
+    reported.ways[key], reported.answers[key] = ways, answers
     data = context.evaluation.data
     values, took = np.array(ways.values, dtype=np.float64).T, np.array(taken)
     values[np.arange(len(took)), took] = answers.values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from elue.evaluation.passes import again, explained, ladder, latency, lookup, packs
+from elue.evaluation.passes import again, explained, ladder, latency, lookup, packs, rungs
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Measured, PassResult
@@ -33,6 +33,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("packs", packs.count, lambda context, _: context.evaluation.against is not None, "audit"),
     Pass("packs", packs.measure, lambda context, _: context.evaluation.against is not None, "timed"),
     Pass("ladder", ladder.measure, ladder.wanted),
+    Pass("rungs", rungs.measure, ladder.wanted, "audit"),
     Pass("explain", explained.measure, lambda context, _: context.evaluation.explain > 0 and context.offers("explain")),
     Pass("looks_up", lookup.measure, lambda context, _: context.evaluation.repeat > 0),
 )
