@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -55,3 +56,11 @@ def one_hot(taken: Sequence[Sequence[int]], counts: Sequence[int], device: torch
         [float(action == k) for action, count in zip(own, counts, strict=True) for k in range(count)] for own in taken
     ]
     return torch.tensor(rows, device=device)
+
+
+def layers(*widths: int) -> nn.Sequential:
+    """Linear maps of these widths with ReLU between them."""
+    maps: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        maps += [nn.ReLU(), nn.Linear(inputs, outputs)]
+    return nn.Sequential(*maps[1:])

@@ -133,6 +133,17 @@ class Batch:
             chunks.append(self.units[unit](self._chunk(reading, start, end)))
         return torch.cat(chunks)
 
+    def take(self, unit: str, spans: Sequence[tuple[int, int]]) -> None:
+        """Let a unit make new states of a chunk of each text and the states: as `look`, `(words, *state) -> state`."""
+        states = []
+        for row, (reading, (start, end)) in enumerate(zip(self.readings, spans, strict=True)):
+            reading.read.extend(range(start, end))
+            reading.ran(unit, (end - start,))
+            states.append(
+                self.units[unit](self._chunk(reading, start, end), *(part[row : row + 1] for part in self.state))
+            )
+        self.state = tuple(torch.cat(parts) for parts in zip(*states, strict=True))
+
     def choose(
         self, unit: str, *inputs: Tensor, rows: Sequence[int] | None = None, lean: Mapping[int, float] | None = None
     ) -> list[int]:

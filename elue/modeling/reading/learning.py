@@ -47,7 +47,7 @@ class TrialNetwork(ReaderNetwork):
 
     def price(self, trial: Trial, lengths: Tensor) -> Tensor:
         """What readings cost in the loss, (readings,), by the tokens of their texts, (readings,)."""
-        return torch.zeros_like(lengths, dtype=self.head.weight.dtype)
+        return torch.zeros_like(lengths, dtype=self.words.weight.dtype)
 
     def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
         """What the loss is beside the task's and the price, a scalar, of logits (readings, outputs) and labels."""

@@ -100,11 +100,13 @@ class SpeedOptions(ReaderOptions):
 class FullReadingFirst(JumpingReader):
     """A method whose network learns to answer while it reads all, as it does where it is `full`, and then to read less.
 
-    Its knobs are biases towards reading: all of them high read all. It is told the ids of punctuation, in `marks`.
+    Its knobs are biases towards reading: all of them high read all. Where it has `marks`, these are
+    told the ids of punctuation.
     """
 
     def learn(self, network: Any, training: Training) -> None:
-        network.marks.copy_(network.marks.new_tensor(marks_of(training.text)))
+        if hasattr(network, "marks"):
+            network.marks.copy_(network.marks.new_tensor(marks_of(training.text)))
         with one_thread():
             network.full = True
             training.fit(network, phase="full")

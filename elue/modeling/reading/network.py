@@ -65,7 +65,7 @@ class ReaderNetwork(nn.Module):
         self.task = task
         self.words = words
         self.cell = Cell(options.cell, words.embedding_dim, options.size)
-        self.head = nn.Linear(options.size, task.outputs)
+        self.head: nn.Module = nn.Linear(options.size, task.outputs)
         self.threshold = TRAINED_THRESHOLD
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -91,7 +91,8 @@ class ReaderNetwork(nn.Module):
 
     def logits(self, final: Tensor) -> Tensor:
         """What is answered, (batch, outputs), of final outputs (batch, size)."""
-        return self.head(final)
+        answered: Tensor = self.head(final)
+        return answered
 
     def answers(self, final: Tensor) -> Tensor:
         """Class probabilities, or the number in the task's range, (batch, outputs), of final outputs (batch, size)."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from elue.modeling.reading.trial import Decision, Trial
 from elue.protocol import TaskInfo
@@ -20,6 +21,13 @@ def reward_of(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
     if task.kind == "classification":
         return 2.0 * (logits.argmax(-1) == labels) - 1.0
     return 1 - 2 * (logits.detach().squeeze(-1) - labels).abs().clamp(max=1)
+
+
+def losses_of(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
+    """The task's loss of each reading, (readings,), to be rewarded by: nothing is learned through it."""
+    if task.kind == "classification":
+        return F.cross_entropy(logits.detach(), labels.long(), reduction="none")
+    return (logits.detach().squeeze(-1) - labels).square()
 
 
 def truth_of(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
