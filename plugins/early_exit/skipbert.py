@@ -27,7 +27,7 @@ from elue.protocol import TaskInfo
 
 @dataclass(frozen=True, kw_only=True)
 class SkipBertOptions(ExitOptions):
-    shallow_layers: int | None = option(None, "layers on tri-grams, below the exits; half if not given", 0)
+    shallow_layers: int | None = option(None, "layers on tri-grams, below two with exits or more; half if not given", 0)
     entries: int = option(30_000, "grams of the training texts that the table holds, the most frequent", 1)
     teacher_epochs: float = option(3.0, "epochs of the full encoder, which teaches", 0.0)
     upper_epochs: float = option(2.0, "epochs of the upper layers on the table, all below frozen", 0.0)
@@ -63,8 +63,9 @@ class SkipBert(TrigramExits):
     from_pooler = True
 
     def settled(self, options: Any, config: EncoderConfig) -> Any:
-        shallow = config.layers // 2 if options.shallow_layers is None else options.shallow_layers
-        if shallow > config.layers - 2:
+        half = max(0, min(config.layers // 2, config.layers - 2))
+        shallow = half if options.shallow_layers is None else options.shallow_layers
+        if shallow > max(0, config.layers - 2):
             message = f"{shallow} shallow layers of {config.layers} leave no exit before the last."
             raise ElueError("bad_option", message, "Leave two layers or more above them.")
         return super().settled(replace(options, shallow_layers=shallow), config)

@@ -6,16 +6,37 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from elue.plugins.cascade.cascadebert import CascadeBert
+from elue.plugins.cascade.committees import Committees
+from elue.plugins.cascade.elang import ELang
+from elue.plugins.cascade.frugalgpt import FrugalGpt
+from elue.plugins.cascade.routellm import RouteLlm
+from elue.plugins.early_exit.berxit import Berxit
 from elue.plugins.early_exit.cat import Cat
 from elue.plugins.early_exit.consistentee import ConsistentEE
+from elue.plugins.early_exit.cosee import Cosee
+from elue.plugins.early_exit.deebert import DeeBert
 from elue.plugins.early_exit.distilled_exits import DistilledExits
 from elue.plugins.early_exit.elasticbert import ElasticBert
+from elue.plugins.early_exit.f_pabee import FPabee
+from elue.plugins.early_exit.fastbert import FastBert
+from elue.plugins.early_exit.gaml_bert import GamlBert
+from elue.plugins.early_exit.hashee import HashEE
+from elue.plugins.early_exit.leebert import LeeBert
+from elue.plugins.early_exit.pabee import Pabee
+from elue.plugins.early_exit.palbert import Palbert
+from elue.plugins.early_exit.past_future import PastFuture
+from elue.plugins.early_exit.pcee_bert import PceeBert
+from elue.plugins.early_exit.righttool import RightTool
+from elue.plugins.early_exit.romebert import RomeBert
+from elue.plugins.early_exit.skipbert import SkipBert
+from elue.plugins.early_exit.voting import Voting
 from elue.plugins.moe.switch import Switch
 from elue.plugins.skimming.ltp import LearnedTokenPruning
 from elue.plugins.skimming.skimrnn import SkimRnn
@@ -29,36 +50,75 @@ METHODS: dict[str, tuple[Any, dict[str, Any]]] = {
     "distilled_exits": (DistilledExits, {"student_epochs": "1"}),
     "cat": (Cat, {}),
     "consistentee": (ConsistentEE, {}),
+    "hashee": (HashEE, {"hash": "mutual_information"}),
+    "leebert": (LeeBert, {}),
+    "skipbert": (SkipBert, {"teacher_epochs": "1", "upper_epochs": "1", "shallow_layers": "1"}),
     "ltp": (LearnedTokenPruning, {}),
     "switch": (Switch, {}),
     "cascadebert": (CascadeBert, {"difficulty_models": "1"}),
     "skimrnn": (SkimRnn, {"size": "16", "small": "4", **small.READER}),
     "skiprnn": (SkipRnn, {"size": "16", **small.READER}),
 }
+MORE: dict[str, tuple[Any, dict[str, Any]]] = {
+    "berxit": (Berxit, {}),
+    "cosee": (Cosee, {}),
+    "deebert": (DeeBert, {}),
+    "f_pabee": (FPabee, {}),
+    "fastbert": (FastBert, {}),
+    "gaml_bert": (GamlBert, {}),
+    "pabee": (Pabee, {}),
+    "palbert": (Palbert, {}),
+    "past_future": (PastFuture, {}),
+    "pcee_bert": (PceeBert, {}),
+    "righttool": (RightTool, {}),
+    "romebert": (RomeBert, {}),
+    "voting": (Voting, {}),
+    "committees": (Committees, {}),
+    "elang": (ELang, {}),
+    "frugalgpt": (FrugalGpt, {}),
+    "routellm": (RouteLlm, {}),
+}
+"""Of kinds that are among the others."""
 FILES = ["elue.json", "model.safetensors", "tokenizer.json"]
-TRAIN = "import sys; from tests.plugins.test_repeated import train_all; train_all(sys.argv[1])"
+TRAIN = "import sys; from tests.plugins.test_repeated import train_all; train_all(*sys.argv[1:])"
 
 
-def train_all(folder: str) -> None:
-    """Train every method into a folder of its name, with dropout, so that its draws count too."""
-    for name, (method, options) in METHODS.items():
+def train_all(folder: str, *names: str) -> None:
+    """Train these methods into folders of their names, with dropout, so that its draws count too."""
+    for name in names:
+        method, options = (METHODS | MORE)[name]
         dropout = {} if name in ("skimrnn", "skiprnn") else {"tiny_dropout": "0.1"}
         method().train(small.job(Path(folder) / name, epochs="1", **options, **dropout))
 
 
+def twice(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Two folders of trained methods, each from a process of its own, in which sets have an order of their own."""
+    folders = [folder / "0", folder / "1"]
+    for hash_seed, into in enumerate(folders):
+        environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
+        command = [sys.executable, "-c", TRAIN, str(into), *names]
+        subprocess.run(command, check=True, env=environment, stderr=subprocess.PIPE)
+    return folders
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two folders of trained methods, each from a process of its own, in which sets have an order of their own."""
-    folders = [tmp_path_factory.mktemp("trained") for _ in range(2)]
-    for hash_seed, folder in enumerate(folders):
-        environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
-        subprocess.run([sys.executable, "-c", TRAIN, str(folder)], check=True, env=environment, stderr=subprocess.PIPE)
-    return folders
+    return twice(tmp_path_factory.mktemp("trained"), METHODS)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_two_processes_leave_the_same_bytes(name: str, trained: list[Path]) -> None:
-    first, second = ({path.name: digest_of(path) for path in (folder / name).iterdir()} for folder in trained)
+    same(name, trained)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MORE)
+def test_two_processes_leave_the_same_bytes_of_their_like(name: str, tmp_path: Path) -> None:
+    same(name, twice(tmp_path, [name]))
+
+
+def same(name: str, folders: list[Path]) -> None:
+    first, second = ({path.name: digest_of(path) for path in (folder / name).iterdir()} for folder in folders)
     assert sorted(first) == FILES
     assert first == second
 

@@ -17,7 +17,24 @@ from elue.plugins.cascade.committees import Committees
 from elue.plugins.cascade.elang import ELang
 from elue.plugins.cascade.frugalgpt import FrugalGpt
 from elue.plugins.cascade.routellm import RouteLlm
+from elue.plugins.early_exit.berxit import Berxit
+from elue.plugins.early_exit.consistentee import ConsistentEE
+from elue.plugins.early_exit.cosee import Cosee
+from elue.plugins.early_exit.deebert import DeeBert
 from elue.plugins.early_exit.elasticbert import ElasticBert
+from elue.plugins.early_exit.f_pabee import FPabee
+from elue.plugins.early_exit.fastbert import FastBert
+from elue.plugins.early_exit.gaml_bert import GamlBert
+from elue.plugins.early_exit.hashee import HashEE
+from elue.plugins.early_exit.leebert import LeeBert
+from elue.plugins.early_exit.pabee import Pabee
+from elue.plugins.early_exit.palbert import Palbert
+from elue.plugins.early_exit.past_future import PastFuture
+from elue.plugins.early_exit.pcee_bert import PceeBert
+from elue.plugins.early_exit.righttool import RightTool
+from elue.plugins.early_exit.romebert import RomeBert
+from elue.plugins.early_exit.skipbert import SkipBert
+from elue.plugins.early_exit.voting import Voting
 from elue.plugins.moe.switch import Switch
 from elue.plugins.skimming.ltp import LearnedTokenPruning
 from elue.plugins.skimming.skimrnn import SkimRnn
@@ -42,6 +59,24 @@ METHODS: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], lis
         ElasticBert,
         {"epochs": "4", "tiny_layers": "6"},
         calls("ffn"),
+        [{"rule": "entropy", "threshold": 0.7 * share} for share in GRID],
+    ),
+    "hashee": (
+        HashEE,
+        {"epochs": "4", "tiny_layers": "6"},
+        rows("ffn"),
+        [{"shift": shift} for shift in range(-5, 6)],
+    ),
+    "leebert": (
+        LeeBert,
+        {"epochs": "2", "tiny_layers": "4"},
+        calls("ffn"),
+        [{"rule": "patience", "patience": number} for number in range(1, 4)],
+    ),
+    "skipbert": (
+        SkipBert,
+        {"epochs": "3", "teacher_epochs": "3", "tiny_layers": "6"},
+        lambda answer: calls("ffn")(answer) + 9 * calls("trigrams")(answer),
         [{"rule": "entropy", "threshold": 0.7 * share} for share in GRID],
     ),
     "cascadebert": (
@@ -85,12 +120,110 @@ METHODS: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], lis
         [{"threshold": share} for share in GRID],
     ),
 }
+LIKE: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], list[Point]]] = {
+    "deebert": (
+        DeeBert,
+        {"epochs": "4", "exit_epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "entropy", "threshold": 0.7 * share} for share in GRID],
+    ),
+    "romebert": (
+        RomeBert,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "entropy", "threshold": 0.7 * share} for share in GRID],
+    ),
+    "fastbert": (
+        FastBert,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "normalised_entropy", "threshold": 1.0 * share} for share in GRID],
+    ),
+    "righttool": (
+        RightTool,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "confidence", "threshold": 1.0 * share} for share in GRID],
+    ),
+    "pabee": (
+        Pabee,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "patience", "patience": number} for number in range(1, 6)],
+    ),
+    "pcee_bert": (
+        PceeBert,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "confident_patience", "threshold": 1.0 * share, "patience": 1} for share in GRID],
+    ),
+    "f_pabee": (
+        FPabee,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "divergence_patience", "threshold": 0.7 * share, "patience": 1} for share in GRID],
+    ),
+    "voting": (
+        Voting,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "votes", "threshold": float(votes), "exponent": 0} for votes in range(1, 7)],
+    ),
+    "gaml_bert": (
+        GamlBert,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "patience", "patience": number} for number in range(1, 6)],
+    ),
+    "past_future": (
+        PastFuture,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "entropy", "threshold": 0.7 * share} for share in GRID],
+    ),
+    "cosee": (
+        Cosee,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "normalised_energy", "threshold": 1.0 * share} for share in GRID],
+    ),
+    "berxit": (
+        Berxit,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "score", "threshold": 1.0 * share} for share in GRID],
+    ),
+    "palbert": (
+        Palbert,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "halting", "threshold": 1.0 * share} for share in GRID],
+    ),
+    "consistentee": (
+        ConsistentEE,
+        {"epochs": "4", "tiny_layers": "6"},
+        calls("ffn"),
+        [{"rule": "score", "threshold": 1.0 * share} for share in GRID],
+    ),
+}
+"""Exits of kinds that are among the others."""
+EVERY = [*METHODS, *(pytest.param(name, marks=pytest.mark.slow) for name in LIKE)]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_default_sweep_of_a_trained_method(name: str, tmp_path: Path) -> None:
-    made, options, work, grid = METHODS[name]
-    per_token = name not in ("elasticbert", "cascadebert", "committees", "elang", "routellm", "frugalgpt")
+    made, options, work, grid = (METHODS | LIKE)[name]
+    per_token = name not in (
+        "elasticbert",
+        "cascadebert",
+        "committees",
+        "elang",
+        "routellm",
+        "frugalgpt",
+        "leebert",
+        "skipbert",
+        *LIKE,
+    )
     job = small.job(tmp_path, train=160, **options)
     made().train(job)
     model, points = made().load(job.task, tmp_path, 0), made().points(job.task, tmp_path)
