@@ -42,6 +42,8 @@ from elue.protocol import TrainingJob
 
 FINISHED = "finished.safetensors"
 STEPS_BETWEEN_CHECKPOINTS = 500
+Column = float | Sequence[float]
+"""What a batch may hold of an example beside its text: a number, or several."""
 
 
 def fit(
@@ -54,7 +56,7 @@ def fit(
     epochs: float | None = None,
     learning_rate: float | None = None,
     rates: Mapping[str, float] | None = None,
-    columns: Mapping[str, Sequence[float]] | None = None,
+    columns: Mapping[str, Sequence[Column]] | None = None,
     subset: Sequence[int] | None = None,
     seed: int | None = None,
     frozen: Sequence[str] = (),
@@ -67,13 +69,12 @@ def fit(
 
     `epochs`, `learning_rate` and `seed` stand in for the job's own; `subset` trains on some of its examples, by
     position; `rates` maps patterns (searched in parameter names) to learning rates of their own; `columns` adds one
-    number an example to the batch, (batch,). Parameters that don't require gradients stay as they are; so do the
-    submodules named in `frozen`, which run in eval mode, dropout off. `combine` gives the parameters the gradients of
-    several losses; `ahead` is called with module and batch before each step. On the CPU the seed decides everything,
-    resumed or not.
-    Of several epochs the one that is worth most on validation data is kept, the earliest of equals, unless not
-    `keep_best`; where there are no such data, the last, and that is said on the terminal. Of several ways out those in
-    `judged` count, by their place, else all.
+    number an example to the batch, (batch,), or several, such as one for each token: (batch, the most), padded with 0.
+    Parameters that don't require gradients stay as they are; so do the submodules named in `frozen`, which run in eval
+    mode, dropout off. `combine` gives the parameters the gradients of several losses; `ahead` is called with module and
+    batch before each step. On the CPU the seed decides everything, resumed or not. Of several epochs the one that is
+    worth most on validation data is kept, the earliest of equals, unless not `keep_best`; where there are no such data,
+    the last, and that is said on the terminal. Of several ways out those in `judged` count, by their place, else all.
     Raises ElueError if checkpoints of another job are in the way, or the device is missing.
     """
     folder = job.out / CHECKPOINTS / phase
@@ -175,20 +176,25 @@ class _Rows(Dataset[dict[str, Any]]):
         return self.rows[index]
 
 
-def _rows(job: TrainingJob, text: TextEncoder, columns: Mapping[str, Sequence[float]], subset: Sequence[int]) -> _Rows:
+def _rows(job: TrainingJob, text: TextEncoder, columns: Mapping[str, Sequence[Column]], subset: Sequence[int]) -> _Rows:
     encodings = text.encode_all([job.train[index].sample for index in subset])
     rows = []
     for index, encoding in zip(subset, encodings, strict=True):
         example = job.train[index]
-        extra = {name: float(values[index]) for name, values in columns.items()}
+        extra = {name: values[index] for name, values in columns.items()}
         rows.append({"encoded": encoding, "labels": unit_label(example.label, job.task), **extra})
     return _Rows(rows)
 
 
 def _collate(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, Tensor]:
     encoded: list[Encoded] = [row["encoded"] for row in rows]
-    numbers = {name: torch.tensor([row[name] for row in rows]) for name in rows[0] if name != "encoded"}
+    numbers = {name: _column([row[name] for row in rows]) for name in rows[0] if name != "encoded"}
     return {**pad_batch(encoded, pad), **numbers}
+
+
+def _column(values: Sequence[Column]) -> Tensor:
+    several = [torch.tensor(value, dtype=torch.float) for value in values]
+    return nn.utils.rnn.pad_sequence(several, batch_first=True) if several[0].dim() else torch.stack(several)
 
 
 def _arguments(job: TrainingJob, options: CommonOptions, folder: Path, judged: bool) -> TrainingArguments:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
 from elue.meter import Meter, profile
 from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.method import TrainedMethod
+from elue.modeling.saving import read_note
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, Prediction, Sample, TaskInfo
 from elue.worker.inside.pricing import Pricer
@@ -19,6 +22,15 @@ from tests import small
 
 THREE = TaskInfo("three", "classification", ("a", "b", "c"))
 TASKS = [small.CLASSES, THREE, small.SCORE]
+CASES = [
+    pytest.param(THREE, 10, id="three"),
+    *(pytest.param(task, 1, id=f"{task.name}-every-price", marks=pytest.mark.slow) for task in TASKS),
+]
+"""Tasks, and how many samples lie between two whose price is checked against what executes."""
+TRAINED = [
+    pytest.param(small.CLASSES, id="colours"),
+    pytest.param(small.SCORE, id="warmth", marks=pytest.mark.slow),
+]
 WORDS = [example.sample.text for example in small.examples(400, seed=5)]
 SAMPLES = [
     Sample(str(index), " ".join(WORDS[index : index + 1 + index % 3]), WORDS[-index - 1] if index % 4 == 0 else None)
@@ -78,32 +90,26 @@ Plain = Callable[[Any, Sample, Point], tuple[list[int], list[float]]]
 
 
 @torch.no_grad()
-def holds(model: Any, points: Sequence[Point], plain: Plain, samples: Sequence[Sample] = SAMPLES) -> None:
+def holds(model: Any, points: Sequence[Point], plain: Plain, every: int) -> None:
     """Answers and rows are those of the plain words, alone and among others, and prices are what executes."""
     pricer, kept = Pricer(profile.load("elue-1")), set()
     for point in points:
         model.configure(point)
-        together = model.predict(samples)
-        for number, (sample, prediction) in enumerate(zip(samples, together, strict=True)):
+        together = model.predict(SAMPLES)
+        for number, (sample, prediction) in enumerate(zip(SAMPLES, together, strict=True)):
             rows, wanted = plain(model.network, sample, point)
             assert rows_of(prediction) == rows, (point, sample)
-            assert said(prediction, model.task) == _near(wanted), (point, sample)
+            assert said(prediction, model.task) == pytest.approx(wanted, abs=1e-4), (point, sample)
             kept.add(tuple(rows))
-            if number % 5 == 0:
+            if number % every == 0:
                 with Meter(modules=model.modules()) as meter:
                     (alone,) = model.predict([sample])
                 assert alone.trace == prediction.trace
-                assert said(alone, model.task) == _near(said(prediction, model.task))
+                assert said(alone, model.task) == pytest.approx(said(prediction, model.task), abs=1e-4)
                 priced, _ = pricer.price(model, list(model.modules()), prediction.trace)
                 assert meter.complete, meter.unknown
                 assert (priced.flops, priced.params_touched) == (meter.flops, meter.params_touched)
-    assert len(kept) > len(samples) // 20
-
-
-def _near(values: Sequence[float]) -> Any:
-    import pytest
-
-    return pytest.approx(values, abs=1e-4)
+    assert len(kept) > len(SAMPLES) // 20
 
 
 def static_layer(tokens: int, hidden: int = 16, wide: int = 32) -> int:
@@ -125,3 +131,25 @@ def matmuls(model: Any, prediction: Prediction) -> int:
                 model.rehearse(step.unit, step.shape)
             total += meter.matmul_flops * step.times
     return total
+
+
+def trains(method: TrainedMethod, task: TaskInfo, out: Path, knob: str = "threshold", **options: str) -> Any:
+    """Trains on the little task; the sweep has both ends and no gap; answers are right at its full end. The model."""
+    job = small.job(out, task, train=128, **{"tiny_layers": "3", **options})
+    method.train(job)
+    model, points = method.load(task, out, 0), method.points(task, out)
+    notes = read_note(out)["validation"][knob]
+    kept = [notes[str(point[knob])]["kept"] for point in points]
+    assert kept == sorted(kept)
+    assert kept[-1] == 100
+    assert len(set(kept)) == len(kept) > 2
+    assert max(note["score"] for note in notes.values()) > 75
+    samples, fewest = [example.sample for example in job.validation], []
+    for point in (points[0], points[-1]):
+        model.configure(point)
+        answers = model.predict(samples)
+        fewest.append([min(rows_of(answer)) for answer in answers])
+        alone = [model.predict([sample])[0] for sample in samples[:5]]
+        assert [answer.trace for answer in alone] == [answer.trace for answer in answers[:5]]
+    assert all(low < full for low, full in zip(*fewest, strict=True))
+    return model

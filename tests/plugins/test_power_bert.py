@@ -33,10 +33,9 @@ def plain(network: PowerBertNetwork, sample: Sample, point: Point) -> tuple[list
     return counts, keepers.answer(network, rows)
 
 
-@pytest.mark.parametrize("task", keepers.TASKS, ids=lambda task: task.name)
-def test_as_a_plain_implementation_does(task: TaskInfo) -> None:
-    points = POINTS if task is keepers.THREE else POINTS[1:3]
-    keepers.holds(keepers.made(PowerBert(), task), points, plain)
+@pytest.mark.parametrize(("task", "every"), keepers.CASES)
+def test_as_a_plain_implementation_does(task: TaskInfo, every: int) -> None:
+    keepers.holds(keepers.made(PowerBert(), task), POINTS, plain, every)
 
 
 @torch.no_grad()
@@ -118,7 +117,7 @@ def TEXT_IDS(sample: Sample) -> list[int]:  # noqa: N802
     return keepers.TEXT.encode(sample).ids
 
 
-@pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", keepers.TRAINED)
 def test_trains_and_sweeps_from_all_tokens_to_one(task: TaskInfo, tmp_path: Path) -> None:
     job = small.job(tmp_path, task, train=160, epochs="4", retention_rate="0.05", price="0.01", learning_rate="5e-3")
     PowerBert().train(job)

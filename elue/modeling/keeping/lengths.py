@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 
@@ -41,7 +43,7 @@ def parse_lengths(text: str, layers: int, shares: bool) -> Lengths:
     """
     parts = text.split("-")
     most = FULL if shares else UNBOUNDED
-    known = [UNBOUNDED if part == ALL and not shares else int(part) if part.isdecimal() else 0 for part in parts]
+    known = [_length(part, shares) for part in parts]
     falling = all(later <= earlier for earlier, later in pairwise(known))
     if len(known) != layers or not falling or not all(1 <= length <= most for length in known):
         what = "percent of the tokens, 1 to 100" if shares else f"numbers of tokens from 1, or '{ALL}'"
@@ -51,6 +53,13 @@ def parse_lengths(text: str, layers: int, shares: bool) -> Lengths:
     return tuple(known)
 
 
+def _length(part: str, shares: bool) -> int:
+    """One length of a text, 0 where it is none."""
+    if part == ALL and not shares:
+        return UNBOUNDED
+    return int(part) if re.fullmatch("[0-9]{1,9}", part) else 0
+
+
 def shortened(start: int, layers: int, next_length: Callable[[int], int], left_out: Collection[int] = ()) -> Lengths:
     """A list from a start that each layer shortens, but those `left_out`."""
     lengths: list[int] = []
@@ -58,3 +67,8 @@ def shortened(start: int, layers: int, next_length: Callable[[int], int], left_o
         before = lengths[-1] if lengths else start
         lengths.append(before if layer in left_out else next_length(before))
     return tuple(lengths)
+
+
+def least(length: int, kept: float) -> int:
+    """The share `kept` of a length, rounded up, whatever the last bit says: 1 at least, and no more than there is."""
+    return max(1, min(length, math.ceil(length * kept - 1e-9)))

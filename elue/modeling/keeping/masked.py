@@ -100,7 +100,8 @@ def straight_masked(
             left = real
         if index in layers:
             left = left * spare_first(keep(index, hidden, left), 1.0)
-        attended = attend_to_left(layer.attention, hidden, left)
+        learns = left.requires_grad
+        attended = attend_to_left(layer.attention, hidden, left) if learns else layer.attention(hidden, left > 0)
         share = left[..., None]
         hidden = share * layer.feed_forward(attended) + (1 - share) * hidden
         masks.append(left)

@@ -64,6 +64,14 @@ class RankedNetwork(nn.Module):
         return logits, torch.stack(masks, 1).sum(-1) / tokens[:, None]
 
 
+def divergence(full: Tensor, sub: Tensor, task: TaskInfo) -> Tensor:
+    """KL(full ‖ sub) of logits (batch, outputs), mean over the batch, or of numbers their squared difference."""
+    if task.kind == "regression":
+        return (full.float() - sub.float()).square().mean()
+    log_p, log_q = full.float().log_softmax(-1), sub.float().log_softmax(-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
 class RankedModel(KeepingModel):
     """Answers under the list that the point names as `lengths`; under the network's `usual` one until it is set."""
 

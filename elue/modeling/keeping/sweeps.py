@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from elue.modeling.encoder import EncoderConfig
 from elue.modeling.keeping.lengths import Lengths, text_of
+from elue.modeling.keeping.search import Search, chosen
 from elue.modeling.method import Sweep, Training, along
-from elue.modeling.sweep import Tried, choose, middle, refine
+from elue.modeling.sweep import SWEEP_POINTS, Tried, choose, middle, refine, spread_out
 
 
 def between_lists(network: Any, training: Training, longest: int) -> Sweep:
@@ -28,10 +34,54 @@ def between_lists(network: Any, training: Training, longest: int) -> Sweep:
         return training.tried(network, place, "kept")
 
     settings = [0.0, 1.0, 2.0]
-    chosen = choose(refine(measure, settings, middle), always=settings)
+    tried = choose(refine(measure, settings, middle), always=settings)
     network.lengths = learned
-    return along("lengths", {text_of(learned if t.setting == 1 else at(t.setting)): t.notes for t in chosen})
+    return along("lengths", {text_of(learned if t.setting == 1 else at(t.setting)): t.notes for t in tried})
 
 
 def _rounded(lengths: Any) -> Lengths:
     return tuple(max(1, round(length)) for length in lengths)
+
+
+def searched(network: Any, training: Training, smallest: Lengths) -> Sweep:
+    """Lists that a search on validation data finds, in `network.lengths`, from the smallest to all tokens.
+
+    The compute of a list is that of attention and feed-forward at natural length, relative to all tokens; it is noted
+    beside score and tokens kept, in percent. A killed search goes on from its last finished round.
+    """
+    from elue.modeling.training import recall
+
+    options, job, config = training.options, training.job, training.encoder.config
+    notes: dict[str, dict[str, float]] = {}
+
+    def measure(lengths: Lengths) -> dict[str, float]:
+        network.lengths = lengths
+        tried = training.tried(network, lengths, "kept")
+        examples = spread_out(job.validation)
+        tokens = [len(text.ids) for text in training.text.encode_all([example.sample for example in examples])]
+        return {**tried.notes, "compute": 100 * relative_compute(tried.costs, tokens, config)}
+
+    def told(name: str, compute: Any) -> Any:
+        measured = recall(job, options, name, lambda: {text_of(lengths): measure(lengths) for lengths in compute()})
+        notes.update(measured)
+        return {text: (note["compute"], note["score"]) for text, note in measured.items()}
+
+    search = Search(smallest, options.rounds, options.mutations, options.crossovers, job.seed, told)
+    tried = search.run()
+    network.lengths = network.all_of_them
+    points = chosen(tried, (smallest, network.all_of_them), SWEEP_POINTS)
+    return along("lengths", {text: notes[text] for text in map(text_of, points)})
+
+
+def relative_compute(kept: Tensor, tokens: Sequence[int], config: EncoderConfig) -> float:
+    """Multiply-adds of all layers relative to keeping all, for shares kept after each (samples, layers).
+
+    A layer's attention runs on what came, its feed-forward on what stays.
+    """
+    lengths = torch.tensor(tokens, dtype=torch.double)[:, None]
+    stays = (kept.double() * lengths).round()
+    came = torch.cat([lengths, stays[:, :-1]], 1)
+    spent = 4 * came * config.hidden**2 + 2 * came**2 * config.hidden + 2 * stays * config.hidden * config.intermediate
+    full = 4 * lengths * config.hidden**2 + 2 * lengths**2 * config.hidden
+    full = (full + 2 * lengths * config.hidden * config.intermediate).sum() * kept.shape[1]
+    return (spent.sum() / full).item()
