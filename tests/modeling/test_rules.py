@@ -224,3 +224,15 @@ def test_sweeps_reach_their_ends_without_repeats_or_wide_gaps(name: str) -> None
         assert costs[0] == 1
     if name not in ("patience", "conformal", "votes", "any_of"):
         assert costs[-1] == 6
+
+
+@pytest.mark.parametrize("name", ["entropy", "any_of"])
+def test_sweeps_reach_the_first_exit_and_full_depth(name: str) -> None:
+    torch.manual_seed(0)
+    seen = Signals.whole(torch.randn(60, 6, 2).cumsum(1), torch.rand(60, 6))
+    ladder = Ladder(small.CLASSES, 6, (LOGITS, SCORES))
+    settings = settings_of(name, seen, ladder)
+    assert set(settings[0].costs.tolist()) == {1}
+    if name != "any_of":
+        assert set(settings[-1].costs.tolist()) == {6}
+    assert settings[-1].compute == max(setting.compute for setting in settings) > 4

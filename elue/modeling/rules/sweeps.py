@@ -189,13 +189,14 @@ def _fixed(name: str, seen: Signals, ladder: Ladder) -> Grid:
 
 
 def _any_of(name: str, seen: Signals, ladder: Ladder) -> Grid:
-    """Entropy or patience, as ELBERT leaves."""
+    """Entropy or patience, as ELBERT leaves; the longest patience beside a threshold that lets nobody leave ends it."""
     cuts = _entropy(ladder).cuts(seen, CANDIDATES // len(STREAKS))
     both = {"rule": name, "of": "entropy+patience"}
     points: list[Point] = [
         {**both, "patience": streak, "threshold": cut} for streak in STREAKS if streak < ladder.ways for cut in cuts
     ]
-    return points, points[:2]
+    never: Point = {**both, "patience": ladder.ways - 1, "threshold": cuts[1]}
+    return [points[0], never, *points[1:]], [points[0], never]
 
 
 OWN_GRIDS: dict[str, Callable[[str, Signals, Ladder], Grid]] = {
