@@ -83,6 +83,7 @@ LIBRARY = re.compile(r"torch\.library\.(\w*impl\w*|Library|custom_op|define|regi
 TORCHS = ("aten", "higher_order", "inductor", "prim", "prims", "profiler", "quantized")
 """Namespaces of operators that are torch's own."""
 METERS_KEYS = ("DeferredInit", "Python", "PythonDispatcher", "PythonTLSSnapshot")
+_INSIDE = re.compile(r"(elue\.(meter|worker|protocol|evaluation|tasks\.generated)\.[\w.]+|torch\._C\._\w+)$")
 _MEMORY_FILE = re.compile(r"/proc/[^/]+/(mem|maps|smaps|map_files)$")
 _ROOTS = ("object", "type")
 
@@ -137,8 +138,9 @@ def _all(names: Names) -> Iterator[tuple[int, str]]:
             yield from ((line, what) for what in _call(names, node))
             if isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec", "compile") and node.args:
                 yield from _written(text(node.args[0]), line)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _MEMORY_FILE.match(node.value):
-            yield line, f"names '{node.value}', which {MEMORY}"
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if why := _named(node.value):
+                yield line, f"names '{node.value}', which {why}"
         elif isinstance(node, ast.Name) and node.id == "__builtins__":
             yield line, f"uses '__builtins__', which {OBJECTS}"
 
@@ -168,10 +170,22 @@ def _expression(names: Names, node: ast.AST) -> Iterator[str]:
             yield f"uses '__subclasses__', which {OBJECTS}"
 
 
+def _named(literal: str) -> str:
+    """Why a text is not to be named, which others than `getattr` may take for a name; empty where it may be."""
+    if _MEMORY_FILE.match(literal):
+        return MEMORY
+    if literal in INNER:
+        return INNER[literal]
+    return "is part of what measures it" if _INSIDE.match(literal) else ""
+
+
 def _call(names: Names, call: ast.Call) -> Iterator[str]:
     """What a call does to torch's operators."""
     given = [text(argument) for argument in (*call.args, *(keyword.value for keyword in call.keywords))]
     full, attribute = names.full(call.func), names.attribute(call.func)
+    changes = full == "importlib.reload" or attribute in ("__setattr__", "__delattr__", "object", "setattr")
+    if changes and call.args and (kept := next((m for m in KEPT if _within(names.full(call.args[0]), m)), "")):
+        yield f"changes '{names.full(call.args[0])}': nothing in {kept} is to be changed"
     if LIBRARY.match(full) and given and given[0].partition("::")[0] in TORCHS:
         yield f"registers '{given[0]}' by {full}, which {KEYS}"
     if (LIBRARY.match(full) or attribute in ("impl", "fallback")) and any(key in METERS_KEYS for key in given):

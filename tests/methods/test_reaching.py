@@ -62,6 +62,21 @@ REACHES = {
     "tracing": ("import sys\nsys.settrace(print)", "sys.settrace"),
     "hooks": ("import sys\nsys.addaudithook(print)", "sys.addaudithook"),
     "the generator": ("from elue.tasks.generated import diagnostic", "elue.tasks.generated"),
+    "attrgetter": ("from operator import attrgetter\nattrgetter('__closure__')", "names '__closure__'"),
+    "reduced getattr": ("import functools\nfunctools.reduce(getattr, ['__globals__'], print)", "'__globals__'"),
+    "reloading": ("import importlib, elue.meter\nimportlib.reload(elue.meter)", "changes 'elue.meter'"),
+    "a resolved name": ("import pkgutil\npkgutil.resolve_name('elue.meter.plan')", "names 'elue.meter.plan'"),
+    "a patch": ("from unittest import mock\nmock.patch('elue.meter.Meter.flops', 0)", "'elue.meter.Meter.flops'"),
+    "a patched object": (
+        "from unittest import mock\nfrom elue.meter import Meter\nmock.patch.object(Meter, 'f')",
+        "changes",
+    ),
+    "type's own setting": (
+        "from elue.meter import Meter\ntype.__setattr__(Meter, 'flops', 0)",
+        "changes 'elue.meter.Meter'",
+    ),
+    "a default": ("def f(m=__import__('elue.meter.ledger')): pass", "names 'elue.meter.ledger'"),
+    "a spec": ("from importlib.util import find_spec\nfind_spec('elue.worker.wire')", "names 'elue.worker.wire'"),
     "written in a text": ("exec('import ctypes')", "ctypes"),
     "builtins by name": ("__builtins__['sum'] = max", "__builtins__"),
 }
