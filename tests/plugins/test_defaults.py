@@ -41,9 +41,16 @@ from elue.plugins.early_exit.romebert import RomeBert
 from elue.plugins.early_exit.skipbert import SkipBert
 from elue.plugins.early_exit.voting import Voting
 from elue.plugins.moe.switch import Switch
+from elue.plugins.rnn import Rnn
+from elue.plugins.skimming.jumper import Jumper
+from elue.plugins.skimming.leap_lstm import LeapLstm
+from elue.plugins.skimming.lstm_jump import LstmJump
+from elue.plugins.skimming.lstm_shuttle import LstmShuttle
 from elue.plugins.skimming.ltp import LearnedTokenPruning
+from elue.plugins.skimming.skim_reread import SkimReread
 from elue.plugins.skimming.skimrnn import SkimRnn
 from elue.plugins.skimming.skiprnn import SkipRnn
+from elue.plugins.skimming.structural_jump_lstm import StructuralJumpLstm
 from elue.plugins.static import Static
 from elue.worker import frames
 from elue.worker.inside.service import Service
@@ -65,6 +72,13 @@ METHODS = [
     FrugalGpt,
     SkimRnn,
     SkipRnn,
+    Rnn,
+    LstmJump,
+    LeapLstm,
+    LstmShuttle,
+    StructuralJumpLstm,
+    Jumper,
+    SkimReread,
 ]
 LIKE = [
     Berxit,
