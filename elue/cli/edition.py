@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from elue.cli.evaluate import DATABASE
-from elue.cli.output import note, table
+from elue.cli.output import note, note_skipped, table
 from elue.cli.standing import opened
 from elue.errors import ElueError
 
@@ -60,7 +60,7 @@ def freeze(
             record
             for board in store.boards()
             if board.task in rules.tasks and board.profile_digest == rules.profile_digest
-            for record in store.records(board=board, ranked=True)
+            for record in store.records(board=board, ranked=True, skipped=note_skipped)
         )
         made = frozen(rules, yardstick, method, records)
     replace_text(place, text_of(made))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from elue.cli.evaluate import DATABASE
-from elue.cli.output import note, table
+from elue.cli.output import note, note_skipped, table
 from elue.cli.points import score_table
 from elue.cli.standing import opened, score_edition
 from elue.errors import ElueError, unknown
@@ -129,7 +129,13 @@ def _boards(
         for track in asked:
             for key in keys:
                 own = (reference or static_of(known[key])) if scores_on(key.split) else None
-                scores = compare(store.records(board=key, ranked=True), own, resamples or RESAMPLES, seed, track)
+                scores = compare(
+                    store.records(board=key, ranked=True, skipped=note_skipped),
+                    own,
+                    resamples or RESAMPLES,
+                    seed,
+                    track,
+                )
                 few = these_weights(known[key]) if key.measure == MEASURED else {}
                 boards.append(_Board(scores, few, _against(own, known[key])))
     methods = {record.method.name for own in known.values() for record in own}

@@ -54,7 +54,7 @@ def score_edition(name: str, db: str, runs: Sequence[Path], task: str | None, as
             for board in store.boards()
             if board.task in edition.tasks and task in (None, board.task)
             if board.profile_digest == edition.profile_digest
-            for record in store.records(board=board, ranked=True)
+            for record in store.records(board=board, ranked=True, skipped=note_skipped)
         )
         standing = edition_standing(edition, records)
     if as_json:

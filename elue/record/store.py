@@ -82,8 +82,16 @@ class Store:
             raise ElueError("unknown_run", f"There is no run {key} in {self.url}.", hint)
         return text
 
-    def records(self, board: BoardKey | None = None, ranked: bool = False) -> Iterator[Record]:
-        """Whole records in a fixed order, one in memory at a time; of a board, or those ranked."""
+    def records(
+        self,
+        board: BoardKey | None = None,
+        ranked: bool = False,
+        skipped: Callable[[ElueError], None] | None = None,
+    ) -> Iterator[Record]:
+        """Whole records in a fixed order, one in memory at a time; of a board, or those ranked.
+
+        With `skipped`, it is told of one whose samples are damaged, which is left out.
+        """
         query = select(RunRow.key).order_by(RunRow.task, RunRow.method, RunRow.flops_mean, RunRow.key)
         if board is not None:
             query = query.where(*(column == value for column, value in zip(BOARD, board, strict=True)))
@@ -92,7 +100,14 @@ class Store:
         with guard(self.url), Session(self._engine) as session:
             keys = list(session.scalars(query))
         for key in keys:
-            yield self.record(key)
+            try:
+                record = self.record(key)
+            except ElueError as error:
+                if skipped is None:
+                    raise
+                skipped(error)
+                continue
+            yield record
 
     def boards(self) -> list[BoardKey]:
         """The boards on which any run is ranked, in a fixed order."""

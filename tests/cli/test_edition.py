@@ -77,6 +77,25 @@ def test_a_frozen_edition_ranks_what_was_submitted(elue: Elue, world: World, tmp
     assert "static" not in rows, "the spoilt copy is set aside, the true one is the yardstick"
 
 
+def test_a_damaged_record_denies_nobody_the_scores(elue: Elue, world: World, tmp_path: Path) -> None:
+    """Half a FLOP in one sample: the index takes the summary, and the whole record can't be read."""
+    assert freeze(elue).returncode == 0
+    before = json.loads(elue("score", "--edition", "mine.toml", "--runs", "submissions", "--json").stdout)
+    half = world.method("half", GOOD)
+    assert half[0].samples
+    flops = (0.5, *half[0].samples.flops[1:])
+    half[0] = half[0].model_copy(update={"samples": half[0].samples.model_copy(update={"flops": flops})})
+    submission(tmp_path / "submissions", "hostile", half)
+    for words in (["--edition", "mine.toml"], []):
+        done = elue("score", *words, "--runs", "submissions", "--json")
+        assert done.returncode == 0, done.stderr
+        assert "skipped: " in done.stderr
+        if words:
+            rows = {row["method"]: row for row in json.loads(done.stdout)["tasks"][0]["rows"]}
+            for row in before["tasks"][0]["rows"]:
+                assert rows[row["method"]]["tested"]["lead"] == row["tested"]["lead"]
+
+
 def test_the_site_ranks_by_it(elue: Elue, world: World, tmp_path: Path) -> None:
     assert freeze(elue).returncode == 0
     assert elue("db", "rebuild", "--runs", "submissions").returncode == 0
