@@ -16,6 +16,8 @@ MANY = 10_000
 """Draws where a p is near its limit."""
 DOUBT = 3.0
 """Standard errors of a standard error, by which a p is near its limit. Of so many draws it is 1 / sqrt(2 draws)."""
+FAR = 100
+"""Factor between a p and its limit beyond which no doubt about an error brings one to the other."""
 RANKS: Mapping[Verdict, int] = {"above": 1, "level": 2, "below": 3}
 """The rank that each verdict has, whoever else is on the board."""
 
@@ -72,6 +74,9 @@ def mean_of(leads: Sequence[Difference]) -> Difference:
 
 def _near(lead: Difference, draws: int, level: float) -> bool:
     """Whether a verdict hangs on the chance of the draws: its error a little off, either way."""
+    p = lead.p()
+    if p is None or not level / FAR <= p <= level * FAR:
+        return False
     doubt = DOUBT / math.sqrt(2 * draws)
     both = [lead.p(1 + sign * doubt) for sign in (-1, 1)]
-    return len({p is not None and p <= level for p in both}) > 1
+    return len({moved is not None and moved <= level for moved in both}) > 1
