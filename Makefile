@@ -9,7 +9,7 @@ demo: $(STAMP)
 	$(BIN)/elue demo --out demo
 
 test: $(STAMP)
-	$(BIN)/pytest -n 2 -m "not slow and not benchmark"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not benchmark"
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m "slow"

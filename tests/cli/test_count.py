@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from elue.cli import measure
+from tests import commanding
 from tests.meter.models.small import configuration
 
 
@@ -19,8 +22,16 @@ def model(tmp_path: Path) -> Path:
 
 
 def elue(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command as it is, in a process that has another one count."""
     command = [sys.executable, "-m", "elue", "count", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def counted_here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command here, where what it imports to count is there already."""
+    monkeypatch.setattr(measure, "_counted", measure._count)
+    return lambda *arguments: commanding.elue("count", *map(str, arguments), cwd=Path.cwd())
 
 
 def test_modules_are_told_with_their_share_and_which_class_it_is(model: Path) -> None:
@@ -38,11 +49,13 @@ def test_modules_are_told_with_their_share_and_which_class_it_is(model: Path) ->
     assert "input_ids 1x16; profile elue-1" in done.stderr
 
 
-def test_prompt_and_output_are_told_apart(model: Path) -> None:
-    done = elue(model, "--tokens", 8, "--generate", 3, "--json")
+def test_prompt_and_output_are_told_apart(
+    model: Path, counted_here: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    done = counted_here(model, "--tokens", 8, "--generate", 3, "--json")
     assert done.returncode == 0, done.stderr
     assert list(json.loads(done.stdout)["parts"]) == ["prompt", "output"]
-    done = elue(model, "--tokens", 8, "--train", "--by-operator")
+    done = counted_here(model, "--tokens", 8, "--train", "--by-operator")
     assert [line.split(":")[0] for line in done.stdout.splitlines() if "FLOPs," in line] == [
         "forward",
         "backward",
@@ -51,18 +64,20 @@ def test_prompt_and_output_are_told_apart(model: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "arguments", [("no-such-folder/config.json",), (".", "--head", "Nothing"), (".", "--batch", "0")]
-)
 def test_a_failure_is_one_line_without_a_traceback(
-    model: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+    model: Path, monkeypatch: pytest.MonkeyPatch, counted_here: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     monkeypatch.chdir(model)
-    done = elue(*arguments)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("error: ")
+    for done in (
+        elue(".", "--head", "Nothing"),
+        counted_here(".", "--head", "Nothing"),
+        counted_here("no-such-folder/config.json"),
+        counted_here(".", "--batch", "0"),
+    ):
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr.startswith("error: ")
 
 
 def test_torch_stays_out_of_the_parent(model: Path) -> None:

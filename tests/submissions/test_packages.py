@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from elue.record import files as records
 from elue.submissions import signing
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
+from tests import commanding
 from tests.submissions.breaking import manifest, signer
 from tests.submissions.conftest import FIELDS, PLUGIN, Silent
 
@@ -91,8 +93,9 @@ def test_it_is_packed_and_verified_where_it_is_not_installed(packed: Path, insta
     assert 'source = "acme.methods.hello:Hello"' in (packed / "submission.toml").read_text()
     assert validate(packed).findings == ()
     (installed / "acme" / "nets.py").write_text("raise SystemExit('the installed one ran')")
-    for target in (None, installed):
-        done = elue("verify", packed, "--by", "M", "--key", signer(packed), "--json", cwd=tmp_path, target=target)
+    words = ("verify", packed, "--by", "M", "--key", signer(packed), "--json")
+    for run in (commanding.elue, partial(elue, target=installed)):
+        done = run(*words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert all(run["holds"] for run in json.loads(done.stdout)["runs"])
     assert set(signing.trust_of(packed).values()) == {"reproduced"}
