@@ -1,13 +1,13 @@
-"""Which module did the FLOPs? Followed by hooks on all modules, only while it is asked for."""
+"""Which module did the FLOPs? Followed by their calls, only while it is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
 from torch.nn import Module
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from elue.meter.observing import Thread, here, local
 
@@ -75,11 +75,19 @@ class Attribution:
             self.here = self.here.within(module)
         self._start = self.here
 
-    def left(self, module: Module) -> None:
-        """A module has returned or raised, and with it all that it called."""
+    def enter(self, module: Module) -> _Place:
+        """A module is called: where that is."""
+        outer = self.here
+        place = outer.inside.get(module) if outer.inside is not None else None
+        self.here = place = place or outer.within(module)
+        place.calls += 1
+        return place
+
+    def leave(self, left: _Place) -> None:
+        """The module that was called there has returned or raised, and with it all that it called."""
         place = self.here
         while place is not self._start and place.outer is not None:
-            if place.module is module:
+            if place is left:
                 self.here = place.outer
                 return
             place = place.outer
@@ -137,52 +145,51 @@ def _tree(name: str, module: Module, own: dict[Module, list[int]], seen: set[Mod
 
 
 class Following:
-    """Hooks on all modules that tell the calling thread's observers, while any Meter is open that attributes."""
+    """Tells the calling thread's observers of every module that is called, while any Meter is open that attributes.
+
+    Hooks on all modules would do, but with any of them torch takes a way through each call that is several times as
+    long. So the call itself is wrapped, once a process, when it is first asked for.
+    """
 
     def __init__(self) -> None:
-        self._hooks: list[Any] = []
-        self._open = 0
+        self.open = 0
+        self._began = False
 
     def start(self) -> None:
         """One more Meter is open."""
-        self._open += 1
-        if self._open == 1:
-            self._hooks = [
-                register_module_forward_pre_hook(_entered),
-                register_module_forward_hook(_left, always_call=True),
-            ]
+        self.open += 1
+        if not self._began:
+            self._began = True
+            Module.__call__ = _followed(Module.__call__)  # type: ignore[method-assign]
 
     def stop(self) -> None:
         """One less."""
-        self._open -= 1
-        if not self._open:
-            for hook in self._hooks:
-                hook.remove()
+        self.open -= 1
 
 
 following = Following()
 
 
-def _entered(module: Module, args: Any) -> None:
-    try:
-        thread: Thread = local.thread
-    except AttributeError:
-        thread = here()
-    for observer in thread.observers:
-        attribution: Attribution | None = getattr(observer, "attribution", None)
-        if attribution is not None:
-            outer = attribution.here
-            place = outer.inside.get(module) if outer.inside is not None else None
-            attribution.here = place = place or outer.within(module)
-            place.calls += 1
+def _followed(call: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(call)
+    def followed(self: Module, *args: Any, **kwargs: Any) -> Any:
+        if not following.open:
+            return call(self, *args, **kwargs)
+        try:
+            thread: Thread = local.thread
+        except AttributeError:
+            thread = here()
+        entered: Any = None
+        for observer in thread.observers:
+            attribution: Attribution | None = getattr(observer, "attribution", None)
+            if attribution is not None:
+                place = attribution.enter(self)
+                entered = (attribution, place, entered)
+        try:
+            return call(self, *args, **kwargs)
+        finally:
+            while entered is not None:
+                attribution, place, entered = entered
+                attribution.leave(place)
 
-
-def _left(module: Module, args: Any, result: Any) -> None:
-    try:
-        thread: Thread = local.thread
-    except AttributeError:
-        thread = here()
-    for observer in thread.observers:
-        attribution: Attribution | None = getattr(observer, "attribution", None)
-        if attribution is not None:
-            attribution.left(module)
+    return followed

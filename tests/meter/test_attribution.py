@@ -203,3 +203,16 @@ def test_the_sum_is_the_total_always(seed: int) -> None:
         tree = meter.by_module(part)
         assert sum(flops for _, flops in lines(tree)) == tree.flops == meter.flops
         assert tree.matmul_flops == meter.matmul_flops
+
+
+def test_modules_compile_trace_and_export_as_before_once_they_have_been_followed() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.Sequential(nn.ReLU(), nn.Linear(8, 2)))
+    with Meter(attribute=True):
+        wanted = model(X)
+    assert [node.op for node in torch.fx.symbolic_trace(model).graph.nodes].count("call_module") == 3
+    for made in (
+        torch.jit.trace(model, X, check_trace=False),
+        torch.export.export(model, (X,)).module(),
+        torch.compile(model, backend="eager", fullgraph=True),
+    ):
+        torch.testing.assert_close(made(X), wanted)
