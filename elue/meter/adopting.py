@@ -23,6 +23,8 @@ _pending: dict[int, tuple[int, int]] = {}
 def adopt() -> None:
     """Ask every thread that does not show its operators to do so."""
     frames = _unknown()
+    if not frames and not _pending:
+        return
     for gone in [thread for thread in _pending if thread not in frames]:
         _pending.pop(gone, None)
     places = {thread: _place(frame) for thread, frame in frames.items() if thread not in _pending}

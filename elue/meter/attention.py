@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -12,6 +12,8 @@ from torch import Tensor
 
 from elue.meter.arguments import Args, Formula, Kwargs, argument, sequence_lengths
 from elue.meter.profile import Costs
+
+Shape = Sequence[int]
 
 
 def attend(costs: Costs, scores: int, key_width: int, value_width: int, scaled: int) -> tuple[int, int]:
@@ -57,15 +59,26 @@ def scaled_dot_product_attention(
         least = min(query.numel(), key.numel(), scores) * scaled
         products, rest = attend(costs, scores, query.unbind()[0].size(-1), value.unbind()[0].size(-1), least)
         return products, rest + mask_cost(costs, given, scores) + costs.pointwise * dropped * scores
-    scores = _scores(query, key)
-    softened = _size(scores if given is None else _broadcast(scores, given))
-    weighted = _size(_result(result).shape[:-1]) * key.size(-2)
-    products = _size(scores) * query.size(-1) + weighted * value.size(-1)
+    shapes = query.shape, key.shape, value.shape, _result(result).shape, None if given is None else given.shape
+    try:
+        steps = _steps if type(query.shape[-1]) is int else _steps.__wrapped__
+        products, softened, least = steps(*shapes)
+    except TypeError:  # A size that is not known yet can't be looked up.
+        products, softened, least = _steps.__wrapped__(*shapes)
     masked = mask_cost(costs, given, softened)
     if given is not None and given.dtype != torch.bool and masked:
         scaled = False
-    rest = costs.pointwise * (scaled * min(query.numel(), key.numel(), _size(scores)) + dropped * softened)
+    rest = costs.pointwise * (scaled * least + dropped * softened)
     return costs.multiply_add * products, rest + masked + costs.softmax * softened
+
+
+@lru_cache(maxsize=1000)
+def _steps(query: Shape, key: Shape, value: Shape, result: Shape, mask: Shape | None) -> tuple[int, int, int]:
+    """Multiply-adds, scores that are softened, and the least that a scale has to be put on. Kept for these shapes."""
+    scores = _scores(query, key)
+    softened = _size(scores if mask is None else torch.broadcast_shapes(scores, mask))
+    products = _size(scores) * query[-1] + _size(result[:-1]) * key[-2] * value[-1]
+    return products, softened, min(_size(query), _size(key), _size(scores))
 
 
 def _result(result: Any) -> Tensor:
@@ -73,18 +86,14 @@ def _result(result: Any) -> Tensor:
     return tensor
 
 
-def _scores(query: Tensor, key: Tensor) -> Sequence[int]:
+def _scores(query: Shape, key: Shape) -> Shape:
     """Shape of Q K^T; grouped heads of the keys are those of the queries."""
-    shape, other = tuple(query.shape[:-2]), tuple(key.shape[:-2])
+    shape, other = tuple(query[:-2]), tuple(key[:-2])
     if shape != other:
         if shape and other and 1 < other[-1] < shape[-1]:
             other = (*other[:-1], shape[-1])
         shape = tuple(torch.broadcast_shapes(shape, other))
-    return (*shape, query.size(-2), key.size(-2))
-
-
-def _broadcast(shape: Sequence[int], other: Tensor) -> Sequence[int]:
-    return torch.broadcast_shapes(shape, other.shape)
+    return (*shape, query[-2], key[-2])
 
 
 _size = math.prod

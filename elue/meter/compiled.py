@@ -4,25 +4,10 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from types import ModuleType
 
 from elue.meter.imports import when_loaded
 
 _COMPILER = "torch._dynamo"
-
-
-class _AsWritten(ExitStack):
-    """Compiled modules run eagerly while this is open; where the compiler is not loaded yet, from then on."""
-
-    def __enter__(self) -> _AsWritten:
-        self.callback(when_loaded(_COMPILER, self._begin))
-        return self
-
-    def _begin(self, compiler: ModuleType) -> None:
-        """The compiler is there: let it compile nothing."""
-        import torch.compiler
-
-        self.enter_context(torch.compiler.set_stance("force_eager"))
 
 
 class AsWritten:
@@ -30,20 +15,33 @@ class AsWritten:
 
     def __init__(self) -> None:
         self._open = 0
-        self._eager = _AsWritten()
+        self._eager: ExitStack | None = None
+        self._awaiting = False
 
     def start(self) -> None:
         """One more Meter is open."""
         self._open += 1
         if self._open == 1:
-            self._eager = _AsWritten()
-            self._eager.__enter__()
+            if _COMPILER in sys.modules:
+                self._begin()
+            elif not self._awaiting:
+                self._awaiting = True
+                when_loaded(_COMPILER, lambda _: self._begin())
 
     def stop(self) -> None:
         """One less."""
         self._open -= 1
-        if not self._open:
+        if not self._open and self._eager is not None:
             self._eager.close()
+            self._eager = None
+
+    def _begin(self) -> None:
+        """The compiler is there: let it compile nothing as long as any is open."""
+        import torch.compiler
+
+        if self._open and self._eager is None:
+            self._eager = ExitStack()
+            self._eager.enter_context(torch.compiler.set_stance("force_eager"))
 
 
 as_written = AsWritten()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any
 
 from torch import Tensor
@@ -35,19 +36,23 @@ class Wanted:
 class _Row:
     """The calls of one operator that have a price, and what they took."""
 
-    __slots__ = ("access", "calls", "formula", "known", "products", "rest")
+    __slots__ = ("calls", "products", "rest")
 
-    def __init__(self, plan: Plan) -> None:
-        self.access, self.formula, self.known = access_of(plan), plan.formula, plan.known
+    def __init__(self) -> None:
         self.calls = self.products = self.rest = 0
+
+
+_PAGE = 1000
+"""Entries that wait at most to be added up."""
+_adding = RLock()
 
 
 class Ledger:
     """Operators that ran, with their prices. An observer (see `elue.meter.observing`)."""
 
     __slots__ = (
-        "_costs", "_rows", "attribution", "bodied", "first", "gathered", "natives", "touched", "traffic", "underpriced",
-        "unknown", "unseen", "wanted", "watch",
+        "_costs", "_log", "_settled", "attribution", "bodied", "first", "gathered", "natives", "touched", "traffic",
+        "underpriced", "unknown", "unseen", "wanted", "watch",
     )  # fmt: skip
 
     def __init__(self, wanted: Wanted, watch: Watch, first: Ledger | None = None) -> None:
@@ -55,7 +60,8 @@ class Ledger:
         self.first: Ledger = first or self
         self.wanted = wanted
         self._costs = wanted.costs
-        self._rows: dict[Plan, _Row] = {}
+        self._settled: dict[Plan, _Row] = {}
+        self._log: list[tuple[Plan, int, int, Any]] = []
         self.unknown: Counter[Plan] = Counter()
         self.unseen: Counter[str] = Counter()
         self.bodied = self.underpriced = 0
@@ -72,9 +78,9 @@ class Ledger:
 
     def count(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
         """The operator of this plan ran: price it."""
-        row = self._rows.get(plan) or self._rows.setdefault(plan, _Row(plan))
         products = rest = 0
-        known, formula = row.known, row.formula
+        formula, attribution = plan.formula, self.attribution
+        known = plan.known
         if formula is not None and not (forward_ad._current_level >= 0 and self._derived(plan, args)):
             # Whatever a formula stumbles over, the code that is measured must not.
             try:
@@ -85,23 +91,48 @@ class Ledger:
                 products = rest = 0
                 known = False
         if known:
-            row.calls += 1
-            row.products += products
-            row.rest += rest
+            log = self._log
+            log.append((plan, products, rest, attribution and attribution.here))
+            if len(log) > _PAGE:
+                self._settle_log()
         else:
             self.unknown[plan] += 1
-        attribution = self.attribution
-        if attribution is not None:
-            place = attribution.here
-            place.products += products
-            place.rest += rest
+        touched, traffic = self.touched, self.traffic
+        if touched is None and traffic is None:
+            return
+        access = plan.access
+        if access is None:
+            access = plan.access = access_of(plan)
         try:
-            if (touched := self.touched) is not None:
-                touched.note(row.access, args, kwargs)
-            if (traffic := self.traffic) is not None:
-                traffic.note(row.access, args, kwargs, result)
+            if touched is not None:
+                touched.note(access, args, kwargs)
+            if traffic is not None:
+                traffic.note(access, args, kwargs, result)
         except Exception:
             self.unseen[f"what {plan.operator} read and wrote"] += 1
+
+    @property
+    def _rows(self) -> dict[Plan, _Row]:
+        """What each operator took so far."""
+        if self._log:
+            self._settle_log()
+        return self._settled
+
+    def _settle_log(self) -> None:
+        """Add up what was only written down when it ran: little of this would be in the processor's cache then."""
+        with _adding:
+            entries, rows = self._log[:], self._settled
+            del self._log[: len(entries)]
+            for plan, products, rest, place in entries:
+                row = rows.get(plan)
+                if row is None:
+                    row = rows[plan] = _Row()
+                row.calls += 1
+                row.products += products
+                row.rest += rest
+                if place is not None:
+                    place.products += products
+                    place.rest += rest
 
     def _derived(self, plan: Plan, args: Any) -> bool:
         """Whether this is a forward derivative that costs nothing. One that is not seen makes the count incomplete."""
@@ -153,7 +184,12 @@ class Ledger:
     @property
     def flops(self) -> int:
         """All FLOPs, without those of branches."""
-        return sum(row.products + row.rest for row in list(self._rows.values()))
+        return sum([row.products + row.rest for row in list(self._rows.values())])
+
+    @property
+    def matmul_flops(self) -> int:
+        """Those of multiply-adds, without those of branches."""
+        return sum([row.products for row in list(self._rows.values())])
 
     def join(self, branch: Ledger) -> None:
         """Add all that another one counted."""
@@ -161,8 +197,9 @@ class Ledger:
             self.join(native)
         if branch.gathered is not None:
             self.join(branch.gathered)
+        rows = self._rows
         for plan, (calls, products, rest) in branch.counts.items():
-            row = self._rows.get(plan) or self._rows.setdefault(plan, _Row(plan))
+            row = rows.get(plan) or rows.setdefault(plan, _Row())
             row.calls += calls
             row.products += products
             row.rest += rest
@@ -212,6 +249,7 @@ def unknown_calls(ledger: Ledger) -> Counter[str]:
 def united(ledgers: Sequence[Ledger]) -> Ledger:
     """One with all that these counted so far; they go on."""
     first = ledgers[0]
+    first._settle_log()
     if len(ledgers) == 1 and not first.natives and first.gathered is None:
         return first
     whole = Ledger(first.wanted, first.watch)

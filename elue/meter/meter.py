@@ -141,7 +141,7 @@ class Meter:
     @property
     def matmul_flops(self) -> int:
         """The FLOPs of multiply-adds: matrix products, convolutions, recurrent gates, attention products."""
-        return sum(products for _, products, _ in self._counted.counts.values())
+        return self._counted.matmul_flops
 
     @property
     def params_touched(self) -> int:
@@ -228,7 +228,8 @@ class Meter:
     @property
     def complete(self) -> bool:
         """Whether every executed operator has a rule, and nothing ran that could not be seen."""
-        return not self.unknown
+        counted, watch = self._counted, self._watch
+        return not (counted.unknown or counted.unseen or self._unseen or watch.pending or watch.late)
 
     @property
     def unknown(self) -> dict[str, int]:

@@ -24,7 +24,10 @@ def layer_norm(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[i
 
     Without weight one less, without bias one less.
     """
-    missing = (argument(args, kwargs, 2, "weight") is None) + (argument(args, kwargs, 3, "bias") is None)
+    if len(args) > 3:
+        missing = (args[2] is None) + (args[3] is None)
+    else:
+        missing = (argument(args, kwargs, 2, "weight") is None) + (argument(args, kwargs, 3, "bias") is None)
     return 0, max(costs.layer_norm - costs.pointwise * missing, 0) * elements(args[0])
 
 

@@ -94,18 +94,21 @@ class Thread:
     """What is known of a thread: its observers, the operator it is in, and what was noticed inside that.
 
     `kept` threads have the key on for good, `lent` ones while any watch is open, the others while they are observed.
-    While code runs `apart`, its operators are nobody else's. `left` are the watches that closed
-    while this thread, begun inside, was there.
+    `stashed` says that torch has it, for native threads. While code runs `apart`, its operators are nobody else's.
+    `left` are the watches that closed while this thread, begun inside, was there.
     """
 
-    __slots__ = ("__weakref__", "apart", "inside", "kept", "left", "lent", "natives", "noticed", "number", "observers")
+    __slots__ = (
+        "__weakref__", "apart", "inside", "kept", "left", "lent", "natives", "noticed", "number", "observers",
+        "stashed",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.number = threading.get_native_id()
         self.observers: Observers = ()
         self.inside: Plan | None = None
         self.noticed: Noticed | None = None
-        self.kept = self.lent = self.apart = False
+        self.kept = self.lent = self.apart = self.stashed = False
         self.left: tuple[Watch, ...] = ()
         self.natives: dict[int, Thread] = {}
 
@@ -156,8 +159,10 @@ def observe(observers: Iterable[Observer]) -> None:
     for observer in observers:
         if observer.watch in watches:
             thread.observers = (*thread.observers, observer)
-            if not torch._C._is_key_in_tls(_STASH) or torch._C._get_obj_in_tls(_STASH) is None:
-                _stash(thread)
+            if not thread.stashed:
+                thread.stashed = True
+                if not torch._C._is_key_in_tls(_STASH) or torch._C._get_obj_in_tls(_STASH) is None:
+                    _stash(thread)
         else:
             thread.left = (*thread.left, observer.watch)
     if thread.observers:
@@ -213,7 +218,10 @@ def end(watch: Watch) -> None:
     """A watch closes: nobody observes for it any more, in no thread."""
     watches.remove(watch)
     mine = here()
-    for thread in list(known.values()):
+    for reference in known.valuerefs():
+        thread = reference()
+        if thread is None:
+            continue
         staying = tuple(observer for observer in thread.observers if observer.watch is not watch)
         if len(staying) != len(thread.observers):
             thread.observers = staying

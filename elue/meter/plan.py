@@ -60,6 +60,8 @@ class Plan:
     rows: tuple[int, int] = (0, 0)
     """For ROWS: positions of the table and of the indices."""
     outdated: bool = False
+    access: Any = None
+    """How the operator treats its operands (see `elue.meter.reading`), once that was asked."""
 
 
 _LOOKUPS = {"aten::embedding": (0, 1), "aten::index_select": (0, 2), "aten::embedding_bag": (0, 1)}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from elue.meter import Meter, profile
+from elue.meter import Meter, attention, profile
 from elue.meter.attention import FORMULAS
 from elue.meter.table import operator_table
 
@@ -154,3 +154,13 @@ def test_every_operator_of_attention_has_a_rule() -> None:
     names = {name for name in rules if "scaled_dot_product" in name and "backward" not in name and "choice" not in name}
     assert {name.split(".")[1] for name in names} == {name.split(".")[0] for name in KERNELS}
     assert {rules[name] for name in names} <= FORMULAS.keys()
+
+
+def test_what_is_kept_of_shapes_holds_nothing_that_is_traced() -> None:
+    kept = attention._steps.cache_info().currsize
+    heads = torch.rand(2, 3, 5, 4)
+    with Meter() as meter:
+        torch.jit.trace(F.scaled_dot_product_attention, (heads, heads, heads), check_trace=False)
+    assert meter.complete
+    assert meter.matmul_flops == 4 * 2 * 3 * 5 * 5 * 4
+    assert attention._steps.cache_info().currsize == kept
