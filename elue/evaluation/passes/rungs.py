@@ -1,8 +1,8 @@
 """The audit of the ways out that samples did not take: a ladder that lies makes a good oracle.
 
 In a worker that the main one did not outlive some samples are asked for all their ways out once more, each alone, under
-the Meter: answers, traces and prices must be those that were reported, and what was computed at least what the dearest
-of them takes. And where a sample took at another point the way that it did not take at this one, what it really was
+the Meter: answers, traces and prices must be those that were reported, and most of the dearest of them be computed.
+And where a sample took at another point the way that it did not take at this one, what it really was
 answered there is held against what this ladder said of it. Answers may hang on the point, so those that differ are a
 finding only where the ladder's are right too often for chance.
 """
@@ -35,6 +35,8 @@ SAMPLES = 8
 """Samples that are asked for their ways out again."""
 FURTHER, MOST = 4, 64
 """Points that so many samples are answered at, where one alone was measured."""
+COMPUTED = 0.9
+"""A ladder computes so much of its dearest way out at least: what decides to leave it need not ask."""
 SHARE, CHANCE = 0.05, 0.001
 """A finding is that so many more of the ways taken elsewhere are right on the ladder, and so seldom by chance."""
 NEAR = 0.05
@@ -116,7 +118,7 @@ def _asked_again(
             if wrong:
                 break
         dearest = max(known.prices[number].flops for number in numbers)
-        if not wrong and answer.took.flops < dearest:
+        if not wrong and answer.took.flops < COMPUTED * dearest:
             wrong = f"its dearest way out is priced {dearest:,} FLOPs, and {answer.took.flops:,} were computed"
         if wrong:
             return Flag(code="rungs_differ", detail=f"the ladder of sample '{name}': {wrong}")
