@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.heads import task_loss
-from elue.modeling.keeping.predicted import PredictedMethod, PredictedNetwork, TwoLogits
+from elue.modeling.keeping.predicted import PredictedMethod, PredictedNetwork, TwoLogits, tuned
+from elue.modeling.method import Training
 from elue.modeling.options import TrainingOptions, option
 from elue.protocol import TaskInfo
 
@@ -28,8 +29,10 @@ FIRST = 2
 
 @dataclass(frozen=True, kw_only=True)
 class DllmOptions(TrainingOptions):
-    TINY: ClassVar[dict[str, Any]] = {**TrainingOptions.TINY, "epochs": 6.0, "router_rate": 3e-3}
+    TINY: ClassVar[dict[str, Any]] = {**TrainingOptions.TINY, "epochs": 2.0, "router_rate": 3e-3}
 
+    epochs: float = option(1.0, "passes of plain fine-tuning, before routers come in", 0.0)
+    routed_epochs: float = option(3.0, "passes in which everything learns, and tokens skip", 0.0)
     active: float = option(0.5, "share of the layers with routers that a token is to run", 0.0)
     active_loss: float = option(1.0, "weight of how far from that share a token is", 0.0)
     router_rate: float = option(1e-3, "learning rate of the routers", 0.0)
@@ -52,7 +55,7 @@ class DllmNetwork(PredictedNetwork):
         routed = range(min(FIRST, config.layers - 1), config.layers)
         routers = {index: skip_router(config.hidden) for index in routed}
         super().__init__(encoder, task, options.pooling, routers, returning=True)
-        self.active, self.active_loss = options.active, options.active_loss
+        self.active, self.active_loss, self.routed = options.active, options.active_loss, True
 
     def off_target(self, masks: list[Tensor], mask: Tensor) -> Tensor:
         """|share of routed layers that run - target|, mean over a text's tokens but the first, (batch,)."""
@@ -63,6 +66,8 @@ class DllmNetwork(PredictedNetwork):
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Logits and the share of tokens that each layer runs on; given labels, the loss of a draw."""
+        if not self.routed:
+            return tuned(self, batch)
         if "labels" not in batch:
             logits, masks = self.kept_by(batch, self.stays)
             price = self.active_loss * self.off_target(masks, batch["mask"])
@@ -73,7 +78,7 @@ class DllmNetwork(PredictedNetwork):
 
 
 class Dllm(PredictedMethod):
-    """One phase: encoder, head and routers together.
+    """Fine-tune, then encoder, head and routers together.
 
     Differences: the paper adapts frozen language models that write, here an encoder that is tuned whole; a token
     attends to all that run a layer, later ones too. What skips a layer is no key there, as in the paper, in training by
@@ -102,3 +107,9 @@ class Dllm(PredictedMethod):
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> DllmNetwork:
         return DllmNetwork(encoder, task, options)
+
+    def learn(self, network: Any, training: Training) -> None:
+        network.routed = False
+        training.fit(network, phase="tune")
+        network.routed, options = True, training.options
+        training.fit(network, phase="routed", epochs=options.routed_epochs, rates=self.rates(options))

@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from elue.conformance import suite
+from elue.conformance.check import Subject
 from elue.meter import Meter, profile
 from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.method import TrainedMethod
@@ -112,6 +114,15 @@ def holds(model: Any, points: Sequence[Point], plain: Plain, every: int) -> None
     assert len(kept) > len(SAMPLES) // 20
 
 
+def conforms(method: TrainedMethod, task: TaskInfo, out: Path) -> None:
+    """All that `elue check` asks holds of a trained method."""
+    samples = tuple(example.sample for example in small.examples(12, task, seed=7))
+    subject = Subject(method, task, samples, out)
+    results = [suite.run(name, subject) for name in suite.CHECKS]
+    assert [(result.name, result.detail) for result in results if result.outcome == "fail"] == []
+    assert sum(result.outcome == "pass" for result in results) > 15
+
+
 def static_layer(tokens: int, hidden: int = 16, wide: int = 32) -> int:
     """Multiply-adds of a layer on so many tokens, attention and feed-forward."""
     return attention(tokens, hidden) + 2 * tokens * hidden * wide
@@ -152,4 +163,6 @@ def trains(method: TrainedMethod, task: TaskInfo, out: Path, knob: str = "thresh
         alone = [model.predict([sample])[0] for sample in samples[:5]]
         assert [answer.trace for answer in alone] == [answer.trace for answer in answers[:5]]
     assert all(low < full for low, full in zip(*fewest, strict=True))
+    if task is small.SCORE:
+        conforms(method, task, out)
     return model

@@ -42,15 +42,22 @@ from elue.plugins.early_exit.skipbert import SkipBert
 from elue.plugins.early_exit.voting import Voting
 from elue.plugins.moe.switch import Switch
 from elue.plugins.rnn import Rnn
+from elue.plugins.skimming.adapler import AdapLeR
+from elue.plugins.skimming.dllm import Dllm
 from elue.plugins.skimming.jumper import Jumper
+from elue.plugins.skimming.lat import Lat
 from elue.plugins.skimming.leap_lstm import LeapLstm
 from elue.plugins.skimming.lstm_jump import LstmJump
 from elue.plugins.skimming.lstm_shuttle import LstmShuttle
 from elue.plugins.skimming.ltp import LearnedTokenPruning
+from elue.plugins.skimming.mrt5 import MrT5
+from elue.plugins.skimming.power_bert import PowerBert
 from elue.plugins.skimming.skim_reread import SkimReread
 from elue.plugins.skimming.skimrnn import SkimRnn
 from elue.plugins.skimming.skiprnn import SkipRnn
 from elue.plugins.skimming.structural_jump_lstm import StructuralJumpLstm
+from elue.plugins.skimming.tr_bert import TrBert
+from elue.plugins.skimming.transkimmer import Transkimmer
 from elue.plugins.static import Static
 from elue.worker import frames
 from elue.worker.inside.service import Service
@@ -96,6 +103,13 @@ LIKE = [
     RightTool,
     RomeBert,
     Voting,
+    PowerBert,
+    Lat,
+    Transkimmer,
+    TrBert,
+    AdapLeR,
+    MrT5,
+    Dllm,
 ]
 """Those of kinds that are among the others."""
 EVERY = [*METHODS, *(pytest.param(method, marks=pytest.mark.slow) for method in LIKE)]

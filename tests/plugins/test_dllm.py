@@ -77,5 +77,5 @@ def test_what_it_costs_in_closed_form() -> None:
 
 @pytest.mark.parametrize("task", keepers.TRAINED)
 def test_trains_and_sweeps_from_all_tokens_to_the_first(task: TaskInfo, tmp_path: Path) -> None:
-    options = {"epochs": "6", "learning_rate": "5e-3", "router_rate": "5e-2"}
+    options = {"epochs": "8", "routed_epochs": "6", "learning_rate": "5e-3", "tiny_layers": "4"}
     keepers.trains(Dllm(), task, tmp_path, **options)

@@ -38,9 +38,16 @@ from elue.plugins.early_exit.romebert import RomeBert
 from elue.plugins.early_exit.skipbert import SkipBert
 from elue.plugins.early_exit.voting import Voting
 from elue.plugins.moe.switch import Switch
+from elue.plugins.skimming.adapler import AdapLeR
+from elue.plugins.skimming.dllm import Dllm
+from elue.plugins.skimming.lat import Lat
 from elue.plugins.skimming.ltp import LearnedTokenPruning
+from elue.plugins.skimming.mrt5 import MrT5
+from elue.plugins.skimming.power_bert import PowerBert
 from elue.plugins.skimming.skimrnn import SkimRnn
 from elue.plugins.skimming.skiprnn import SkipRnn
+from elue.plugins.skimming.tr_bert import TrBert
+from elue.plugins.skimming.transkimmer import Transkimmer
 from elue.plugins.static import Static
 from tests import small
 
@@ -73,6 +80,13 @@ MORE: dict[str, tuple[Any, dict[str, Any]]] = {
     "righttool": (RightTool, {}),
     "romebert": (RomeBert, {}),
     "voting": (Voting, {}),
+    "power_bert": (PowerBert, {}),
+    "lat": (Lat, {"drop_epochs": "1", "rounds": "1", "mutations": "2", "crossovers": "2"}),
+    "transkimmer": (Transkimmer, {}),
+    "tr_bert": (TrBert, {"draws": "2", "joint_epochs": "1"}),
+    "adapler": (AdapLeR, {"skim_epochs": "1"}),
+    "mrt5": (MrT5, {}),
+    "dllm": (Dllm, {"routed_epochs": "1"}),
     "committees": (Committees, {}),
     "elang": (ELang, {}),
     "frugalgpt": (FrugalGpt, {}),
