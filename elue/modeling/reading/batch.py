@@ -109,7 +109,7 @@ class Batch:
             return
         known = self.inputs if inputs is None else inputs
         new = self._run(unit, (known, *extra, *self.state), subset, sizes)
-        self.state = tuple(_replaced(old, part, subset) for old, part in zip(self.state, new, strict=True))
+        self.state = tuple(replaced(old, part, subset) for old, part in zip(self.state, new, strict=True))
 
     def ask(
         self, unit: str, *inputs: Tensor, rows: Sequence[int] | None = None, sizes: Sequence[int] = ()
@@ -142,7 +142,8 @@ class Batch:
             states.append(
                 self.units[unit](self._chunk(reading, start, end), *(part[row : row + 1] for part in self.state))
             )
-        self.state = tuple(torch.cat(parts) for parts in zip(*states, strict=True))
+        new = (torch.cat(parts) for parts in zip(*states, strict=True))
+        self.state = tuple(replaced(old, part, None) for old, part in zip(self.state, new, strict=True))
 
     def choose(
         self, unit: str, *inputs: Tensor, rows: Sequence[int] | None = None, lean: Mapping[int, float] | None = None
@@ -254,8 +255,12 @@ class Batch:
                 reading.at = len(reading.ids)
 
 
-def _replaced(old: Tensor, new: Tensor, rows: Sequence[int] | None) -> Tensor:
-    """The state with new values in some rows (None: all) and its first dimensions, as many as there are."""
+def replaced(old: Tensor, new: Tensor, rows: Sequence[int] | None) -> Tensor:
+    """The state with new values in some rows (None: all) and its first dimensions, as many as there are.
+
+    It keeps its precision: under autocast units give numbers of less.
+    """
+    new = new.to(old.dtype)
     if rows is None and new.shape == old.shape:
         return new
     width = new.shape[1]

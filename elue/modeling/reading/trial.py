@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from elue.modeling.reading.batch import Batch
+from elue.modeling.reading.batch import Batch, replaced
 from elue.modeling.reading.gates import gated
 from elue.modeling.reading.network import ReaderNetwork
 from elue.modeling.reading.units import Gate, Reading, State
@@ -138,7 +138,7 @@ class Trial(Batch):
         if unit is None:
             return self.state
         new = self._run(unit, (self.inputs, *self.state), None, ())
-        return tuple(torch.cat([part, old[:, part.shape[1] :]], 1) for part, old in zip(new, self.state, strict=True))
+        return tuple(replaced(old, part, None) for part, old in zip(new, self.state, strict=True))
 
     def _ran(self, unit: str, rows: Sequence[int]) -> None:
         for row in rows:
