@@ -58,6 +58,7 @@ from elue.plugins.skimming.skiprnn import SkipRnn
 from elue.plugins.skimming.structural_jump_lstm import StructuralJumpLstm
 from elue.plugins.skimming.tr_bert import TrBert
 from elue.plugins.skimming.transkimmer import Transkimmer
+from elue.plugins.skimming.vcrnn import VcRnn
 from elue.plugins.static import Static
 from elue.worker import frames
 from elue.worker.inside.service import Service
@@ -110,6 +111,7 @@ LIKE = [
     AdapLeR,
     MrT5,
     Dllm,
+    VcRnn,
 ]
 """Those of kinds that are among the others."""
 EVERY = [*METHODS, *(pytest.param(method, marks=pytest.mark.slow) for method in LIKE)]

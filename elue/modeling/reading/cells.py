@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from elue.errors import unknown
 from elue.modeling.reading.units import ReaderUnit, State
@@ -71,3 +72,24 @@ class PartialCell(Cell):
         """The next state, (batch, size): the part updated and the rest copied."""
         updated = zip(self.update(inputs, *state), state, strict=True)
         return tuple(torch.cat([new, old[:, self.size :]], 1) for new, old in updated)
+
+
+class CutCell(Cell):
+    """A GRU or plain tanh cell that may read and make only the first dimensions of tokens and states."""
+
+    def first(self, inputs: Tensor, state: Tensor, dimensions: int) -> State:
+        """The first so many dimensions of the next state, (batch, dimensions), of as many of token and state."""
+        gates, seen = (3 if self.kind == "gru" else 1), min(dimensions, self.width)
+
+        def cut(name: str, columns: int) -> Tensor:
+            weights = self.cell.get_parameter(name).view(gates, self.size, -1)
+            return weights[:, :dimensions, :columns].flatten(0, 1)
+
+        kept = state[:, :dimensions]
+        told = F.linear(inputs[:, :seen], cut("weight_ih", seen), cut("bias_ih", 1).squeeze(1))
+        known = F.linear(kept, cut("weight_hh", dimensions), cut("bias_hh", 1).squeeze(1))
+        if self.kind == "rnn":
+            return ((told + known).tanh(),)
+        (reset, update, new), (old_reset, old_update, old) = told.chunk(3, 1), known.chunk(3, 1)
+        candidate = (new + (reset + old_reset).sigmoid() * old).tanh()
+        return (candidate + (update + old_update).sigmoid() * (kept - candidate),)

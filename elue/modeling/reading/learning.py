@@ -25,7 +25,7 @@ class TrialNetwork(ReaderNetwork):
     """The unit that reads a token: how often it runs, of the tokens of a text, is the share that is read."""
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Logits, of each text the share of its tokens read and its price, (batch,), and, given labels, the loss.
+        """Logits, of each text the share that is read and its price, (batch,), and, given labels, the loss.
 
         That is the task's, the mean price and what decisions learn from.
         """
@@ -36,7 +36,7 @@ class TrialNetwork(ReaderNetwork):
         logits = self.logits(self.final(trial.run()))
         outputs = {
             "logits": logits,
-            "read": trial.counts(self.work) / lengths,
+            "read": self.share(trial, lengths),
             "price": self.price(trial, lengths),
         }
         if "labels" in batch:
@@ -44,6 +44,10 @@ class TrialNetwork(ReaderNetwork):
             loss = task_loss(logits, labels, self.task) + outputs["price"].mean()
             outputs["loss"] = loss + self.lesson(trial, logits, labels, lengths)
         return outputs
+
+    def share(self, trial: Trial, lengths: Tensor) -> Tensor:
+        """How much is read of each text, (readings,), where 1 is all: the share of its tokens, (readings,)."""
+        return trial.counts(self.work) / lengths
 
     def price(self, trial: Trial, lengths: Tensor) -> Tensor:
         """What readings cost in the loss, (readings,), by the tokens of their texts, (readings,)."""

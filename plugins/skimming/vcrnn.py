@@ -1,0 +1,120 @@
+"""VCRNN and VCGRU: before each token a scheduler says how many dimensions of the state it updates.
+
+Jernite, Grave, Joulin and Mikolov, "Variable Computation in Recurrent Neural Networks", ICLR 2017, arXiv 1611.06188.
+m_t = σ(u·h + v·x + b); the cell reads the first d = ⌊m_t D⌋ dimensions of the state and the token, makes the first d of
+the next state, and copies the rest. Training masks dimension i by σ(λ (m_t D - i)), λ rising, and adds β Σ |m_t - m̄|.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elue.modeling.options import option
+from elue.modeling.reading.batch import Batch
+from elue.modeling.reading.cells import CutCell
+from elue.modeling.reading.gates import logit
+from elue.modeling.reading.learning import TrialNetwork
+from elue.modeling.reading.method import FullReadingFirst, SpeedOptions
+from elue.modeling.reading.trial import Trial
+from elue.modeling.reading.units import ReaderUnit, State, near
+from elue.protocol import TaskInfo
+
+ALWAYS, SURE, HARD = 1000.0, logit(1 - 2**-53), 0.05  # all dimensions; where a sigmoid is 1; where a mask is
+
+
+@dataclass(frozen=True, kw_only=True)
+class VcRnnOptions(SpeedOptions):
+    cell: str = option("gru", "kind of the recurrent cell", choices=("gru", "rnn"))
+    levels: int = option(16, "numbers of dimensions that there are to choose from", 1)
+    share: float = option(0.35, "m̄, share of dimensions that training aims to update", 0.0)
+    share_weight: float = option(0.05, "β, weight of the distance from that share, summed over tokens", 0.0)
+
+
+class VcRnnNetwork(TrialNetwork):
+    """The cell, whose weights are cut, and the scheduler. `lean` is the point's."""
+
+    cell: CutCell
+
+    def __init__(self, words: nn.Embedding, task: TaskInfo, options: VcRnnOptions) -> None:
+        super().__init__(words, task, options)
+        self.options, self.lean, self.full = options, 0.0, False
+        self.cell = CutCell(options.cell, words.embedding_dim, options.size)
+        self.scheduler = nn.Linear(options.size + words.embedding_dim, 1)
+        self.levels = min(options.levels, options.size)
+        self.bars = [logit(level / self.levels) for level in range(1, self.levels)] + [SURE]
+
+    def leaning(self, word: Tensor, output: Tensor) -> Tensor:
+        """The logit of m_t, (batch,)."""
+        return self.scheduler(torch.cat([output, word], 1)).squeeze(1)
+
+    def masked(self, word: Tensor, share: Tensor, output: Tensor) -> State:
+        """The next state in training, (batch, size), by the share m_t, (batch, 1), of dimensions that are updated."""
+        size, sharpness = self.cell.size, 0.1 + 0.9 * self.progress
+        mask = (sharpness * (share * size - torch.arange(1, size + 1, device=share.device))).sigmoid()
+        mask = torch.where(mask > 1 - HARD, 1.0, torch.where(mask < HARD, 0.0, mask))
+        seen = F.pad(mask, (0, max(0, word.shape[1] - size)))[:, : word.shape[1]]
+        (new,) = self.cell(seen * word, mask * output)
+        return (mask * new + (1 - mask) * output,)
+
+    def units(self) -> dict[str, ReaderUnit]:
+        """Head, "cell" on so many dimensions, "scheduler": the logit of m_t, and "masked", for training."""
+        widths = self.words.embedding_dim, self.cell.size
+        cell, scheduler = ReaderUnit(self.cell.first, widths), ReaderUnit(self.leaning, widths, listed=True)
+        masked = ReaderUnit(self.masked, (widths[0], 1, widths[1]))
+        return {**super().units(), "cell": cell, "scheduler": scheduler, "masked": masked}
+
+    def relaxed(self, unit: str, leaning: Tensor) -> Tensor:
+        return leaning.sigmoid()
+
+    def step(self, batch: Batch) -> None:
+        """Ask how many dimensions the token is to update, update them, and go on to the next."""
+        if self.training and not self.full:
+            if (share := batch.gate("scheduler", batch.inputs, batch.state[0]).share) is not None:
+                batch.update("masked", extra=(share[:, None],))
+        else:
+            lean = ALWAYS if self.full else self.lean
+            leanings = [own + lean for own in batch.ask("scheduler", batch.inputs, batch.state[0])]
+            levels = [bisect_right(self.bars, leaning) for leaning in leanings]
+            for level in sorted(set(levels) - {0}):
+                rows = [row for row, own in enumerate(levels) if own == level]
+                batch.update("cell", rows, (self.cell.size * level // self.levels,))
+            batch.doubt(row for row, own in enumerate(leanings) if any(near(own, bar) for bar in self.bars))
+        batch.move(1)
+
+    def share(self, trial: Trial, lengths: Tensor) -> Tensor:
+        """The share of the products that the cell does, to those on all dimensions."""
+        width, size = self.words.embedding_dim, self.cell.size
+        cut = [[(shape[1], n) for (_, shape), n in own.steps.items() if shape[1:]] for own in trial.all]
+        products = [sum(n * d * (d + min(d, width)) for d, n in own) for own in cut]
+        return torch.tensor(products, device=lengths.device) / (lengths * size * (size + min(size, width)))
+
+    def price(self, trial: Trial, lengths: Tensor) -> Tensor:
+        far = super().price(trial, lengths)
+        for made in trial.gates:
+            far = far.index_add(0, made.numbers, (made.share - self.options.share).abs().to(far.dtype))
+        return self.options.share_weight * far
+
+
+class VcRnn(FullReadingFirst):
+    """A scheduler and cut cells, trained after the network has learned to update all dimensions.
+
+    Differences: that first phase; d is a multiple of D / levels, so that texts read side by side share cells; λ rises
+    from .1 to 1 in equal steps. Token dimensions beyond D are left out, as in the paper. The scheduler's bias is ours.
+    """
+
+    name = "vcrnn"
+    family = "skimming"
+    title = "VCRNN: variable computation in recurrent networks"
+    paper = "Jernite et al. 2017, Variable Computation in Recurrent Neural Networks, https://arxiv.org/abs/1611.06188"
+    summary = (
+        "Before each word a scheduler says how many dimensions of the state it updates. The cell reads and makes only "
+        "these, and the others are copied. A word that updates half of them costs a quarter."
+    )
+    options = VcRnnOptions
+    knobs = {"lean": {"type": "float", "help": "added to the scheduler's logit: high updates all, low nothing"}}
+    reader = VcRnnNetwork
