@@ -62,7 +62,7 @@ class FastBert(TrainedExits):
         assert isinstance(heads, AttendingHeads)
         early = [place for place, layer in enumerate(network.layers) if layer < last]
         still = ["encoder", *(f"heads.{part}" for part in heads.parts_of(last))]
-        rate = options.student_rate * options.head_learning_rate
+        rate = options.student_rate * options.learning_rate
         return [
             Phase("teacher", last_exit, rates={"^heads": options.head_learning_rate}, judged=[len(early)]),
             Phase("students", from_last, frozen=still, epochs=options.student_epochs, learning_rate=rate, judged=early),

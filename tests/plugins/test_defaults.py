@@ -209,4 +209,6 @@ def test_defaults_that_follow_from_the_backbone_are_told(bert: Path) -> None:
     assert Static().defaults("tiny")["depths"] == (1, 2, 3, 4)
     assert Static().defaults(str(bert))["depths"] == (1, 2)
     assert CascadeBert().defaults(str(bert))["shallow_layers"] == 1
-    assert ElasticBert().defaults(str(bert))["head_learning_rate"] == ElasticBert.options.learning_rate
+    assert ElasticBert().defaults(str(bert))["head_learning_rate"] == 1e-3
+    tiny = ElasticBert().defaults("tiny")
+    assert tiny["head_learning_rate"] == tiny["learning_rate"]

@@ -37,7 +37,11 @@ SINGLE = "fixed"
 
 @dataclass(frozen=True, kw_only=True)
 class ExitOptions(TrainingOptions):
-    head_learning_rate: float | None = option(None, "peak learning rate of the exits, else that of the encoder", 0.0)
+    """Exits start from nothing on a backbone that knows a lot, and learn at a rate of their own."""
+
+    TINY: ClassVar[dict[str, Any]] = {**TrainingOptions.TINY, "head_learning_rate": None}
+
+    head_learning_rate: float | None = option(1e-3, "peak learning rate of the exits, else that of the encoder", 0.0)
     thresholds: int = option(8, "points the default sweep of a threshold aims at, spread evenly over compute", 2)
 
 
