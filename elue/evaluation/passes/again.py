@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import cycle, islice
 
 from elue.evaluation.passes import bare, effort
@@ -36,10 +37,16 @@ class Repeats:
         places = list(range(len(evaluation.data.samples)))
         random.Random(f"repeat {evaluation.seed}").shuffle(places)
         self._places, self._most = cycle(places), min(evaluation.repeat, len(places))
+        self._new = len(places)
 
     def next(self) -> list[int]:
         """The places of those for the next run."""
+        self._new -= self._most
         return list(islice(self._places, self._most))
+
+    def unseen(self) -> list[int]:
+        """The same of samples that no run asked yet; none where there are too few."""
+        return self.next() if self._new >= self._most else []
 
 
 def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
@@ -62,12 +69,21 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     if machine is not None and spent is not None and more is not None:
         work = sum((asked.work for turn in (first, second) for asked in turn.values()), Work())
         metered = Effort(spent + more, work, True)
-        efforts = [(metered, effort.SLACK)]
-        efforts += [(settled.effort, effort.SETTLED)] if settled.effort else []
+        efforts = [(settled.effort, effort.SETTLED)] if settled.effort else []
         efforts += [(taken, effort.SLACK) for taken in measured.efforts]
         told = effort.forged(metered, settled.effort, machine) if settled.effort else None
-        flags.append(context.of_share(effort.Recalibrations).unexplained(efforts, machine) or told)
+        machines = context.of_share(effort.Recalibrations)
+        hidden = machines.confirmed(metered, machine, partial(_others, context, worker, known))
+        flags.append(hidden or machines.unexplained(efforts, machine) or told)
     return PassResult(flags=tuple(flag for flag in flags if flag is not None))
+
+
+def _others(context: Context, worker: Worker, known: KnownTraces) -> Effort | None:
+    """What samples that no run asked yet take under the Meter; None where there are too few."""
+    places = context.of_share(Repeats).unseen()
+    asked, spent = _ask(context, worker, places, known) if places else ({}, None)
+    work = sum((observation.work for observation in asked.values()), Work())
+    return None if spent is None else Effort(spent, work, True)
 
 
 def _ask(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 
 from elue.evaluation.request import Evaluation
@@ -104,6 +104,15 @@ class Recalibrations:
             return None
         slower = self.slower(machine)
         return next(filter(None, (unexplained(taken, slower, slack) for taken, slack in over)), None)
+
+    def confirmed(self, taken: Effort, machine: Machine, others: Callable[[], Effort | None]) -> Flag | None:
+        """A flag for what can't be explained, unless the same of other samples can be.
+
+        The system's own work shows in CPU times now and then; what a plugin hides it hides in the next samples as well.
+        """
+        flag = self.unexplained([(taken, SLACK)], machine)
+        more = others() if flag else None
+        return None if more and not self.unexplained([(more, SLACK)], machine) else flag
 
 
 def calibrate(worker: Worker, profile: Profile) -> Machine | None:

@@ -17,6 +17,7 @@ from elue.evaluation.passes.effort import (
     SLACK,
     Calibration,
     Machine,
+    Recalibrations,
     forged,
     unexplained,
 )
@@ -79,3 +80,16 @@ def test_calls_that_the_meter_took_no_time_for_are_forged() -> None:
     assert forged(Effort(0.3, told, True), bare, MACHINE) is not None
     assert forged(Effort(3.0, told, True), bare, MACHINE) is None
     assert forged(Effort(0.1, Work(10, 100, 0, 0, 0, 0), True), bare, MACHINE) is None
+
+
+def test_time_that_shows_once_and_not_in_other_samples_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recalibrations, "slower", lambda _, machine: machine)
+    machines = Recalibrations(None)  # type: ignore[arg-type]
+    allowed = METERED.allowed(HALF, FACTOR) + SLACK
+    little, much = (Effort(allowed * part, HALF, True) for part in (0.9, 1.1))
+    assert machines.confirmed(little, MACHINE, lambda: much) is None
+    assert machines.confirmed(much, MACHINE, lambda: little) is None
+    for others in (much, None):
+        flag = machines.confirmed(much, MACHINE, lambda others=others: others)
+        assert flag is not None
+        assert flag.code == "cpu_unexplained"
