@@ -15,9 +15,10 @@ from torch.utils._python_dispatch import _disable_current_modes
 from elue.meter.arguments import groups_used
 from elue.meter.intervals import Interval, count_elements, merged
 from elue.meter.lookups import Mask, choose, numbers_of, shown
+from elue.meter.memory import BLOCK, address, memory
 from elue.meter.packed import is_table, packed_weight
 from elue.meter.reading import NUMBERS, Access, Lookup, read_operands
-from elue.meter.weights import BLOCK, Weight, Whole, address, memory, tensors_in, weights
+from elue.meter.weights import Weight, Whole, tensors_in, weights
 
 _MANY = 1000
 
@@ -97,7 +98,7 @@ class Touched:
     def __init__(self) -> None:
         self._reads: dict[int, _Read] = {}
         self._whole: list[Whole] = []
-        self._seen: set[int] = set()
+        self._seen: dict[int, int] = {}
         self._version = -1
 
     def note(self, access: Access, args: Any, kwargs: Any) -> None:
@@ -130,14 +131,15 @@ class Touched:
                 except RuntimeError:
                     self._note_all([operand])
             elif kind is Parameter:
-                if (key := id(operand)) not in seen:
+                key, pointer = id(operand), operand.data_ptr()
+                if seen.get(key) != pointer:
                     known = places.get(key)
-                    if known is not None and known.address == operand.data_ptr():
+                    if known is not None and known.address == pointer:
                         self._whole.append(known)
                     else:
                         weights.settle(operand)
                         self._note(operand)
-                    seen.add(key)
+                    seen[key] = pointer
             elif kind not in NUMBERS and not (kind is list and operand and type(operand[0]) is int):
                 self._note_all([operand], args)
 

@@ -11,25 +11,31 @@ from weakref import ref
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import Parameter, init
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.utils import stateless
 
+from elue.meter.memory import Place, blocks_of, memory, place_of
 from elue.meter.observing import watches
 
-BLOCK = 21
-"""Bits of an address that count within a block of memory."""
 Ground = tuple[frozenset[int], list[int], list[float]]
 """Numbers of the blocks of memory that weights lie in; the addresses at which weights start, in order, and end."""
 
 
 class Weight:
-    """A stretch of memory that parameters show. `number` is never used twice; an element takes `width` bytes."""
+    """A stretch of memory that parameters show. `number` is never used twice; an element takes `width` bytes.
 
-    __slots__ = ("elements", "number", "start", "width")
+    It is what it is as long as any of its `storages`, by number, is there: memory that is given out anew is another.
+    """
 
-    def __init__(self, number: int, start: int, elements: int, width: float) -> None:
+    __slots__ = ("elements", "number", "start", "storages", "width")
+
+    def __init__(
+        self, number: int, start: int, elements: int, width: float, storages: frozenset[int] = frozenset()
+    ) -> None:
         self.number, self.start, self.elements, self.width = number, start, elements, width
+        self.storages = storages
 
 
 class Whole:
@@ -51,8 +57,11 @@ class Weights:
     def __init__(self) -> None:
         self.version = 0
         self._alive: dict[int, ref[Tensor]] = {}
-        self._places: dict[int, tuple[int, int]] = {}
+        self._places: dict[int, Place] = {}
         self._weights: list[Weight] = []
+        self._hidden: dict[tuple[int, int], Weight] = {}
+        """Those that no parameter shows at the moment, by start and elements, as long as their memory is there."""
+        self._storages: dict[int, StorageWeakRef] = {}
         self._mapped = -1
         self.whole: dict[int, Whole] = {}
         """Parameters without gaps, by identity."""
@@ -91,11 +100,21 @@ class Weights:
         """Look where they lie now: giving a parameter other data moves it."""
         if self._mapped == self.version and not self._moved():
             return
-        places = {key: place for key in list(self._alive) if (place := _place(self._tensor(key))) is not None}
+        places = {}
+        for key in list(self._alive):
+            tensor = self._tensor(key)
+            if (place := place_of(tensor)) is not None and tensor is not None:
+                places[key] = place
+                self._hold(tensor, place[2])
         if places != self._places:
             self.version += 1
         self._places, self._mapped = places, self.version
         self._map()
+
+    def _hold(self, tensor: Tensor, number: int) -> None:
+        """See to it that no other storage gets this number while a weight goes by it."""
+        if number not in self._storages and (held := memory(tensor)) is not None:
+            self._storages[number] = StorageWeakRef(held.untyped_storage())
 
     def _moved(self) -> bool:
         """Whether one that is a plain tensor lies elsewhere than it did."""
@@ -126,35 +145,47 @@ class Weights:
     def settle(self, parameter: Tensor) -> None:
         """Look again, if this one is new here, or has moved."""
         known = self._places.get(id(parameter))
-        if known is None or known != _place(parameter):
+        if known is None or known != place_of(parameter):
             self.add(parameter)
             self.refresh()
 
     def _map(self) -> None:
         before = {(weight.start, weight.elements): weight for weight in self._weights}
+        before = {place: weight for place, weight in self._hidden.items() if self._lasts(weight)} | before
         stretches: list[tuple[int, int, float]] = []
-        for start, end, width in sorted((at, at + size, self._width(key)) for key, (at, size) in self._places.items()):
+        storages: list[set[int]] = []
+        places = sorted((at, at + size, self._width(key), key) for key, (at, size, _) in self._places.items())
+        for start, end, width, key in places:
             if stretches and start < stretches[-1][1]:
                 stretches[-1] = stretches[-1][0], max(end, stretches[-1][1]), stretches[-1][2]
             else:
                 stretches.append((start, end, width))
-        self._weights = []
-        for start, end, width in stretches:
-            weight = before.get((start, round((end - start) / width)))
-            if weight is None:
+                storages.append(set())
+            storages[-1].add(self._places[key][2])
+        self._weights, self._hidden = [], before
+        for (start, end, width), shown in zip(stretches, storages, strict=True):
+            elements = round((end - start) / width)
+            weight = before.pop((start, elements), None)
+            if weight is None or not weight.storages & shown:
                 self._numbers += 1
-                weight = Weight(self._numbers, start, round((end - start) / width), width)
+                weight = Weight(self._numbers, start, elements, width)
+            weight.storages = frozenset(shown)
             self._weights.append(weight)
-        blocks = frozenset(block for start, end, _ in stretches for block in _blocks(start, end))
+        shown_by = (weight.storages for weight in (*self._weights, *self._hidden.values()))
+        self._storages = {number: self._storages[number] for number in frozenset().union(*shown_by)}
+        blocks = frozenset(block for start, end, _ in stretches for block in blocks_of(start, end))
         ends = [weight.start + weight.elements * weight.width for weight in self._weights]
         self.ground = blocks, [weight.start for weight in self._weights], ends
         self.whole = {}
-        for key, (start, size) in self._places.items():
+        for key, (start, size, _) in self._places.items():
             parameter = self._tensor(key)
             weight = self.at(start)
             if type(parameter) is Parameter and weight is not None and start > 0 and parameter.is_contiguous():
                 first = int((start - weight.start) // weight.width)
                 self.whole[key] = Whole(weight, start, (first, first + round(size / weight.width)))
+
+    def _lasts(self, weight: Weight) -> bool:
+        return not all(self._storages[number].expired() for number in weight.storages)
 
     def _width(self, key: int) -> float:
         tensor = self._tensor(key)
@@ -165,44 +196,6 @@ class Weights:
 
 
 weights = Weights()
-
-
-def memory(tensor: Tensor) -> Tensor | None:
-    """The tensor that has the memory: of one that wraps others the largest of these; None where there is none."""
-    if type(tensor) is Tensor or type(tensor) is Parameter or not hasattr(tensor, "__tensor_flatten__"):
-        return tensor
-    inner = [getattr(tensor, name) for name in tensor.__tensor_flatten__()[0]]
-    held = [kept for part in inner if isinstance(part, Tensor) and (kept := memory(part)) is not None]
-    return max(held, key=lambda kept: kept.numel() * kept.element_size(), default=None)
-
-
-def address(tensor: Tensor) -> int:
-    """Where its first element lies; without memory (meta) a number of its storage's that no address has."""
-    pointer = tensor.data_ptr()
-    return pointer or -int(tensor.untyped_storage()._cdata) + int(tensor.storage_offset()) * tensor.element_size()
-
-
-def span(tensor: Tensor) -> int:
-    """Bytes from its first element to its last."""
-    if not tensor.numel():
-        return 0
-    steps = sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
-    return int(steps + 1) * tensor.element_size()
-
-
-def _blocks(start: int, end: int) -> range:
-    """The blocks of a stretch; of one without memory that of address 0, which is what its tensors tell."""
-    return range(start >> BLOCK, (end - 1 >> BLOCK) + 1) if start > 0 else range(1)
-
-
-def _place(tensor: Tensor | None) -> tuple[int, int] | None:
-    try:
-        held = None if tensor is None else memory(tensor)
-        if held is None or held.layout is not torch.strided or not held.numel():
-            return None
-        return address(held), span(held)
-    except (RuntimeError, NotImplementedError, TypeError):
-        return None
 
 
 @cache
