@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -65,14 +65,15 @@ def evaluate_method(
     from elue.evaluation import execute as evaluation_module
     from elue.evaluation.request import Evaluation, explained_samples
     from elue.meter import profile as profiles
-    from elue.methods import registry
+    from elue.methods import knobs, registry
 
-    points = tuple(parse_point(text) for text in point)
+    asked = registry.find(method)
+    points = tuple(parse_point(text, knobs.texts(asked.knobs)) for text in point)
     spec = tasks.get(task)
     if private is not None:
         split = _private(private, split)
     evaluation = Evaluation(
-        method=registry.find(method),
+        method=asked,
         data=tasks.load(spec, split, private or data, limit),
         profile=profiles.load(profile),
         weights=weights,
@@ -142,14 +143,18 @@ def parse_audit(text: str) -> int | None:
     return int(text)
 
 
-def parse_point(text: str) -> dict[str, Knob]:
-    """`rule=entropy,threshold=0.3` as an operating point. Raises ElueError for anything else."""
+def parse_point(text: str, texts: Container[str] = ()) -> dict[str, Knob]:
+    """`rule=entropy,threshold=0.3` as an operating point. Raises ElueError for anything else.
+
+    The values of knobs in `texts` stay as they are written; others may be switches and numbers.
+    """
     point: dict[str, Knob] = {}
     for part in text.split(","):
         knob, separator, value = part.partition("=")
         if not separator or not knob.strip() or not value.strip():
             raise ElueError("bad_point", f"'{text}' is no operating point.", "Write --point KNOB=VALUE[,KNOB=VALUE].")
-        point[knob.strip()] = _parse_value(value.strip())
+        knob, value = knob.strip(), value.strip()
+        point[knob] = value if knob in texts else _parse_value(value)
     return point
 
 

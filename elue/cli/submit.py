@@ -135,9 +135,10 @@ def retract_submission(
     point: list[str] = typer.Option([], help="Only this operating point, KNOB=VALUE[,KNOB=VALUE…]; repeat."),
 ) -> None:
     """Take a submission's rows back. They stay, with the reason; nothing is deleted."""
-    from elue.submissions.retracting import retract
+    from elue.submissions.retracting import retract, texts_of
 
-    covered = retract(folder, reason, method, [parse_point(text) for text in point])
+    texts = texts_of(folder, method) if point else set()
+    covered = retract(folder, reason, method, [parse_point(text, texts) for text in point])
     note(f"retracted in {folder}: {covered} of its runs")
 
 

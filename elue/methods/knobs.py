@@ -54,6 +54,11 @@ def settled(declared: Knobs, point: Point) -> dict[str, Knob]:
     return {name: _settled(declared, name, value) for name, value in point.items()}
 
 
+def texts(declared: Knobs) -> set[str]:
+    """The knobs whose values are text, even where that reads as a number."""
+    return {name for name, spec in declared.items() if spec["type"] == "str"}
+
+
 def allowed(spec: KnobSpec) -> str:
     """What a knob takes, in words: "a number, 0 or more, or inf"."""
     if "choices" in spec:

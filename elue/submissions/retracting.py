@@ -54,6 +54,17 @@ def retract(folder: Path, reason: str, methods: Sequence[str] = (), points: Sequ
     return covered
 
 
+def texts_of(folder: Path, methods: Sequence[str] = ()) -> set[str]:
+    """The knobs that all records of these methods (none: of all), where they have them, hold text for."""
+    points = [run.point for path in records.files(folder / "records") if _is_of(run := records.read(path), methods)]
+    named = {knob for point in points for knob in point}
+    return {knob for knob in named if all(isinstance(point.get(knob, ""), str) for point in points)}
+
+
+def _is_of(run: Record, methods: Sequence[str]) -> bool:
+    return not methods or run.method.name in methods
+
+
 def _nothing_at(what: str, point: Mapping[str, Knob] | None, runs: Sequence[Record]) -> ElueError:
     """The error for a point where there is no run; it names those where there are some."""
     if point is None or not runs:

@@ -35,6 +35,23 @@ def test_points_are_read(text: str, point: dict[str, object]) -> None:
     assert [type(v) for v in parsed.values()] == [type(v) for v in point.values()]
 
 
+def test_a_knob_of_text_keeps_what_reads_as_a_number() -> None:
+    parsed = parse_point("lengths=90, soft=true,threshold=1", {"lengths", "soft"})
+    assert parsed == {"lengths": "90", "soft": "true", "threshold": 1}
+
+
+def test_a_point_has_the_types_its_method_declares(
+    tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask
+) -> None:
+    plugin = write_plugin(knobs="{'lengths': {'type': 'str'}, 'share': {'type': 'float'}, 'k': {'type': 'int'}}")
+    words = ("evaluate", plugin, "--task", write_task(), "--point", "lengths=090,share=1,k=2", "--dry-run", "--json")
+    done = elue(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (planned,) = json.loads(done.stdout)
+    assert planned["point"] == {"lengths": "090", "share": 1.0, "k": 2}
+    assert type(planned["point"]["share"]) is float
+
+
 @pytest.mark.parametrize("text", ["", "threshold", "=1", "a=1,,b=2", "a="])
 def test_what_is_no_point_is_refused(text: str) -> None:
     with pytest.raises(ElueError, match="no operating point"):

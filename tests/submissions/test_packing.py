@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from elue.cli.evaluate import parse_point
 from elue.errors import ElueError
 from elue.methods import registry, sources
 from elue.record import files as records
+from elue.record.point import point_text
 from elue.submissions import manifest as manifests
 from elue.submissions.packing import Packing, copied_sources, pack
 from elue.submissions.validate import validate
@@ -68,6 +71,23 @@ def test_renewing_keeps_what_the_author_wrote_and_raises_the_version(measured: P
     pack(packing(measured, out, force=True, fields={"licence": "Apache-2.0"}))
     assert (manifests.read(out).version, manifests.read(out).licence) == (2, "Apache-2.0")
     assert not validate(out).findings
+
+
+def test_knobs_of_text_are_those_whose_records_hold_nothing_else(measured: Path, tmp_path: Path) -> None:
+    from elue.submissions.retracting import retract, texts_of
+
+    out = tmp_path / "hello"
+    pack(packing(measured, out))
+    for path, name, threshold in zip(records.files(out / "records"), ("090", "few"), (1.0, "inf"), strict=True):
+        told = json.loads(path.read_text())
+        told["point"] |= {"name": name, "threshold": threshold}
+        path.write_text(json.dumps(told))
+    texts = texts_of(out)
+    assert texts == texts_of(out, ["hello"]) == {"name"}
+    assert texts_of(out, ["nobody"]) == set()
+    points = [read.point for read in map(records.read, records.files(out / "records"))]
+    written = next(point_text(point) for point in points if point["name"] == "090")
+    assert retract(out, "a mistake", points=[parse_point(written, texts)]) == 1
 
 
 @pytest.mark.parametrize(
