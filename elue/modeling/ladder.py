@@ -22,7 +22,9 @@ from elue.protocol import Step
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When to leave: where `margin`, (samples,), is above 0, in units of the noise of a logit.
+    """When to leave: where `margin`, (samples,), is above 0.
+
+    `close` says where noise could have turned that; without it, margins are in units of the noise of a logit.
 
     It `needs` channels of the last `window` ways out (None: of all so far), and is asked from way out `first` on, never
     at the last; one without a margin, and with no needs, lets all go there. `name` is its unit in traces: what a margin
@@ -38,12 +40,13 @@ class Rule:
     first: int = 1
     answers: Callable[[Tensor], Tensor] | None = None
     others: tuple[Rule, ...] = ()
+    close: Callable[[Signals], np.ndarray] | None = None
 
     def decide(self, signals: Signals) -> tuple[np.ndarray, np.ndarray]:
         """Which samples leave, (samples,), and for which that was close."""
         assert self.margin is not None
         margins = self.margin(signals)
-        return (margins > 0).numpy(), is_close(margins.numpy())
+        return (margins > 0).numpy(), is_close(margins.numpy()) if self.close is None else self.close(signals)
 
     @property
     def answer_unit(self) -> str:

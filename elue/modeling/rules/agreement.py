@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from elue.modeling import signals
 from elue.modeling.ladder import Rule
+from elue.modeling.rules import noise
 from elue.modeling.rules.sureness import TINY
 from elue.modeling.signals import Signals
 
@@ -51,13 +55,17 @@ def confident_patience(patience: int, threshold: float) -> Rule:
         share = signals.entropy(seen.of_logits(), normalized=True)
         return ((threshold - share) / (share + TINY)).amin(1)
 
-    return Rule("confident_patience", margin, window=patience, first=patience)
+    def close(seen: Signals) -> np.ndarray:
+        logits = seen.of_logits()
+        return noise.entropies(logits, threshold * math.log(logits.shape[-1]))
+
+    return Rule("confident_patience", margin, window=patience, first=patience, close=close)
 
 
 def divergence_patience(patience: int, threshold: float) -> Rule:
     """Leave after `patience` consecutive exits whose divergence from the one before is under the threshold.
 
-    Jensen-Shannon, in nats (F-PABEE, Gao et al. 2023). Near zero a divergence moves with its root.
+    Jensen-Shannon, in nats (F-PABEE, Gao et al. 2023).
     """
 
     def margin(seen: Signals) -> Tensor:
@@ -65,7 +73,11 @@ def divergence_patience(patience: int, threshold: float) -> Rule:
         nats = signals.divergence(logits[:, 1:], logits[:, :-1])
         return ((threshold - nats) / (nats.clamp(min=0).sqrt() + DIVERGENCE_NOISE)).amin(1)
 
-    return Rule("divergence_patience", margin, window=patience + 1, first=patience + 1)
+    def close(seen: Signals) -> np.ndarray:
+        logits = seen.of_logits()
+        return noise.divergences(logits[:, 1:], logits[:, :-1], threshold)
+
+    return Rule("divergence_patience", margin, window=patience + 1, first=patience + 1, close=close)
 
 
 def votes(threshold: float, exponent: float) -> Rule:
@@ -102,7 +114,10 @@ def mean_probability(threshold: float) -> Rule:
         probability = seen.of_logits().softmax(-1).mean(1).amax(1)
         return (probability - threshold) / (1 - probability + TINY)
 
-    return Rule("mean_probability", margin, window=None, answers=mean_answer)
+    def close(seen: Signals) -> np.ndarray:
+        return noise.confidence(seen.of_logits(), threshold)
+
+    return Rule("mean_probability", margin, window=None, answers=mean_answer, close=close)
 
 
 def mean_answer(logits: Tensor) -> Tensor:

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+import numpy as np
 from torch import Tensor
 
 from elue.modeling.ladder import Rule
+from elue.modeling.rules import noise
 from elue.modeling.rules.sureness import TINY
 from elue.modeling.signals import SCORES, Signals
 
 
 def score(threshold: float) -> Rule:
     """Leave when the score is under the threshold: 0 never leaves, above 1 always (BERxiT, ConsistentEE)."""
-    return Rule("score", lambda seen: _under(seen, threshold), needs=(SCORES,))
+    return _score(lambda _: threshold)
 
 
 def staged_score(thresholds: Sequence[float]) -> Rule:
     """Leave when the score is under the threshold of the way out, one for each but the last (FrugalGPT, 1 - g < δ)."""
-    return Rule("score", lambda seen: _under(seen, thresholds[seen.number - 1]), needs=(SCORES,))
+    return _score(lambda number: thresholds[number - 1])
+
+
+def _score(threshold: Callable[[int], float]) -> Rule:
+    """The same, with the threshold of each way out, from 1, as a function."""
+
+    def close(seen: Signals) -> np.ndarray:
+        return noise.score(seen.of_scores()[:, -1], threshold(seen.number))
+
+    return Rule("score", lambda seen: _under(seen, threshold(seen.number)), needs=(SCORES,), close=close)
 
 
 def _under(seen: Signals, threshold: float) -> Tensor:
-    """How far the latest score is under a threshold, (samples,).
-
-    A sigmoid moves by no more than score · (1 - score) of what its input moves.
-    """
+    """How far the latest score is under a threshold, (samples,), as a share of what a sigmoid moves by."""
     said = seen.of_scores()[:, -1]
     return (threshold - said) / (said * (1 - said) + TINY)
 
@@ -45,4 +54,4 @@ def halting(threshold: float) -> Rule:
 
 def conformal(quantile: float) -> Rule:
     """Leave when 1 minus the score, the sureness to agree with the last exit, is above a calibrated quantile (CAT)."""
-    return Rule("conformal", score(1 - quantile).margin, needs=(SCORES,))
+    return replace(score(1 - quantile), name="conformal")

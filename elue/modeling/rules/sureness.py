@@ -1,32 +1,29 @@
-"""Rules that look at one way out alone: is its answer sure enough?
-
-Margins are relative to what a statistic can move by when logits move, so that they are in units of a logit's noise.
-"""
+"""Rules that look at one way out alone: is its answer sure enough?"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 from torch import Tensor
 
 from elue.modeling import signals
 from elue.modeling.ladder import Rule
+from elue.modeling.rules import noise
 from elue.modeling.signals import Signals
 
 TINY = 1e-30
 
 
 def entropy(threshold: float) -> Rule:
-    """Leave when the entropy in nats is under the threshold: 0 never leaves, infinity always (DeeBERT).
-
-    The entropy moves by no more than twice its share of what the logits move.
-    """
+    """Leave when the entropy in nats is under the threshold: 0 never leaves, infinity always (DeeBERT)."""
 
     def margin(seen: Signals) -> Tensor:
         nats = signals.entropy(_last(seen))
         return (threshold - nats) / (nats + TINY)
 
-    return Rule("entropy", margin)
+    return Rule("entropy", margin, close=lambda seen: noise.entropy(_last(seen), threshold))
 
 
 def normalised_entropy(threshold: float) -> Rule:
@@ -36,20 +33,20 @@ def normalised_entropy(threshold: float) -> Rule:
         share = signals.entropy(_last(seen), normalized=True)
         return (threshold - share) / (share + TINY)
 
-    return Rule("normalised_entropy", margin)
+    def close(seen: Signals) -> np.ndarray:
+        return noise.entropy(_last(seen), threshold * math.log(_last(seen).shape[-1]))
+
+    return Rule("normalised_entropy", margin, close=close)
 
 
 def confidence(threshold: float) -> Rule:
-    """Leave when the highest probability is above the threshold: 0 always leaves, 1 never (RightTool, CascadeBERT).
-
-    What is missing to certainty moves by no more than its share of what the logits move.
-    """
+    """Leave when the highest probability is above the threshold: 0 always leaves, 1 never (RightTool, CascadeBERT)."""
 
     def margin(seen: Signals) -> Tensor:
         probability = signals.confidence(_last(seen))
         return (probability - threshold) / (1 - probability + TINY)
 
-    return Rule("confidence", margin)
+    return Rule("confidence", margin, close=lambda seen: noise.confidence(_last(seen)[:, None], threshold))
 
 
 def gap(threshold: float) -> Rule:
@@ -60,7 +57,7 @@ def gap(threshold: float) -> Rule:
         apart = best[:, 0] - best[:, 1]
         return (apart - threshold) / (1 - apart + TINY)
 
-    return Rule("gap", margin)
+    return Rule("gap", margin, close=lambda seen: noise.gap(_last(seen), threshold))
 
 
 def energy(least: float) -> Rule:
@@ -69,13 +66,13 @@ def energy(least: float) -> Rule:
     def margin(seen: Signals) -> Tensor:
         return _last(seen).logsumexp(-1) - least
 
-    return Rule("energy", margin)
+    return Rule("energy", margin, close=lambda seen: noise.energy(_last(seen), least))
 
 
 def normalised_energy(threshold: float) -> Rule:
     """Leave when sigmoid(-logsumexp of the logits) is under the threshold, of 0 to 1 (COSEE, arXiv 2412.13236)."""
     least = math.inf if threshold <= 0 else -math.inf if threshold >= 1 else math.log(1 / threshold - 1)
-    return Rule("normalised_energy", energy(least).margin)
+    return replace(energy(least), name="normalised_energy")
 
 
 def _last(seen: Signals) -> Tensor:

@@ -1,0 +1,113 @@
+"""A decision that noise of a logit's size turns is always one that was called close; far ones are not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from elue.modeling import signals
+from elue.modeling.ladder import Rule
+from elue.modeling.rules import agreement, learned, noise, sureness
+from elue.modeling.signals import Signals
+
+SPREADS = (1e-3, 1e-2, 0.1, 1.0, 5.0, 12.0)
+WAYS = 3
+KINDS: dict[str, tuple[Callable[[float], Rule], Callable[[Tensor], Tensor]]] = {
+    "entropy": (sureness.entropy, lambda z: signals.entropy(z[:, -1])),
+    "normalised_entropy": (sureness.normalised_entropy, lambda z: signals.entropy(z[:, -1], normalized=True)),
+    "confidence": (sureness.confidence, lambda z: signals.confidence(z[:, -1])),
+    "gap": (sureness.gap, lambda z: z[:, -1].softmax(-1).topk(2).values.diff(dim=-1)[:, 0].neg()),
+    "energy": (sureness.energy, lambda z: z[:, -1].logsumexp(-1)),
+    "mean_probability": (agreement.mean_probability, lambda z: z.softmax(-1).mean(1).amax(1)),
+    "confident_patience": (
+        lambda cut: agreement.confident_patience(WAYS, cut),
+        lambda z: signals.entropy(z, normalized=True).amax(1),
+    ),
+    "divergence_patience": (
+        lambda cut: agreement.divergence_patience(WAYS - 1, cut),
+        lambda z: signals.divergence(z[:, 1:], z[:, :-1]).amax(1),
+    ),
+}
+"""Rules and the statistics that they compare with a threshold, of logits (samples, ways, outputs)."""
+
+
+def drawn(outputs: int, spread: float, count: int = 400) -> tuple[Tensor, Tensor]:
+    """Logits, and the same with noise as large as is allowed for, or only a third of it."""
+    draw = torch.Generator().manual_seed(outputs)
+    logits = spread * torch.randn(count, WAYS, outputs, generator=draw)
+    sizes = torch.tensor([1.0, 1 / 3])[torch.arange(count) % 2][:, None, None]
+    signs = torch.randint(0, 2, logits.shape, generator=draw) * 2 - 1
+    return logits, logits + 0.98 * noise.LOGIT_NOISE * sizes * signs
+
+
+@pytest.mark.parametrize("outputs", [2, 3, 20])
+@pytest.mark.parametrize("name", list(KINDS))
+def test_what_noise_turns_was_close(name: str, outputs: int) -> None:
+    rule_at, statistic = KINDS[name]
+    turned = 0
+    for spread in SPREADS:
+        logits, noisy = drawn(outputs, spread)
+        for cut in ((statistic(logits) + statistic(noisy)) / 2)[:40].tolist():
+            rule = rule_at(cut)
+            leaves, close = rule.decide(Signals(WAYS, logits))
+            others, their_close = rule.decide(Signals(WAYS, noisy))
+            turns = leaves != others
+            assert close[turns].all(), (spread, cut)
+            assert their_close[turns].all(), (spread, cut)
+            turned += int(turns.sum())
+    assert turned > 100
+
+
+@pytest.mark.parametrize("outputs", [2, 3, 20])
+@pytest.mark.parametrize("name", list(KINDS))
+def test_its_own_rounding_is_within_what_is_allowed_for(name: str, outputs: int) -> None:
+    _, statistic = KINDS[name]
+    for spread in SPREADS:
+        logits, _ = drawn(outputs, spread, 4000)
+        exact = statistic(logits.double())
+        if "entropy" in name or name == "confident_patience":
+            unit = 1.0 if name == "entropy" else math.log(outputs)
+            allowed = noise.ROUNDING / 2 * (1 / unit + exact)
+        elif name == "divergence_patience":
+            allowed = noise.ROUNDING / 8 * (1 + math.log(outputs) + 3 * exact)
+        elif name == "energy":
+            allowed = noise.ROUNDING / 2 * (1 + exact.abs())
+        else:
+            allowed = torch.full_like(exact, (2 if name == "gap" else 1) * noise.ROUNDING)
+        worst = ((statistic(logits) - exact).abs() / allowed).max().item()
+        assert worst < 0.5, "two statistics are compared, so each may take half"
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0])
+@pytest.mark.parametrize("name", list(KINDS))
+def test_few_are_close(name: str, spread: float) -> None:
+    rule_at, statistic = KINDS[name]
+    logits, _ = drawn(2, spread, 4000)
+    cut = statistic(logits).median().item()
+    _, close = rule_at(cut).decide(Signals(WAYS, logits))
+    assert 0 < close.sum() < 40
+
+
+def test_learned_scores_that_noise_turns_were_close() -> None:
+    draw = torch.Generator().manual_seed(1)
+    for spread in SPREADS:
+        inputs = spread * torch.randn(400, generator=draw)
+        said, noisy = (inputs.sigmoid(), (inputs + 0.98 * noise.LOGIT_NOISE * (inputs.sign())).sigmoid())
+        for cut in ((said + noisy) / 2)[:60].tolist():
+            leaves, close = learned.score(cut).decide(Signals(1, scores=said[:, None]))
+            others, _ = learned.score(cut).decide(Signals(1, scores=noisy[:, None]))
+            assert close[leaves != others].all()
+
+
+@pytest.mark.parametrize(
+    "rule", [sureness.entropy(0), sureness.confidence(1), sureness.gap(1), agreement.mean_probability(1)]
+)
+def test_where_nobody_can_leave_nothing_is_close(rule: Rule) -> None:
+    sure = torch.tensor([[[40.0, -40.0]] * WAYS, [[9.0, -9.0]] * WAYS])
+    leaves, close = rule.decide(Signals(WAYS, sure))
+    assert not leaves.any()
+    assert not close.any()
