@@ -6,13 +6,15 @@ in pieces that depend on the machine, and a linear layer costs three calls inste
 
 While an operator runs the key is off, since its parts are its own. But Python code may run in there, too: in a dispatch
 mode, a tensor subclass, a hook on saved tensors, a kernel that was replaced. What such code asks of torch passes a
-function mode, which C++ code does not, and so is seen.
+function mode, which C++ code does not, and so is seen. Releases before 2.13 would tell it of the operator itself:
+there the frames of such code are watched for, which takes longer.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any, cast
 
@@ -22,6 +24,7 @@ from torch._ops import OpOverload
 from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 
+from elue.meter.frames import leave_frames, watch_frames
 from elue.meter.observing import (
     KEY,
     Counting,
@@ -42,10 +45,30 @@ _set_included = torch._C._dispatch_tls_set_dispatch_key_included
 _skip: Callable[[bool], object] = getattr(torch._C, "_set_skip_next_torch_function", bool)
 """The next call is not told to function modes and tensor subclasses: they were told when Python called it."""
 _NOTICES = hasattr(torch._C, "_set_skip_next_torch_function")
-"""Whether Python code inside operators can be noticed: releases before 2.13 would tell of the operator itself."""
-_push: Callable[[Any], object] = torch._C._push_on_torch_function_stack if _NOTICES else bool
-_pop: Callable[[], object] = torch._C._pop_torch_function_stack if _NOTICES else bool
+"""Whether a function mode can notice Python code inside operators."""
+_ON_THE_WAY = ("elue.meter.", "importlib.", "torch._compile", "torch._dynamo.", "torch._library.")
 _PLAIN = frozenset({Tensor, Parameter, int, float, bool, type(None), list})
+
+
+def _enter(frame: FrameType) -> Callable[[], None] | None:
+    """A Python function begins in the calling thread. If that is inside an operator, what is to be done at its end."""
+    thread = here()
+    if thread.inside is None or thread.apart or _our_own(frame) or _torchs_own(frame):
+        return None
+    if thread.noticed is not None and not thread.noticed.replaced:
+        thread.noticed.replaced = _dispatched(frame)
+    return _let_observe(thread, thread.inside, frame)
+
+
+def _hidden() -> None:
+    for observer in here().observers:
+        observer.miss("work inside operators, hidden by a profiler")
+
+
+_push: Callable[[Any], object] = (
+    torch._C._push_on_torch_function_stack if _NOTICES else partial(watch_frames, _enter, _hidden)
+)
+_pop: Callable[[], object] = torch._C._pop_torch_function_stack if _NOTICES else leave_frames
 
 
 def observing_kernel(find: Callable[[], OpOverload], quick: Callable[..., Any] | None = None) -> Callable[..., Any]:
@@ -178,18 +201,26 @@ class _Noticing(TorchFunctionMode):
         inside = thread.inside
         if inside is None or thread.apart or _torchs_own(sys._getframe(1)):
             return call(*args, **(kwargs or {}))
-        noticed = thread.noticed
-        if noticed is None:
-            noticed = thread.noticed = _noticed(thread, inside)
-        outside, thread.observers = thread.observers, noticed.observers
-        thread.inside = thread.noticed = None
-        shown = seeing()
-        show()
+        leave = _let_observe(thread, inside, sys._getframe(1))
         try:
             return call(*args, **(kwargs or {}))
         finally:
-            _set_included(KEY, shown)
-            thread.observers, thread.inside, thread.noticed = outside, inside, noticed
+            leave()
+
+
+def _let_observe(thread: Thread, inside: Plan, frame: FrameType) -> Callable[[], None]:
+    """Python code runs inside this operator, in this frame: have it observed, until what is returned is called."""
+    noticed = thread.noticed or _noticed(thread, inside, frame)
+    outside, thread.observers = thread.observers, noticed.observers
+    thread.inside = thread.noticed = None
+    shown = seeing()
+    show()
+
+    def leave() -> None:
+        _set_included(KEY, shown)
+        thread.observers, thread.inside, thread.noticed = outside, inside, noticed
+
+    return leave
 
 
 def _torchs_own(caller: FrameType | None) -> bool:
@@ -205,10 +236,16 @@ def _torchs_own(caller: FrameType | None) -> bool:
 _NOTICING = _Noticing()
 
 
-def _noticed(thread: Thread, plan: Plan) -> Noticed:
+def _noticed(thread: Thread, plan: Plan, frame: FrameType) -> Noticed:
     """Python code runs inside this operator: in the place of its kernel, or beside it?"""
-    replaced = plan.registered or not plan.known or _dispatched(sys._getframe(2))
+    replaced = plan.registered or not plan.known or _dispatched(frame)
     return Noticed(tuple(observer.branch(inside=True) for observer in thread.observers), replaced)
+
+
+def _our_own(frame: FrameType) -> bool:
+    """Whether this code is the Meter's, or torch's on the way to a dispatch mode: it computes nothing itself."""
+    name = frame.f_globals.get("__name__", "")
+    return name.startswith(_ON_THE_WAY) and vars(sys.modules[name]) is frame.f_globals
 
 
 def _dispatched(frame: FrameType | None) -> bool:

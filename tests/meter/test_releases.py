@@ -94,7 +94,7 @@ def test_threads_end_well_where_torch_can_forget_no_thread(before: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["golden", "attribution", "threads", "older_threads", "closing"])
+@pytest.mark.parametrize("name", ["golden", "attribution", "threads", "older_threads", "closing", "inside_operators"])
 def test_what_holds_of_the_release_reviewed_holds_of_an_older_one(name: str) -> None:
     if not OLDER:
         pytest.skip("ELUE_OLDER_TORCH names no folder with torch 2.11 or 2.12")
