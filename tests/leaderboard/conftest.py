@@ -13,6 +13,7 @@ from elue.record.store import Store
 from elue.scores.edition import Edition
 from tests.editions import STATIC, World, edition_of
 from tests.leaderboard.browsing import SUBMISSIONS, Browser
+from tests.leaderboard.crossed import crossed_store
 from tests.leaderboard.samples import failed, summary
 from tests.leaderboard.whole import MANIFESTS, reader_of, summaries_of, whole_store
 
@@ -59,6 +60,8 @@ def folder(tmp_path_factory, whole_site) -> Path:
     (root / "whole").symlink_to(whole_site)
     for name in ("hostile text", "nothing", "long names", "right to left", "only failures", "one run"):
         build(SETS[name](), root / name)
+    crossed = crossed_store()
+    build(summaries_of(crossed), root / "crossed", reader_of(crossed))
     ranked, edition = ranked_store()
     build(summaries_of(ranked), root / "ranked", reader_of(ranked), editions=[edition])
     store = Store(f"sqlite:///{root / 'elue.sqlite'}")

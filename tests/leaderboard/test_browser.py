@@ -26,6 +26,7 @@ def pages_of(site: Path) -> list[Path]:
 KINDS = [
     "whole",
     "ranked",
+    "crossed",
     "submissions",
     "hostile text",
     "nothing",
@@ -49,6 +50,16 @@ def test_every_page_loads_from_files_without_a_complaint_and_fits_every_window(b
         for width in (360, 800, 1440):
             browser.widen(width)
             assert browser.run("return document.documentElement.scrollWidth") <= width, (page.name, width)
+    assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_matrix_of_rules_scrolls_within_its_frame(browser, folder, width):
+    browser.open(folder / "crossed" / "crossings.html", width)
+    wide, frame = browser.run("const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
+    assert wide <= frame
+    assert browser.one("table.matrix td data").is_displayed()
+    assert browser.count("table.matrix td .badge.verified") == 1
     assert browser.complaints() == []
 
 
@@ -253,7 +264,7 @@ def axe(tmp_path_factory) -> str:
 def test_axe_finds_no_serious_violation(browser, folder, axe, theme):
     site = folder / "whole"
     samples = site / "samples" / "diagnostic.html"
-    kinds = [site, *(folder / name for name in ("submissions", "nothing", "only failures", "right to left"))]
+    kinds = [site, *(folder / name for name in ("submissions", "crossed", "nothing", "only failures", "right to left"))]
     views = [(page, "") for kind in kinds for page in pages_of(kind)]
     views += [(samples, f"sample=diagnostic-{i}") for i in (1, 2)]
     found = []

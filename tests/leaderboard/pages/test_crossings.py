@@ -10,26 +10,18 @@ import pytest
 
 from elue.leaderboard.build import pages
 from elue.leaderboard.links import checked
-from elue.record import files as records
 from elue.record.schema import Record
-from tests.editions import STATIC, World
+from tests.leaderboard.crossed import crossed_store
 from tests.leaderboard.reading import read
 from tests.leaderboard.whole import reader_of, summaries_of
-from tests.scores.test_crossings import CURVES, MISSING, asked
-from tests.scoring import run
+from tests.scores.test_crossings import MISSING
 
 Files = dict[str, str | bytes]
 
 
 @pytest.fixture(scope="module")
 def made() -> list[Record]:
-    world = World()
-    static = [
-        run("static", world.answers(accuracy), world.labels, cost * 1000 * world.lengths, knob=cost, task=world.task)
-        for cost, accuracy in STATIC.items()
-    ]
-    runs = [record for rule, curve in CURVES.items() for record in asked(world, "exits", rule, curve)]
-    return [*static, *(record.model_copy(update={"key": records.identity(record).key}) for record in runs)]
+    return crossed_store()
 
 
 @pytest.fixture(scope="module")
