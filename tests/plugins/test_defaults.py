@@ -52,6 +52,7 @@ from elue.plugins.skimming.lstm_shuttle import LstmShuttle
 from elue.plugins.skimming.ltp import LearnedTokenPruning
 from elue.plugins.skimming.mrt5 import MrT5
 from elue.plugins.skimming.power_bert import PowerBert
+from elue.plugins.skimming.reasonet import ReasoNet
 from elue.plugins.skimming.skim_reread import SkimReread
 from elue.plugins.skimming.skimrnn import SkimRnn
 from elue.plugins.skimming.skiprnn import SkipRnn
@@ -112,6 +113,7 @@ LIKE = [
     MrT5,
     Dllm,
     VcRnn,
+    ReasoNet,
 ]
 """Those of kinds that are among the others."""
 EVERY = [*METHODS, *(pytest.param(method, marks=pytest.mark.slow) for method in LIKE)]

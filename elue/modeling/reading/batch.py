@@ -135,13 +135,22 @@ class Batch:
 
     def take(self, unit: str, spans: Sequence[tuple[int, int]]) -> None:
         """Let a unit make new states of a chunk of each text and the states: as `look`, `(words, *state) -> state`."""
-        states = []
-        for row, (reading, (start, end)) in enumerate(zip(self.readings, spans, strict=True)):
+        chunks = []
+        for reading, (start, end) in zip(self.readings, spans, strict=True):
             reading.read.extend(range(start, end))
-            reading.ran(unit, (end - start,))
-            states.append(
-                self.units[unit](self._chunk(reading, start, end), *(part[row : row + 1] for part in self.state))
-            )
+            chunks.append(self._chunk(reading, start, end))
+        self._apart(unit, chunks)
+
+    def recall(self, unit: str) -> None:
+        """Let a unit make new states of all that those which look ahead said of a text: `(seen, *state) -> state`."""
+        self._apart(unit, [reading.seen for reading in self.readings if reading.seen is not None])
+
+    def _apart(self, unit: str, rows: Sequence[Tensor]) -> None:
+        """Run a unit on rows of each text by themselves, (rows, width), and its state."""
+        states = []
+        for place, (reading, own) in enumerate(zip(self.readings, rows, strict=True)):
+            reading.ran(unit, (len(own),))
+            states.append(self.units[unit](own, *(part[place : place + 1] for part in self.state)))
         new = (torch.cat(parts) for parts in zip(*states, strict=True))
         self.state = tuple(replaced(old, part, None) for old, part in zip(self.state, new, strict=True))
 

@@ -76,3 +76,24 @@ def of_critics(
 def _weighed(decisions: Sequence[Decision], advantage: Callable[[Decision], Tensor], readings: int) -> Tensor:
     terms = [-(decision.log_p * advantage(decision).detach()).sum() for decision in decisions]
     return torch.stack(terms).sum() / readings if terms else torch.zeros(())
+
+
+def mixture(leanings: list[Tensor], says: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
+    """Less ReasoNet's contrastive reward, of the gates' logits, (texts,) each, and says, (turns, texts, outputs).
+
+    P(stop at t) = g_t Π_{i<t} (1 - g_i), in the last turn the rest. The reward is Σ_{t,a} P(stop at t) π_t(a) ·
+    (1[a = y] / b - 1), b being Σ_t P(stop at t) π_t(y), through which nothing is learned (Shen et al., KDD 2017).
+    For a number it is the square of its distance, by the chance of each turn.
+    """
+    left = torch.ones_like(says[0, :, 0])
+    chances = []
+    for leaning in leanings:
+        chances.append(left * leaning.sigmoid())
+        left = left * (-leaning).sigmoid()
+    stop = torch.stack([*chances, left])
+    if task.kind == "regression":
+        return (stop * (says.squeeze(2) - labels) ** 2).sum(0).mean()
+    chance = stop[:, :, None] * says.softmax(2)
+    right = F.one_hot(labels.long(), says.shape[2])
+    baseline = (chance * right).sum((0, 2)).detach().clamp(min=1e-6)
+    return -(chance * (right / baseline[:, None] - 1)).sum((0, 2)).mean()
