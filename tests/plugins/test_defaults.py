@@ -44,6 +44,7 @@ from elue.plugins.moe.switch import Switch
 from elue.plugins.rnn import Rnn
 from elue.plugins.skimming.adapler import AdapLeR
 from elue.plugins.skimming.dllm import Dllm
+from elue.plugins.skimming.hmrnn import HmRnn
 from elue.plugins.skimming.jumper import Jumper
 from elue.plugins.skimming.lat import Lat
 from elue.plugins.skimming.leap_lstm import LeapLstm
@@ -114,6 +115,7 @@ LIKE = [
     Dllm,
     VcRnn,
     ReasoNet,
+    HmRnn,
 ]
 """Those of kinds that are among the others."""
 EVERY = [*METHODS, *(pytest.param(method, marks=pytest.mark.slow) for method in LIKE)]

@@ -1,0 +1,93 @@
+"""Layers of LSTMs with boundaries between them, for HM-RNN (Chung, Ahn and Bengio, ICLR 2017).
+
+A state is the output, the memory and the logit of the boundary of each layer in turn, (batch, size) and (batch, 1).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from elue.modeling.reading.gates import straight_through
+from elue.modeling.reading.units import State
+
+NONE = -1e9
+"""The logit of no boundary, at the start."""
+
+
+class Multiscale(nn.Module):
+    """Layers of one size. A layer that looks above flushes, one that looks below alone updates, else it copies."""
+
+    def __init__(self, width: int, size: int, layers: int) -> None:
+        super().__init__()
+        self.layers, self.size, self.slope = layers, size, 1.0
+        rows = [4 * size + 1] * (layers - 1) + [4 * size]  # the highest finds no boundaries
+        widths = [width] + [size] * (layers - 1)
+        self.own = nn.ModuleList(nn.Linear(size, count) for count in rows)
+        self.below = nn.ModuleList(nn.Linear(widths[at], rows[at], bias=False) for at in range(layers))
+        self.above = nn.ModuleList(nn.Linear(size, count, bias=False) for count in rows[:-1])
+
+    def start(self, count: int) -> State:
+        """The state before the first token: zeros, and no boundaries."""
+        zeros = next(self.parameters()).new_zeros(count, self.size)
+        return (zeros, zeros, torch.full_like(zeros[:, :1], NONE)) * self.layers
+
+    def boundary(self, leaning: Tensor) -> Tensor:
+        """z, (batch, 1), of its logit s, backwards max(0, min(1, (slope · s + 1) / 2))."""
+        return straight_through(((self.slope * leaning + 1) / 2).clamp(0, 1), 0.5 + 1e-7)
+
+    def layer(self, at: int, word: Tensor, *known: Any) -> State:
+        """The state after one layer looked below and above, or not, as the last two of what is `known` say."""
+        *state, below, above = known
+        output, memory, leaning = state[3 * at : 3 * at + 3]
+        own: Any = self.own[at]
+        if not below and not above:
+            leaning = nn.functional.linear(output, own.weight[-1:], own.bias[-1:])
+        else:
+            gates = own(output)
+            gates = gates + self.below[at](state[3 * at - 3] if at else word) if below else gates
+            gates = gates + self.above[at](state[3 * at + 3]) if above else gates
+            output, memory, leaning = self.made(gates, memory, leaning, 1.0 if above else 0.0)
+        return (*state[: 3 * at], output, memory, leaning, *state[3 * at + 3 :])
+
+    def made(self, gates: Tensor, memory: Tensor, leaning: Tensor, flush: Tensor | float) -> State:
+        """Output, memory and logit of a layer that does not copy."""
+        i, f, o, g = gates[:, : 4 * self.size].chunk(4, 1)
+        memory = i.sigmoid() * g.tanh() + (1 - flush) * f.sigmoid() * memory
+        return o.sigmoid() * memory.tanh(), memory, gates[:, 4 * self.size :] if gates.shape[1] % 4 else leaning
+
+    def learnt(self, at: int, word: Tensor, *state: Tensor) -> State:
+        """The state after one layer in training: all is computed, and boundaries let it through."""
+        output, memory, leaning = state[3 * at : 3 * at + 3]
+        below: Any = self.boundary(state[3 * at - 1]) if at else 1.0
+        above: Any = self.boundary(leaning) if at + 1 < self.layers else 0.0
+        gates = self.own[at](output) + below * self.below[at](state[3 * at - 3] if at else word)
+        gates = gates + above * self.above[at](state[3 * at + 3]) if at + 1 < self.layers else gates
+        new_output, new_memory, leaning = self.made(gates, memory, leaning, above)
+        copy = (1 - above) * (1 - below)
+        output, memory = copy * output + (1 - copy) * new_output, copy * memory + (1 - copy) * new_memory
+        return (*state[: 3 * at], output, memory, leaning, *state[3 * at + 3 :])
+
+    def products(self, at: int, below: int, above: int) -> int:
+        """Products of one step of a layer that looks below and above or not."""
+        own: Any = self.own[at]
+        lower: Any = self.below[at]
+        if not below and not above:
+            return self.size
+        rows: int = own.out_features
+        return rows * (self.size + below * lower.in_features + above * self.size)
+
+
+class Output(nn.Module):
+    """Logits of the outputs of all layers, side by side, each let through by a gate that sees all."""
+
+    def __init__(self, layers: int, size: int, outputs: int) -> None:
+        super().__init__()
+        self.gate, self.embed = nn.Linear(layers * size, layers), nn.Linear(layers * size, size, bias=False)
+        self.answer, self.size = nn.Linear(size, outputs), size
+
+    def forward(self, known: Tensor) -> Tensor:
+        shares = self.gate(known).sigmoid().repeat_interleave(self.size, 1)
+        return self.answer(self.embed(shares * known).relu())
