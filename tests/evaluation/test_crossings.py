@@ -51,7 +51,7 @@ def asked(tmp_path: Path, method: Any, toml: Path, **changes: Any) -> list[Recor
 
 @pytest.mark.parametrize(
     "method",
-    [ElasticBert, Cat, *(pytest.param(method, marks=pytest.mark.slow) for method in (Pabee, Berxit))],
+    [ElasticBert, *(pytest.param(method, marks=pytest.mark.slow) for method in (Cat, Pabee, Berxit))],
     ids=lambda method: method.name,
 )
 def test_one_pass_gives_what_every_point_gives_by_itself(method: Any, tmp_path: Path, write_task: WriteTask) -> None:
