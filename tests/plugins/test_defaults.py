@@ -44,6 +44,7 @@ from elue.plugins.moe.switch import Switch
 from elue.plugins.rnn import Rnn
 from elue.plugins.skimming.adapler import AdapLeR
 from elue.plugins.skimming.dllm import Dllm
+from elue.plugins.skimming.focused import Focused
 from elue.plugins.skimming.hmrnn import HmRnn
 from elue.plugins.skimming.jumper import Jumper
 from elue.plugins.skimming.lat import Lat
@@ -116,6 +117,7 @@ LIKE = [
     VcRnn,
     ReasoNet,
     HmRnn,
+    Focused,
 ]
 """Those of kinds that are among the others."""
 EVERY = [*METHODS, *(pytest.param(method, marks=pytest.mark.slow) for method in LIKE)]
