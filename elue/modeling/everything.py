@@ -38,7 +38,7 @@ class Everything:
 
     def swept(self) -> list[list[Prediction]]:
         """The answers of all samples by every rule."""
-        own, numbers = self._own(), self._numbers()
+        own, numbers = self.own(), self._numbers()
         bills: dict[Bill, int] = {}
         told: dict[tuple[int, int, int], Prediction] = {}
         columns = []
@@ -62,7 +62,7 @@ class Everything:
 
     def climbed(self, rule: Rule | None) -> list[list[Prediction]]:
         """What every way out would answer every sample under a rule."""
-        bill, numbers, told = bill_of(self.ways, rule, self.model.task.outputs), self._numbers(), self._own()
+        bill, numbers, told = bill_of(self.ways, rule, self.model.task.outputs), self._numbers(), self.own()
         if rule is not None and rule.answers is not None:
             by_way = [self.model.scores(said) for said in _said(rule, self.signals)]
             told = [list(row) for row in zip(*by_way, strict=True)]
@@ -74,7 +74,7 @@ class Everything:
             for place, row in enumerate(told)
         ]
 
-    def _own(self) -> list[list[tuple[float, ...]]]:
+    def own(self) -> list[list[tuple[float, ...]]]:
         """What each way out says by itself, a row a sample."""
         logits = self.signals.of_logits()
         scores = self.model.scores(logits.flatten(0, 1))

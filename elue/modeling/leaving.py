@@ -13,7 +13,7 @@ from elue.modeling.everything import everything
 from elue.modeling.flow import Stage
 from elue.modeling.ladder import Rule, Way, answer_unit, decided, extended, rule_unit, steps_of
 from elue.modeling.ragged import Pack, Request
-from elue.modeling.running import RaggedModel, doubt
+from elue.modeling.running import RaggedModel, doubt, prediction_of
 from elue.modeling.signals import LOGITS, SCORES
 from elue.modeling.surveys import as_left, surveyed, taken
 from elue.modeling.text import TextEncoder
@@ -68,13 +68,14 @@ class LadderModel(RaggedModel):
         return told.swept(), told.climbed(rules[0])
 
     def explain(self, samples: Sequence[Sample]) -> list[Explanation]:
-        """The tokens of each sample, and what the ways out answered up to the one it took."""
+        """The tokens of each sample, and what each way out up to the one it took says by itself."""
         rules = [] if self.rule is None else [self.rule]
         told = everything(self, self.ways, samples, rules, self.rule)
         lasts = told.taken[0].tolist() if rules else [len(self.ways)] * len(samples)
         explained = []
-        for sample, answers, last in zip(samples, told.climbed(self.rule), lasts, strict=True):
-            exits = tuple(answer.scores or (answer.value,) for answer in answers[:last])
+        for sample, said, last in zip(samples, told.own(), lasts, strict=True):
+            answers = [prediction_of(scores, self.task, ()) for scores in said[:last]]
+            exits = tuple(answer.scores or (answer.value,) for answer in answers)
             explained.append(self.explanation(sample, exits, last))
         return explained
 

@@ -128,7 +128,6 @@ def ranked_over_its_chance(found: list[Record]) -> None:
     assert best.elue_1
     assert best.elue_1.value > 0
     assert best.elue_1.low is not None
-    assert best.rank is not None
 
 
 def computed_again_from_a_submission(found: list[Record], tmp_path: Path) -> None:

@@ -66,7 +66,6 @@ def test_a_store_of_them_gives_the_published_scores(tmp_path: Path) -> None:
     scores = {c.method: c.elue_2022.value for c in found.curves if c.elue_2022}
     for method, published in PUBLISHED.items():
         assert scores[method] == pytest.approx(published, abs=0.04)
-    assert all(c.rank is None for c in found.curves), "without samples nothing tells them apart"
 
 
 def test_measured_runs_never_share_their_board(tmp_path: Path) -> None:

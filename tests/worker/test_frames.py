@@ -17,6 +17,7 @@ from elue.protocol import Explanation, Sample, Step, TaskInfo
 from elue.worker import frames
 from elue.worker.decoding import Fault, decode, plain
 
+CALLS = frames.CallKinds(9, 2, 1)
 COUNTS = Counts(9, 6, 5, 4, 3, {"aten.x": 1}, {})
 COLUMNS = frames.AnswerColumns((1.0, 0.0), (0, 0), (None, 7), ((1, frozenset({0, 1})),))
 NEWS = frames.News((Step("ffn.1", (3, 4), 2),), ((0, 0),))
@@ -40,7 +41,7 @@ def sent(frame: Any) -> Any:
         PREDICTED,
         SWEPT,
         ANSWERED,
-        frames.Told(("a",), (Explanation(("x", "y"), ((0, 1),), ((0.5, 0.5),), {"l": (1, -1)}, 1),)),
+        frames.Told(("a",), (Explanation(("x", "y"), ((0, 1),), ((0.5, 0.5),), {"l": (1, -1)}, 1),), COUNTS, CALLS),
         frames.Offered(None, ({"k": 1},)),
         frames.Reply(None, frames.Trouble("user", "no", "a_code", "mend it"), ("a/path",)),
     ],
@@ -118,7 +119,7 @@ SHORT = replace(COLUMNS, values=(1.0,))
         (frames.ClimbLadder(SAMPLES), replace(SWEPT, points=(), ways=(COLUMNS,)), ""),
         (frames.PriceTraces((0, 1)), frames.Priced((COUNTS,), (), ()), "prices: 1 for 2 traces"),
         (frames.Configure(({}, {}), 0), frames.Configured((5,)), "params_total: 1 for 2 points"),
-        (frames.Explain(SAMPLES), frames.Told(("a", "b"), ()), "explained: 0 for 2 samples"),
+        (frames.Explain(SAMPLES), frames.Told(("a", "b"), (), COUNTS, CALLS), "explained: 0 for 2 samples"),
         (frames.CountPacks(SAMPLES), frames.Counted(("a", "b"), (1.0,), 1, {}), "values: 1 for 2 samples"),
         (frames.AnswerBare(SAMPLES, True), ANSWERED, ""),
         (frames.AnswerBare(SAMPLES[:1]), ANSWERED, "missing, repeated or unknown ids"),

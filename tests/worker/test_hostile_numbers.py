@@ -15,6 +15,7 @@ from elue.worker.decoding import Fault, decode, plain
 from elue.worker.frames.words import CallKinds
 from elue.worker.wire import WireError
 
+CALLS = CallKinds(9, 2, 1)
 COUNTS = Counts(9, 6, 5, 4, 3, {"aten.x": 1}, {"mine.y": 2})
 COLUMNS = frames.AnswerColumns((1.0, 0.0), (0, 0), (None, 7), ((1, frozenset({0, 1})),))
 NEWS = frames.News((Step("ffn.1", (3, 4), 2),), ((0, 0),))
@@ -28,7 +29,7 @@ ANSWERS = (
     frames.Configured((5, 6)),
     frames.Exercised(1, 2, 3),
     frames.Offered(None, ({"k": 1, "threshold": 0.5},)),
-    frames.Told(("a",), (Explanation(("x", "y"), ((0, 1),), ((0.5, 0.5),), {"l": (1, -1)}, 1),)),
+    frames.Told(("a",), (Explanation(("x", "y"), ((0, 1),), ((0.5, 0.5),), {"l": (1, -1)}, 1),), COUNTS, CALLS),
     frames.Opened({"sandbox": {"limits": {"RLIMIT_CPU": 5}, "landlock": 7}}),
     frames.Ready({"limits": {"RLIMIT_CPU": 5}, "landlock": 7}),
     frames.Described((frames.Option("epochs", 3, "how many"),)),
