@@ -101,10 +101,23 @@ def find(reference: str) -> MethodSource:
     file, _, class_name = reference.partition(".py")
     if class_name.startswith(":") or reference.endswith(".py"):
         return _usable(_from_file(Path(file + ".py"), class_name.removeprefix(":"), beside.package_of))
+    if (alone := _only(reference)) is not None:
+        return _usable(alone)
     methods = {method.name: method for method in installed()}
     if reference not in methods:
         raise unknown("method", reference, methods)
     return _usable(methods[reference])
+
+
+def _only(name: str) -> MethodSource | None:
+    """The installed method of a name without a look at the others; None where it is not offered once and soundly."""
+    entries = {(entry.module, entry.attr): entry for entry in metadata.entry_points(group=GROUP, name=name)}
+    if len(entries) != 1:
+        return None
+    ((_, entry),) = entries.items()
+    owner = (entry.dist.name, entry.dist.version) if entry.dist else None
+    method = _from_entry(entry.name, entry.module, entry.attr, owner)
+    return method if method.name == name and not method.broken else None
 
 
 def find_alone(file: Path, class_name: str) -> MethodSource:

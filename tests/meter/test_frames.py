@@ -67,13 +67,20 @@ def said(setup: str, call: str) -> str:
     ("setup", "call", "flops"),
     [
         ("", "within(Mode(), x.clone)", 672),
-        ("", "within(Mode(), lambda: x @ x.T)", 72),
-        ("", "within(Mode(), lambda: torch.nn.functional.linear(x, x, a[0, :3]))", 72),
-        ("", "plain.clone()", 672),
+        pytest.param("", "within(Mode(), lambda: x @ x.T)", 72, marks=pytest.mark.slow),
+        pytest.param(
+            "", "within(Mode(), lambda: torch.nn.functional.linear(x, x, a[0, :3]))", 72, marks=pytest.mark.slow
+        ),
+        pytest.param("", "plain.clone()", 672, marks=pytest.mark.slow),
         ("", "within(saved_tensors_hooks(hooked, hooked), leaf.exp)", 48 + 672),
-        ("library.impl('flip', replaced, 'CPU')", "x.flip(0)", 672 + 12),
+        pytest.param("library.impl('flip', replaced, 'CPU')", "x.flip(0)", 672 + 12, marks=pytest.mark.slow),
         ("library.impl('clone', replaced, 'AutogradCPU')", "x.clone()", 672 + 12),
-        ("Mode.__torch_dispatch__ = lambda self, *given: dropping(*given)", "within(Mode(), x.clone)", 672),
+        pytest.param(
+            "Mode.__torch_dispatch__ = lambda self, *given: dropping(*given)",
+            "within(Mode(), x.clone)",
+            672,
+            marks=pytest.mark.slow,
+        ),
         ("", "t = threading.Thread(target=within, args=(Mode(), x.clone)); t.start(); t.join()", 672),
         ("", "x.clone(); x + x", 12),
     ],

@@ -177,7 +177,7 @@ def test_prices_do_not_depend_on_the_point_in_force(make: Make, task: TaskInfo):
 
 
 @pytest.mark.parametrize(("make", "task"), MADE)
-@pytest.mark.parametrize("budget", [1, 100, 4096])
+@pytest.mark.parametrize("budget", [100, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 4096))])
 def test_company_and_order_change_nothing(make: Make, task: TaskInfo, budget: int):
     model, points = make(task)
     shuffled = random.Random(budget).sample(SAMPLES, len(SAMPLES))

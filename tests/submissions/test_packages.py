@@ -84,6 +84,7 @@ def packed(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made / "submissions", tmp_path / "submissions")) / "hello"
 
 
+@pytest.mark.slow
 def test_it_is_packed_and_verified_where_it_is_not_installed(packed: Path, installed: Path, tmp_path: Path) -> None:
     copied = {path.relative_to(packed / "plugin").as_posix() for path in (packed / "plugin").rglob("*.py")}
     assert copied == {"acme/__init__.py", "acme/nets.py", "acme/methods/__init__.py", "acme/methods/hello.py"}

@@ -158,10 +158,10 @@ class CrossingsMarked(SubmissionCheck):
     code = "E706"
 
     def look(self, submission: Submission) -> Iterator[Finding]:
-        methods = dict(_sources(submission))
+        methods = {(name, _digest(method)): method for name, method in _sources(submission)}
         for path, record in submission.records.items():
-            method = methods.get(record.method.name)
-            if method is None or record.method.source_digest != _digest(method):
+            method = methods.get((record.method.name, record.method.source_digest))
+            if method is None:
                 continue  # E402 says so
             crossing = crossing_of(method, record.task.kind, record.point)
             if crossing != record.crossing:
