@@ -83,7 +83,7 @@ class Stopwatch:
         Where too few are left it is a fresh worker. No text comes twice. Raises WorkerFailure.
         """
         evaluation = self._evaluation
-        places = {_letters(sample): place for place, sample in enumerate(evaluation.data.samples)}
+        places = {_both(sample): place for place, sample in enumerate(evaluation.data.samples)}
         wanted = min(most, len(places))
         if self._model is not None and len(places.keys() - self._read) < wanted:
             self.rest()
@@ -161,7 +161,7 @@ def warm_up_samples(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]
     """Samples as long as those of a task, of its words thrown together: none of them has a text of the task's."""
     draw = random.SystemRandom()
     words = [word for sample in samples for text in (sample.text, sample.pair or "") for word in text.split()]
-    known = {_letters(sample) for sample in samples}
+    known = {_letters(sample.text) for sample in samples}
     made: list[Sample] = []
     while len(made) < count:
         like = draw.choice(samples)
@@ -170,12 +170,17 @@ def warm_up_samples(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]
             for text in (like.text, like.pair)
         )
         sample = Sample(secrets.token_hex(8), text or words[0], pair)
-        while _letters(sample) in known:
+        while _letters(sample.text) in known:
             sample = replace(sample, text=f"{sample.text} {draw.choice(words)}")
         made.append(sample)
     return tuple(made)
 
 
-def _letters(sample: Sample) -> str:
-    """What a cache could know a sample by, however its blanks and capitals are written."""
-    return "\n".join("".join(text.split()).casefold() for text in (sample.text, sample.pair or ""))
+def _letters(text: str) -> str:
+    """What a cache could know a text by, however its blanks and capitals are written."""
+    return "".join(text.split()).casefold()
+
+
+def _both(sample: Sample) -> str:
+    """The same of a sample, its second text on a line of its own."""
+    return f"{_letters(sample.text)}\n{_letters(sample.pair or '')}"
