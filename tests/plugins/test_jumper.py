@@ -19,10 +19,11 @@ from elue.modeling.reading.model import ReaderModel
 from elue.modeling.reading.trial import Decision
 from elue.modeling.reading.units import ReaderUnit
 from elue.modeling.saving import read_note
-from elue.modeling.text import TextEncoder, pad_batch
+from elue.modeling.text import TextEncoder
 from elue.plugins.skimming.jumper import Jumper, JumperNetwork, JumperOptions
 from elue.protocol import TaskInfo
 from tests import small
+from tests.plugins import readers
 from tests.plugins.scoring_exits import THREE
 from tests.plugins.test_structural_jump_lstm import SAMPLES
 
@@ -116,15 +117,8 @@ def test_it_reads_as_a_plain_loop_does_and_pays_in_closed_form(task: TaskInfo) -
     assert len({share for lean, share in shares if lean == 0}) > 5
 
 
-@torch.no_grad()
 def test_validation_reads_what_inference_reads() -> None:
-    model = build()
-    encoded = [model.text.encode(sample) for sample in SAMPLES]
-    outputs = model.network(pad_batch(encoded, 0))
-    for row, (answer, ids) in enumerate(zip(model.predict(SAMPLES), encoded, strict=True)):
-        tokens = sum(step.times * step.shape[0] for step in answer.trace if step.unit == "sentence")
-        assert outputs["read"][row].item() == pytest.approx(tokens / len(ids.ids))
-        assert answer.scores == pytest.approx(outputs["logits"][row].softmax(-1).tolist(), abs=1e-5)
+    readers.validates_as_it_infers(build(), "sentence")
 
 
 def test_the_class_that_was_drawn_is_rewarded_less_pieces_still_to_come() -> None:

@@ -16,10 +16,11 @@ from elue.modeling.reading.loop import read
 from elue.modeling.reading.model import ReaderModel
 from elue.modeling.reading.units import ReaderUnit
 from elue.modeling.saving import read_note
-from elue.modeling.text import TextEncoder, pad_batch
+from elue.modeling.text import TextEncoder
 from elue.plugins.skimming.lstm_jump import LstmJump, LstmJumpNetwork, LstmJumpOptions
 from elue.protocol import TaskInfo
 from tests import small
+from tests.plugins import readers
 from tests.plugins.scoring_exits import SAMPLES, TASKS, unit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -121,15 +122,8 @@ def test_what_is_read_and_what_is_decided_is_paid_in_closed_form() -> None:
             assert meter.flops == len(places) * cell + decisions * jump + 4 * SIZE + 10
 
 
-@torch.no_grad()
 def test_validation_reads_what_inference_reads() -> None:
-    model = build()
-    encoded = [model.text.encode(sample) for sample in SAMPLES]
-    outputs = model.network(pad_batch(encoded, 0))
-    for row, (answer, ids) in enumerate(zip(model.predict(SAMPLES), encoded, strict=True)):
-        read_of_it = sum(step.times for step in answer.trace if step.unit == "cell")
-        assert outputs["read"][row].item() == pytest.approx(read_of_it / len(ids.ids))
-        assert answer.scores == pytest.approx(outputs["logits"][row].softmax(-1).tolist(), abs=1e-5)
+    readers.validates_as_it_infers(build(), "cell")
 
 
 @pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])

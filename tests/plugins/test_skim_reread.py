@@ -18,10 +18,11 @@ from elue.modeling.reading.model import ReaderModel
 from elue.modeling.reading.trial import Decision
 from elue.modeling.reading.units import ReaderUnit
 from elue.modeling.saving import read_note
-from elue.modeling.text import TextEncoder, pad_batch
+from elue.modeling.text import TextEncoder
 from elue.plugins.skimming.skim_reread import SkimReread, SkimRereadNetwork, SkimRereadOptions
 from elue.protocol import TaskInfo
 from tests import small
+from tests.plugins import readers
 from tests.plugins.scoring_exits import SAMPLES, TASKS, unit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -125,16 +126,10 @@ def test_it_reads_as_a_plain_loop_does_and_pays_in_closed_form(task: TaskInfo) -
     assert again > 0 or task is small.SCORE
 
 
-@torch.no_grad()
 def test_validation_reads_what_inference_reads() -> None:
     model = build()
     model.configure({"on_lean": 2.0, "next_lean": 0.0})
-    encoded = [model.text.encode(sample) for sample in SAMPLES]
-    outputs = model.network(pad_batch(encoded, 0))
-    for row, (answer, ids) in enumerate(zip(model.predict(SAMPLES), encoded, strict=True)):
-        tokens = sum(step.times * step.shape[0] for step in answer.trace if step.unit == "chunk")
-        assert outputs["read"][row].item() == pytest.approx(tokens / len(ids.ids))
-        assert answer.scores == pytest.approx(outputs["logits"][row].softmax(-1).tolist(), abs=1e-5)
+    readers.validates_as_it_infers(model, "chunk")
 
 
 def test_the_price_has_an_effect() -> None:

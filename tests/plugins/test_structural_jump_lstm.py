@@ -20,7 +20,7 @@ from elue.modeling.reading.model import ReaderModel
 from elue.modeling.reading.trial import Decision
 from elue.modeling.reading.units import ReaderUnit
 from elue.modeling.saving import read_note
-from elue.modeling.text import TextEncoder, pad_batch
+from elue.modeling.text import TextEncoder
 from elue.plugins.skimming.structural_jump_lstm import (
     StructuralJumpLstm,
     StructuralJumpNetwork,
@@ -28,6 +28,7 @@ from elue.plugins.skimming.structural_jump_lstm import (
 )
 from elue.protocol import Sample, TaskInfo
 from tests import small
+from tests.plugins import readers
 from tests.plugins.scoring_exits import TASKS, unit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -178,15 +179,8 @@ def test_with_the_sizes_of_the_paper_a_skip_costs_five_percent_of_a_read() -> No
     assert prices == {"cell": 2 * 222_208, "skip": 2 * 10_900, "jump": 2 * 3_300}
 
 
-@torch.no_grad()
 def test_validation_reads_what_inference_reads() -> None:
-    model = build()
-    encoded = [model.text.encode(sample) for sample in SAMPLES]
-    outputs = model.network(pad_batch(encoded, 0))
-    for row, (answer, ids) in enumerate(zip(model.predict(SAMPLES), encoded, strict=True)):
-        reads = sum(step.times for step in answer.trace if step.unit == "cell")
-        assert outputs["read"][row].item() == pytest.approx(reads / len(ids.ids))
-        assert answer.scores == pytest.approx(outputs["logits"][row].softmax(-1).tolist(), abs=1e-5)
+    readers.validates_as_it_infers(build(), "cell")
 
 
 @pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from elue.errors import ElueError
 from elue.methods.crossings import RULE, crossing_of, own_rules
-from elue.methods.registry import MethodSource
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.record.training import differing_settings, training_seed
 from elue.submissions import manifest as manifests
 from elue.submissions.blocks import misplaced
-from elue.submissions.checks.source import find
+from elue.submissions.checks.source import by_digest
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
 from elue.submissions.git import unlinked
 from elue.submissions.names import refusal
@@ -158,7 +157,7 @@ class CrossingsMarked(SubmissionCheck):
     code = "E706"
 
     def look(self, submission: Submission) -> Iterator[Finding]:
-        methods = {(name, _digest(method)): method for name, method in _sources(submission)}
+        methods = by_digest(submission)
         for path, record in submission.records.items():
             method = methods.get((record.method.name, record.method.source_digest))
             if method is None:
@@ -168,23 +167,6 @@ class CrossingsMarked(SubmissionCheck):
                 own = ", ".join(own_rules(method, record.task.kind)) or "none"
                 what = f"its rule is {record.point.get(RULE)}, its method's own are {own}, and it says otherwise"
                 yield self.found(path, what, "A record is never edited. Re-run with --rerun missing")
-
-
-def _sources(submission: Submission) -> Iterator[tuple[str, MethodSource]]:
-    """The methods whose source can be found, by name."""
-    for entry in submission.manifest.methods if submission.manifest else ():
-        try:
-            yield entry.name, find(submission.folder, entry)
-        except ElueError:
-            continue  # E401 says so
-
-
-def _digest(method: MethodSource) -> str | None:
-    """The digest of a method's code, None where it can't be computed."""
-    try:
-        return method.digest()
-    except (ElueError, OSError, SyntaxError, ValueError):
-        return None
 
 
 def _trainings(count: int) -> str:

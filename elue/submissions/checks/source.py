@@ -105,13 +105,7 @@ class AsDeclared(SubmissionCheck):
     code = "E403"
 
     def look(self, submission: Submission) -> Iterator[Finding]:
-        here: dict[tuple[str, str], registry.MethodSource] = {}
-        for entry in submission.manifest.methods if submission.manifest else ():
-            try:
-                method = find(submission.folder, entry)
-                here[entry.name, method.digest()] = method
-            except (ElueError, OSError, SyntaxError, ValueError):
-                continue  # E401 and E402 say so
+        here = by_digest(submission)
         for path, record in submission.records.items() if here else ():
             measured = here.get((record.method.name, record.method.source_digest))
             for what in self._wrong(record, measured) if measured else ():
@@ -129,6 +123,18 @@ class AsDeclared(SubmissionCheck):
             return
         if canonical(settled) != canonical(record.point):
             yield f"its operating point is written as {canonical(record.point)[:200]}, not {canonical(settled)[:200]}"
+
+
+def by_digest(submission: Submission) -> dict[tuple[str, str], registry.MethodSource]:
+    """The methods of a submission by name and digest of the source; E401 and E402 say where there is none."""
+    here = {}
+    for entry in submission.manifest.methods if submission.manifest else ():
+        try:
+            method = find(submission.folder, entry)
+            here[entry.name, method.digest()] = method
+        except (ElueError, OSError, SyntaxError, ValueError):
+            continue
+    return here
 
 
 def find(folder: Path, entry: MethodEntry) -> registry.MethodSource:
