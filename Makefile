@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow lint types validate bench clean
+.PHONY: demo test test-thorough test-slow lint types validate bench clean
 
 demo: $(STAMP)
 	$(BIN)/elue demo --out demo
 
 test: $(STAMP)
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not benchmark"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not thorough and not benchmark"
+
+test-thorough: $(STAMP)
+	$(BIN)/pytest -n 2 --dist worksteal -m "thorough and not slow and not benchmark"
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m "slow"

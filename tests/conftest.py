@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.budget import Budget
+
 HEADER = """\
 from elue.protocol import Method, Prediction
 
@@ -23,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Set before torch is imported, which reads it then. What runs by itself has the threads that a user has.
     """
+    config.pluginmanager.register(Budget())
     if config.getoption("markexpr") not in ("slow", "benchmark"):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 
