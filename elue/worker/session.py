@@ -26,6 +26,7 @@ from elue.worker.confinement.watch import Usage as Usage
 from elue.worker.decoding import Fault, decode
 from elue.worker.failure import WorkerFailure
 from elue.worker.frames import Call, CallFrame, Hello, Load, Ready, Reply, Trouble, answer_of, name_of
+from elue.worker.output import Output
 
 Frame = TypeVar("Frame")
 START_SECONDS = 300.0
@@ -33,9 +34,6 @@ START_SECONDS = 300.0
 
 _PARTING = 2.0
 """Seconds that the process which waits for a worker has to end with it."""
-
-MOST_LOGGED = 16 * 2**20
-"""Bytes of a log that a worker adds to: a longer one starts anew, so that a flood ends at a worker's file size."""
 
 _ANYONES = ("/etc/", "/proc/", "/sys/", "/dev/", "/usr/", "/opt/", "/run/", "/var/", "/boot/")
 """Where files belong to the system: libraries look there unasked."""
@@ -70,31 +68,24 @@ class Worker:
         self._limits = limits or Limits()
         self._hides = [str(path.resolve()) for path in (*hides, generated.FOLDER)]
         try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            output = log.open("ab")
-            if output.tell() > MOST_LOGGED:
-                output.truncate(0)
+            self._output = Output(log)
         except OSError as error:
             hint = "Free some space, or choose another folder with --runs."
             raise ElueError("runs_unwritable", f"Cannot write {log}: {error.strerror}.", hint) from None
         try:
             self._home = tempfile.TemporaryDirectory(prefix="elue-worker-", ignore_cleanup_errors=True)
         except OSError as error:
-            output.close()
+            self._output.given()
+            self._output.keep()
             message = f"Cannot make a folder for a worker in {tempfile.gettempdir()}: {error.strerror}."
             raise ElueError("no_space", message, "Name another by TMPDIR.") from None
         ways = tuple(MEANS if means is None else means)
         anew = anew or ("bubblewrap" in ways and shutil.which("bwrap") is not None)
         self._channel, far = socket.socketpair()
-        with far, output:
-            self._process = starting.start(
-                module,
-                far,
-                output.fileno(),
-                starting.environment_of(self._home.name, threads),
-                apart,
-                anew,
-            )
+        environment = starting.environment_of(self._home.name, threads)
+        with far:
+            self._process = starting.start(module, far, self._output.writing, environment, apart, anew)
+        self._output.given()
         shown = [str(path.absolute()) for path in sees]
         masks = view(self._home.name, shown, self._hides).masks
         self.confinement: dict[str, Any] = {}
@@ -164,6 +155,7 @@ class Worker:
         self._process.wait()
         wire.drain(self._channel, 5.0)
         self._channel.close()
+        self._output.keep()
         self._home.cleanup()
 
     def __enter__(self) -> Worker:

@@ -32,7 +32,9 @@ SEES = """
 
     def kind(descriptor):
         status = os.fstat(int(descriptor))
-        return "socket" if stat.S_ISSOCK(status.st_mode) else (status.st_dev, status.st_ino)
+        if stat.S_ISSOCK(status.st_mode):
+            return "socket"
+        return (status.st_dev, status.st_ino) if status.st_nlink else "output"
 
     limits = [name for name in dir(resource) if name.startswith("RLIMIT_")]
     listed = [name for name in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{name}")]

@@ -168,7 +168,7 @@ def _renounce(held: dict[str, Any], shown: View, means: Sequence[str]) -> None:
         held["landlock"] = landlock.enter(shown, alone=held["pids"] == "namespace")
         held["files"] = "landlock" if held["files"] == "hook" else held["files"]
     if "seccomp" in means and seccomp.available():
-        seccomp.refuse_reaching_out()
+        seccomp.refuse_reaching_out(marks=held["files"] not in ("bubblewrap", "namespaces"))
         held["processes"] = "seccomp"
         held["network"] = "seccomp" if held["network"] == "hook" else held["network"]
 

@@ -38,28 +38,36 @@ def available() -> bool:
         return False
 
 
-def refuse_reaching_out() -> None:
+def refuse_reaching_out(marks: bool) -> None:
     """Refuse (EPERM) what reaches other processes, the network or the system, and leaving the process group.
 
     That is sockets, mounts, tracing, namespaces, every call that names another process, locks and memory shared by
-    name, and signals by way of files. Processes may still be started. Call after everything that needs these calls.
-    Raises OSError.
+    name, signals by way of files, and what a file would carry from one worker to the next; with `marks` the changing of
+    modes, owners, times and attributes, too. Processes may still be started. Call after everything that needs these
+    calls. Raises OSError.
     """
-    refuse = (_RETURN, 0, 0, _REFUSE | errno.EPERM)
+    refuse, allow = (_RETURN, 0, 0, _REFUSE | errno.EPERM), (_RETURN, 0, 0, _ALLOW)
     program = _Program()
-    for name in calls.ALWAYS:
+    for name in (*calls.ALWAYS, *(calls.MARKS if marks else ())):
         program.on(name, [refuse])
+    for name in calls.VAIN:
+        program.on(name, [(_RETURN, 0, 0, _REFUSE)])
     for name in calls.ABSENT:
         program.on(name, [(_RETURN, 0, 0, _REFUSE | errno.ENOSYS)])
     for name, rule in calls.ONLY_ITSELF.items():
-        program.on(name, [*_only_itself(rule, refuse), (_RETURN, 0, 0, _ALLOW)])
+        program.on(name, [*_only_itself(rule, refuse), allow])
     for name, (argument, values) in calls.NOT_WITH.items():
         then = _argument(argument)
         for value in values:
             then += [(_EQUAL, 0, 1, value), refuse]
-        if name == "fcntl":
-            then += [(_EQUAL, 0, 3, _SET_FLAGS), *_argument(2), (_ANY_BIT, 0, 1, calls.ASYNC), refuse]
         program.on(name, then)
+    for name, (argument, values) in calls.ONLY_WITH.items():
+        then = _argument(argument)
+        if name == "fcntl":
+            then += [(_EQUAL, 0, 4, _SET_FLAGS), *_argument(2), (_ANY_BIT, 0, 1, calls.ASYNC), refuse, allow]
+        for value in values:
+            then += [(_EQUAL, 0, 1, value), allow]
+        program.on(name, [*then, refuse])
     program.on("clone", [*_argument(0), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), refuse])
     program.install()
 

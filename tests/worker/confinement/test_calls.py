@@ -124,7 +124,7 @@ def test_every_refused_call_is_tried_or_always_refused(way: str, tmp_path: Path)
     code = f"{CALL}\n    for name in {list(calls.ALWAYS)!r}:\n        call(name, name, *[-1] * 6)\n"
     assert set(probe(tmp_path, code, way).values()) == {"EPERM"}
     tried = {name for name, _ in OTHERS.values()}
-    assert {*calls.ONLY_ITSELF, *calls.NOT_WITH, "flock"} <= tried
+    assert {*calls.ONLY_ITSELF, *calls.ONLY_WITH, "prctl", "flock"} <= tried
 
 
 @every_way
