@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.adam import adam
 
 from elue.modeling.exits.network import ExitNetwork, Lesson, Objective
-from elue.modeling.exits.objectives import Losses, divergence_from, exit_losses
+from elue.modeling.exits.objectives import Losses, divergences, exit_losses
 from elue.protocol import TaskInfo
 
 HALF = "half"
@@ -32,19 +32,9 @@ def terms(logits: Tensor, labels: Tensor, task: TaskInfo, later: bool = False) -
 
     Teachers t are fixed; with `later` they are the exits after m alone, and all else is 0.
     """
-    ways = logits.float().unbind(1)
-    fixed, own = [way.detach() for way in ways], exit_losses(logits, labels, task)
-    none = torch.zeros_like(own[0])
-    rows = [
-        torch.stack(
-            [
-                own[m] if t == m else none if later and t < m else divergence_from(fixed[t], exit)
-                for t in range(len(ways))
-            ]
-        )
-        for m, exit in enumerate(ways)
-    ]
-    return torch.stack(rows)
+    others, own = divergences(logits), exit_losses(logits.float(), labels, task)
+    itself = torch.eye(len(own), dtype=torch.bool, device=own.device)
+    return torch.where(itself, own, others.triu() if later else others)
 
 
 def look_ahead(

@@ -44,16 +44,26 @@ class Surgery:
         inside = [bool(re.search(self.where, name)) for name, _ in named]
         share = _share(kept, projected, inside)
         for parameter, keep, project, within in zip(parameters, kept, projected, inside, strict=True):
-            for gradient in (keep, project, -share * keep if within and share and keep is not None else None):
-                if gradient is not None:
-                    parameter.grad = gradient.clone() if parameter.grad is None else parameter.grad + gradient
+            joined = _joined(keep, project, 1 - share if within else torch.ones_like(share))
+            if joined is not None:
+                parameter.grad = joined if parameter.grad is None else parameter.grad + joined
 
 
-def _share(kept: Iterable[Tensor | None], projected: Iterable[Tensor | None], inside: Iterable[bool]) -> float:
-    """How much of g_keep is in g_project, where that is below 0; else 0."""
-    product = square = 0.0
+def _joined(keep: Tensor | None, project: Tensor | None, kept: Tensor) -> Tensor | None:
+    """The part `kept` of one gradient, and all of the other, as a tensor of its own; None where neither is there."""
+    if keep is None:
+        return None if project is None else project.clone()
+    return keep * kept if project is None else torch.addcmul(project, keep, kept)
+
+
+def _share(kept: Iterable[Tensor | None], projected: Iterable[Tensor | None], inside: Iterable[bool]) -> Tensor:
+    """How much of g_keep is in g_project, where that is below 0; else 0. A scalar that stays on its device."""
+    squares, products = [torch.zeros(())], [torch.zeros(())]
     for keep, project, within in zip(kept, projected, inside, strict=True):
         if within and keep is not None:
-            square += keep.square().sum().item()
-            product += 0.0 if project is None else (keep * project).sum().item()
-    return product / square if product < 0 else 0.0
+            squares.append(torch.linalg.vecdot(keep.flatten(), keep.flatten()))
+            if project is not None:
+                products.append(torch.linalg.vecdot(keep.flatten(), project.flatten()))
+    device = squares[-1].device
+    square, product = (torch.stack([value.to(device) for value in values]).sum() for values in (squares, products))
+    return torch.where(product < 0, product / square, torch.zeros_like(product))

@@ -78,3 +78,13 @@ def divergence_from(teacher: Tensor, student: Tensor, temperature: float = 1.0) 
     """KL(softmax(teacher / T) ‖ softmax(student / T)), mean over the batch, of logits (batch, outputs)."""
     log_p, log_q = (teacher / temperature).log_softmax(-1), (student / temperature).log_softmax(-1)
     return (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+def divergences(logits: Tensor) -> Tensor:
+    """KL(exit t ‖ exit m) at (m, t), (exits, exits), means over a batch of logits (batch, exits, outputs).
+
+    Teachers t are fixed.
+    """
+    log_q = logits.float().log_softmax(-1)
+    log_p = log_q.detach()
+    return (log_p.exp()[:, None] * (log_p[:, None] - log_q[:, :, None])).sum(-1).mean(0)

@@ -81,6 +81,19 @@ def test_mutual_learning_by_hand() -> None:
     assert gradient[0, :, 0].tolist() == pytest.approx([2 * apart[0], 2 * apart[1]], abs=1e-6)
 
 
+def test_all_divergences_are_those_of_pairs_and_their_gradients_too() -> None:
+    torch.manual_seed(0)
+    logits = (3 * torch.randn(5, 4, 3)).requires_grad_()
+    weights = torch.rand(4, 4)
+    every = objectives.divergences(logits)
+    pairs = [[objectives.divergence_from(logits[:, t].detach(), logits[:, m]) for t in range(4)] for m in range(4)]
+    assert every.tolist() == [pytest.approx([pair.item() for pair in row], abs=1e-6) for row in pairs]
+    plain = sum(weights[m, t] * pairs[m][t] for m in range(4) for t in range(4))
+    ours, theirs = (torch.autograd.grad(loss, logits)[0] for loss in ((weights * every).sum(), plain))
+    assert torch.allclose(ours, theirs, atol=1e-6)
+    assert ours.abs().max() > 0.01
+
+
 def crossed(one: Tensor, other: Tensor) -> float:
     return -(one.softmax(-1) * other.log_softmax(-1)).sum(-1).mean().item()
 
