@@ -17,9 +17,10 @@ from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.method import Sweep, Training, along
 from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
+from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.method import TrainedReader
 from elue.modeling.reading.model import ReaderModel
-from elue.modeling.reading.network import ReaderNetwork, ReaderOptions, one_thread, word_table
+from elue.modeling.reading.network import ReaderOptions, one_thread, word_table
 from elue.modeling.reading.units import ReaderUnit
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
@@ -30,19 +31,19 @@ class RnnOptions(ReaderOptions):
     sizes: tuple[int, ...] = option((), "sizes of the state to train; an eighth, a quarter, half and all of size", 1)
 
 
-class SizedNetwork(ReaderNetwork):
+class SizedNetwork(TrialNetwork):
     """Reads every token. Its units are called by the size of its state, as in `cell.64`."""
 
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: ReaderOptions) -> None:
         super().__init__(words, task, options)
-        self.reads, self.answer_unit = f"cell.{options.size}", f"head.{options.size}"
+        self.work, self.answer_unit = f"cell.{options.size}", f"head.{options.size}"
 
     def units(self) -> dict[str, ReaderUnit]:
         units = super().units()
-        return {self.reads: units["cell"], self.answer_unit: units["head"]}
+        return {self.work: units["cell"], self.answer_unit: units["head"]}
 
     def step(self, batch: Batch) -> None:
-        batch.update(self.reads)
+        batch.update(self.work)
         batch.move(1)
 
 

@@ -9,7 +9,6 @@ forget gate starts with a bias of 1, as b does, and s is an LSTM's memory rather
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,10 +17,11 @@ from torch import Tensor, nn
 
 from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
-from elue.modeling.reading.gates import gated, straight_through, tokens
+from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.method import TrainedReader
-from elue.modeling.reading.network import ReaderNetwork, ReaderOptions
-from elue.modeling.reading.units import ReaderUnit, State, near
+from elue.modeling.reading.network import ReaderOptions
+from elue.modeling.reading.trial import Trial
+from elue.modeling.reading.units import ReaderUnit, State
 from elue.modeling.sweep import ratio_middle
 from elue.protocol import TaskInfo
 
@@ -32,7 +32,7 @@ class SkipRnnOptions(ReaderOptions):
     bias: float = option(1.0, "b at the start: above 0 every token is read")
 
 
-class SkipRnnNetwork(ReaderNetwork):
+class SkipRnnNetwork(TrialNetwork):
     """The cell, and W and b, which tell Δp. `threshold` is what p has to reach."""
 
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: SkipRnnOptions) -> None:
@@ -46,26 +46,9 @@ class SkipRnnNetwork(ReaderNetwork):
         """The state before the first token, which is learned."""
         return tuple(part.expand(count, -1).clone() for part in self.initial)
 
-    def increment(self, memory: Tensor) -> Tensor:
-        """Δp (batch,) of the cell's memory (batch, size): the last part of its state."""
-        return self.policy(memory).sigmoid().squeeze(-1)
-
-    def learnable(self, inputs: Tensor, mask: Tensor) -> tuple[State, Tensor, Tensor]:
-        """All tokens in turn, with straight-through gates; an update costs λ."""
-        state = self.start(len(inputs))
-        p = inputs.new_full((len(inputs),), max(1.0, self.threshold))  # the first token is read at any threshold
-        increment, updates = torch.zeros_like(p), torch.zeros_like(p)
-        for token, real in tokens(inputs, mask):
-            u = straight_through(p, self.threshold) * real
-            state = gated(u, self.cell(token, *state), state)
-            updates = updates + u
-            increment = u * self.increment(state[-1]) + (1 - u) * increment
-            p = u * increment + (1 - u) * (p + torch.minimum(increment, 1 - p))
-        return state, updates, self.cost * updates
-
     def wait(self, memory: Tensor) -> Tensor:
         """For memories of the cell (batch, size) how many tokens on p reaches the threshold, not rounded up."""
-        return self.threshold / self.increment(memory)
+        return self.threshold / self.policy(memory).sigmoid().squeeze(-1)
 
     def units(self) -> dict[str, ReaderUnit]:
         """Cell and head, "start": the state at the start, and "policy": the wait after an update."""
@@ -73,19 +56,18 @@ class SkipRnnNetwork(ReaderNetwork):
         return {**super().units(), "start": ReaderUnit(partial(self.start, 1), ()), "policy": policy}
 
     def step(self, batch: Batch) -> None:
-        """Update the state and jump to the next token that is to be read; what lies between is never looked at."""
+        """Update the state and wait for the next token that is to be read; what lies between is never looked at."""
         batch.update("cell")
-        waits = batch.ask("policy", batch.state[-1])
-        batch.move([jump(wait, self.threshold) for wait in waits])
-        rows = zip(batch.readings, waits, strict=True)
-        batch.doubt(
-            row for row, (reading, wait) in enumerate(rows) if 0.5 < wait < len(reading.ids) and near(wait, round(wait))
-        )
+        batch.wait("policy", batch.state[-1], bar=self.threshold)
 
+    def share(self, trial: Trial, lengths: Tensor) -> Tensor:
+        updates, _ = trial.totals("policy")
+        return updates / lengths
 
-def jump(wait: float, threshold: float) -> int:
-    """Tokens to the next update: p grows by Δp a token up to 1, and so never reaches a threshold above 1 (0: stop)."""
-    return max(1, math.ceil(wait)) if threshold <= 1 else 0
+    def price(self, trial: Trial, lengths: Tensor) -> Tensor:
+        """An update costs λ."""
+        updates, _ = trial.totals("policy")
+        return self.cost * updates
 
 
 class SkipRnn(TrainedReader):

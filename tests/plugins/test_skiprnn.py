@@ -14,16 +14,17 @@ from elue.errors import ElueError
 from elue.meter import Meter
 from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.heads import task_loss
+from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.model import ReaderModel
+from elue.modeling.reading.units import Reading
 from elue.modeling.saving import read_note
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
-from elue.plugins.skimming.skiprnn import SkipRnn, SkipRnnNetwork, SkipRnnOptions, jump
+from elue.plugins.skimming.skiprnn import SkipRnn, SkipRnnNetwork, SkipRnnOptions
 from elue.protocol import Sample, Step
 from tests import small
 
 SAMPLES = [example.sample for example in small.examples(60)]
-ADDED = 2
-"""Special tokens around a text."""
+TOKENS = 45
 
 
 def build(cell: str = "lstm", **options: float) -> ReaderModel:
@@ -63,17 +64,29 @@ def plain(network: SkipRnnNetwork, ids: Sequence[int], threshold: float) -> tupl
     return places, network.answers(state[0])[0]
 
 
+def jumps(delta: float, threshold: float) -> int:
+    """To which of many tokens a reading goes on from the first, where Δp is the same for any state."""
+    network = build().network
+    nn.init.zeros_(network.policy.weight)
+    nn.init.constant_(network.policy.bias, math.log(delta / (1 - delta)))
+    network.threshold = threshold
+    batch = Batch(network)
+    batch.enter([Reading(0, range(5, 5 + TOKENS), 0)])
+    batch.advance()
+    return batch.readings[0].at
+
+
 @pytest.mark.parametrize(
     ("delta", "threshold", "expected"),
     [(0.7, 0.5, 1), (0.3, 0.5, 2), (0.2, 0.5, 3), (0.15, 0.5, 4), (0.3, 0.0, 1), (0.3, 0.95, 4), (0.03, 1.0, 34)],
 )
 def test_jumps_by_hand(delta: float, threshold: float, expected: int) -> None:
-    assert jump(threshold / delta, threshold) == expected
+    assert jumps(delta, threshold) == expected
     assert updates_by_hand([delta] * 9, expected + 1, threshold) in ([0, expected], list(range(expected + 1)))
 
 
 def test_never_reached_thresholds_stop() -> None:
-    assert jump(1.01 / 0.9, 1.01) == 0
+    assert jumps(0.9, 1.01) == TOKENS
     assert updates_by_hand([0.9], 50, 1.01) == [0]
 
 
@@ -157,17 +170,43 @@ def test_a_trace_rehearsed_is_priced_as_the_sample_alone(cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("training", [True, False])
 @torch.no_grad()
-def test_the_padded_training_forward_does_what_reading_does(cell: str) -> None:
+def test_training_does_what_reading_does(cell: str, training: bool) -> None:
     model = build(cell)
+    model.network.train(training)
     encoded = [model.text.encode(sample) for sample in SAMPLES]
-    for threshold in (0.0, 0.3, 0.5, 0.9):
+    for threshold in (0.3, 0.5, 0.9) if training else (0.0, 0.3, 0.5, 0.9, 1.0, 1.5):
         model.configure({"threshold": threshold})
         outputs = model.network(pad_batch(encoded, 0))
         for row, answer in enumerate(model.predict(SAMPLES)):
             read = answer.trace[0].shape[0] / len(encoded[row].ids)
             assert outputs["read"][row].item() == pytest.approx(read, abs=1e-5)
             assert answer.scores == pytest.approx(outputs["logits"][row].softmax(-1).tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_training_learns_as_a_plain_loop_over_all_tokens_does(cell: str) -> None:
+    """Gradients of the loss in all weights, where gates are straight-through and p adds up token by token."""
+    network = build(cell, cost=0.25).network.requires_grad_(True).train()
+    batch = {**small.batch([9, 4, 7]), "labels": torch.tensor([0.0, 1.0, 1.0])}
+    losses = []
+    for row, tokens in enumerate((9, 4, 7)):
+        state, p, updates = network.start(1), torch.ones(1), torch.zeros(1)
+        delta = torch.zeros(1)
+        for token in batch["ids"][row, :tokens]:
+            u = (p >= 0.5).float() + p - p.detach()
+            new = network.cell(network.words(token[None]), *state)
+            state = tuple(u * after + (1 - u) * before for after, before in zip(new, state, strict=True))
+            updates = updates + u
+            delta = u * network.policy(state[-1])[0].sigmoid() + (1 - u) * delta
+            p = u * delta + (1 - u) * (p + torch.minimum(delta, 1 - p))
+        logits = network.head(state[0])
+        losses.append(task_loss(logits, batch["labels"][row : row + 1], small.CLASSES) + 0.25 * updates)
+    plain = torch.autograd.grad(torch.cat(losses).mean(), list(network.parameters()))
+    ours = torch.autograd.grad(network(batch)["loss"], list(network.parameters()))
+    for expected, gradient in zip(plain, ours, strict=True):
+        torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_loss_is_the_tasks_and_the_price_of_updates() -> None:
@@ -182,7 +221,7 @@ def test_the_loss_is_the_tasks_and_the_price_of_updates() -> None:
 def test_a_price_lowers_the_chance_of_updates() -> None:
     """With the task's loss silenced, only the budget speaks: its gradient on b is positive, so b falls."""
     model = build(cost=1.0, bias=1.0)
-    model.network.requires_grad_(True)
+    model.network.requires_grad_(True).train()
     batch = {**small.batch([9, 4, 7]), "labels": torch.tensor([0.0, 1.0, 1.0])}
     model.network(batch)["read"].mean().backward()
     gradient = model.network.policy.bias.grad

@@ -15,6 +15,7 @@ the next one waiting takes its place; no padding is ever computed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -183,6 +184,18 @@ class Batch:
         for unit, rows in ((off, closed), (on, gate.on)):
             if unit is not None:
                 self.update(unit, rows)
+
+    def wait(self, unit: str, *inputs: Tensor, bar: float) -> None:
+        """Go on at the token by which a sum, so much more with every token but 1 at most, has come to a bar.
+
+        A unit lists after how many tokens that is, not rounded up. They are passed over; above 1 it ends the reading.
+        """
+        waits = self.ask(unit, *inputs)
+        self.move([max(1, math.ceil(wait)) if bar <= 1 else 0 for wait in waits])
+        rows = zip(self.readings, waits, strict=True)
+        self.doubt(
+            row for row, (text, wait) in enumerate(rows) if 0.5 < wait < len(text.ids) and near(wait, round(wait))
+        )
 
     def _subset(self, rows: Sequence[int] | None) -> Sequence[int] | None:
         return None if rows is None or len(rows) == len(self.readings) else rows

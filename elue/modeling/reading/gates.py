@@ -1,27 +1,15 @@
 """Decisions between tokens that can be learned: policies, straight-through estimators, and gated states.
 
-In training a reading method goes through a padded batch token by token, its decisions as gates on the state:
-
-    state, p = network.start(batch), ones
-    for inputs, real in tokens(network.words(batch["ids"]), batch["mask"]):
-        gate = straight_through(p) * real
-        state = gated(gate, network.cell(inputs, *state), state)
-
-Where a gate is 0 the state is copied, as it is where the text has ended; at inference nothing is computed there.
+Where a gate is 0 the state is copied; at inference nothing is computed there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-
-
-def tokens(inputs: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Token by token from padded inputs (batch, tokens, width): (batch, width), and 1 where real, 0 after the end."""
-    yield from zip(inputs.unbind(1), mask.to(inputs.dtype).unbind(1), strict=True)
 
 
 def gated(gate: Tensor, new: Sequence[Tensor], old: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -21,7 +21,7 @@ class TrialNetwork(ReaderNetwork):
     copies: ClassVar[int] = 1
     progress: float = 0.0
     """How far a phase of training is, of 0 to 1."""
-    work: ClassVar[str] = "cell"
+    work: str = "cell"
     """The unit that reads a token: how often it runs, of the tokens of a text, is the share that is read."""
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from elue.modeling.encoder import Encoder, EncoderConfig
-from elue.modeling.heads import task_loss
 from elue.modeling.options import CommonOptions, option
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.cells import CELLS, Cell
-from elue.modeling.reading.gates import gated, straight_through, tokens
+from elue.modeling.reading.gates import straight_through
 from elue.modeling.reading.units import ReaderUnit, State
 from elue.protocol import TaskInfo
 
@@ -53,8 +52,7 @@ def word_table(encoder: Encoder) -> nn.Embedding:
 class ReaderNetwork(nn.Module):
     """Word table, cell and head. As it stands it reads every token, for nothing.
 
-    A method overrides `learnable`, which training goes through, and `step`, the same on its way through one text, and
-    adds `units`. `threshold` is for its decisions.
+    A method overrides `step` and adds `units`. `threshold` is for its decisions.
     """
 
     ahead: Sequence[str] = ()
@@ -67,27 +65,6 @@ class ReaderNetwork(nn.Module):
         self.cell = Cell(options.cell, words.embedding_dim, options.size)
         self.head: nn.Module = nn.Linear(options.size, task.outputs)
         self.threshold = TRAINED_THRESHOLD
-
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Logits, of each text the share of its tokens read and its price, (batch,), and, given labels, the loss.
-
-        That is the task's and the mean price.
-        """
-        state, read, price = self.learnable(self.words(batch["ids"]), batch["mask"])
-        outputs = {"logits": self.head(self.final(state)), "read": read / batch["mask"].sum(1), "price": price}
-        if "labels" in batch:
-            outputs["loss"] = task_loss(outputs["logits"], batch["labels"], self.task) + price.mean()
-        return outputs
-
-    def learnable(self, inputs: Tensor, mask: Tensor) -> tuple[State, Tensor, Tensor]:
-        """Go through padded texts (batch, tokens, width), whose mask is (batch, tokens), in a way to learn from.
-
-        The final state, how many tokens were read, and the price of that, whose mean is added to the loss: (batch,).
-        """
-        state = self.start(len(inputs))
-        for token, real in tokens(inputs, mask):
-            state = gated(real, self.cell(token, *state), state)
-        return state, mask.sum(1), inputs.new_zeros(len(inputs))
 
     def logits(self, final: Tensor) -> Tensor:
         """What is answered, (batch, outputs), of final outputs (batch, size)."""

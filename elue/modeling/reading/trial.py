@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from elue.modeling.reading.batch import Batch, replaced
-from elue.modeling.reading.gates import gated
+from elue.modeling.reading.gates import gated, straight_through
 from elue.modeling.reading.network import ReaderNetwork
 from elue.modeling.reading.units import Gate, Reading, State
 
@@ -34,12 +34,28 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """A gate of some readings at one step: their `numbers` (rows,), the logits and the shares that it let through."""
+    """A gate of some readings at one step: their `numbers` (rows,), the logits and the shares that it let through.
+
+    Of a wait the logits are how far its sum is above the bar.
+    """
 
     unit: str
     numbers: Tensor
     leaning: Tensor
     share: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waiting:
+    """What readings wait with: the sum that is to come to a bar, what it grows by, and what is let through, (rows,)."""
+
+    total: Tensor
+    growth: Tensor
+    share: Tensor
+
+    def of(self, rows: Tensor) -> Waiting:
+        """That of some rows."""
+        return Waiting(self.total[rows], self.growth[rows], self.share[rows])
 
 
 class Trial(Batch):
@@ -59,6 +75,7 @@ class Trial(Batch):
         self.paid = [0.0] * len(self.all)
         self.decisions: list[Decision] = []
         self.gates: list[Opened] = []
+        self.waiting: Waiting | None = None
 
     def run(self) -> State:
         """Read all to their ends: the final states, (readings, width), in order of their numbers."""
@@ -111,6 +128,45 @@ class Trial(Batch):
             return
         assert gate.share is not None
         self.state = gated(gate.share, self._updated(on), self._updated(off))
+
+    def update(
+        self,
+        unit: str,
+        rows: Sequence[int] | None = None,
+        sizes: Sequence[int] = (),
+        extra: Sequence[Tensor] = (),
+        inputs: Tensor | None = None,
+    ) -> None:
+        before = self.state
+        super().update(unit, rows, sizes, extra, inputs)
+        if self.waiting is not None:
+            self.state = gated(self.waiting.share, self.state, before)
+
+    def wait(self, unit: str, *inputs: Tensor, bar: float) -> None:
+        """In training tokens are passed over one by one, as gates that are learned from (straight through)."""
+        numbers = self._index([reading.number for reading in self.readings])
+        if not self.learner.training:
+            sure = inputs[0].new_ones(len(self))
+            self.gates.append(Opened(unit, numbers, sure, sure))
+            super().wait(unit, *inputs, bar=bar)
+            return
+        self._ran(unit, range(len(self)))
+        growth = bar / self.units[unit].run(*inputs)
+        old, sure = self.waiting, torch.ones_like(growth)
+        if old is None:  # the first token is read in any case
+            self.gates.append(Opened(unit, numbers, sure, sure))
+            total = growth
+        else:
+            self.gates.append(Opened(unit, numbers, old.total - bar, old.share))
+            growth = old.share * growth + (1 - old.share) * old.growth
+            total = old.share * growth + (1 - old.share) * (old.total + torch.minimum(growth, 1 - old.total))
+        self.waiting = Waiting(total, growth, straight_through(total, bar))
+        self.move(1)
+
+    def leave(self, leaving: set[int]) -> None:
+        if self.waiting is not None:
+            self.waiting = self.waiting.of(self._index([row for row in range(len(self)) if row not in leaving]))
+        super().leave(leaving)
 
     def pay(self, amounts: Sequence[float]) -> None:
         for reading, amount in zip(self.readings, amounts, strict=True):

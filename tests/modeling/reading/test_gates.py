@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from elue.modeling.reading.gates import Policy, gated, logit, straight_through, tokens
+from elue.modeling.reading.gates import Policy, gated, logit, straight_through
 
 
 def test_a_gate_chooses_copies_and_mixes() -> None:
@@ -34,14 +34,6 @@ def test_a_policy_looks_at_all_that_is_known_and_leans_to_the_second_choice() ->
     token, state = torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0, 4.0], [0.0, -1.0]])
     assert policy(token, state).tolist() == [[9.25, 5.0], [0.25, -0.5]]
     assert policy.leaning(token, state).tolist() == [-4.25, -0.75]
-
-
-def test_tokens_come_one_by_one_with_their_mask() -> None:
-    inputs = torch.arange(12.0).view(2, 3, 2)
-    mask = torch.tensor([[True, True, True], [True, False, False]])
-    steps = list(tokens(inputs, mask))
-    assert [token.tolist() for token, _ in steps][1] == [[2.0, 3.0], [8.0, 9.0]]
-    assert [real.tolist() for _, real in steps] == [[1.0, 1.0], [1.0, 0.0], [1.0, 0.0]]
 
 
 def test_logits_reach_from_minus_infinity_to_infinity():

@@ -7,8 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from elue.modeling.heads import task_loss
+from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.cells import PartialCell
-from elue.modeling.reading.network import ReaderNetwork, ReaderOptions
+from elue.modeling.reading.learning import TrialNetwork
+from elue.modeling.reading.network import ReaderOptions
+from elue.modeling.reading.trial import Trial
 from tests import small
 
 WIDTH, SIZE, PART = 6, 8, 3
@@ -18,7 +21,7 @@ LENGTHS = [9, 4, 7]
 @pytest.mark.parametrize(("cell", "whole"), [("lstm", nn.LSTM), ("gru", nn.GRU), ("rnn", nn.RNN)])
 def test_training_as_it_stands_reads_every_token_for_nothing(cell: str, whole: type[nn.RNNBase]) -> None:
     torch.manual_seed(0)
-    network = ReaderNetwork(nn.Embedding(50, WIDTH), small.CLASSES, ReaderOptions(cell=cell, size=SIZE))
+    network = TrialNetwork(nn.Embedding(50, WIDTH), small.CLASSES, ReaderOptions(cell=cell, size=SIZE))
     recurrent = whole(WIDTH, SIZE, batch_first=True)
     recurrent.load_state_dict({f"{name}_l0": tensor for name, tensor in network.cell.cell.state_dict().items()})
     batch = {**small.batch(LENGTHS), "labels": torch.tensor([0.0, 1.0, 1.0])}
@@ -30,12 +33,15 @@ def test_training_as_it_stands_reads_every_token_for_nothing(cell: str, whole: t
     assert outputs["read"].tolist() == [1.0, 1.0, 1.0]
 
 
-class Dear(ReaderNetwork):
+class Dear(TrialNetwork):
     """Takes in nothing but the first token, at a price of so many eighths as its text's place in the batch."""
 
-    def learnable(self, inputs: Tensor, mask: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        state = self.cell(inputs[:, 0], *self.start(len(inputs)))
-        return state, mask[:, 0].float(), torch.arange(1.0, len(inputs) + 1) / 8
+    def step(self, batch: Batch) -> None:
+        batch.update("cell")
+        batch.move(0)
+
+    def price(self, trial: Trial, lengths: Tensor) -> Tensor:
+        return torch.arange(1.0, len(lengths) + 1) / 8
 
 
 def test_what_reading_costs_is_added_to_the_loss_and_not_to_answers() -> None:
