@@ -49,12 +49,12 @@ class Units:
     def __init__(self, units: Mapping[str, Unit] | None = None) -> None:
         self.units: dict[str, Unit] = dict(units or {})
 
-    def run(self, name: str, pack: Pack) -> Any:
-        """Run a unit and note it in the trace of every sample of the pack."""
+    def run(self, name: str, pack: Pack, **given: Any) -> Any:
+        """Run a unit and note it in the trace of every sample of the pack. What else is given changes no count."""
         unit = self.units[name]
         for request, shape in zip(pack.requests, unit.shapes(pack), strict=True):
             request.trace.append(step(name, shape))
-        return unit.run(pack)
+        return unit.run(pack, **given)
 
     def rehearse(self, name: str, shape: Shape) -> None:
         """Run a unit on one sample of this shape. Raises ElueError for a unit the model does not have."""

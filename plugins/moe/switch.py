@@ -6,30 +6,23 @@ An expert takes at most its capacity of tokens; those that overflow pass by the 
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
-from elue.modeling.encoder import Encoder
-from elue.modeling.experts import Assignment, capacity, within_capacity
-from elue.modeling.method import Sweep, TrainedMethod, Training, swept
-from elue.modeling.sparse import CapacityModel, ExpertsNetwork, ExpertsOptions, capacity_sweep
-from elue.modeling.text import TextEncoder
-from elue.protocol import TaskInfo
+from elue.modeling.experts.choices import best
+from elue.modeling.experts.look import Choice, Look
+from elue.modeling.experts.losses import Routed, balance
+from elue.modeling.experts.method import ExpertsMethod
+from elue.modeling.experts.network import CapacityOptions, ExpertsNetwork
+from elue.modeling.experts.seats import capacity
+from elue.modeling.options import option
 
 
-def top1(probabilities: Tensor, mask: Tensor, factor: float, shared: bool) -> Assignment:
-    """Each token to its most probable expert, weighted by that probability, while there is room.
-
-    Room is reckoned over all tokens of the batch if `shared`, else over each sample's own.
-    """
-    experts = probabilities.shape[-1]
-    groups = (1, mask.numel()) if shared else mask.shape
-    gate, expert = probabilities.max(-1)
-    real = mask.reshape(groups)
-    limit = capacity(real.sum(1), experts, factor)
-    row = within_capacity(expert.reshape(groups), limit, experts, real).flatten().nonzero().squeeze(-1)
-    return Assignment(row, expert.index_select(0, row), gate.index_select(0, row))
+@dataclass(frozen=True, kw_only=True)
+class SwitchOptions(CapacityOptions):
+    jitter: float = option(0.01, "in training router inputs are multiplied by 1 plus or minus up to this", 0.0)
 
 
 class SwitchNetwork(ExpertsNetwork):
@@ -39,15 +32,26 @@ class SwitchNetwork(ExpertsNetwork):
     y = p · E(x) as defined.
     """
 
-    def __init__(self, encoder: Encoder, task: TaskInfo, options: ExpertsOptions) -> None:
-        super().__init__(encoder, task, options, scale=options.experts)
+    KNOBS = ("capacity_factor",)
+    capacity_factor: float
 
-    def assign(self, probabilities: Tensor, mask: Tensor) -> Assignment:
-        """Top-1, with one capacity for a batch in training, and else one for each sample."""
-        return top1(probabilities, mask, self.capacity_factor, shared=self.training)
+    def scale(self) -> float:
+        return float(self.options.experts)
+
+    def choose(self, look: Look, scores: Tensor | None) -> Choice:
+        """Top-1, weighted by the probability."""
+        assert scores is not None
+        return best(scores.softmax(-1))
+
+    def room(self, tokens: np.ndarray) -> np.ndarray:
+        return capacity(tokens, self.options.experts, self.capacity_factor)
+
+    def losses(self, routed: Routed) -> Tensor:
+        """α E Σ f_i P_i."""
+        return self.options.balance * balance(routed.scores.softmax(-1), routed.choice)
 
 
-class Switch(TrainedMethod):
+class Switch(ExpertsMethod):
     """Experts upcycled from the backbone, top-1 routing with capacity, load-balancing loss.
 
     Tokens compete for room: with one capacity for a batch, as in training, a sample's answer and its compute would
@@ -66,7 +70,8 @@ class Switch(TrainedMethod):
         "Feed-forward layers are replaced by several experts, and a router sends each token to one of them. A sample "
         "touches only the experts its tokens chose. Capacity limits how many tokens an expert takes."
     )
-    options = ExpertsOptions
+    options = SwitchOptions
+    network_type = SwitchNetwork
     knobs = {
         "capacity_factor": {
             "type": "float",
@@ -75,15 +80,3 @@ class Switch(TrainedMethod):
             "help": "room of an expert, in its even shares of a sample's tokens; the lower, the more pass by",
         }
     }
-
-    def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> SwitchNetwork:
-        return SwitchNetwork(encoder, task, options)
-
-    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> CapacityModel:
-        return CapacityModel(network, text, task, choices=1)
-
-    def learn(self, network: Any, training: Training) -> None:
-        training.fit(network, rates={"router": training.options.router_rate})
-
-    def sweep(self, network: Any, training: Training) -> Sweep:
-        return swept("capacity_factor", capacity_sweep(network, training))

@@ -24,12 +24,12 @@ from elue.meter import Meter
 from elue.modeling.cascade import StagedModel
 from elue.modeling.encoder import Encoder, EncoderConfig, truncated
 from elue.modeling.exits.model import ExitModel
+from elue.modeling.experts.model import ExpertsModel
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.keeping.thresholds import ScaledPruning
-from elue.modeling.sparse import CapacityModel, ExpertsOptions
 from elue.modeling.text import Encoded, pad_batch
 from elue.plugins.cascade.cascadebert import CascadeBert, CascadeBertOptions, cascade_of
-from elue.plugins.moe.switch import SwitchNetwork
+from elue.plugins.moe.switch import SwitchNetwork, SwitchOptions
 from elue.plugins.skimming.ltp import LtpNetwork, LtpOptions
 from elue.plugins.static import StaticModel
 from elue.protocol import Point, Prediction, Sample, TaskInfo
@@ -194,8 +194,8 @@ def test_saved_flops_are_saved_time(samples: list[Sample], make: Callable[..., t
 
 
 def test_experts_keep_up_with_a_dense_model_of_the_same_flops(samples: list[Sample]):
-    network = parted(SwitchNetwork(truncated(encoder(), 6), TASK, ExpertsOptions()))
-    model = CapacityModel(network, TEXT, TASK, choices=1)
+    network = parted(SwitchNetwork(truncated(encoder(), 6), TASK, SwitchOptions()))
+    model = ExpertsModel(network, TEXT, TASK)
     model.configure({"capacity_factor": 4.0})
     reference = static()
     gain = flops(reference, reference.predict(samples)) / flops(model, model.predict(samples))

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.modeling.experts.model import ExpertsModel
 from elue.modeling.heads import EncoderWithHead, task_loss
-from elue.modeling.sparse import CapacityModel, ExpertsOptions
-from elue.plugins.moe.switch import Switch, SwitchNetwork
+from elue.plugins.moe.switch import Switch, SwitchNetwork, SwitchOptions
 from elue.protocol import Example, Sample, TaskInfo, TrainingJob
 from tests import small
 
@@ -23,7 +23,7 @@ CONFIG = EncoderConfig(
 )
 TASK = TaskInfo("made", "classification", ("no", "yes"))
 SCORE = TaskInfo("scored", "regression", low=0.0, high=5.0)
-OPTIONS = ExpertsOptions(experts=3, jitter=0.0)
+OPTIONS = SwitchOptions(experts=3, jitter=0.0)
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def padded(lengths: list[int]) -> dict[str, Tensor]:
     return {"ids": ids * mask, "segments": torch.zeros_like(ids), "mask": mask}
 
 
-def model(network: SwitchNetwork) -> CapacityModel:
-    return CapacityModel(network, None, network.task, choices=1)  # type: ignore[arg-type]
+def model(network: SwitchNetwork) -> ExpertsModel:
+    return ExpertsModel(network, None, network.task)  # type: ignore[arg-type]
 
 
 def answer(network: SwitchNetwork, ids: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ def test_upcycling_keeps_the_function_while_gates_are_even():
     torch.manual_seed(0)
     encoder = Encoder(CONFIG).eval()
     dense = EncoderWithHead(copy.deepcopy(encoder), TASK).eval()
-    network = SwitchNetwork(encoder, TASK, ExpertsOptions(experts=4, capacity_factor=4.0)).eval()
+    network = SwitchNetwork(encoder, TASK, SwitchOptions(experts=4, capacity_factor=4.0)).eval()
     network.head = dense.head
     ids = padded([20])["ids"]
     near = network({"ids": ids, "segments": None, "mask": torch.ones_like(ids, dtype=torch.bool)})["logits"]
@@ -129,7 +129,7 @@ def test_one_expert_with_room_for_all_is_the_dense_network():
     torch.manual_seed(0)
     encoder = Encoder(CONFIG).eval()
     dense = EncoderWithHead(copy.deepcopy(encoder), TASK).eval()
-    network = SwitchNetwork(encoder, TASK, ExpertsOptions(experts=1, every=1, capacity_factor=1.0)).eval()
+    network = SwitchNetwork(encoder, TASK, SwitchOptions(experts=1, every=1, capacity_factor=1.0)).eval()
     network.head = dense.head
     ids = padded([20])["ids"]
     torch.testing.assert_close(answer(network, ids), dense.logits(ids)[0].softmax(-1))
@@ -142,8 +142,8 @@ def test_loss_adds_the_balancing_losses(network: SwitchNetwork):
         network.encoder.layers[layer].feed_forward.router.register_forward_hook(lambda *args: seen.append(args[2]))
     outputs = network(batch)
     expected = task_loss(outputs["logits"], batch["labels"], TASK)
-    for probabilities in seen:
-        real = [p for p, mask in zip(probabilities, batch["mask"].flatten(), strict=True) if mask]
+    for scores in seen:
+        real = list(scores.softmax(-1))
         share = [sum(int(p.argmax()) == e for p in real) / 19 for e in range(3)]
         mean = [sum(p[e] for p in real) / 19 for e in range(3)]
         expected = expected + 0.01 * 3 * sum(f * p for f, p in zip(share, mean, strict=True))

@@ -19,12 +19,12 @@ from elue.modeling.exits.heads import SharedPoolerHeads
 from elue.modeling.exits.model import ExitModel
 from elue.modeling.exits.network import ExitNetwork
 from elue.modeling.exits.scores import LinearScorer
+from elue.modeling.experts.model import ExpertsModel
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.keeping.thresholds import ScaledPruning
-from elue.modeling.sparse import CapacityModel, ExpertsOptions
 from elue.modeling.text import TextEncoder
 from elue.plugins.cascade.cascadebert import CascadeBert, CascadeBertOptions, cascade_of
-from elue.plugins.moe.switch import SwitchNetwork
+from elue.plugins.moe.switch import SwitchNetwork, SwitchOptions
 from elue.plugins.skimming.ltp import LtpNetwork, LtpOptions
 from elue.plugins.static import StaticModel, networks_of
 from elue.protocol import Point, Prediction, Sample, TaskInfo
@@ -106,9 +106,9 @@ def ltp(task: TaskInfo) -> tuple[Any, list[Point]]:
 
 
 def switch(task: TaskInfo) -> tuple[Any, list[Point]]:
-    network = stirred(SwitchNetwork(small.encoder(), task, ExpertsOptions(experts=3)))
+    network = stirred(SwitchNetwork(small.encoder(), task, SwitchOptions(experts=3)))
     points: list[Point] = [{"capacity_factor": factor} for factor in (0.0, 0.3, 1.0, 3.0)]
-    return CapacityModel(network, TEXT, task, choices=1), points
+    return ExpertsModel(network, TEXT, task), points
 
 
 def cascadebert(task: TaskInfo) -> tuple[Any, list[Point]]:

@@ -1,0 +1,106 @@
+"""What a router may see of tokens, and what is chosen for them.
+
+Both are the same for the padded batches of training and for packs: rows of real tokens, one sample after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elue.errors import ElueError
+
+TOLERANCE = 1e-5
+"""A choice that rests on probabilities nearer to each other than this is left to the sample alone."""
+LOGIT_TOLERANCE = 1e-4
+"""The same for numbers that are no probabilities."""
+
+
+@dataclass(eq=False)
+class Look:
+    """Tokens of some samples as a layer's router meets them.
+
+    `rows` (tokens, hidden), sample after sample, `lengths` (samples,) the tokens of each; `layer` counts from 1, `turn`
+    the passes over the same text from 0; `step` of `total` is how far training is.
+    """
+
+    rows: Tensor
+    lengths: np.ndarray
+    read_ids: Callable[[], np.ndarray]
+    layer: int = 1
+    turn: int = 0
+    training: bool = False
+    step: int = 0
+    total: int = 1
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """The token ids, (tokens,)."""
+        return self.read_ids()
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """The first row of each sample, (samples,)."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    @cached_property
+    def owner(self) -> np.ndarray:
+        """The sample of each row, (tokens,)."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """Experts of each row, in order of preference: `expert` (tokens, k) and `weight` (tokens, k), None where all are 1.
+
+    Where `wanted` (tokens, k) is false the row does without. `margin` gives for each row the least difference that the
+    choice rests on, (tokens,), in what has this `tolerance`; None where it rests on none.
+    """
+
+    expert: np.ndarray
+    weight: Tensor | None = None
+    wanted: np.ndarray | None = None
+    margin: Callable[[], np.ndarray] | None = None
+    tolerance: float = TOLERANCE
+
+    def where(self, wanted: np.ndarray, margin: Callable[[], np.ndarray]) -> Choice:
+        """The same choice but for what is not wanted, (tokens, k), which rests on `margin` too."""
+        both = wanted if self.wanted is None else self.wanted & wanted
+        mine = self.margin
+        return replace(self, wanted=both, margin=margin if mine is None else lambda: np.minimum(mine(), margin()))
+
+    def close(self, look: Look) -> np.ndarray:
+        """The samples for which noise could have turned the choice, (samples,)."""
+        if self.margin is None:
+            return np.zeros(len(look.lengths), dtype=bool)
+        return np.minimum.reduceat(self.margin(), look.starts) < self.tolerance
+
+    def checked(self, rows: int, experts: int) -> Choice:
+        """The choice itself. Raises ElueError where it does not fit so many rows and experts."""
+        expert, shape = self.expert, self.expert.shape
+        shapes = [tuple(part.shape) for part in (self.weight, self.wanted) if part is not None]
+        if len(shape) != 2 or shape[0] != rows or any(other != shape for other in shapes):
+            message = f"A choice for {rows} rows has experts, weights and wishes of shapes {[shape, *shapes]}."
+            raise ElueError("bad_choice", message, "Give all of them the shape (tokens, k).")
+        if expert.dtype.kind != "i":
+            raise ElueError("bad_choice", f"A choice's experts are {expert.dtype}.", "Give them as int64.")
+        outside = expert[(expert < 0) | (expert >= experts)]
+        if len(outside):
+            message = f"A choice names expert {outside[0]}, and there are {experts}."
+            raise ElueError("bad_choice", message, f"Name 0 to {experts - 1}; say in `wanted` who does without.")
+        return self
+
+
+def array(values: Tensor) -> np.ndarray:
+    """The values of a tensor, wherever it lies."""
+    return values.detach().cpu().numpy()
+
+
+def index(values: np.ndarray, like: Tensor) -> Tensor:
+    """Places as a tensor beside another one."""
+    return torch.from_numpy(np.ascontiguousarray(values)).to(like.device)
