@@ -16,6 +16,7 @@ from elue.meter.arguments import plain_number
 from elue.meter.attribution import Attribution
 from elue.meter.derivatives import of_nothing, with_tangent
 from elue.meter.observing import Watch
+from elue.meter.operands import Operands
 from elue.meter.parameters import Touched
 from elue.meter.plan import Plan
 from elue.meter.profile import Costs
@@ -51,7 +52,7 @@ class Ledger:
     """Operators that ran, with their prices. An observer (see `elue.meter.observing`)."""
 
     __slots__ = (
-        "_costs", "_log", "_settled", "attribution", "bodied", "first", "gathered", "natives", "touched", "traffic",
+        "_costs", "_log", "_operands", "_settled", "attribution", "bodied", "first", "gathered", "natives",
         "underpriced", "unknown", "unseen", "wanted", "watch",
     )  # fmt: skip
 
@@ -65,8 +66,10 @@ class Ledger:
         self.unknown: Counter[Plan] = Counter()
         self.unseen: Counter[str] = Counter()
         self.bodied = self.underpriced = 0
-        self.touched = Touched() if wanted.track else None
-        self.traffic = TrafficCounter() if wanted.traffic else None
+        self._operands: Operands | None = None
+        if wanted.track or wanted.traffic:
+            touched = Touched() if wanted.track else None
+            self._operands = Operands(touched, TrafficCounter() if wanted.traffic else None)
         self.attribution = Attribution() if wanted.attribute else None
         self.natives: dict[int, Ledger] = {}
         self.gathered: Ledger | None = None
@@ -97,19 +100,26 @@ class Ledger:
                 self._settle_log()
         else:
             self.unknown[plan] += 1
-        touched, traffic = self.touched, self.traffic
-        if touched is None and traffic is None:
+        operands = self._operands
+        if operands is None:
             return
         access = plan.access
         if access is None:
             access = plan.access = access_of(plan)
         try:
-            if touched is not None:
-                touched.note(access, args, kwargs)
-            if traffic is not None:
-                traffic.note(access, args, kwargs, result)
+            operands.note(access, args, kwargs, result)
         except Exception:
             self.unseen[f"what {plan.operator} read and wrote"] += 1
+
+    @property
+    def touched(self) -> Touched | None:
+        """Elements of parameters that were read so far, if they are wanted."""
+        return self._operands.touched if self._operands is not None else None
+
+    @property
+    def traffic(self) -> TrafficCounter | None:
+        """Bytes moved so far, if they are wanted."""
+        return self._operands.traffic if self._operands is not None else None
 
     @property
     def _rows(self) -> dict[Plan, _Row]:
@@ -123,16 +133,16 @@ class Ledger:
         with _adding:
             entries, rows = self._log[:], self._settled
             del self._log[: len(entries)]
-            for plan, products, rest, place in entries:
+            for (plan, products, rest, place), times in Counter(entries).items():
                 row = rows.get(plan)
                 if row is None:
                     row = rows[plan] = _Row()
-                row.calls += 1
-                row.products += products
-                row.rest += rest
+                row.calls += times
+                row.products += times * products
+                row.rest += times * rest
                 if place is not None:
-                    place.products += products
-                    place.rest += rest
+                    place.products += times * products
+                    place.rest += times * rest
 
     def _derived(self, plan: Plan, args: Any) -> bool:
         """Whether this is a forward derivative that costs nothing. One that is not seen makes the count incomplete."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-BLOCK = 21
-"""Bits of an address that count within a block of memory."""
+BITS = 16
+"""Bits of an address that count at least within a block of memory."""
+_BLOCKS = 20_000
+"""Blocks that weights lie in, about and at most: where they take more, the blocks are larger."""
 Place = tuple[int, int, int]
 """An address, the bytes from there on, and the number of the storage that they are of, which another has after it."""
 
@@ -35,9 +39,15 @@ def span(tensor: Tensor) -> int:
     return int(steps + 1) * tensor.element_size()
 
 
-def blocks_of(start: int, end: int) -> range:
-    """The blocks of a stretch; of one without memory that of address 0, which is what its tensors tell."""
-    return range(start >> BLOCK, (end - 1 >> BLOCK) + 1) if start > 0 else range(1)
+def blocks_of(stretches: Sequence[tuple[int, int, float]]) -> tuple[int, frozenset[int]]:
+    """Bits of an address within a block, and the blocks of these stretches (from, to, and a width that is not asked).
+
+    A stretch without memory lies in that of address 0, which is what its tensors tell.
+    """
+    lying = [(start, end) for start, end, _ in stretches if start > 0]
+    bits = max(BITS, (sum(end - start for start, end in lying) // _BLOCKS).bit_length())
+    blocks = {block for start, end in lying for block in range(start >> bits, (end - 1 >> bits) + 1)}
+    return bits, frozenset(blocks if len(lying) == len(stretches) else blocks | {0})
 
 
 def place_of(tensor: Tensor | None) -> Place | None:

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from elue.meter.arguments import groups_used
 from elue.meter.intervals import Interval, count_elements, merged
 from elue.meter.lookups import Mask, choose, numbers_of, shown
-from elue.meter.memory import BLOCK, address, memory
+from elue.meter.memory import address, memory
 from elue.meter.packed import is_table, packed_weight
 from elue.meter.reading import NUMBERS, Access, Lookup, read_operands
 from elue.meter.weights import Weight, Whole, tensors_in, weights
@@ -73,6 +73,13 @@ class _Read:
         if other.elements is not None:
             self.some()[:] |= other.elements
 
+    def only_rows(self) -> int | None:
+        """Elements that were read, if these are a few rows of one length and nothing else."""
+        if self.stretches or self.rows or self.elements is not None or len(self.few) != 1:
+            return None
+        ((length, rows),) = self.few.items()
+        return length * len(rows)
+
     def intervals(self) -> Iterable[Interval]:
         number = self.weight.number
         for start, end in self.stretches:
@@ -97,60 +104,56 @@ class Touched:
 
     def __init__(self) -> None:
         self._reads: dict[int, _Read] = {}
-        self._whole: list[Whole] = []
         self._seen: dict[int, int] = {}
-        self._version = -1
+        self.whole: set[Whole] = set()
+        """Parameters without gaps that were read."""
+        self.version = -1
+        self.known: dict[int, Whole] = {}
+        self.shift, self.blocks = 0, frozenset[int]()
+
+    def begin(self) -> None:
+        """Parameters have come or gone: what was seen may be others now."""
+        weights.refresh()
+        self.version, self.known = weights.mapped, weights.whole
+        self.shift, self.blocks, _, _ = weights.ground
+        for whole in self.whole:
+            self._read(whole.weight).stretch(*whole.stretch)
+        self.whole.clear()
+        self._seen.clear()
 
     def note(self, access: Access, args: Any, kwargs: Any) -> None:
         """An operator ran: note what it read."""
-        if self._version != weights.version:
-            self._begin()
-        if access.plain and not kwargs:
-            operands = args
-        elif not access.reads:
+        if self.version != weights.version:
+            self.begin()
+        if not access.reads:
             return
-        elif access.lookup is not None:
+        if access.lookup is not None:
             if torch._C._len_torch_dispatch_stack():
                 with _disable_current_modes():
                     self._note_lookup(access, args, kwargs)
             else:
                 self._note_lookup(access, args, kwargs)
             return
-        else:
-            operands = read_operands(access, args, kwargs)
-        seen, places, (blocks, starts, ends) = self._seen, weights.whole, weights.ground
-        for operand in operands:
-            kind = type(operand)
-            if kind is Tensor:
-                try:
-                    pointer = operand.data_ptr()
-                    if pointer >> BLOCK in blocks:
-                        place = bisect_right(starts, pointer) - 1
-                        if not pointer or (place >= 0 and pointer < ends[place]):
-                            self._note(operand)
-                except RuntimeError:
-                    self._note_all([operand])
-            elif kind is Parameter:
-                key, pointer = id(operand), operand.data_ptr()
-                if seen.get(key) != pointer:
-                    known = places.get(key)
-                    if known is not None and known.address == pointer:
-                        self._whole.append(known)
-                    else:
-                        weights.settle(operand)
-                        self._note(operand)
-                    seen[key] = pointer
-            elif kind not in NUMBERS and not (kind is list and operand and type(operand[0]) is int):
-                self._note_all([operand], args)
+        for operand in read_operands(access, args, kwargs):
+            if type(operand) is Parameter:
+                self.note_parameter(operand)
+            elif type(operand) not in NUMBERS:
+                self.note_all((operand,), args)
 
-    def _begin(self) -> None:
-        """Parameters have come or gone: what was seen may be others now."""
-        weights.refresh()
-        self._version = weights.version
-        for whole in self._whole:
-            self._read(whole.weight).stretch(*whole.stretch)
-        self._whole.clear()
-        self._seen.clear()
+    def note_at(self, pointer: int, tensor: Tensor) -> None:
+        """A tensor was read that begins in a block of memory that weights lie in, too."""
+        _, _, starts, ends = weights.ground
+        place = bisect_right(starts, pointer) - 1
+        if not pointer or (place >= 0 and pointer < ends[place]):
+            self._note(tensor)
+
+    def note_parameter(self, parameter: Parameter) -> None:
+        """A parameter was read that has gaps, or does not lie where it did."""
+        key, pointer = id(parameter), parameter.data_ptr()
+        if self._seen.get(key) != pointer:
+            weights.settle(parameter)
+            self._note(parameter)
+            self._seen[key] = pointer
 
     def _read(self, weight: Weight) -> _Read:
         read = self._reads.get(weight.number)
@@ -158,7 +161,8 @@ class Touched:
             read = self._reads[weight.number] = _Read(weight)
         return read
 
-    def _note_all(self, operands: Any, args: Any = ()) -> None:
+    def note_all(self, operands: Any, args: Any = ()) -> None:
+        """Operands were read that may be or hold tensors of any kind."""
         for operand in operands:
             for part in operand if isinstance(operand, (list, tuple)) else (operand,):
                 if isinstance(part, torch.ScriptObject):
@@ -208,9 +212,9 @@ class Touched:
         table, lookup = args[access.places[0]], access.lookup
         if lookup is Lookup.GROUPS:
             table, used = args[1], groups_used(args, kwargs)
-            self._note_all([args[0]])
+            self.note_all([args[0]])
             if used is None:
-                self._note_all([table])
+                self.note_all([table])
                 return
             indices: Any = torch.tensor(used, dtype=torch.long)
             lookup = Lookup.ROWS
@@ -241,22 +245,27 @@ class Touched:
 
     def add(self, other: Touched) -> None:
         """Note all that another one noted."""
-        for whole in list(other._whole):
+        for whole in list(other.whole):
             self._read(whole.weight).stretch(*whole.stretch)
         for read in list(other._reads.values()):
             self._read(read.weight).add(read)
 
     def elements(self) -> int:
         """Number of distinct elements read so far."""
-        whole = list(self._whole)
-        full = {entry.weight.number: entry.weight.elements for entry in whole if entry.is_all}
-        parts = [(entry.weight.number, *entry.stretch, 1) for entry in whole if entry.weight.number not in full]
+        whole = list(self.whole)
+        full = dict([entry.full for entry in whole if entry.full is not None])
+        parts = [(entry.weight.number, *entry.stretch, 1) for entry in whole if entry.full is None]
+        parted = {number for number, *_ in parts}
+        total = sum(full.values())
         for number, read in list(self._reads.items()):
             if number not in full:
-                parts += read.intervals()
-        return sum(full.values()) + count_elements(parts)
+                if number not in parted and (rows := read.only_rows()) is not None:
+                    total += rows
+                else:
+                    parts += read.intervals()
+        return total + count_elements(part for part in parts if part[0] not in full)
 
     def intervals(self) -> list[Interval]:
         """Where all elements lie that were read so far; parts may overlap."""
-        parts = [(whole.weight.number, *whole.stretch, 1) for whole in list(self._whole)]
+        parts = [(whole.weight.number, *whole.stretch, 1) for whole in list(self.whole)]
         return parts + [interval for read in list(self._reads.values()) for interval in read.intervals()]

@@ -37,38 +37,38 @@ class TrafficCounter:
         if access.written:
             self._note_written(access, args, kwargs, result)
             return
-        written = _bytes(result)
+        written = bytes_of(result)
         self.written += written
         lookup = access.lookup
         if not access.reads:
             return
         if lookup is None:
-            self.read += _bytes(args)
+            self.read += bytes_of(args)
             if kwargs:
-                self.read += _bytes(tuple(kwargs.values()))
+                self.read += bytes_of(tuple(kwargs.values()))
         elif lookup is Lookup.ROWS:
             table, indices = (args[position] for position in access.places)
             rows = indices.numel() * table.element_size() * (table.numel() // max(table.size(0), 1))
-            self.read += _bytes(indices) + rows
+            self.read += bytes_of(indices) + rows
         elif lookup is Lookup.GROUPS:
             weight = args[1]
-            self.read += _bytes(args) + _bytes(tuple(kwargs.values()))
+            self.read += bytes_of(args) + bytes_of(tuple(kwargs.values()))
             used = groups_used(args, kwargs)
             if used is not None:
                 self.read -= (weight.size(0) - len(used)) * weight.nbytes // max(weight.size(0), 1)
         else:
-            self.read += written + _bytes(args[1:]) + _bytes(tuple(kwargs.values()))
+            self.read += written + bytes_of(args[1:]) + bytes_of(tuple(kwargs.values()))
 
     def _note_written(self, access: Access, args: Any, kwargs: Any, result: Any) -> None:
         """An operator that writes into operands: what it puts there, and reads of them only where it updates them."""
         read, targets = read_operands(access, args, kwargs), written_operands(access, args, kwargs)
-        operands = _bytes(read)
+        operands = bytes_of(read)
         if access.scatters:
-            source = max((_bytes(operand) for operand in read if isinstance(operand, Tensor)), default=0)
+            source = max((bytes_of(operand) for operand in read if isinstance(operand, Tensor)), default=0)
             self.read += operands
             self.written += source
             return
-        target = _bytes(targets)
+        target = bytes_of(targets)
         self.read += (operands if access.reads else 0) + (target if access.updates else 0)
         self.written += target + _new(result, targets)
 
@@ -77,7 +77,7 @@ def _new(result: Any, targets: list[Any]) -> int:
     """Bytes of those results that are none of the operands written."""
     results = result if isinstance(result, (list, tuple)) else [result]
     flat = [tensor for target in targets for tensor in (target if isinstance(target, (list, tuple)) else [target])]
-    return sum(_bytes(made) for made in results if not any(made is target for target in flat))
+    return sum(bytes_of(made) for made in results if not any(made is target for target in flat))
 
 
 def _bytes_of_all(values: Any) -> int:
@@ -86,15 +86,16 @@ def _bytes_of_all(values: Any) -> int:
         kind = type(value)
         if kind is Tensor or kind is Parameter:
             try:
-                size += value.nbytes if value.is_contiguous() else _bytes(value)
+                size += value.nbytes if value.is_contiguous() else bytes_of(value)
             except RuntimeError:
-                size += _bytes(value)
+                size += bytes_of(value)
         elif kind not in NUMBERS and isinstance(value, (Tensor, list, tuple)):
-            size += _bytes(value)
+            size += bytes_of(value)
     return size
 
 
-def _bytes(value: Any) -> int:
+def bytes_of(value: Any) -> int:
+    """Bytes of a tensor, or of those in a list, as memory has them; none of anything else."""
     if isinstance(value, Tensor):
         if value.layout is not _STRIDED:
             return stored(value) * value.element_size()

@@ -16,11 +16,13 @@ from torch.nn import Parameter, init
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.utils import stateless
 
-from elue.meter.memory import Place, blocks_of, memory, place_of
+from elue.meter.memory import BITS, Place, blocks_of, memory, place_of
 from elue.meter.observing import watches
 
-Ground = tuple[frozenset[int], list[int], list[float]]
-"""Numbers of the blocks of memory that weights lie in; the addresses at which weights start, in order, and end."""
+Ground = tuple[int, frozenset[int], list[int], list[float]]
+"""How many bits of an address count within a block of memory; numbers of the blocks that weights lie in; the addresses
+at which weights start, in order, and end.
+"""
 
 
 class Weight:
@@ -39,16 +41,16 @@ class Weight:
 
 
 class Whole:
-    """A parameter without gaps: the weight it lies in, its address, and its elements there, from and to.
+    """A parameter without gaps: the weight it lies in, its address and bytes, and its elements there, from and to.
 
-    `is_all` says whether the weight has no others.
+    `full` has the weight's number and elements, if these are all.
     """
 
-    __slots__ = ("address", "is_all", "stretch", "weight")
+    __slots__ = ("address", "bytes", "full", "stretch", "weight")
 
-    def __init__(self, weight: Weight, address: int, stretch: tuple[int, int]) -> None:
-        self.weight, self.address, self.stretch = weight, address, stretch
-        self.is_all = stretch == (0, weight.elements)
+    def __init__(self, weight: Weight, address: int, size: int, stretch: tuple[int, int]) -> None:
+        self.weight, self.address, self.bytes, self.stretch = weight, address, size, stretch
+        self.full = (weight.number, weight.elements) if stretch == (0, weight.elements) else None
 
 
 class Weights:
@@ -62,10 +64,12 @@ class Weights:
         self._hidden: dict[tuple[int, int], Weight] = {}
         """Those that no parameter shows at the moment, by start and elements, as long as their memory is there."""
         self._storages: dict[int, StorageWeakRef] = {}
-        self._mapped = -1
+        self.mapped = -1
+        """The version that was looked at last: the garbage collector may take parameters meanwhile."""
         self.whole: dict[int, Whole] = {}
         """Parameters without gaps, by identity."""
-        self.ground: Ground = frozenset(), [], []
+        self._addresses: list[int] = []
+        self.ground: Ground = BITS, frozenset(), [], []
         self._numbers = 0
 
     def __contains__(self, key: int) -> bool:
@@ -98,9 +102,9 @@ class Weights:
 
     def refresh(self) -> None:
         """Look where they lie now: giving a parameter other data moves it."""
-        if self._mapped == self.version and not self._moved():
+        if self.mapped == self.version and not self._moved():
             return
-        places = {}
+        version, places = self.version, {}
         for key in list(self._alive):
             tensor = self._tensor(key)
             if (place := place_of(tensor)) is not None and tensor is not None:
@@ -108,7 +112,8 @@ class Weights:
                 self._hold(tensor, place[2])
         if places != self._places:
             self.version += 1
-        self._places, self._mapped = places, self.version
+            version += 1
+        self._places, self.mapped = places, version
         self._map()
 
     def _hold(self, tensor: Tensor, number: int) -> None:
@@ -117,18 +122,18 @@ class Weights:
             self._storages[number] = StorageWeakRef(held.untyped_storage())
 
     def _moved(self) -> bool:
-        """Whether one that is a plain tensor lies elsewhere than it did."""
-        for key, whole in list(self.whole.items()):
-            parameter = self._tensor(key)
-            if parameter is not None and parameter.data_ptr() != whole.address:
-                return True
-        return False
+        """Whether one that is a plain tensor has gone, or lies elsewhere than it did."""
+        alive = self._alive
+        try:
+            return [alive[key]().data_ptr() for key in self.whole] != self._addresses  # type: ignore[union-attr]
+        except (KeyError, AttributeError):
+            return True
 
     def at(self, address: int) -> Weight | None:
         """The weight that has this address."""
-        if self._mapped != self.version:
+        if self.mapped != self.version:
             self.refresh()
-        _, starts, ends = self.ground
+        _, _, starts, ends = self.ground
         number = bisect_right(starts, address) - 1
         return self._weights[number] if number >= 0 and address < ends[number] else None
 
@@ -173,16 +178,16 @@ class Weights:
             self._weights.append(weight)
         shown_by = (weight.storages for weight in (*self._weights, *self._hidden.values()))
         self._storages = {number: self._storages[number] for number in frozenset().union(*shown_by)}
-        blocks = frozenset(block for start, end, _ in stretches for block in blocks_of(start, end))
         ends = [weight.start + weight.elements * weight.width for weight in self._weights]
-        self.ground = blocks, [weight.start for weight in self._weights], ends
-        self.whole = {}
+        self.ground = *blocks_of(stretches), [weight.start for weight in self._weights], ends
+        whole = {}
         for key, (start, size, _) in self._places.items():
             parameter = self._tensor(key)
             weight = self.at(start)
             if type(parameter) is Parameter and weight is not None and start > 0 and parameter.is_contiguous():
                 first = int((start - weight.start) // weight.width)
-                self.whole[key] = Whole(weight, start, (first, first + round(size / weight.width)))
+                whole[key] = Whole(weight, start, size, (first, first + round(size / weight.width)))
+        self.whole, self._addresses = whole, [known.address for known in whole.values()]
 
     def _lasts(self, weight: Weight) -> bool:
         return not all(self._storages[number].expired() for number in weight.storages)

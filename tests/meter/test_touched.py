@@ -13,7 +13,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
-from elue.meter import Meter, ledger, weights
+from elue.meter import Meter, ledger, operands, weights
 from elue.meter.memory import Place
 
 X = torch.rand(3, 4)
@@ -224,6 +224,7 @@ def test_bytes_follow_the_schema(call: Callable[[], object], right: tuple[int, i
 def test_a_million_look_ups_hold_nothing(mode: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits to be added up is a page, however many there are."""
     monkeypatch.setattr(ledger, "_PAGE", 50)
+    monkeypatch.setattr(operands, "_PAGE", 50)
     table, other = nn.Parameter(torch.rand(1000, 4)), torch.rand(1000, 4)
     ids = torch.arange(1000)
 
@@ -265,6 +266,7 @@ def test_parameters_may_go_while_all_are_looked_through(monkeypatch: pytest.Monk
     known = weights.Weights()
     known.add(kept)
     known.add(going[0])
+    gone = going[0].data_ptr()
     place = weights.place_of
 
     def then_gone(tensor: torch.Tensor | None) -> Place | None:
@@ -276,6 +278,7 @@ def test_parameters_may_go_while_all_are_looked_through(monkeypatch: pytest.Monk
     monkeypatch.setattr(weights, "place_of", then_gone)
     known.refresh()
     assert known.at(kept.data_ptr()) is not None
+    assert known.at(gone) is None
     assert [whole.stretch for whole in known.whole.values()] == [(0, 3)]
 
 
