@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import comb
 from typing import Any
 
+from elue.errors import ElueError
 from elue.evaluation.passes.audit import Auditor
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.ladder import Reported, WaysOut
@@ -142,6 +143,8 @@ def _further(context: Context, worker: Worker, run: PlannedRun, places: Sequence
                 context.go_on()
                 seen = observe(worker, context.anonymised(place), seconds, info, known)
                 yield place, known.traces[seen.trace], seen.value
+        except ElueError:
+            continue  # the method refuses it
         except WorkerFailure as failure:
             if failure.status != "failed":
                 raise
