@@ -130,7 +130,8 @@ class TrainingJob:
 
     `backbone` is "tiny", a folder, or a hub id; `options` are the method's own, as the user set them.
     Training that finds checkpoints of the same job under `out` goes on from them. `measure` is the task's metric, for
-    what is chosen on validation data.
+    what is chosen on validation data. `keep` asks to leave finished phases there, for a method that differs in nothing
+    but what comes after them.
     """
 
     task: TaskInfo
@@ -142,6 +143,7 @@ class TrainingJob:
     device: str = "cpu"
     options: Mapping[str, Knob] = field(default_factory=dict)
     measure: Measure | None = None
+    keep: bool = False
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ FLOORS = {
     "elue.worker": 2,
     "elue.conformance": 3,
     "elue.evaluation": 3,
+    "elue.campaign": 4,
     "elue.submissions": 4,
     "elue.leaderboard": 5,
     "elue.api": 6,

@@ -9,6 +9,7 @@ import typer
 from elue import disk
 from elue.cli import (
     browse,
+    campaign,
     check,
     database,
     demo,
@@ -48,6 +49,7 @@ app.command("score")(score.score_methods)
 app.command("import-points")(points.import_points)
 app.command("site")(site.build_site)
 app.command("demo")(demo.run_demo)
+app.add_typer(campaign.app, name="campaign")
 app.add_typer(database.app, name="db")
 app.add_typer(edition.app, name="edition")
 app.add_typer(trace.app, name="trace")

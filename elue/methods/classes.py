@@ -14,15 +14,22 @@ from elue.methods import sources
 from elue.methods.parsing import parse
 
 _ROOT = "elue.protocol.Method"
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_ASSIGNMENTS = (ast.Assign, ast.AnnAssign)
 
 
 @dataclass(slots=True)
 class ClassBody:
-    """A class statement: its bases as they are written, and the literals of its body; `...` is what is computed."""
+    """A class statement: its bases as they are written, and the literals of its body; `...` is what is computed.
+
+    `functions` are the names it defines, and `plain` is whether it holds nothing but a docstring and assignments.
+    """
 
     name: str
     bases: list[str]
     literals: dict[str, object]
+    functions: frozenset[str] = frozenset()
+    plain: bool = False
 
 
 @dataclass(slots=True)
@@ -51,7 +58,7 @@ class Classes:
     def literals(self, name: str) -> dict[str, object]:
         """The literals of a class of the method's file, those of its bases among them."""
         literals: dict[str, object] = {}
-        for body in reversed(list(self._lineage(self.module, name, set()))):
+        for _, body in reversed(list(self._lineage(self.module, name, set()))):
             literals |= body.literals
         return literals
 
@@ -66,13 +73,17 @@ class Classes:
         bases = (self._find(self.module, base) for body in named for base in body.bases)
         return sorted({base for base in bases if isinstance(base, str) and base != _ROOT})
 
-    def _lineage(self, module: Module, name: str, seen: set[tuple[str, str]]) -> Iterator[ClassBody]:
-        """A class and all it inherits from, the nearest first."""
+    def lineage(self, name: str) -> list[tuple[str, ClassBody]]:
+        """A class of the method's file and all that it inherits from as far as it can be read, with their modules."""
+        return [(module.name, body) for module, body in self._lineage(self.module, name, set())]
+
+    def _lineage(self, module: Module, name: str, seen: set[tuple[str, str]]) -> Iterator[tuple[Module, ClassBody]]:
+        """A class and all it inherits from, the nearest first, and the module of each."""
         if (module.name, name) in seen:
             return
         seen.add((module.name, name))
         body = module.classes[name]
-        yield body
+        yield module, body
         for base in body.bases:
             base_class = self._find(module, base)
             if isinstance(base_class, tuple):
@@ -118,7 +129,9 @@ def _read(file: Path, name: str) -> Module:
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             bases = [ast.unparse(base.value if isinstance(base, ast.Subscript) else base) for base in node.bases]
-            module.classes[node.name] = ClassBody(node.name, bases, dict(_literals(node.body)))
+            functions = frozenset(part.name for part in node.body if isinstance(part, _FUNCTIONS))
+            plain = all(isinstance(part, _ASSIGNMENTS) or sources.is_bare_string(part) for part in node.body)
+            module.classes[node.name] = ClassBody(node.name, bases, dict(_literals(node.body)), functions, plain)
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 head = alias.name.partition(".")[0]

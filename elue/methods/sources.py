@@ -9,9 +9,11 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import TypeVar
 
 from elue.methods.parsing import Unreadable, parse
 
@@ -46,11 +48,11 @@ def locate_below(root: Path, module: str) -> Path | None:
 def digest(file: Path, module: str | None, root: Path | None = None) -> str:
     """sha256 over the normalised source of a method's file and of the modules it stands on.
 
-    `module` is the file's dotted name, or None for a file that stands alone; `root` as in `closure`. Raises
-    SyntaxError for source that does not parse.
+    `module` is the file's dotted name, or None for a file that stands alone; `root` as in `closure`. A file that many
+    methods stand on is read once. Raises SyntaxError for source that does not parse.
     """
-    trees = closure(file, module, root)
-    lines = [f"{name} {hashlib.sha256(normalised(trees[name]).encode()).hexdigest()}" for name in sorted(trees)]
+    modules = _followed(file, module, root, (_CLOSED_OVER,), _digested)
+    lines = [f"{name} {digest}" for name, (_, digest) in sorted(modules.items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -60,43 +62,67 @@ def closure(file: Path, module: str | None, root: Path | None = None) -> dict[st
     With `root`, modules of its own package are looked for below that folder instead of where they are installed. Raises
     SyntaxError or ValueError for source that can't be parsed, Unreadable among them.
     """
-    return {name: tree for name, (_, tree) in _followed(file, module, root, (_CLOSED_OVER,)).items()}
+    return {name: tree for name, (_, tree) in _followed(file, module, root, (_CLOSED_OVER,), _parsed).items()}
 
 
 def own(file: Path, module: str | None, root: Path | None = None) -> dict[Path, ast.Module]:
     """The same of a method's own modules alone, by their files."""
-    return dict(_followed(file, module, root, ()).values())
+    return dict(_followed(file, module, root, (), _parsed).values())
+
+
+Read = TypeVar("Read")
+
+
+def _parsed(path: Path, name: str) -> tuple[ast.Module, Sequence[str]]:
+    """A module's tree, and what it imports."""
+    tree = parse(path)
+    return tree, tuple(_imports(tree, name))
+
+
+def _digested(path: Path, name: str) -> tuple[str, Sequence[str]]:
+    """The digest of a module's normalised source, and what it imports."""
+    state = path.stat()
+    return _digested_once(path, name, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _digested_once(path: Path, name: str, changed: int, size: int) -> tuple[str, Sequence[str]]:
+    tree, imported = _parsed(path, name)
+    return hashlib.sha256(normalised(tree).encode()).hexdigest(), imported
 
 
 def _followed(
-    file: Path, module: str | None, root: Path | None, beside: Sequence[str]
-) -> dict[str, tuple[Path, ast.Module]]:
-    """A method's module and all it imports from its own package, or from those beside, by name."""
+    file: Path,
+    module: str | None,
+    root: Path | None,
+    beside: Sequence[str],
+    read: Callable[[Path, str], tuple[Read, Sequence[str]]],
+) -> dict[str, tuple[Path, Read]]:
+    """A method's module and all it imports from its own package, or from those beside, by name, as they are read."""
     own = module.partition(".")[0] if module else _CLOSED_OVER
     packages = {*beside, *([own] if module else [])}
-    pending, read, together = [(module or file.stem, file)], dict[str, tuple[Path, ast.Module]](), 0
+    pending, modules, together = [(module or file.stem, file)], dict[str, tuple[Path, Read]](), 0
+    looked_for = set[str]()
     while pending:
         name, path = pending.pop()
-        if name in read:
+        if name in modules:
             continue
         if name.partition(".")[0] != _CLOSED_OVER:
             together += path.stat().st_size
             if together > LARGEST_TOGETHER:
                 raise Unreadable(f"its modules have more than {LARGEST_TOGETHER:,} bytes together")
-        tree = parse(path)
-        read[name] = path, tree
-        for imported in (
-            *_parents(name, own),
-            *_imports(tree, f"{name}.__init__" if path.name == "__init__.py" else name),
-        ):
-            if imported.partition(".")[0] in packages:
+        contents, imports = read(path, f"{name}.__init__" if path.name == "__init__.py" else name)
+        modules[name] = path, contents
+        for imported in (*_parents(name, own), *imports):
+            if imported.partition(".")[0] in packages and imported not in looked_for:
+                looked_for.add(imported)
                 if root is None or imported.partition(".")[0] == _CLOSED_OVER:
                     located = locate(imported)
                 else:
                     located = locate_below(root, imported)
                 if located is not None:
                     pending.append((imported, located))
-    return read
+    return modules
 
 
 def _parents(module: str, own: str) -> Iterator[str]:
@@ -117,11 +143,12 @@ def bare(tree: ast.Module) -> ast.Module:
         body = getattr(node, "body", None)
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not body:
             continue
-        node.body = [s for s in node.body if not _is_bare_string(s)] or [ast.Pass()]
+        node.body = [s for s in node.body if not is_bare_string(s)] or [ast.Pass()]
     return tree
 
 
-def _is_bare_string(statement: ast.stmt) -> bool:
+def is_bare_string(statement: ast.stmt) -> bool:
+    """Whether a statement is a docstring, or another text that does nothing."""
     return (
         isinstance(statement, ast.Expr)
         and isinstance(statement.value, ast.Constant)

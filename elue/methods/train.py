@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from elue.disk import check_writable
@@ -18,12 +19,18 @@ from elue.methods.backbones import absolute
 from elue.methods.registry import MethodSource
 from elue.tasks import TaskData, TaskSpec, load
 
+NOT_SERVED = 3
+"""How a child ends whose method does not serve the task (see `elue.worker.inside.training`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
     """What the user asked for. `max_train_samples` takes a seeded random part of the train split.
 
-    `threads` are those torch may use, None for as many as there are cores.
+    `threads` are those torch may use, None for as many as there are cores. With a `log` what the training says goes
+    there, not to the terminal. `keep` leaves its finished phases with the weights (see `elue.protocol.TrainingJob`),
+    `held` is the descriptor of a file that the child holds, too, as long as it lives. Splits that have to be of some
+    revision say so in `revisions`.
     """
 
     method: MethodSource
@@ -37,12 +44,17 @@ class TrainingRequest:
     max_train_samples: int | None = None
     force: bool = False
     threads: int | None = None
+    log: Path | None = None
+    keep: bool = False
+    held: int | None = None
+    revisions: Mapping[str, str] = field(default_factory=dict)
 
 
 def train(training: TrainingRequest) -> None:
-    """Train a method in a child process; its progress goes to the terminal.
+    """Train a method in a child process; its progress goes to the terminal, or the log.
 
-    Raises ElueError when weights are there already, when the child reports a mistake or ends badly.
+    Raises ElueError when weights are there already, when the child reports a mistake or ends badly; `unsupported` where
+    the method does not serve the task.
     """
     out = training.out
     if (out / "elue.json").exists() and not training.force:
@@ -51,10 +63,13 @@ def train(training: TrainingRequest) -> None:
     if training.max_train_samples is not None and training.max_train_samples < 1:
         raise ElueError("bad_value", f"--max-train-samples {training.max_train_samples} is less than 1.")
     check_writable(out, "--out")
-    rows = _rows(load(training.task, "train", training.data))
+    loaded = {split: load(training.task, split, training.data) for split in ("train", "validation")}
+    for split, revision in training.revisions.items():
+        check_revision(loaded[split], revision)
+    rows = _rows(loaded["train"])
     if training.max_train_samples is not None and training.max_train_samples < len(rows):
         rows = random.Random(training.seed).sample(rows, training.max_train_samples)
-    validation = _rows(load(training.task, "validation", training.data))
+    validation = _rows(loaded["validation"])
     if training.force:
         (out / "elue.json").unlink(missing_ok=True)
     job = {
@@ -68,31 +83,57 @@ def train(training: TrainingRequest) -> None:
         "seed": training.seed,
         "device": training.device,
         "options": dict(training.options),
+        "keep": training.keep,
     }
     with tempfile.TemporaryDirectory(prefix="elue-train-") as folder:
         file = Path(folder) / "job.json"
         file.write_text(json.dumps(job), encoding="utf-8")
-        code = _run([sys.executable, "-I", "-m", "elue.worker.inside.training", str(file)], training.threads)
+        command = [sys.executable, "-I", "-m", "elue.worker.inside.training", str(file)]
+        code = _run(command, training)
+    said = _last_error(training.log) if training.log else ""
+    if code == NOT_SERVED:
+        raise ElueError("unsupported", said)
     if code == 2:
-        raise ElueError("training_refused", "", "")
+        raise ElueError("training_refused", said)
     if code == 130:
         raise KeyboardInterrupt
     if code:
-        name = training.method.name
-        raise ElueError("training_failed", f"Training '{name}' ended with exit code {code}; its output is above.")
+        name, where = training.method.name, f"in {training.log}" if training.log else "above"
+        raise ElueError("training_failed", f"Training '{name}' ended with exit code {code}; its output is {where}.")
+
+
+def check_revision(data: TaskData, revision: str) -> None:
+    """Raise ElueError `other_data` for a split that is not of this revision."""
+    if data.revision != revision:
+        message = f"The {data.split} split of '{data.spec.name}' is not what it was when this was planned."
+        raise ElueError("other_data", message, "Plan again, and have one copy of the data for all.")
 
 
 def _rows(data: TaskData) -> list[tuple[str, str, str | None, float]]:
     return [(s.id, s.text, s.pair, label) for s, label in zip(data.samples, data.labels, strict=True)]
 
 
-def _run(command: list[str], threads: int | None) -> int:
+def _run(command: list[str], training: TrainingRequest) -> int:
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
-    if threads is not None:
-        environment["OMP_NUM_THREADS"] = str(threads)
-    with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL) as process:
+    if training.threads is not None:
+        environment["OMP_NUM_THREADS"] = str(training.threads)
+    log, held = training.log, () if training.held is None else (training.held,)
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        nullcontext() if log is None else log.open("wb") as output,
+        subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=held
+        ) as process,
+    ):
         try:
             return process.wait()
         except KeyboardInterrupt:
             process.wait()
             return 130
+
+
+def _last_error(log: Path) -> str:
+    """What a child gave as the reason why it ended."""
+    lines = log.read_text("utf-8", errors="replace").splitlines()
+    return next((line.removeprefix("error: ") for line in reversed(lines) if line.startswith("error: ")), "")

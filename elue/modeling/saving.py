@@ -44,7 +44,7 @@ def save(
     validation: Mapping[str, Any],
     crossings: Mapping[str, Sequence[Point] | str] | None = None,
 ) -> None:
-    """Write the weights folder `job.out`, elue.json last, and remove the checkpoints of the training.
+    """Write the weights folder `job.out`, elue.json last, and remove the training's checkpoints unless it keeps them.
 
     `config` is the encoder's, `origin` what `load_backbone` said of the backbone, `points` the default sweep,
     `validation` the scores in percent that the choice of points rests on, `crossings` the sweeps of all rules.
@@ -78,7 +78,8 @@ def save(
         (folder / CONFIG_FILE).write_text(json.dumps(note, indent=1, sort_keys=True) + "\n")
         for file in sorted(folder.iterdir(), key=lambda path: path.name == CONFIG_FILE):
             file.replace(job.out / file.name)
-    shutil.rmtree(job.out / CHECKPOINTS, ignore_errors=True)
+    if not job.keep:
+        shutil.rmtree(job.out / CHECKPOINTS, ignore_errors=True)
 
 
 @dataclass(frozen=True)

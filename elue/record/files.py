@@ -149,16 +149,21 @@ def write(record: Record, runs: Path) -> Path:
 
     Raises ElueError where that can't be done, or its task or method has a name that would lead elsewhere.
     """
-    for name in (record.task.name, record.method.name, record.key):
+    return write_text(record, dumps(record), runs)
+
+
+def write_text(head: Record, text: str, runs: Path) -> Path:
+    """As `write`, of a record whose text is at hand; `head` need not hold its samples."""
+    for name in (head.task.name, head.method.name, head.key):
         if name in ("", ".", "..") or set(name) & set("/\\\0"):
             raise ElueError("bad_name", f"{name!r} can't be the name of a folder or file.", "Choose a plain name.")
-    path = path_of(runs, record.task.name, record.method.name, record.key)
+    path = path_of(runs, head.task.name, head.method.name, head.key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(dumps(record))
+                file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).replace(path)

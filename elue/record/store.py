@@ -46,6 +46,11 @@ class Store:
         with guard(self.url), self._engine.begin() as connection:
             _fill(connection, ((record, records.dumps(record)) for record in new))
 
+    def add_texts(self, new: Iterable[tuple[Record, str]]) -> None:
+        """As `add_all`, of records with their whole texts; the records themselves need not hold their samples."""
+        with guard(self.url), self._engine.begin() as connection:
+            _fill(connection, new)
+
     def keys(self) -> set[str]:
         """The keys of all indexed runs."""
         with guard(self.url), Session(self._engine) as session:

@@ -22,7 +22,7 @@ def test_the_test_split_is_never_touched(tmp_path: Path, monkeypatch: pytest.Mon
         loaded.append(split)
         return tasks.load(spec, split, data)
 
-    def run(command: list[str], threads: int | None) -> int:
+    def run(command: list[str], request: TrainingRequest) -> int:
         jobs.append(json.loads(Path(command[-1]).read_text()))
         return 0
 

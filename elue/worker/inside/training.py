@@ -17,6 +17,9 @@ from elue.tasks import metrics
 from elue.worker.confinement.kernel import die_with_parent
 from elue.worker.inside.plugin import load_method
 
+NOT_SERVED = 3
+"""The exit code where the method does not serve the task."""
+
 
 def main(job_file: Path) -> None:
     """Train as the job file says. Raises ElueError for the user's mistakes."""
@@ -40,6 +43,7 @@ def main(job_file: Path) -> None:
             device=document["device"],
             options=document["options"],
             measure=partial(metrics.score, document["metric"]),
+            keep=document["keep"],
         )
     )
 
@@ -60,7 +64,7 @@ if __name__ == "__main__":
         main(job)
     except ElueError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(NOT_SERVED if error.code == "unsupported" else 2)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:

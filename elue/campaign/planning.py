@@ -1,0 +1,298 @@
+"""Planning a campaign: the graph of its trainings and measurings, and whether and why each is due.
+
+A job is known by what it is made from: code, data, backbone, options, seed. Where any of that changes it is another
+job, and is due; entries that ask for the same training have one job. Nothing of a plugin runs, and no weights are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from elue.campaign import naming, search
+from elue.campaign.jobs import Job, digest_of, texts
+from elue.campaign.journal import Journal, Kind
+from elue.campaign.request import Campaign, Entry, Settings, Trial
+from elue.campaign.seen import Seen
+from elue.campaign.states import States
+from elue.campaign.work import MeasureWork, TrainWork
+from elue.methods import registry
+from elue.protocol import Knob
+from elue.tasks import metrics
+
+TRAINED_ON = ("train", "validation")
+STATIC = "static"
+"""The method that a profile with packs compares with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A choice among trials that is still open: the measurings of the trials, in order, and what hangs on it.
+
+    `waiting` is how many jobs will follow.
+    """
+
+    entry: Entry
+    task: str
+    backbone: str
+    trials: tuple[tuple[str, ...], ...]
+    waiting: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """The jobs of a campaign by their ids, in the order in which they are to be begun, and open choices."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    choices: list[Choice] = field(default_factory=list)
+    chosen: dict[tuple[str, str, str], Trial] = field(default_factory=dict)
+
+    @property
+    def due(self) -> list[Job]:
+        """The jobs that are to be done."""
+        return [job for job in self.jobs.values() if job.state == "due"]
+
+    @property
+    def seconds(self) -> float | None:
+        """What all due jobs are likely to take together, by those that tell; None where none does."""
+        known = [job.seconds for job in self.due if job.seconds is not None]
+        return sum(known) * len(self.due) / len(known) if known else None
+
+
+class Planner:
+    """Plans a campaign, and goes on planning as choices among trials are made."""
+
+    def __init__(self, campaign: Campaign, journal: Journal, only: Sequence[str] = (), retry: bool = False) -> None:
+        self.campaign, self.journal = campaign, journal
+        self.seen = Seen(campaign.places.out / "seen.json")
+        self.plan = Plan()
+        self._sources: dict[str, str] = {}
+        self._states = States(journal, campaign.places.runs, retry)
+        self._alike: dict[str, set[str]] = {}
+        self._entries, self._tasks = naming.selected(campaign, only)
+        for entry in self._entries:
+            if entry.alike:
+                self._alike.setdefault(entry.alike, set()).add(entry.method.name)
+
+    def begin(self) -> Plan:
+        """Plan all that can be planned now."""
+        for entry in self._entries:
+            for task in entry.settings.tasks:
+                if task in self._tasks:
+                    for backbone in entry.settings.backbones if entry.trains else entry.settings.backbones[:1]:
+                        self._plan(entry, task, backbone)
+        return self.plan
+
+    def settle(self) -> list[Job]:
+        """Make the choices whose trials have all ended; returns the jobs that follow from them."""
+        before = set(self.plan.jobs)
+        for choice in list(self.plan.choices):
+            if all(job in self.journal.endings or not self._will_run(job) for trial in choice.trials for job in trial):
+                self.plan.choices.remove(choice)
+                self._choose(choice)
+        return [job for id, job in self.plan.jobs.items() if id not in before]
+
+    def _will_run(self, id: str) -> bool:
+        """Whether a job may still end well: it is due, and so is or was what it needs."""
+        job = self.plan.jobs[id]
+        endings = (self.journal.endings.get(need) for need in job.needs)
+        return job.state == "due" and not any(ended and ended.ending != "done" for ended in endings)
+
+    def _plan(self, entry: Entry, task: str, backbone: str) -> None:
+        if not (entry.trials and entry.trains):
+            self._finals(entry, task, backbone, {})
+            return
+        trials = tuple(
+            tuple(self._line(entry, task, backbone, self.campaign.search_seed, (search.SPLIT,), trial, True))
+            for trial in entry.trials
+        )
+        settings = entry.settings
+        choice = Choice(entry, task, backbone, trials, len(settings.seeds) * (1 + len(settings.splits)))
+        self.plan.choices.append(choice)
+        self.settle()
+
+    def _choose(self, choice: Choice) -> None:
+        spec = self.campaign.tasks[choice.task]
+        curves = [self._curve(measuring) for (*_, measuring) in choice.trials]
+        place = search.best(curves, metrics.chance(spec.metric, len(spec.labels)))
+        if place is not None:
+            trial = choice.entry.trials[place]
+            self.plan.chosen[choice.entry.name, choice.task, choice.backbone] = trial
+            self._finals(choice.entry, choice.task, choice.backbone, trial)
+
+    def _curve(self, measuring: str) -> search.Curve | None:
+        ended = self.journal.endings.get(measuring)
+        if ended is None or ended.ending != "done" or ended.failed_runs:
+            return None
+        return [(run.flops, run.score) for run in ended.runs if run.flops is not None and run.score is not None]
+
+    def _finals(self, entry: Entry, task: str, backbone: str, trial: Trial) -> None:
+        for seed in entry.settings.seeds:
+            for _ in self._line(entry, task, backbone, seed, entry.settings.splits, trial, False):
+                pass
+
+    def _line(
+        self,
+        entry: Entry,
+        task: str,
+        backbone: str,
+        seed: int,
+        splits: Sequence[str],
+        trial: Trial,
+        tried: bool,
+    ) -> Iterator[str]:
+        """A training and its measurings; yields their ids. `tried` it is one of the search's trials."""
+        options = {**entry.settings.options, **trial}
+        training = self._train(entry, task, backbone, seed, options, trial if tried else None) if entry.trains else None
+        if training is not None:
+            yield training.id
+        for split in splits:
+            yield self._measure(entry, task, backbone, seed, split, training, trial if tried else None).id
+
+    def _train(
+        self, entry: Entry, task: str, backbone: str, seed: int, options: Mapping[str, Knob], trial: Trial | None
+    ) -> Job:
+        campaign, method, spec = self.campaign, entry.method, self.campaign.tasks[task]
+        revisions = {split: self.seen.revision(spec, split, campaign.places.data) for split in TRAINED_ON}
+        made_from: dict[str, Any] = {
+            "task": spec.name,
+            "revisions": revisions,
+            "backbone": self.seen.backbone(backbone),
+            "seed": seed,
+            "device": campaign.device,
+            "options": texts(options),
+            "max_train_samples": entry.settings.max_train_samples,
+        }
+        source = self._source(entry)
+        id = digest_of(what="train", method=method.name, source=source, **made_from)
+        if (known := self.plan.jobs.get(id)) is not None:
+            return known
+        phases: Path | None = None
+        after: tuple[str, ...] = ()
+        if entry.alike and len(self._alike.get(entry.alike, ())) > 1:
+            group = digest_of(what="phases", alike=entry.alike, **made_from)
+            phases = campaign.places.weights / "phases" / group
+            first = next((job.id for job in self.plan.jobs.values() if _phases(job) == phases), None)
+            after = (first,) if first else ()
+        out = campaign.places.weights / spec.name / f"{method.name}-{id[:16]}"
+        state, why = self._states.of_training(id, out)
+        work = TrainWork(
+            method=method,
+            source=source,
+            task=spec,
+            revisions=revisions,
+            data=campaign.places.data,
+            backbone=backbone,
+            out=out,
+            log=campaign.places.logs / f"train-{spec.name}-{method.name}-{id[:16]}.log",
+            seed=seed,
+            device=campaign.device,
+            options=options,
+            max_train_samples=entry.settings.max_train_samples,
+            phases=phases,
+        )
+        return self._keep(
+            Job(
+                id=id,
+                entry=entry.name,
+                task=spec.name,
+                backbone=backbone,
+                seed=seed,
+                work=work,
+                state=state,
+                why=why,
+                seconds=self._seconds("train", entry, spec.name),
+                trial=trial,
+                after=after,
+            )
+        )
+
+    def _measure(
+        self, entry: Entry, task: str, backbone: str, seed: int, split: str, training: Job | None, trial: Trial | None
+    ) -> Job:
+        campaign, settings, spec = self.campaign, entry.settings, self.campaign.tasks[task]
+        source, revision = self._source(entry), self.seen.revision(spec, split, campaign.places.data)
+        against = self._against(task, backbone, seed) if campaign.profile.conditions.tokens else None
+        id = digest_of(
+            what="measure",
+            training=training.id if training else None,
+            method=entry.method.name,
+            source=source,
+            split=split,
+            revision=revision,
+            profile=campaign.profile.digest,
+            seed=seed,
+            limit=settings.limit,
+            points=settings.points,
+            rules=settings.rules,
+        )
+        if (known := self.plan.jobs.get(id)) is not None:
+            return known
+        state, why = self._states.of_measuring(id, spec.name, entry.method.name, training)
+        work = MeasureWork(
+            method=entry.method,
+            source=source,
+            task=spec,
+            split=split,
+            revision=revision,
+            data=campaign.places.data,
+            profile=campaign.profile,
+            weights=_out(training),
+            seed=seed,
+            points=settings.points,
+            rules=settings.rules,
+            limit=settings.limit,
+            measure=settings.measure,
+            audit=settings.audit,
+            latency=settings.latency,
+            repeat=settings.repeat,
+            explain=settings.explain if spec.generated else None,
+            timeout=settings.timeout,
+            runs=campaign.places.runs,
+            against=_out(against),
+        )
+        return self._keep(
+            Job(
+                id=id,
+                entry=entry.name,
+                task=spec.name,
+                backbone=backbone,
+                seed=seed,
+                work=work,
+                state=state,
+                why=why,
+                seconds=self._seconds("measure", entry, spec.name),
+                trial=trial,
+                training=training.id if training else None,
+                against=against.id if against else None,
+            )
+        )
+
+    def _against(self, task: str, backbone: str, seed: int) -> Job:
+        """The training of the static model that packs are compared with: the campaign's own, of this seed if it can."""
+        own = next((entry for entry in self.campaign.entries if entry.method.name == STATIC), None)
+        entry = own or Entry(STATIC, registry.find(STATIC), Settings(), trains=True)
+        seeds = entry.settings.seeds
+        return self._train(entry, task, backbone, seed if seed in seeds else seeds[0], entry.settings.options, None)
+
+    def _keep(self, job: Job) -> Job:
+        self.plan.jobs[job.id] = job
+        return job
+
+    def _source(self, entry: Entry) -> str:
+        if entry.name not in self._sources:
+            self._sources[entry.name] = entry.method.digest()
+        return self._sources[entry.name]
+
+    def _seconds(self, kind: Kind, entry: Entry, task: str) -> float | None:
+        return self.journal.seconds(kind, entry.method.name, task)
+
+
+def _out(training: Job | None) -> Path | None:
+    return training.work.out if training is not None and isinstance(training.work, TrainWork) else None
+
+
+def _phases(job: Job) -> Path | None:
+    return job.work.phases if isinstance(job.work, TrainWork) else None

@@ -1,0 +1,222 @@
+"""Running a campaign: hand out what is due, write what comes back, and go on past what fails.
+
+This process alone writes records, index and journal. A record is written before the journal says that its measuring is
+done, so that after a kill nothing is lost, and what is found again is not made again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from elue.campaign.engines import Engine
+from elue.campaign.jobs import Job
+from elue.campaign.journal import Ended, Ending, Journal, RunNote
+from elue.campaign.planning import Plan, Planner
+from elue.campaign.request import Campaign
+from elue.campaign.states import keys_of
+from elue.campaign.work import Measured, MeasureWork, Trained, TrainWork, measure, train, with_digest
+from elue.disk import check_writable
+from elue.errors import ElueError
+from elue.record import files as records
+from elue.record.point import point_text
+from elue.record.schema import Record
+from elue.record.store import Store
+
+LOSSES = 3
+"""A job whose worker was lost so often is taken to be what ends it, and fails."""
+
+
+class Watcher(Protocol):
+    """What a campaign tells while it goes on."""
+
+    def planned(self, plan: Plan) -> None:
+        """What there is to do, at the beginning and as it grows."""
+
+    def began(self, job: Job, place: str) -> None:
+        """A job is under way at a place."""
+
+    def ended(self, job: Job, ended: Ended) -> None:
+        """A job has ended."""
+
+    def lost(self, job: Job) -> None:
+        """What did a job is gone, and it will be done again."""
+
+    def waiting(self) -> None:
+        """Nothing has happened for a second."""
+
+
+@contextmanager
+def alone(campaign: Campaign) -> Iterator[None]:
+    """Be the only one to run a campaign in its folder. Raises ElueError `campaign_runs` where another does."""
+    folder = campaign.places.out
+    check_writable(folder, "--out")
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            message = f"Another campaign runs in {folder}."
+            raise ElueError("campaign_runs", message, "Wait for it, or choose another --out.") from None
+        yield
+
+
+def run(planner: Planner, store: Store, engine: Engine, watcher: Watcher, trainings: int | None = None) -> None:
+    """Do all that is due, in an engine that stays open. At most so many `trainings` are under way at once."""
+    _Run(planner, store, engine, watcher, trainings).go()
+
+
+class _Run:
+    """A campaign under way."""
+
+    def __init__(self, planner: Planner, store: Store, engine: Engine, watcher: Watcher, trainings: int | None) -> None:
+        self.planner, self.store, self.engine, self.watcher, self.trainings = planner, store, engine, watcher, trainings
+        self.journal: Journal = planner.journal
+        self.under_way: dict[Future[Any], Job] = {}
+        self.losses: dict[str, int] = {}
+        self.waiting: dict[str, Job] = {}
+        self.failed = {run.key for ended in self.journal.endings.values() for run in ended.failed_runs}
+
+    def go(self) -> None:
+        self.waiting = {job.id: job for job in self.planner.plan.due}
+        self.watcher.planned(self.planner.plan)
+        self.store.catch_up(self.planner.campaign.places.runs)
+        while self.waiting or self.under_way:
+            self._hand_out()
+            if not self.under_way:
+                break
+            done, _ = wait(self.under_way, timeout=1.0, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._take(future, self.under_way.pop(future))
+            if not done:
+                self.watcher.waiting()
+        self._forget_phases()
+
+    def _hand_out(self) -> None:
+        """Give every free place a job that can begin, measurings first: they are what was trained for."""
+        free = self.engine.places - len(self.under_way)
+        if free <= 0:
+            return
+        for job in sorted(self._ready(), key=lambda job: job.kind == "train"):
+            if free <= 0:
+                return
+            if job.kind == "train" and self.trainings is not None and self._trainings_under_way() >= self.trainings:
+                continue
+            self._begin(self.waiting.pop(job.id))
+            free -= 1
+
+    def _ready(self) -> list[Job]:
+        """The waiting jobs that can begin now; those that never can are ended."""
+        ready = []
+        pending = {*self.waiting, *(job.id for job in self.under_way.values())}
+        for job in list(self.waiting.values()):
+            if any(id in pending for id in (*job.needs, *job.after)):
+                continue
+            broken = next((id for id in job.needs if not self._is_done(id)), None)
+            if broken is None:
+                ready.append(job)
+            else:
+                self._without(self.waiting.pop(job.id), broken)
+        return ready
+
+    def _without(self, job: Job, need: str) -> None:
+        """End a job whose weights there will not be; the journal has the training's own ending."""
+        before = self.journal.endings.get(need)
+        reason = f"its training: {before.reason}" if before else "its training is not done"
+        self.watcher.ended(job, replace(_ended(job), ending=before.ending if before else "failed", reason=reason))
+
+    def _is_done(self, id: str) -> bool:
+        ended = self.journal.endings.get(id)
+        return ended is not None and ended.ending == "done"
+
+    def _trainings_under_way(self) -> int:
+        return sum(job.kind == "train" for job in self.under_way.values())
+
+    def _begin(self, job: Job) -> None:
+        work = job.work
+        if isinstance(work, MeasureWork):
+            weights = self.journal.endings[job.training].weights if job.training else None
+            done = self._sound_keys(work)
+            future = self.engine.submit(measure, with_digest(work, weights, done))
+        else:
+            future = self.engine.submit(train, work)
+        self.under_way[future] = job
+        self.watcher.began(job, self.engine.place(future))
+
+    def _sound_keys(self, work: MeasureWork) -> frozenset[str]:
+        """The runs that are made already, but for those that are known to have failed."""
+        return keys_of(work.runs, work.task.name, work.method.name) - self.failed
+
+    def _take(self, future: Future[Any], job: Job) -> None:
+        """Write what a job has made, and that it has ended."""
+        error = future.exception()
+        if error is not None and self.engine.is_lost(error):
+            self.engine.mend()
+            self.losses[job.id] = self.losses.get(job.id, 0) + 1
+            if self.losses[job.id] < LOSSES:
+                self.waiting = {job.id: job, **self.waiting}
+                self.watcher.lost(job)
+                return
+            ended = replace(_ended(job), ending="failed", reason=f"its worker was lost {LOSSES} times")
+        elif isinstance(error, ElueError):
+            ending: Ending = "refused" if error.code == "unsupported" else "failed"
+            ended = replace(_ended(job), ending=ending, reason=str(error) or error.code)
+        elif error is not None:
+            ended = replace(_ended(job), ending="failed", reason=f"{type(error).__name__}: {error}")
+        elif isinstance(trained := future.result(), Trained):
+            ended = replace(_ended(job), weights=trained.digest, seconds=round(trained.seconds, 3))
+        else:
+            ended = self._written(job, future.result())
+        self.journal.add(ended)
+        self.watcher.ended(job, ended)
+        for more in self.planner.settle():
+            if more.state == "due":
+                self.waiting[more.id] = more
+            self.watcher.planned(self.planner.plan)
+
+    def _written(self, job: Job, measured: Measured) -> Ended:
+        """Write and index the records of a measuring."""
+        assert isinstance(job.work, MeasureWork)
+        runs, heads = job.work.runs, {made.head.key: made.head for made in measured.made}
+        for made in measured.made:
+            records.write_text(made.head, made.text, runs)
+        self.store.add_texts((made.head, made.text) for made in measured.made)
+        for key in measured.keys:
+            if key not in heads:
+                path = records.path_of(runs, job.work.task.name, job.method, key)
+                heads[key] = records.loads(records.text_of(path), str(path), samples=False)
+        notes = tuple(_note(heads[key]) for key in measured.keys)
+        self.failed |= {note.key for note in notes if note.status != "ok"}
+        weights = self.journal.endings[job.training].weights if job.training else None
+        return replace(_ended(job), weights=weights, seconds=round(measured.seconds, 3), runs=notes)
+
+    def _forget_phases(self) -> None:
+        """Remove the finished phases that trainings had in common, where none of these is left to do."""
+        common: dict[Path, list[Job]] = {}
+        for job in self.planner.plan.jobs.values():
+            if isinstance(job.work, TrainWork) and job.work.phases is not None:
+                common.setdefault(job.work.phases, []).append(job)
+        for folder, jobs in common.items():
+            if all(job.state == "done" or self._is_done(job.id) for job in jobs):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ended(job: Job) -> Ended:
+    """The ending of a job that went well, as far as the job itself tells."""
+    return Ended(job=job.id, kind=job.kind, method=job.method, task=job.task, ending="done")
+
+
+def _note(record: Record) -> RunNote:
+    return RunNote(
+        key=record.key,
+        point=point_text(record.point),
+        status=record.status,
+        reason=record.reason if record.status != "ok" else "",
+        flops=record.flops.mean if record.flops else None,
+        score=record.score.value if record.score else None,
+    )

@@ -1,0 +1,111 @@
+"""`elue campaign`: make a board from one file, here or on a cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from elue.cli.campaign_output import show_plan, show_status
+from elue.cli.output import ALLOW_UNCONFINED, note
+
+
+class _Group(TyperGroup):
+    """`elue campaign FILE` is `elue campaign run FILE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        first = next((word for word in args if not word.startswith("-")), None)
+        if first is not None and first not in self.commands:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    help="Make a board from one file: `elue campaign FILE.toml`, `elue campaign status FILE.toml`.",
+    cls=_Group,
+    no_args_is_help=True,
+)
+
+FILE = typer.Argument(help="The campaign, a TOML file.")
+OUT = typer.Option(None, help="Folder for weights, records, index and site, instead of the file's.")
+DATA = typer.Option(None, help="Folder with TASK/SPLIT.parquet (csv, tsv, jsonl), instead of the file's.")
+ONLY = typer.Option([], help="Only this method or task, or those of a pattern such as early_exit/*; repeat.")
+JSON = typer.Option(False, "--json", help="Print JSON instead of a table.")
+
+
+@app.callback()
+def group() -> None:
+    """Make a board from one file."""
+
+
+@app.command("run")
+def run_campaign(
+    file: Path = FILE,
+    out: Path | None = OUT,
+    data: Path | None = DATA,
+    only: list[str] = ONLY,
+    retry_failed: bool = typer.Option(False, "--retry-failed", help="Do again what has failed."),
+    workers: int | None = typer.Option(None, min=1, help="Jobs side by side. Default: as many as there are cores."),
+    allow_unconfined: bool = ALLOW_UNCONFINED,
+    dry_run: bool = typer.Option(False, "--dry-run", help="Say what is due and why, and how long it may take."),
+    as_json: bool = JSON,
+) -> None:
+    """Train, measure, record and index all that a campaign names. Run again, it goes on where it was."""
+    from elue.campaign.engines import Processes
+    from elue.campaign.journal import Journal
+    from elue.campaign.planning import Planner
+    from elue.campaign.reading import read
+    from elue.campaign.running import alone, run
+    from elue.cli.campaign_progress import progress
+    from elue.record.store import Store
+
+    campaign = read(file, out, data)
+    count = workers or os.cpu_count() or 1
+    if dry_run:
+        plan = Planner(campaign, Journal(campaign.places.journal), only, retry_failed).begin()
+        show_plan(plan, count, as_json)
+        return
+    with alone(campaign):
+        journal = Journal(campaign.places.journal)
+        planner = Planner(campaign, journal, only, retry_failed)
+        planner.begin()
+        planner.seen.save()
+        store, engine = Store(campaign.places.db), Processes(count)
+        try:
+            with progress() as watcher:
+                run(planner, store, engine, watcher)
+        finally:
+            engine.close()
+    failures = show_status(Planner(campaign, journal, only).begin(), journal, as_json)
+    if campaign.places.site is not None:
+        from elue.leaderboard import build
+
+        note(f"the site is {build(store.summaries(), campaign.places.site, store.text)}")
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command("status")
+def campaign_status(
+    file: Path = FILE, out: Path | None = OUT, data: Path | None = DATA, only: list[str] = ONLY, as_json: bool = JSON
+) -> None:
+    """Say what of a campaign is done, what is left, and what has failed and why."""
+    from elue.campaign.journal import Journal
+    from elue.campaign.planning import Planner
+    from elue.campaign.reading import read
+
+    campaign = read(file, out, data)
+    journal = Journal(campaign.places.journal)
+    show_status(Planner(campaign, journal, only).begin(), journal, as_json)
+
+
+@app.command("schema")
+def campaign_schema() -> None:
+    """Print the JSON schema of campaign files, for editors."""
+    from elue.campaign.form import CAMPAIGN
+
+    typer.echo(json.dumps(CAMPAIGN, indent=1))

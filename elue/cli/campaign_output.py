@@ -1,0 +1,124 @@
+"""What `elue campaign` prints: its plan, and how it stands."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from elue.cli.output import note, table
+
+if TYPE_CHECKING:
+    from elue.campaign.jobs import Job, State
+    from elue.campaign.journal import Journal
+    from elue.campaign.planning import Plan
+
+STATES: tuple[State, ...] = ("done", "due", "failed", "refused")
+
+
+def span(seconds: float | None) -> str:
+    """A length of time as people say it; empty where nobody knows."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours / 24:.0f} days"
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def show_plan(plan: Plan, places: int, as_json: bool) -> None:
+    """Print what is due and why, and how long it is likely to take."""
+    if as_json:
+        choices = [
+            {"entry": choice.entry.name, "task": choice.task, "backbone": choice.backbone, "jobs": choice.waiting}
+            for choice in plan.choices
+        ]
+        jobs = [_described(job) for job in plan.jobs.values()]
+        typer.echo(json.dumps({"jobs": jobs, "choices": choices, "seconds": plan.seconds}, indent=1))
+        return
+    groups: dict[tuple[str, ...], list[Job]] = {}
+    for job in plan.jobs.values():
+        what = job.kind if job.trial is None else f"{job.kind} trials"
+        key = (what, job.entry, job.task, getattr(job.work, "split", ""), job.state, job.why)
+        groups.setdefault(key, []).append(job)
+    rows = [(*key[:4], str(len(jobs)), *key[4:], span(_together(jobs))) for key, jobs in groups.items()]
+    header = ("what", "method", "task", "split", "jobs", "state", "why", "time")
+    table(header, rows, right=("jobs", "time"))
+    for choice in plan.choices:
+        note(f"{choice.entry.name} on {choice.task}: {choice.waiting} jobs follow once its trials have been compared")
+    due = len(plan.due)
+    time = f"; about {span(plan.seconds / places)} with {places} at a time" if plan.seconds is not None else ""
+    note(f"{due} of {len(plan.jobs)} jobs are due{time}")
+
+
+def show_status(plan: Plan, journal: Journal, as_json: bool) -> int:
+    """Print how a campaign stands, failures last; returns how many there are."""
+    jobs = list(plan.jobs.values())
+    failures = list(_failures(jobs, journal))
+    if as_json:
+        document = {
+            "jobs": [_described(job) for job in jobs],
+            "chosen": [
+                {"entry": entry, "task": task, "backbone": backbone, "options": dict(trial)}
+                for (entry, task, backbone), trial in plan.chosen.items()
+            ],
+            "waiting": sum(choice.waiting for choice in plan.choices),
+            "failures": [{"job": job.label, "what": what} for job, what in failures],
+        }
+        typer.echo(json.dumps(document, indent=1))
+        return len(failures)
+    counts = Counter((job.kind, job.entry, job.state) for job in jobs)
+    rows = []
+    for kind, entry in dict.fromkeys((job.kind, job.entry) for job in jobs):
+        rows.append((kind, entry, *(str(counts[kind, entry, state] or "") for state in STATES)))
+    table(("what", "method", *STATES), rows, right=STATES)
+    for (entry, task, _), trial in plan.chosen.items():
+        told = ", ".join(f"{name} {value}" for name, value in trial.items())
+        note(f"{entry} on {task}: chosen on validation data: {told}")
+    for label, why in {(job.entry, job.task): job.why for job in jobs if job.state == "refused"}.items():
+        note(f"not served: {label[0]} on {label[1]}: {why}")
+    for job, what in failures:
+        note(f"failed: {job.label}: {what}")
+    waiting = sum(choice.waiting for choice in plan.choices)
+    done = sum(job.state == "done" for job in jobs)
+    note(f"{done} of {len(jobs) + waiting} jobs are done, {len(failures)} failures")
+    return len(failures)
+
+
+def _failures(jobs: Iterable[Job], journal: Journal) -> Iterable[tuple[Job, str]]:
+    """Jobs that failed by themselves, not for want of weights, and runs that did."""
+    for job in jobs:
+        ended = journal.endings.get(job.id)
+        if ended is None:
+            continue
+        if job.state == "failed" or (ended.ending == "failed" and job.state == "due"):
+            yield job, ended.reason
+        elif job.state == "done":
+            yield from ((job, f"{run.point}: {run.status}: {run.reason}".lstrip(": ")) for run in ended.failed_runs)
+
+
+def _together(jobs: Iterable[Job]) -> float | None:
+    known = [job.seconds for job in jobs if job.state == "due" and job.seconds is not None]
+    return sum(known) if known else None
+
+
+def _described(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "entry": job.entry,
+        "method": job.method,
+        "task": job.task,
+        "split": getattr(job.work, "split", None),
+        "seed": job.seed,
+        "backbone": job.backbone,
+        "trial": dict(job.trial) if job.trial is not None else None,
+        "needs": list(job.needs),
+        "state": job.state,
+        "why": job.why,
+        "seconds": job.seconds,
+    }

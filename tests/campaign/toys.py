@@ -1,0 +1,93 @@
+"""Campaigns of toys: a method without weights, one whose training is one file, and a task of a few texts."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from elue.campaign.jobs import Job
+from elue.campaign.journal import Ended
+from elue.campaign.planning import Plan
+
+TRAINED = """\
+import json
+import time
+from elue.protocol import Method, Prediction
+
+
+class Model:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def configure(self, point):
+        self.point = dict(point)
+
+    def predict(self, samples):
+        return [Prediction(self.answer) for _ in samples]
+
+
+class Toy(Method):
+    name = "NAME"
+    family = "static"
+    title = "A toy that is trained"
+    knobs = {"k": {"type": "int"}}
+
+    def load(self, task, weights, seed):
+        return Model(json.loads((weights / "elue.json").read_text())["answer"])
+
+    def points(self, task, weights):
+        return [{"k": 0}, {"k": 1}]
+
+    def supports(self, task):
+        return "it is a toy of another kind" if "NAME" == "picky" else None
+
+    def train(self, job):
+        if job.options.get("fail") == str(job.seed):
+            raise RuntimeError("it was told to")
+        time.sleep(float(job.options.get("seconds", 0)))
+        with (job.out / "tries").open("a") as file:
+            file.write("x")
+        answer = int(job.options.get("answer", job.seed)) % 2
+        note = {"answer": answer, "seed": job.seed, "options": dict(job.options)}
+        (job.out / "elue.json").write_text(json.dumps(note))
+"""
+
+
+def write_trained(folder: Path, name: str = "trained") -> Path:
+    """A plugin whose training writes one file; option `fail` is the seed it fails with."""
+    file = folder / f"{name}_plugin.py"
+    file.write_text(TRAINED.replace("NAME", name), "utf-8")
+    return file
+
+
+def write_campaign(folder: Path, text: str, name: str = "board") -> Path:
+    """A campaign file, with audits left out and its folder beside it."""
+    file = folder / f"{name}.toml"
+    head = f'out = "{name}"\nlatency = 0\nrepeat = 0\nexplain = 0\n'
+    file.write_text(head + textwrap.dedent(text), "utf-8")
+    return file
+
+
+class Watching:
+    """Remembers what a campaign told."""
+
+    def __init__(self) -> None:
+        self.plans: list[int] = []
+        self.begun: list[str] = []
+        self.ends: list[Ended] = []
+        self.losses: list[str] = []
+
+    def planned(self, plan: Plan) -> None:
+        self.plans.append(len(plan.jobs))
+
+    def began(self, job: Job, place: str) -> None:
+        self.begun.append(job.label)
+
+    def ended(self, job: Job, ended: Ended) -> None:
+        self.ends.append(ended)
+
+    def lost(self, job: Job) -> None:
+        self.losses.append(job.label)
+
+    def waiting(self) -> None:
+        pass
