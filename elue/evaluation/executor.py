@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from dataclasses import replace
 
 from elue.evaluation.events import Event
 from elue.evaluation.plan import PlannedRun
@@ -45,6 +46,7 @@ def perform(
 def _in_threads(evaluation: Evaluation, due: Sequence[PlannedRun], shares: int, most: int) -> Iterator[Event]:
     if not shares:
         return
+    evaluation = replace(evaluation, limits=evaluation.limits.shared(shares))
     left: queue.SimpleQueue[PlannedRun] = queue.SimpleQueue()
     for run in due:
         left.put(run)

@@ -17,6 +17,8 @@ Knobs = Mapping[str, KnobSpec]
 
 MOST = 64
 """Knobs that a method may declare, and choices that one may have."""
+LARGEST = 2**53
+"""What a knob's value may be at most, if it is not infinite, and its bounds: so far a number is the same everywhere."""
 
 _TYPES = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
 _PYTHON = {"int": int, "float": float, "str": str, "bool": bool}
@@ -91,7 +93,7 @@ def _converted(spec: KnobSpec, value: object) -> Knob | None:
         value = _INFINITE.get(value.lower())
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return None
-    if not _within(spec, value) or (isinstance(value, int) and value.bit_length() > 1000):
+    if not _within(spec, value) or LARGEST < abs(value) < math.inf:
         return None
     if math.isinf(value):
         return str(float(value)) if spec.get("infinite") else None
@@ -109,7 +111,7 @@ def _within(spec: KnobSpec, value: float) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _are_words(value: object) -> bool:

@@ -16,7 +16,7 @@ DEEPEST_NAME = 50
 """Names that an import may join by dots."""
 
 _DOTS = re.compile(rf"(?:\.(?:\s|\\)*[^\W\d]\w*(?:\s|\\)*){{{DEEPEST_NAME}}}")
-_LINE = re.compile(rf"[^\n\r]{{{LONGEST_LINE + 1}}}")
+_ENDS = re.compile(r"[\n\r]")
 
 
 class Unreadable(ValueError):
@@ -43,7 +43,7 @@ def _fault(content: bytes) -> str:
         return "is not written in UTF-8"
     if encoding not in ("utf-8", "utf-8-sig"):
         return f"is written in {encoding}, not in UTF-8"
-    if _LINE.search(text):
+    if max(map(len, _ENDS.split(text))) > LONGEST_LINE:
         return f"has a line of more than {LONGEST_LINE:,} characters: break it"
     if _DOTS.search(text):
         return f"has a name of more than {DEEPEST_NAME} parts joined by dots"

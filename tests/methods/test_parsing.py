@@ -46,6 +46,8 @@ SLOW = {
     "a table": "x = {" + many("1:2,\n") + "}\n",
     "imports of ELUE": "from elue.modeling import (" + "".join(f"a{n},\n" for n in range(SIZE // 8)) + ")\n",
     "sums": "x = [" + many("1+1j,\n") + "]\n",
+    "keys that fall together": "x = {" + "".join(f"{n * (2**61 - 1)}:0,\n" for n in range(SIZE // 25)) + "}\n",
+    "long lines of nothing": many("\x0c" * 9000 + "\n"),
 }
 READS = """
 import json, resource, sys

@@ -6,11 +6,11 @@ import contextlib
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from elue.meter import profile
 from elue.protocol import Sample, TaskInfo
 from elue.worker import frames
+from elue.worker.confinement.sandbox import Limits
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import Worker
 
@@ -92,8 +92,8 @@ def attack_0(samples):
 class Attacked:
     """A worker with a plugin loaded that can make attacks, code by name; a new one where the last did not survive."""
 
-    def __init__(self, folder: Path, attacks: Mapping[str, str]) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, attacks: Mapping[str, str], limits: Limits | None = None) -> None:
+        self.folder, self.limits = folder, limits or Limits(memory=2**30)
         self.names = list(attacks)
         self.plugin = folder / "attacker.py"
         functions = [
@@ -106,8 +106,7 @@ class Attacked:
     def worker(self) -> Worker:
         if self._worker is None:
             hides = [self.folder / "tasks", self.folder / "runs"]
-            limits = sandbox_limits()
-            self._worker = Worker(self.folder / "logs" / "log", limits=limits, sees=[self.plugin], hides=hides)
+            self._worker = Worker(self.folder / "logs" / "log", limits=self.limits, sees=[self.plugin], hides=hides)
             task = TaskInfo("mine", "classification", ("a", "b"))
             target = f"{self.plugin}:Attacker"
             self._worker.call(frames.Open(target, task, profile.load("elue-1")), 300.0)
@@ -129,9 +128,3 @@ class Attacked:
         if self._worker is not None:
             self._worker.close()
         self._worker = None
-
-
-def sandbox_limits() -> Any:
-    from elue.worker.confinement.sandbox import Limits
-
-    return Limits(memory=2**30)

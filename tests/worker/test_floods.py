@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ ATTACKS = {
     "stops itself": "import signal; os.kill(os.getpid(), signal.SIGSTOP)",
     "closes the channel": "os.close(channel())\nimport time; time.sleep(60)",
     "sends out of band": "C.send(channel(), b'x', 1, 1)",
+    "fills memory": "kept = []\nwhile True: kept.append(bytearray(64 << 20))",
+    "fills memory that is no process's own": (
+        "import mmap, time\nkept = []\nwhile True:\n"
+        "    kept.append(mmap.mmap(-1, 32 << 20)); kept[-1].write(bytes(32 << 20)); time.sleep(0.05)"
+    ),
 }
 
 
@@ -68,6 +74,28 @@ def test_a_worker_that_goes_silent_is_given_up_and_gone(attacked: Attacked, name
     clock = time.monotonic()
     assert ended(attacked, name, 3.0) in status.split("|")
     assert time.monotonic() - clock < 40
+
+
+def test_two_workers_that_fill_memory_at_once_end_and_others_go_on(tmp_path: Path) -> None:
+    """One by its own memory, one by such as no limit of a process bounds; together they may have what one may alone."""
+    names = ("fills memory", "fills memory that is no process's own")
+    pair = []
+    for name in names:
+        (folder := tmp_path / name.split()[-1]).mkdir()
+        pair.append(Attacked(folder, ATTACKS, Limits(memory=2**30).shared(2)))
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(lambda attacked, name: ended(attacked, name, 60.0), pair, names))
+    assert told[0] in ("failed", "crashed")
+    assert told[1] == "crashed"
+    with Worker(tmp_path / "log", own=True) as worker:
+        worker.call(frames.Calibrate("calls", 2, profile.load("elue-1")), 60.0)
+
+
+def test_workers_side_by_side_share_what_one_may_have() -> None:
+    alone = Limits(memory=8 * 2**30)
+    assert alone.shared(1) == alone
+    assert [alone.shared(many).memory for many in (2, 4, 1000)] == [4 * 2**30, 2 * 2**30, 2**29]
+    assert Limits(memory=2**20).shared(4).memory == 2**20, "never more than it was"
 
 
 def test_a_million_operating_points_are_too_many(tmp_path: Path) -> None:

@@ -67,6 +67,19 @@ def test_a_copy_finds_itself_as_a_new_process_does(way: str, tmp_path: Path) -> 
     assert len(copied["descriptors"]) == 4, "input, output, errors, and the channel"
 
 
+def test_a_copy_has_no_memory_in_common_with_its_original(tmp_path: Path) -> None:
+    """What is mapped to be shared and can be written would be one thing in all copies, whatever plugin they hold."""
+    code = """
+    import mmap
+    before = [line.split()[:2] for line in open("/proc/self/maps")]
+    kept = mmap.mmap(-1, 4096)
+    after = [line.split()[:2] for line in open("/proc/self/maps")]
+    shared = [[where for where, rights in maps if rights[1] == "w" and rights[3] == "s"] for maps in (before, after)]
+    found |= {"inherited": shared[0], "own": len(shared[1])}
+    """
+    assert probe(tmp_path, code, "hook") == {"inherited": [], "own": 1}
+
+
 def test_copies_draw_differently_and_know_nothing_of_each_other(tmp_path: Path) -> None:
     draws = """
     import builtins, random

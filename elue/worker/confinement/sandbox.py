@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,10 @@ class Limits:
     open_files: int = 1024
     tasks: int = field(default_factory=machine.tasks)
     cpu: int = 14 * 24 * 3600
+
+    def shared(self, workers: int) -> Limits:
+        """Those of each of so many workers that run side by side on this machine: together they have its memory."""
+        return replace(self, memory=max(min(self.memory, machine.LEAST), self.memory // max(1, workers)))
 
 
 class Forbidden(PermissionError):

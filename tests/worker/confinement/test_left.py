@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,32 @@ def test_files_take_no_marks(way: str, tmp_path: Path) -> None:
     assert len(found) == 2 * len(MARKS)
     assert not any(found.values()), [name for name, done in found.items() if done]
     assert (state(seen), state(other)) == before
+
+
+@every_way
+def test_no_file_of_another_gets_a_second_name(way: str, tmp_path: Path) -> None:
+    """Under which it would be changed, or outlive its removal; nor does one of a worker's get a name outside."""
+    if way not in STRONG:
+        pytest.skip("an audit hook sees nothing of C code")
+    seen, other = tmp_path / "weights.bin", tmp_path / "elue.sqlite"
+    for path in (seen, other):
+        path.write_text("mine")
+    code = f"""
+    open("own", "w").close()
+    for name in {[str(seen), str(other), sys.executable]!r}:
+        raw(f"in {{name}}", "link", name.encode(), b"second")
+        raw(f"out {{name}}", "link", b"own", name.encode() + b".second")
+        raw(f"moved in {{name}}", "rename", name.encode(), b"second")
+        raw(f"moved out {{name}}", "rename", b"own", name.encode() + b".second")
+        raw(f"exchanged {{name}}", "renameat2", -100, name.encode(), -100, b"own", 2)
+        handle = os.open(name, os.O_RDONLY) if name != {str(other)!r} else 0
+        raw(f"by handle {{name}}", "linkat", handle, b"", -100, b"second", 0x1000)
+        raw(f"by its place {{name}}", "linkat", -100, f"/proc/self/fd/{{handle}}".encode(), -100, b"second", 0x400)
+    """
+    found = probe(tmp_path, code, way, sees=[seen])
+    assert set(found.values()) <= {"ENOENT", "EACCES", "EROFS", "EPERM", "EXDEV", "EEXIST"}, found
+    assert [path.stat().st_nlink for path in (seen, other)] == [1, 1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elue.sqlite", "log", "probe.py", "weights.bin"]
 
 
 @every_way
