@@ -140,6 +140,17 @@ class PhaseBar(ProgressCallback):
             self.training_bar.write(message, file=sys.stderr)
 
 
+class After(TrainerCallback):
+    """Does something after every step of the optimizer."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self.act = act
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Act."""
+        self.act()
+
+
 class Between(TrainerCallback):
     """Checkpoints inside an epoch, every so many steps. The epoch's own comes with its evaluation, never before."""
 

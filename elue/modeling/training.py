@@ -37,7 +37,7 @@ from elue.modeling.inference import worth
 from elue.modeling.options import CommonOptions, in_force
 from elue.modeling.saving import CHECKPOINTS
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
-from elue.modeling.trainer import WORTH, Ahead, Between, Combine, KitTrainer, PhaseBar
+from elue.modeling.trainer import WORTH, After, Ahead, Between, Combine, KitTrainer, PhaseBar
 from elue.protocol import TrainingJob
 
 FINISHED = "finished.safetensors"
@@ -62,6 +62,7 @@ def fit(
     frozen: Sequence[str] = (),
     combine: Combine | None = None,
     ahead: Ahead | None = None,
+    after: Callable[[], None] | None = None,
     judged: Sequence[int] | None = None,
     keep_best: bool = True,
 ) -> None:
@@ -72,10 +73,11 @@ def fit(
     number an example to the batch, (batch,), or several, such as one for each token: (batch, the most), padded with 0.
     Parameters that don't require gradients stay as they are; so do the submodules named in `frozen`, which run in eval
     mode, dropout off. `combine` gives the parameters the gradients of several losses; `ahead` is called with module and
-    batch before each step. On the CPU the seed decides everything, resumed or not. Of several epochs the one that is
-    worth most on validation data is kept, the earliest of equals, unless not `keep_best`; where there are no such data,
-    the last, and that is said on the terminal. Of several ways out those in `judged` count, by their place, else all.
-    Raises ElueError if checkpoints of another job are in the way, or the device is missing.
+    batch before each step, `after` once the optimizer has stepped. On the CPU the seed decides everything, resumed or
+    not. Of several epochs the one that is worth most on validation data is kept, the earliest of equals, unless not
+    `keep_best`; where there are no such data, the last, and that is said on the terminal. Of several ways out those in
+    `judged` count, by their place, else all. Raises ElueError if checkpoints of another job are in the way, or the
+    device is missing.
     """
     folder = job.out / CHECKPOINTS / phase
     _claim(job, options)
@@ -110,6 +112,8 @@ def fit(
     trainer.frozen, trainer.combine, trainer.ahead = tuple(frozen), combine, ahead
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(PhaseBar(phase))
+    if after is not None:
+        trainer.add_callback(After(after))
     trainer.add_callback(Between(STEPS_BETWEEN_CHECKPOINTS, -(-len(rows) // options.batch_size)))
     trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
     for parameter in still:

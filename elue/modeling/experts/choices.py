@@ -52,7 +52,7 @@ def gaps(scores: Tensor, count: int, ordered: bool = True) -> np.ndarray:
     That is the gap between the last of them and the next, or the least gap up to there where their order counts.
     """
     experts = scores.shape[-1]
-    if experts == 1 or (count >= experts and not ordered):
+    if experts == 1 or count == 0 or (count >= experts and not ordered):
         return np.full(len(scores), np.inf)
     falling = -np.sort(-array(scores), -1)
     first = 0 if ordered else count - 1
@@ -130,7 +130,7 @@ def fixed(expert: np.ndarray) -> Choice:
 def shares(values: Tensor, count: int) -> Tensor:
     """Weights of the first `count`, divided by their sum."""
     kept = values * _first(values, count, 1.0, 0.0)
-    return kept / kept.sum(-1, keepdim=True)
+    return kept / (kept.sum(-1, keepdim=True) + 1e-20)
 
 
 def softmax(values: Tensor, count: int) -> Tensor:

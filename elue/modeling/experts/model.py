@@ -20,7 +20,7 @@ from elue.modeling.flow import Stage
 from elue.modeling.ragged import Pack, Request
 from elue.modeling.running import RaggedModel, doubt
 from elue.modeling.text import TextEncoder
-from elue.modeling.tracing import encoder_units, head_unit, row_unit
+from elue.modeling.tracing import encoder_units, head_unit, row_unit, state_unit
 from elue.protocol import Explanation, Point, Sample, TaskInfo
 
 
@@ -29,7 +29,7 @@ class ExpertsModel(RaggedModel):
 
     Units: `router.i (tokens)`, what scores and chooses, where there is a router; `shared.i (tokens)`; `expert.i.e
     (rows)`; `sum.i (rows)`, an addition for every further result of a row; `combine.i (tokens)`, the residual and the
-    norm.
+    norm. Where a text is passed over several times, `mix (turns, outputs)` makes one answer of theirs.
     """
 
     def __init__(self, network: ExpertsNetwork, text: TextEncoder, task: TaskInfo) -> None:
@@ -53,6 +53,7 @@ class ExpertsModel(RaggedModel):
             for place, expert in enumerate(half.experts, start=1):
                 run = partial(_run, expert, activation, network.weighted)
                 units[f"expert.{number}.{place}"] = row_unit(run, width)
+        units["mix"] = state_unit(self._mix)
         self.units.units |= units
 
     def configure(self, point: Point) -> None:
@@ -62,7 +63,20 @@ class ExpertsModel(RaggedModel):
         return [self._whole]
 
     def _whole(self, pack: Pack) -> tuple[None, Sequence[Request]]:
-        return None, self.answer(pack.requests, self.units.run("head", self._encoded(pack)))
+        turns, fresh = range(len(self.network.turns())), pack
+        logits = []
+        for turn in turns:
+            pack = self._encoded(fresh, turn)
+            logits.append(self.units.run("head", pack))
+        if len(turns) == 1:
+            return None, self.answer(pack.requests, logits[0])
+        passes = Pack(pack.requests, pack.lengths, pack.rows, torch.stack(logits, 1))
+        return None, self.answer(pack.requests, self.units.run("mix", passes))
+
+    def _mix(self, logits: Tensor) -> Tensor:
+        """What several passes answer together, from (samples, turns, outputs)."""
+        turns, asked = self.network.turns(), logits.shape[1]
+        return self.network.mean_answer(logits, turns if len(turns) == asked else (1 / asked,) * asked)
 
     def _encoded(self, pack: Pack, turn: int = 0) -> Pack:
         """A fresh pack after all layers, in one pass over the text."""

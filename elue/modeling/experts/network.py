@@ -78,6 +78,11 @@ class ExpertsNetwork(nn.Module):
         router = self.router(source.inner.in_features)
         return ExpertLayer(source, router, copies(source, self.options.experts, self.scale()))
 
+    def numbered(self) -> dict[int, ExpertLayer]:
+        """The layers with experts, by their numbers from 1."""
+        layers = enumerate(layers_of(self.encoder), start=1)
+        return {number: half for number, layer in layers if isinstance(half := layer.feed_forward, ExpertLayer)}
+
     def router(self, hidden: int) -> nn.Module | None:
         """What scores rows, from a `Look` to (tokens, ...); None where no score is asked."""
         return Router(hidden, self.options.experts, getattr(self.options, "jitter", 0.0))
@@ -111,14 +116,33 @@ class ExpertsNetwork(nn.Module):
         room = self.room(np.array([look.lengths.sum()]) if shared else look.lengths)
         return seat(choice.checked(len(look.rows), len(layer.experts)), look, len(layer.experts), room, shared)
 
+    def turns(self) -> tuple[float, ...]:
+        """Passes over the text, by the weight that each one's answer has, 1 in all."""
+        return (1.0,)
+
+    def mean_answer(self, logits: Tensor, turns: tuple[float, ...]) -> Tensor:
+        """Logits (batch, outputs) of the mean answer, by these weights, of those of passes, (batch, turns, outputs)."""
+        weights = torch.tensor(turns, dtype=logits.dtype, device=logits.device)[:, None]
+        if self.task.kind == "regression":
+            return (logits * weights).sum(1)
+        return (logits.softmax(-1) * weights).sum(1).log()
+
     def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Logits of a padded batch and the share of feed-forwards that `ran` where experts are, (batch,).
 
         Given labels, the task's loss plus that of every layer with experts stands in its place.
         """
-        logits, seen, ran = self.encode(batch)
         if "labels" not in batch:
-            return {"logits": logits, "ran": ran}
+            turns = self.turns()
+            passes = [self.encode(batch, turn) for turn in range(len(turns))]
+            logits = torch.stack([logits for logits, _, _ in passes], 1)
+            ran = torch.stack([ran for _, _, ran in passes]).sum(0)
+            return {"logits": self.mean_answer(logits, turns) if len(turns) > 1 else logits[:, 0], "ran": ran}
+        return self.lesson(batch)
+
+    def lesson(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Logits and loss of a batch with labels."""
+        logits, seen, _ = self.encode(batch)
         loss = task_loss(logits, batch["labels"], self.task)
         lost = [part for routed in seen if (part := self.losses(routed)) is not None]
         return {"logits": logits, "loss": loss + summed(lost) if lost else loss}

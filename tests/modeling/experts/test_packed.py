@@ -30,7 +30,10 @@ from tests.modeling.experts.plain import (
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-ANY = pytest.mark.parametrize("name", RULES)
+QUICK = ("two with capacity", "experts choose rows")
+ANY = pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.thorough) for name in RULES]
+)
 
 
 @ANY
@@ -93,7 +96,7 @@ def price(model: ExpertsModel, step: Step) -> int:
 
 @ANY
 @pytest.mark.parametrize(
-    "budget", [100, pytest.param(1, marks=pytest.mark.slow), pytest.param(4096, marks=pytest.mark.slow)]
+    "budget", [100, pytest.param(1, marks=pytest.mark.thorough), pytest.param(4096, marks=pytest.mark.thorough)]
 )
 def test_company_and_order_change_nothing(name: str, budget: int):
     model = model_of(name)
