@@ -34,6 +34,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
     Console(width=width, highlight=False).print(printed)
 
 
+def budgets(low: float, high: float) -> str:
+    """A range of FLOPs in words, however small it is."""
+    words = (f"{flops / 1e6:,.1f}" if flops >= 1e6 else f"{flops / 1e6:.2g}" for flops in (low, high))
+    return f"{' to '.join(words)} MFLOPs"
+
+
 def note(text: str) -> None:
     """Say something to the person watching, beside the results; over a bar that is being drawn, if there is one."""
     clear = "\r\x1b[2K" if sys.stderr.isatty() else ""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from elue.cli.output import note, table
+from elue.cli.output import budgets, note, table
 from elue.errors import unknown
 
 if TYPE_CHECKING:
-    from elue.scores.table_scores import TableBoard
+    from elue.scores.table_scores import TableBoard, TableScore
 
 RIGHT = ("elue-1", "elue-2022", "points", "best", "params")
 
@@ -34,7 +34,8 @@ def import_points(
 def score_table(points: Path, reference: str, task: str | None, as_json: bool) -> None:
     """Print the scores of a table, and on the error stream what looks wrong with it."""
     from elue.scores.table import read_points
-    from elue.scores.table_scores import doubts, score_points
+    from elue.scores.table_doubts import doubts
+    from elue.scores.table_scores import score_points
 
     rows = read_points(points)
     if task is not None and task not in {row.task for row in rows}:
@@ -44,19 +45,29 @@ def score_table(points: Path, reference: str, task: str | None, as_json: bool) -
     for doubt in doubts(rows, reference):
         note(f"warning: {doubt}")
     if as_json:
-        scores = {
-            board.task: {row.method: {"elue-2022": row.elue_2022, "elue-1": row.elue_1} for row in board.scores}
-            for board in boards
-        }
+        scores = {board.task: {row.method: _as_json(board, row) for row in board.scores} for board in boards}
         typer.echo(json.dumps(scores, indent=1))
         return
     for board in boards:
         _show(board, reference)
 
 
+def _as_json(board: TableBoard, row: TableScore) -> dict[str, Any]:
+    """A method's scores, and what they are about: the range in FLOPs, the score of a guess, the samples if known."""
+    return {
+        "elue-2022": row.elue_2022,
+        "elue-1": row.elue_1,
+        "points": row.points,
+        "best": {"value": row.best.value, "low": row.best.low, "high": row.best.high},
+        "range": [board.low, board.high],
+        "floor": board.floor,
+        "samples": board.samples,
+    }
+
+
 def _show(board: TableBoard, reference: str) -> None:
     typer.echo(f"{board.task}, against {reference}")
-    typer.echo(f"elue-1 over {board.low / 1e6:,.1f} to {board.high / 1e6:,.1f} MFLOPs; a guess is {board.floor:g}")
+    typer.echo(f"elue-1 over {budgets(board.low, board.high)}; a guess is {board.floor:g}")
     if board.samples is not None:
         typer.echo(f"Intervals are those of one score on {board.samples:,} samples; leads have none without them.")
     typer.echo()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from elue.cli.evaluate import DATABASE
-from elue.cli.output import note, note_skipped, table
+from elue.cli.output import budgets, note, note_skipped, table
 from elue.cli.points import score_table
 from elue.cli.standing import opened, score_edition
 from elue.errors import ElueError, unknown

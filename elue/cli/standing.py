@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from elue.cli.output import note_skipped, table
+from elue.cli.output import budgets, note_skipped, table
 from elue.errors import ElueError, unknown
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _show_task(task: TaskStanding) -> None:
         f"{task.task}, {task.samples:,} samples, profile {task.profile}; one constant answer scores {task.floor:g}"
     )
     if task.low is not None and task.high is not None:
-        typer.echo(f"elue-2 over {task.low / 1e6:,.1f} to {task.high / 1e6:,.1f} MFLOPs, against {task.yardstick}")
+        typer.echo(f"elue-2 over {budgets(task.low, task.high)}, against {task.yardstick}")
     if task.why:
         typer.echo(f"no scores: {task.why}")
     typer.echo()

@@ -1,10 +1,9 @@
-"""Scores of a table of published points, without a store, and what looks wrong with its numbers."""
+"""Scores of a table of published points, without a store."""
 
 from __future__ import annotations
 
-import statistics
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from elue import tasks
@@ -13,9 +12,6 @@ from elue.scores import curve as score
 from elue.scores.intervals import Estimate
 from elue.scores.table import PublishedPoint
 from elue.tasks import metrics
-
-PLAUSIBLE = (1e-2, 1e6)
-"""Million FLOPs a sample between which the middle of a method's points lies; others are off by a million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +55,6 @@ def score_points(points: Sequence[PublishedPoint], reference: str, split: str = 
         known = {method for methods in curves.values() for method in methods}
         raise unknown("reference", reference, known, "unknown_reference")
     return [_board(task, curves[task], reference, split) for task in sorted(curves) if reference in curves[task]]
-
-
-def doubts(points: Sequence[PublishedPoint], reference: str) -> list[str]:
-    """What is probably not meant, a line each: units, names of tasks, tasks without the reference."""
-    lines = []
-    scores, costs = defaultdict(list), defaultdict(list)
-    for point in points:
-        scores[f"on '{point.task}'"].append(point.score)
-        costs[f"of '{point.method}'"].append(point.mflops)
-    if low := [whose for whose, own in scores.items() if max(own) <= 1]:
-        about = f"All scores{_whose(low, scores)} are at most 1"
-        lines.append(f"{about}. They are read as percent: is 0.87 meant to be 87?")
-    middles = {whose: statistics.median(own) for whose, own in costs.items()}
-    if far := [whose for whose, middle in middles.items() if not PLAUSIBLE[0] <= middle <= PLAUSIBLE[1]]:
-        about = f"mflops_per_sample{_whose(far, middles)} lie about {middles[far[0]]:g}"
-        lines.append(f"{about}. They are read as million FLOPs: off by a million?")
-    for task in sorted({point.task for point in points}):
-        if task not in tasks.names():
-            wrong = unknown("task", task, tasks.names())
-            lines.append(f"Task '{task}' is none of ELUE's, so a guess is taken to score 0. {wrong.hint}")
-        if not any(point.method == reference for point in points if point.task == task):
-            lines.append(f"'{reference}' has no points on '{task}': no scores there.")
-    return lines
-
-
-def _whose(some: Sequence[str], every: Collection[str]) -> str:
-    """Whose numbers are meant, nothing where all are."""
-    return "" if len(some) == len(every) else f" {', '.join(some)}"
 
 
 def floor_of(task: str) -> float:

@@ -8,7 +8,8 @@ import pytest
 
 from elue.errors import ElueError
 from elue.scores.table import read_points
-from elue.scores.table_scores import doubts, score_points
+from elue.scores.table_doubts import doubts
+from elue.scores.table_scores import score_points
 from tests.scoring import area, old_score
 
 HEADER = "edition,task,method,kind,params_millions,mflops_per_sample,score\n"
@@ -127,6 +128,15 @@ SOUND = HEADER + ROWS.replace("mine", "sst2_elue")
             SOUND + "e,mrpc,base,static,10,100,0.8\ne,mrpc,base,static,10,200,0.9\n",
             "All scores on 'mrpc' are at most 1",
         ),
+        (SOUND.replace(",83.5", ",0.835"), "All scores of 'dyn' on 'sst2_elue' are at most 1"),
+        (SOUND + "e,sst2_elue,dyn,dynamic,20,160,0.84\n", "The score 0.84 in line 5 is at most 1"),
+        (SOUND + "e,sst2_elue,dyn,dynamic,20,160e6,84\n", "mflops_per_sample 1.6e+08 in line 5"),
+        (SOUND.replace("150,", "0.15,"), "'dyn' costs about 0.15 MFLOPs on 'sst2_elue', 667 times below the cheapest"),
+        (
+            SOUND.replace("150,", "150e3,"),
+            "'dyn' costs about 150000 MFLOPs on 'sst2_elue', 750 times above the dearest",
+        ),
+        (SOUND + "e,mrpc,base,static,10,100,80\n", "'base' has one budget alone on 'mrpc'"),
         (SOUND.replace("sst2_elue", "sst2-elue"), "Did you mean 'sst2_elue'"),
         (SOUND + "e,mrpc,dyn,dynamic,20,150,83.5\n", "'base' has no points on 'mrpc'"),
     ],
@@ -141,3 +151,9 @@ def test_what_looks_wrong_is_said(table, text: str, say: str) -> None:  # type: 
 def test_a_task_without_the_reference_does_not_fail_the_rest(table) -> None:  # type: ignore[no-untyped-def]
     points = read_points(table(SOUND + "e,mrpc,dyn,dynamic,20,150,83.5\n"))
     assert [board.task for board in score_points(points, "base")] == ["sst2_elue"]
+
+
+def test_small_networks_that_are_cheap_are_not_asked_about(table) -> None:  # type: ignore[no-untyped-def]
+    """A recurrent network may well cost a hundredth of one layer, and score 0."""
+    text = SOUND + "e,sst2_elue,small,dynamic,1,0.5,70\ne,sst2_elue,small,dynamic,1,0.6,0\n"
+    assert doubts(read_points(table(text)), "base") == []
