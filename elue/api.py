@@ -202,6 +202,7 @@ def score(
     Raises ElueError without any run that could be ranked.
     """
     from elue.scores.comparing import compare, scores_on
+    from elue.scores.edition import clusters_at
     from elue.submissions.references import static_of
 
     boards: dict[BoardKey, list[Record]] = {}
@@ -211,7 +212,13 @@ def score(
     if not boards:
         raise ElueError("no_runs", "There are no ranked runs.", "Ranked runs have status ok and a complete count.")
     return [
-        compare(boards[key], (reference or static_of(boards[key])) if scores_on(key.split) else None, resamples, seed)
+        compare(
+            boards[key],
+            (reference or static_of(boards[key])) if scores_on(key.split) else None,
+            resamples,
+            seed,
+            clusters=clusters_at(key),
+        )
         for key in sorted(boards, key=str)
     ]
 

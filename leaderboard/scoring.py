@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -66,8 +66,13 @@ class Scored:
         return these_weights(run.record for run in self.board.runs)
 
 
-def scored(board: Board, records: Iterable[Record], reference: Reference | None) -> Scored:
-    """Score a board from its whole records, which pass by one at a time; none but one of the test split."""
+def scored(
+    board: Board, records: Iterable[Record], reference: Reference | None, clusters: Sequence[int] = ()
+) -> Scored:
+    """Score a board from its whole records, which pass by one at a time; none but one of the test split.
+
+    Samples of one of the `clusters` are drawn together.
+    """
     columns: dict[str, Column] = {}
 
     def gathering() -> Iterator[Record]:
@@ -79,21 +84,23 @@ def scored(board: Board, records: Iterable[Record], reference: Reference | None)
     if not scores_on(board.split):
         for _ in gathering():
             continue
-        return Scored(board, None, TUNED, replicates=_replicates(columns))
+        return Scored(board, None, TUNED, replicates=_replicates(columns, clusters))
     try:
-        scores = compare(gathering(), reference.curve if reference else None)
+        scores = compare(gathering(), reference.curve if reference else None, clusters=clusters)
     except ElueError as error:
         return Scored(board, None, error.message)
     named = scores.curves[scores.reference].method if scores.reference is not None else ""
-    return Scored(board, scores, against=reference.words if reference else named, replicates=_replicates(columns))
+    return Scored(
+        board, scores, against=reference.words if reference else named, replicates=_replicates(columns, clusters)
+    )
 
 
-def _replicates(columns: Mapping[str, Column]) -> dict[str, Any]:
+def _replicates(columns: Mapping[str, Column], clusters: Sequence[int]) -> dict[str, Any]:
     """Scores of every run on the same resamples."""
     if not columns:
         return {}
     try:
-        drawn = resample(side_by_side(list(columns.values())), RESAMPLES)
+        drawn = resample(side_by_side(list(columns.values())), RESAMPLES, clusters=clusters)
     except ElueError:
         return {}
     return {key: drawn.scores[:, place] for place, key in enumerate(columns)}

@@ -109,6 +109,7 @@ def _boards(
     from elue.record.board import MEASURED, board_of, is_ranked
     from elue.record.training import these_weights
     from elue.scores.comparing import compare, scores_on
+    from elue.scores.edition import clusters_at
     from elue.submissions.references import static_of
     from elue.tasks.drawing import RESAMPLES
 
@@ -135,6 +136,7 @@ def _boards(
                     resamples or RESAMPLES,
                     seed,
                     track,
+                    clusters_at(key),
                 )
                 few = these_weights(known[key]) if key.measure == MEASURED else {}
                 boards.append(_Board(scores, few, _against(own, known[key])))
@@ -218,10 +220,7 @@ def _show_board(of: _Board) -> None:
         tuned = f"operating points are chosen on the {board.split} split"
         typer.echo(f"{left_out if scores_on(board.split) else tuned}: no scores\n")
     else:
-        typer.echo(
-            f"elue-1 over {board.low / 1e6:,.1f} to {board.high / 1e6:,.1f} MFLOPs{of.against}; "
-            f"a guess is {board.floor:g}\n"
-        )
+        typer.echo(f"elue-1 over {budgets(board.low, board.high)}{of.against}; a guess is {board.floor:g}\n")
     header = (
         "method",
         "elue-1",

@@ -65,6 +65,7 @@ def compare(
     resamples: int = RESAMPLES,
     seed: int = 0,
     track: Track | None = None,
+    clusters: Sequence[int] = (),
 ) -> BoardScores:
     """Score the runs of one board, whole records in any order; they may come one by one.
 
@@ -73,12 +74,13 @@ def compare(
     published points has the reference that they name, and any other has none: no scores then, but all intervals. Runs
     that failed or are incomplete are passed over. In a `track` only runs within its cap take part. The reference stays
     whole, so a score means the same on every track; only a cap on FLOPs ends its curve and the range of budgets
-    there, too.
-    Raises ElueError `no_runs`, `mixed_boards`, `samples_differ`, `bad_range`.
+    there, too. `clusters` are those of samples that belong together (`elue.scores.edition.clusters_at`): they are drawn
+    together.
+    Raises ElueError `no_runs`, `mixed_boards`, `samples_differ`, `bad_range`, `bad_clusters`.
     """
     runs, columns, head = gathered(records)
     runs.sort(key=lambda run: (run.at, run.key))
-    resampled = resample(side_by_side(columns), resamples, seed) if columns else None
+    resampled = resample(side_by_side(columns), resamples, seed, clusters) if columns else None
     named = published_reference(head.environment) if measure_of(head) == PUBLISHED else None
     yardstick = _reference(runs, reference) or _reference(runs, named)
     floor = chance_of(head, [columns[run.column] for run in yardstick if run.column is not None])
@@ -107,7 +109,7 @@ def compare(
         resamples=resamples,
         seed=seed,
         curves=curves,
-        points=_points(runs, resampled, head.task),
+        points=_points(runs, resampled, head.task, bool(clusters)),
         pairs=tuple(_pairs(drafts)) if head.task.size >= FEWEST else (),
     )
 
@@ -188,7 +190,9 @@ def _pairs(drafts: Sequence[_Draft]) -> Iterator[Pair]:
             yield Pair(a, b, difference, p_value(difference))
 
 
-def _points(runs: Sequence[Entry], resampled: Resampled | None, task: TaskRef) -> tuple[PointScore, ...]:
+def _points(
+    runs: Sequence[Entry], resampled: Resampled | None, task: TaskRef, clustered: bool
+) -> tuple[PointScore, ...]:
     """Every run with its intervals. Runs without samples stand where they are in every resample's front."""
     chosen = set(front([run.at for run in runs]))
     if not runs or resampled is None:
@@ -205,7 +209,7 @@ def _points(runs: Sequence[Entry], resampled: Resampled | None, task: TaskRef) -
     return tuple(
         PointScore(
             run.key,
-            _quality(run.at[1], scores[:, i] if run.column is not None else None, task),
+            _quality(run.at[1], scores[:, i] if run.column is not None else None, task, clustered),
             estimate(run.at[0], flops[:, i] if run.column is not None else None),
             i in chosen,
             float(often[i]) if run.column is not None else None,
@@ -214,9 +218,13 @@ def _points(runs: Sequence[Entry], resampled: Resampled | None, task: TaskRef) -
     )
 
 
-def _quality(value: float, replicates: Array | None, task: TaskRef) -> Estimate:
-    """A score with its interval: Wilson's of a share of right answers, and where no resample differs."""
+def _quality(value: float, replicates: Array | None, task: TaskRef, clustered: bool) -> Estimate:
+    """A score with its interval: Wilson's of a share of right answers, and where no resample differs.
+
+    Wilson's is of independent samples, so it is not for those that come in clusters.
+    """
     spread = estimate(value, replicates)
-    if replicates is None or (not metrics.get(task.metric).right and spread.low != spread.high):
+    wilson = bool(metrics.get(task.metric).right) and not clustered
+    if replicates is None or (not wilson and spread.low != spread.high):
         return spread
     return Estimate(value, *metrics.known_interval(task.metric, value, task.size), spread.error)

@@ -96,7 +96,7 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """The runs, by key, that others are measured by, the budgets in FLOPs, and sizes of clusters of samples, if any."""
+    """The runs, by key, that others are measured by, the budgets in FLOPs, and clusters of samples, if any."""
 
     keys: frozenset[str]
     low: float

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from functools import cached_property
+from collections.abc import Iterable
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ from elue import tasks
 from elue.errors import ElueError, unknown
 from elue.meter import profile
 from elue.record import files as records
+from elue.record.board import BoardKey
 from elue.record.schema import Record
 from elue.scores.resampling import column_of
 from elue.scores.spread import MOST, Known
@@ -72,23 +74,26 @@ class Trainings(_Part):
 class EditionTask(_Part):
     """A task of an edition: which data, the score of the best constant answer there, and the yardstick.
 
-    `validation` is the revision of the validation split, whose runs choose corners; without it none do. `clusters` are
-    how many samples in a row belong together (pairs that share a text), empty where each is for itself. Without
-    `trainings` a method's own have to show how far they lie apart.
+    `validation` is the revision of the validation split, whose runs choose corners; without it none do. `clusters` has
+    for each sample the number of its cluster, those that belong together (pairs that share a text), numbered as they
+    come up; it is empty where each is for itself. Without `trainings` a method's own have to show how far they lie
+    apart.
     """
 
     revision: Digest
     validation: Digest | None = None
     samples: int = Field(ge=1)
     floor: float
-    clusters: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    clusters: tuple[Annotated[int, Field(ge=0)], ...] = ()
     yardstick: Yardstick = Yardstick()
     trainings: Trainings | None = None
 
     @model_validator(mode="after")
     def _add_up(self) -> EditionTask:
-        if self.clusters and sum(self.clusters) != self.samples:
-            raise ValueError(f"'clusters' hold {sum(self.clusters)} samples, 'samples' says {self.samples}")
+        if self.clusters and len(self.clusters) != self.samples:
+            raise ValueError(f"'clusters' hold {len(self.clusters)} samples, 'samples' says {self.samples}")
+        if list(dict.fromkeys(self.clusters)) != list(range(len(set(self.clusters)))):
+            raise ValueError("'clusters' are numbered from 0 on, as they come up")
         return self
 
 
@@ -172,6 +177,23 @@ def load(edition: str | Path) -> Edition:
         message = f"{path} is frozen as {str(read.digest)[:12]}, but its rules are {read.rules[:12]}."
         raise ElueError("changed_edition", message, "A frozen edition never changes: make another one.")
     return read
+
+
+def clusters_at(board: BoardKey, editions: Iterable[Edition] = ()) -> tuple[int, ...]:
+    """The clusters of a board's samples, as one of these editions or of those that come with the standard knows them.
+
+    Empty where none knows any: for samples that are each for themselves, data of no edition, and parts of a split.
+    """
+    for edition in (*editions, *_shipped()):
+        task = edition.tasks.get(board.task)
+        if task and board.limit is None and (board.split, board.revision) == (edition.split, task.revision):
+            return task.clusters
+    return ()
+
+
+@cache
+def _shipped() -> tuple[Edition, ...]:
+    return tuple(load(name) for name in names())
 
 
 def content_of(record: Record) -> str:

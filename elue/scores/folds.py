@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,21 +43,22 @@ class Folds:
         return int(self.cluster.max()) + 1
 
 
-def folds_of(ids: Sequence[str], cluster_sizes: Sequence[int] = ()) -> Folds:
+def folds_of(ids: Sequence[str], clusters: Sequence[int] = ()) -> Folds:
     """Deal samples out to folds by the digests of their ids, so that their order has no part in it.
 
-    `cluster_sizes` are how many samples in a row belong together, for tasks where they do; a cluster goes by its least
-    id. Raises ElueError `bad_clusters` where they do not add up to the samples.
+    `clusters` are the numbers of the clusters that samples belong to, from 0 on, where some belong together; a cluster
+    goes by its least id. Raises ElueError `bad_clusters` where there are not as many numbers as samples.
     """
-    sizes = list(cluster_sizes) or [1] * len(ids)
-    if sum(sizes) != len(ids):
-        raise ElueError("bad_clusters", f"Clusters of {sum(sizes)} samples are given for {len(ids)}.")
-    starts = np.cumsum([0, *sizes])
-    names = [min(ids[start:stop]) for start, stop in pairwise(starts)]
-    dealt = sorted(range(len(names)), key=lambda group: hashlib.sha256(names[group].encode()).digest())
+    cluster = np.asarray(clusters or range(len(ids)), dtype=np.intp)
+    if len(cluster) != len(ids):
+        raise ElueError("bad_clusters", f"Clusters of {len(cluster)} samples are given for {len(ids)}.")
+    names: dict[int, str] = {}
+    for group, name in zip(cluster.tolist(), ids, strict=True):
+        names[group] = min(name, names.get(group, name))
+    dealt = sorted(names, key=lambda group: hashlib.sha256(names[group].encode()).digest())
     fold = np.empty(len(names), dtype=np.intp)
     fold[dealt] = np.arange(len(names)) % FOLDS
-    return Folds(np.repeat(fold, sizes), np.repeat(np.arange(len(names)), sizes))
+    return Folds(fold[cluster], cluster)
 
 
 def fold_means(columns: Array, folds: Folds) -> Array:
@@ -114,8 +114,9 @@ def _residuals(columns: Array, folds: Folds) -> tuple[Array, Array]:
     mean = columns.mean(axis=0)
     centred = columns - mean
     if clusters < samples:
-        starts = np.flatnonzero(np.diff(folds.cluster, prepend=-1))
-        centred = np.add.reduceat(centred, starts, axis=0)
+        order = np.argsort(folds.cluster, kind="stable")
+        starts = np.flatnonzero(np.diff(folds.cluster[order], prepend=-1))
+        centred = np.add.reduceat(centred[order], starts, axis=0)
     centred *= np.sqrt(clusters / max(clusters - 1, 1) / samples)
     spread = np.sqrt((centred**2).sum(axis=0))
     varied = spread > SMALL * np.abs(mean)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 
 import numpy as np
 
@@ -29,20 +28,36 @@ def task_of(data: TaskData, validation: TaskData | None = None) -> EditionTask:
         if split is not None and split.limit is not None:
             what = f"Only {split.limit} samples are at hand."
             raise ElueError("part_of_a_split", what, "An edition needs whole splits.")
-    texts = [sample.text for sample in data.samples]
     return EditionTask(
         revision=data.revision,
         validation=validation.revision if validation else None,
-        samples=len(texts),
+        samples=len(data.samples),
         floor=round(best_constant(data.spec.metric, data.spec.kind, data.labels), 6),
-        clusters=cluster_sizes(texts),
+        clusters=clusters_of([(sample.text, sample.pair) for sample in data.samples]),
     )
 
 
-def cluster_sizes(texts: Sequence[str]) -> tuple[int, ...]:
-    """How many samples in a row have the same first text; empty where none has it in common with its neighbour."""
-    sizes = tuple(sum(1 for _ in group) for _, group in groupby(texts))
-    return sizes if len(sizes) < len(texts) else ()
+def clusters_of(samples: Sequence[tuple[str | None, ...]]) -> tuple[int, ...]:
+    """The number of each sample's cluster, from 0 on as they come up; empty where each is for itself.
+
+    Samples that have a text in common belong together, wherever they stand and whichever of their texts it is: the
+    premises of SNLI, and the hypotheses of SciTail. So do those that both belong to a third.
+    """
+    root: dict[str, str] = {}
+
+    def root_of(text: str) -> str:
+        while root.setdefault(text, text) != text:
+            root[text] = root[root[text]]
+            text = root[text]
+        return text
+
+    filled = [[text for text in texts if text and text.strip()] for texts in samples]
+    for texts in filled:
+        for text in texts[1:]:
+            root[root_of(text)] = root_of(texts[0])
+    names = [root_of(texts[0]) if texts else place for place, texts in enumerate(filled)]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return tuple(numbers[name] for name in names) if len(numbers) < len(names) else ()
 
 
 def best_constant(metric: str, kind: str, labels: Sequence[float]) -> float:

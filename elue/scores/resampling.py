@@ -1,6 +1,7 @@
 """Paired bootstrap: scores and mean FLOPs of many runs on the same resamples of a task's samples.
 
-A resample of n samples is how often each of them was drawn, a row of counts that add up to n (Efron 1979). Every run
+A resample of n samples is how often each of them was drawn, a row of counts that add up to n (Efron 1979). Of samples
+that belong together whole clusters are drawn instead (Davison and Hinkley 1997, section 3.8). Every run
 is scored on the same rows, so what is hard about a sample is hard for all, and differences keep only what differs.
 """
 
@@ -83,22 +84,33 @@ def side_by_side(columns: Sequence[Column]) -> Answered:
     return Answered(first.metric, *stacked)
 
 
-def draws(samples: int, resamples: int, seed: int) -> Iterator[Array]:
-    """Resamples as rows of counts, in chunks; how large the chunks are does not change what is drawn."""
+def draws(samples: int, resamples: int, seed: int, clusters: Sequence[int] = ()) -> Iterator[Array]:
+    """Resamples as rows of counts, in chunks; how large the chunks are does not change what is drawn.
+
+    With `clusters`, the number of each sample's, whole clusters are drawn, as many as there are: so how many samples
+    these are differs from row to row.
+    """
     generator = np.random.default_rng(seed)
     rows = max(1, CHUNK // samples)
+    drawn = max(clusters) + 1 if clusters else samples
     for start in range(0, resamples, rows):
         size = min(rows, resamples - start)
-        yield counts_of(generator.integers(samples, size=(size, samples)))
+        counts = counts_of(generator.integers(drawn, size=(size, drawn)))
+        yield counts[:, clusters] if clusters else counts
 
 
-def resample(runs: Answered, resamples: int = RESAMPLES, seed: int = 0) -> Resampled:
-    """Scores and FLOPs of all runs on the same `resamples` resamples; the same seed draws the same ones."""
+def resample(runs: Answered, resamples: int = RESAMPLES, seed: int = 0, clusters: Sequence[int] = ()) -> Resampled:
+    """Scores and FLOPs of all runs on the same `resamples` resamples; the same seed draws the same ones.
+
+    `clusters` are those of samples that belong together. Raises ElueError `bad_clusters` where there are not as many.
+    """
+    if clusters and len(clusters) != len(runs.value):
+        raise ElueError("bad_clusters", f"Clusters of {len(clusters)} samples are given for {len(runs.value)}.")
     labels = labels_for(runs)
     scores, flops = [], []
-    for counts in draws(len(runs.value), resamples, seed):
+    for counts in draws(len(runs.value), resamples, seed, clusters):
         scores.append(metrics.counted(runs.metric, labels, runs.value, counts))
-        flops.append(counts @ runs.flops / len(runs.flops))
+        flops.append(counts @ runs.flops / counts.sum(axis=1)[:, None])
     return Resampled(np.concatenate(scores), np.concatenate(flops))
 
 

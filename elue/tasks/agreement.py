@@ -36,7 +36,7 @@ def accuracy_resampled(labels: Array, values: Array, generator: np.random.Genera
 def accuracy_counted(labels: Array, values: Array, counts: Array) -> Array:
     """Accuracy on rows of counts, (rows, runs)."""
     right: Array = counts @ (labels == values).astype(float)
-    return right / len(values)
+    return right / counts.sum(axis=1)[:, None]
 
 
 def accuracy_f1(labels: Array, values: Array) -> float:
@@ -82,7 +82,7 @@ def exact_match_resampled(labels: Array, values: Array, generator: np.random.Gen
 def exact_match_counted(labels: Array, values: Array, counts: Array) -> Array:
     """`exact_match` on rows of counts, (rows, runs)."""
     right: Array = counts @ KINDS["regression"].right(values, labels).astype(float)
-    return right / len(values)
+    return right / counts.sum(axis=1)[:, None]
 
 
 def macro_f1(labels: Array, values: Array) -> float:

@@ -75,7 +75,7 @@ def _pearson(labels: Array, values: Array, counts: Array) -> Array:
     """Pearson's correlation on each row of counts, 0 where either side is constant."""
     import numpy as np
 
-    count = len(labels)
+    count = counts.sum(axis=1)[:, None]
     left, right = _standard(labels[:, None]), _standard(values)
     left_mean, right_mean = counts @ left / count, counts @ right / count
     left_spread = counts @ left**2 / count - left_mean**2
@@ -98,14 +98,14 @@ def _spearman(labels: Array, values: Array, counts: Array) -> Array:
     """Spearman's correlation on each row of counts: average ranks by counting, since only counts change."""
     import numpy as np
 
-    count = len(labels)
+    count = counts.sum(axis=1)
     by_sample = np.ascontiguousarray(counts.T)
     order, starts = _ties(labels)
     sizes, ranks = _counted_ranks(by_sample, order, starts)
     mean = (count + 1) / 2
     label_spread = (sizes * ranks**2).sum(axis=0) - count * mean**2
     weighted = np.empty_like(by_sample)
-    weighted[order] = np.repeat(ranks, np.diff(np.append(starts, count)), axis=0)
+    weighted[order] = np.repeat(ranks, np.diff(np.append(starts, len(labels))), axis=0)
     weighted *= by_sample
     correlations = np.zeros((len(counts), values.shape[1]))
     for column in range(values.shape[1]):

@@ -17,7 +17,7 @@ def whole() -> Edition:
     edition = edition_of(World().method("static", STATIC))
     task = edition.tasks["mine"].model_copy(
         update={
-            "clusters": (1,) * 398 + (2,),
+            "clusters": (*range(399), 7),
             "validation": "d" * 64,
             "trainings": Trainings(spread=(0.6, 0.7, 0.5, 0.8), degrees=12),
         }

@@ -38,11 +38,14 @@ def data(metric: str, samples: int, runs: int, seed: int = 0) -> tuple[np.ndarra
 
 @pytest.mark.parametrize("samples", [60, 3], ids=["many", "few, often all alike"])
 @pytest.mark.parametrize("metric", metrics.METRICS)
-def test_every_resample_is_scored_as_the_metric_scores_it(metric: str, samples: int) -> None:
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "clusters"])
+def test_every_resample_is_scored_as_the_metric_scores_it(metric: str, samples: int, together: bool) -> None:
     labels, runs = data(metric, samples, 4)
-    found = resample(runs, 30, seed=3)
-    counts = np.concatenate(list(draws(samples, 30, 3))).astype(int)
-    assert (counts.sum(axis=1) == samples).all()
+    clusters = [min(place, 7 * place % 19) for place in range(samples)] if together else []
+    clusters = [sorted(set(clusters)).index(number) for number in clusters]
+    found = resample(runs, 30, 3, clusters)
+    counts = np.concatenate(list(draws(samples, 30, 3, clusters))).astype(int)
+    assert together or (counts.sum(axis=1) == samples).all()
     for row, count in enumerate(counts):
         drawn = np.repeat(np.arange(samples), count)
         for column in range(4):
@@ -59,6 +62,22 @@ def test_the_samples_as_they_are_give_the_score_itself(metric: str) -> None:
         score = metrics.score(metric, labels.tolist(), runs.value[:, column].tolist())
         assert found.scores[0, column] == pytest.approx(score)
     assert found.flops[0] == pytest.approx(runs.flops.mean(axis=0))
+
+
+def test_clusters_are_drawn_whole() -> None:
+    """Triples that answer alike carry a third of what they seem to; the order of the samples has no part in it."""
+    _, once = data("accuracy", 200, 2)
+    order = np.random.default_rng(0).permutation(600)
+    thrice = Answered("accuracy", *(np.repeat(of, 3, axis=0)[order] for of in (once.value, once.error, once.flops)))
+    clusters = np.repeat(np.arange(200), 3)[order].tolist()
+    for counts in draws(600, 50, 0, clusters):
+        assert (counts[:, np.argsort(clusters, kind="stable")].reshape(len(counts), 200, 3).std(axis=2) == 0).all()
+    single, together, apart = (resample(*of) for of in ((once,), (thrice, 1000, 0, clusters), (thrice,)))
+    assert together.scores == pytest.approx(single.scores), "the same draws of as many clusters as there were samples"
+    assert together.flops == pytest.approx(single.flops)
+    assert apart.scores.var(axis=0) * 3 == pytest.approx(single.scores.var(axis=0), rel=0.2)
+    with pytest.raises(ElueError, match="Clusters of 599"):
+        resample(thrice, 10, 0, clusters[:-1])
 
 
 def test_every_sample_is_drawn_as_often_as_another() -> None:
