@@ -260,7 +260,8 @@ def build_site(
         store.rebuild(folders, as_it_stands(folders, _warn), _warn)
         summaries = store.summaries()
         with workers(len(summaries)) as executor:
-            return build(summaries, Path(out), reader(url) if executor else store.text, told, base_url, executor)
+            read = reader(url) if executor else store.text
+            return build(summaries, Path(out), read, told, base_url, executor, skipped=_warn)
 
 
 def _records(evaluation: Evaluation, planned: Sequence[PlannedRun], progress: Progress) -> Iterator[Record]:

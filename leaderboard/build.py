@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -22,10 +22,11 @@ from elue.leaderboard.pages import crossings as crossingspage
 from elue.leaderboard.pages import edition as editionpage
 from elue.leaderboard.pages import home as overall
 from elue.leaderboard.pages import method as methodpage
-from elue.leaderboard.pages.task import ReadRecord, TaskWork
+from elue.leaderboard.pages.task import Made, TaskWork
 from elue.leaderboard.publish import File, check, publish
 from elue.leaderboard.site import Site, page, titled
 from elue.leaderboard.summaries import curve_id, is_published
+from elue.leaderboard.wholes import DamagedRecords, ReadRecord, Wholes
 from elue.leaderboard.workers import side_by_side
 from elue.record.schema import Record
 from elue.scores.edition import Edition
@@ -51,6 +52,7 @@ def build(
     base_url: str = "",
     executor: Executor | None = None,
     editions: Sequence[Edition] | None = None,
+    skipped: Callable[[ElueError], None] | None = None,
 ) -> Path:
     """Build the site from record summaries and return its first page.
 
@@ -58,12 +60,23 @@ def build(
     `manifests` are those of submissions, by method name (see `manifests`). `base_url` is where the site will stand, for
     links that name it in full. `editions` are those with a page of ranks, by default all that are shipped and that any
     run takes part in. With an `executor` tasks are worked on side by side; one of processes needs a `record`
-    that can be pickled. The order of the summaries does not matter. Raises ElueError `folder_in_use` when `out` holds
-    anything but an earlier site, `cannot_write`, `bad_base_url`, `broken_link`; whatever it is, `out` stays as it was.
+    that can be pickled. The order of the summaries does not matter. With `skipped`, it is told of a damaged
+    record on a board, and the site is that of all the others. Raises ElueError where there is no `skipped`,
+    `folder_in_use` when `out` holds anything but an earlier site, `cannot_write`, `bad_base_url`, `broken_link`;
+    whatever it is, `out` stays as it was.
     """
     check(out)
-    publish(checked(pages(summaries, record, manifests, base_url, executor, editions), _address(base_url)), out)
-    return out / "index.html"
+    sound = summaries
+    while True:
+        try:
+            publish(checked(pages(sound, record, manifests, base_url, executor, editions), _address(base_url)), out)
+            return out / "index.html"
+        except DamagedRecords as error:
+            for why in error.damaged.values():
+                if skipped is None:
+                    raise why from None
+                skipped(why)
+            sound = [summary for summary in sound if summary.key not in error.damaged]
 
 
 def pages(
@@ -74,13 +87,16 @@ def pages(
     executor: Executor | None = None,
     editions: Sequence[Edition] | None = None,
 ) -> Iterator[File]:
-    """All files of the site, one after the other."""
+    """All files of the site, one after the other. Raises DamagedRecords, of the runs on boards, where any is."""
     manifests = manifests or {}
     retracted = partial(retraction_of, manifests)
     site = Site(boards.tasks(summaries, retracted), boards.methods(summaries, manifests), _address(base_url))
     if record is not None:
         known = standings.shipped() if editions is None else editions
-        site.ranked = standings.standings([board for _, board in site.boards], known, record)
+        wholes = Wholes(record)
+        site.ranked = standings.standings([board for _, board in site.boards], known, wholes)
+        if wholes.damaged:
+            raise DamagedRecords(wholes.damaged)
     for name in _STATIC:
         yield f"static/{name}", resources.files(__package__).joinpath("static", name).read_text("utf-8")
     yield "static/vega.js", drawing.bundle()
@@ -88,7 +104,7 @@ def pages(
     yield "data/all.csv", downloads.csv_of(site.tasks)
     yield "data/all.json", downloads.json_of(site.tasks)
     yield "data/all.sqlite", downloads.sqlite_of(site.tasks)
-    for made in worked:
+    for made in _whole(worked):
         site.details |= made.details
         site.scored |= made.scored
         site.overviews |= made.overviews
@@ -105,6 +121,17 @@ def pages(
     yield samplefiles.index_file(compared)
     yield page(site, "compare.html", "compare.html", compared=compared)
     yield page(site, "about.html", "about.html", **about.contents(site))
+
+
+def _whole(worked: Iterator[Made]) -> Iterator[Made]:
+    """What was made of tasks whose records are whole. Raises DamagedRecords once all are looked at."""
+    damaged: dict[str, ElueError] = {}
+    for made in worked:
+        damaged |= made.damaged
+        if not damaged:
+            yield made
+    if damaged:
+        raise DamagedRecords(damaged)
 
 
 def _address(base_url: str) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from elue.errors import ElueError
 from elue.leaderboard.boards import Board
 from elue.leaderboard.standings import Ranking, reference_of
-from elue.record import files as records
+from elue.leaderboard.wholes import Wholes
 from elue.record.board import curve_of
 from elue.record.schema import Record
 from elue.scores.crossings import Matrix, Yardstick, matrix
 from elue.scores.curve import budget_range
+from elue.scores.edition import clusters_at
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,11 @@ class Crossed:
     why: str = ""
 
 
-def crossed(board: Board, ranking: Ranking, record: Callable[[str], str]) -> Crossed:
-    """Which rule does what on which training of a board, from whole records read one at a time."""
+def crossed(board: Board, ranking: Ranking, wholes: Wholes) -> Crossed:
+    """Which rule does what on which training of a board, from whole records; damaged ones are passed over."""
     try:
         yardstick, words = _yardstick(board, ranking)
-        return Crossed(matrix(_records(board, yardstick, record), yardstick), words)
+        return Crossed(matrix(_records(board, yardstick, wholes), yardstick), words)
     except ElueError as error:
         return Crossed(None, why=error.message)
 
@@ -47,11 +48,12 @@ def _yardstick(board: Board, ranking: Ranking) -> tuple[Yardstick, str]:
     low, high = budget_range([(run.cost, run.score) for run in runs])
     if low == high:
         raise ElueError("bad_range", "the static curve on this board has one budget alone.")
-    return Yardstick(frozenset(run.key for run in runs), low, high), reference.words
+    keys = frozenset(run.key for run in runs)
+    return Yardstick(keys, low, high, clusters_at(board.key)), reference.words
 
 
-def _records(board: Board, yardstick: Yardstick, record: Callable[[str], str]) -> Iterator[Record]:
+def _records(board: Board, yardstick: Yardstick, wholes: Wholes) -> Iterator[Record]:
     crossing = {run.curve for run in board.crossings}
     for run in (*board.runs, *board.crossings):
-        if run.key in yardstick.keys or run.curve in crossing:
-            yield records.loads(record(run.key), f"record {run.key}")
+        if (run.key in yardstick.keys or run.curve in crossing) and (read := wholes.read(run.key)):
+            yield read[0]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from elue.leaderboard.boards import Board, ShownRun
 from elue.leaderboard.text import short
-from elue.record import files as records
+from elue.leaderboard.wholes import Wholes
 from elue.record.board import MEASURED, CurveKey, curve_of
 from elue.record.schema import Record
 from elue.scores.edition import Edition, load, names
@@ -43,17 +43,17 @@ def shipped() -> list[Edition]:
     return [load(name) for name in names()]
 
 
-def standings(boards: Sequence[Board], editions: Sequence[Edition], record: Callable[[str], str]) -> list[Ranked]:
-    """The editions that any run takes part in, with their scores, from whole records read one at a time."""
+def standings(boards: Sequence[Board], editions: Sequence[Edition], wholes: Wholes) -> list[Ranked]:
+    """The editions that any run takes part in, with their scores, from whole records; damaged ones are passed over."""
     runs = [run for board in boards for run in board.runs]
     shown = [edition for edition in editions if any(takes_part(edition, run.record) for run in runs)]
-    return [(edition, edition_standing(edition, _records(edition, runs, record))) for edition in shown]
+    return [(edition, edition_standing(edition, _records(edition, runs, wholes))) for edition in shown]
 
 
-def _records(edition: Edition, runs: Iterable[ShownRun], record: Callable[[str], str]) -> Iterator[Record]:
+def _records(edition: Edition, runs: Iterable[ShownRun], wholes: Wholes) -> Iterator[Record]:
     for run in runs:
-        if takes_part(edition, run.record) or chooses_corners(edition, run.record):
-            yield records.loads(record(run.key), f"record {run.key}")
+        if (takes_part(edition, run.record) or chooses_corners(edition, run.record)) and (read := wholes.read(run.key)):
+            yield read[0]
 
 
 def ranking_of(board: Board, ranked: Sequence[Ranked]) -> Ranking:

@@ -42,9 +42,12 @@ def build_site(
             store.catch_up(folder, note_skipped, adjust)
     summaries = store.summaries()
     told = manifests.read(submissions, note_skipped) if submissions is not None else {}
+    damaged: list[ElueError] = []
     with workers(len(summaries)) as executor:
-        index = build(summaries, out, reader(db), told, base_url, executor, ranking)
-    note(f"{len(summaries)} runs; open {index.resolve().as_uri()}")
+        index = build(summaries, out, reader(db), told, base_url, executor, ranking, damaged.append)
+    for error in damaged:
+        note_skipped(error)
+    note(f"{len(summaries) - len(damaged)} runs; open {index.resolve().as_uri()}")
     if serve:
         from elue.leaderboard.serving import serve as serve_folder
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +16,9 @@ from elue.leaderboard.charts import specs as charts
 from elue.leaderboard.pages import run as runpage
 from elue.leaderboard.publish import File
 from elue.leaderboard.site import Site, page, titled
-from elue.record import files as records
+from elue.leaderboard.wholes import ReadRecord, Wholes
 from elue.record.schema import Record
-
-ReadRecord = Callable[[str], str]
-"""Gives the text of the whole record of a run key."""
+from elue.scores.edition import clusters_at
 
 MADE = "Made from a seed, so anyone can make them again: the task is in no edition."
 PUBLIC = "Public, so a method can know them by heart. Only a private split stands against that."
@@ -28,13 +26,17 @@ PUBLIC = "Public, so a method can know them by heart. Only a private split stand
 
 @dataclass(frozen=True)
 class Made:
-    """The files of a task, and what the pages of methods and of all tasks need of it."""
+    """The files of a task, and what the pages of methods and of all tasks need of it.
+
+    Where a record is `damaged`, by key, nothing of it holds: the task is to be made without that one.
+    """
 
     files: list[File]
     details: dict[str, details.Detail]
     scored: dict[str, scoring.Scored]
     overviews: dict[str, list[samplefiles.Overview]]
     crossed: dict[str, crossings.Crossed]
+    damaged: Mapping[str, ElueError]
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,24 @@ class TaskWork:
     def __call__(self, task: Task) -> Made:
         """The files of this task; a board's records are let go before the next one's are read."""
         site = Site([task], [], self.base_url, ranked=self.ranked)
-        return Made(list(_files(site, task, self.record)), site.details, site.scored, site.overviews, site.crossed)
+        wholes = Wholes(self.record) if self.record else None
+        files = list(_files(site, task, wholes))
+        damaged = wholes.damaged if wholes else {}
+        return Made(files, site.details, site.scored, site.overviews, site.crossed, damaged)
 
 
-def _files(site: Site, task: Task, record: ReadRecord | None) -> Iterator[File]:
-    if record is not None:
+def _files(site: Site, task: Task, wholes: Wholes | None) -> Iterator[File]:
+    if wholes is not None:
         for board in task.boards:
-            yield from _measured(site, board, record)
+            yield from _measured(site, board, wholes)
+        if wholes.damaged:
+            return
     yield from _task(site, task)
     yield from _explorer(site, task)
     yield from _runs(site, task)
 
 
-def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
+def _measured(site: Site, board: Board, wholes: Wholes) -> Iterator[File]:
     """The sample files of a board. Its records are read once, and only what the files need of each is kept."""
     flops = [flops for run in board.runs for flops in (run.flops.p50, run.flops.max)]
     low, high = max(1.0, min(flops) / 4), max(2.0, *flops)
@@ -69,11 +76,10 @@ def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
 
     def passing() -> Iterator[Record]:
         for run in board.runs:
-            text = record(run.key)
-            try:
-                whole = records.loads(text, f"record {run.key}")
-            except ElueError:
+            read = wholes.read(run.key)
+            if read is None:
                 continue
+            whole, text = read
             detail = details.detail_of(whole, low, high)
             if detail is not None:
                 site.details[run.key] = detail
@@ -81,13 +87,14 @@ def _measured(site: Site, board: Board, record: ReadRecord) -> Iterator[File]:
                 parts[run.key] = samplefiles.parts_of(whole, text)
             yield whole
 
-    compared = scoring.scored(board, passing(), standings.reference_of(board, site.ranking_of(board)))
+    clusters = clusters_at(board.key, [edition for edition, _ in site.ranked])
+    compared = scoring.scored(board, passing(), standings.reference_of(board, site.ranking_of(board)), clusters)
     for run in board.runs:
         if run.key in parts:
             yield from samplefiles.run_files(run, parts.pop(run.key), compared.replicates.get(run.key, ()))
     site.scored[board.id] = replace(compared, replicates={})
     if board.crossings:
-        site.crossed[board.id] = crossings.crossed(board, site.ranking_of(board), record)
+        site.crossed[board.id] = crossings.crossed(board, site.ranking_of(board), wholes)
     if seen.ids:
         site.overviews[board.id] = seen.overviews()
         yield samplefiles.board_file(board, seen.ids, site.overviews[board.id])

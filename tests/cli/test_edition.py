@@ -94,6 +94,13 @@ def test_a_damaged_record_denies_nobody_the_scores(elue: Elue, world: World, tmp
             rows = {row["method"]: row for row in json.loads(done.stdout)["tasks"][0]["rows"]}
             for row in before["tasks"][0]["rows"]:
                 assert rows[row["method"]]["tested"]["lead"] == row["tested"]["lead"]
+    done = elue("db", "rebuild", "--runs", "submissions")
+    assert done.returncode == 0, done.stderr
+    done = elue("site", "--out", "site", "--edition", "mine.toml")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("skipped: ") == 1
+    assert half[0].key in done.stderr
+    assert not (tmp_path / "site" / "runs" / f"{half[0].key[:16]}.html").exists()
 
 
 def test_the_site_ranks_by_it(elue: Elue, world: World, tmp_path: Path) -> None:
