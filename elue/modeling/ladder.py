@@ -46,7 +46,9 @@ class Rule:
         """Which samples leave, (samples,), and for which that was close."""
         assert self.margin is not None
         margins = self.margin(signals)
-        return (margins > 0).numpy(), is_close(margins.numpy()) if self.close is None else self.close(signals)
+        if self.close is not None:
+            return (margins > 0).numpy(), self.close(signals)
+        return (margins > 0).numpy(), is_close(margins.numpy(), 2 * signals.noise)
 
     @property
     def answer_unit(self) -> str:
@@ -82,7 +84,8 @@ class Rule:
     def seen(self, signals: Signals, number: int) -> Signals:
         """What the rule looks at of the signals of all ways out up to one."""
         seen = signals.up_to(number, self.window)
-        return Signals(number, *(getattr(seen, name) if name in self.needs else None for name in CHANNELS))
+        logits, scores = (getattr(seen, name) if name in self.needs else None for name in CHANNELS)
+        return Signals(number, logits, scores, signals.noise)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from elue.modeling.ladder import Rule, Way, steps_of
@@ -26,21 +26,20 @@ class Bill:
 
     def left(self, trace: Sequence[Step], ways: Sequence[Parts], number: int) -> Trace:
         """The trace of a sample that leaves by way out `number`, from 1, of that of one which was asked everything."""
-        return tuple(self._steps(trace, ways, number))
-
-    def _steps(self, trace: Sequence[Step], ways: Sequence[Parts], number: int) -> Iterator[Step]:
+        steps: list[Step] = []
         for here, (parts, asked) in enumerate(zip(ways[:number], self.asked, strict=False), start=1):
-            yield from trace[parts[ADVANCE]]
+            steps += trace[parts[ADVANCE]]
             if asked or here == number:
-                yield from trace[parts[LOOK]]
+                steps += trace[parts[LOOK]]
             for channel in asked:
-                yield from trace[parts[channel]]
-            yield from self.decides[here - 1]
+                steps += trace[parts[channel]]
+            steps += self.decides[here - 1]
             if here == number and LOGITS not in asked:
-                yield from trace[parts[LOGITS]]
+                steps += trace[parts[LOGITS]]
         if self.answer_unit is not None:
-            yield step(self.answer_unit, (number, self.outputs))
-        yield step("answer", (self.outputs,))
+            steps.append(step(self.answer_unit, (number, self.outputs)))
+        steps.append(step("answer", (self.outputs,)))
+        return tuple(steps)
 
 
 def bill_of(ways: Sequence[Way], rule: Rule | None, outputs: int) -> Bill:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from elue.modeling import signals
+from elue.modeling.everything import LEAST_NOISE
 from elue.modeling.ladder import Rule
 from elue.modeling.rules import agreement, learned, noise, sureness
 from elue.modeling.signals import Signals
@@ -35,26 +36,27 @@ KINDS: dict[str, tuple[Callable[[float], Rule], Callable[[Tensor], Tensor]]] = {
 """Rules and the statistics that they compare with a threshold, of logits (samples, ways, outputs)."""
 
 
-def drawn(outputs: int, spread: float, count: int = 400) -> tuple[Tensor, Tensor]:
+def drawn(outputs: int, spread: float, moved: float = noise.LOGIT_NOISE, count: int = 400) -> tuple[Tensor, Tensor]:
     """Logits, and the same with noise as large as is allowed for, or only a third of it."""
     draw = torch.Generator().manual_seed(outputs)
     logits = spread * torch.randn(count, WAYS, outputs, generator=draw)
     sizes = torch.tensor([1.0, 1 / 3])[torch.arange(count) % 2][:, None, None]
     signs = torch.randint(0, 2, logits.shape, generator=draw) * 2 - 1
-    return logits, logits + 0.98 * noise.LOGIT_NOISE * sizes * signs
+    return logits, logits + 0.98 * moved * sizes * signs
 
 
+@pytest.mark.parametrize("moved", [noise.LOGIT_NOISE, LEAST_NOISE])
 @pytest.mark.parametrize("outputs", [2, 3, 20])
 @pytest.mark.parametrize("name", list(KINDS))
-def test_what_noise_turns_was_close(name: str, outputs: int) -> None:
+def test_what_noise_turns_was_close(name: str, outputs: int, moved: float) -> None:
     rule_at, statistic = KINDS[name]
     turned = 0
     for spread in SPREADS:
-        logits, noisy = drawn(outputs, spread)
+        logits, noisy = drawn(outputs, spread, moved)
         for cut in ((statistic(logits) + statistic(noisy)) / 2)[:40].tolist():
             rule = rule_at(cut)
-            leaves, close = rule.decide(Signals(WAYS, logits))
-            others, their_close = rule.decide(Signals(WAYS, noisy))
+            leaves, close = rule.decide(Signals(WAYS, logits, noise=moved))
+            others, their_close = rule.decide(Signals(WAYS, noisy, noise=moved))
             turns = leaves != others
             assert close[turns].all(), (spread, cut)
             assert their_close[turns].all(), (spread, cut)
@@ -67,7 +69,7 @@ def test_what_noise_turns_was_close(name: str, outputs: int) -> None:
 def test_its_own_rounding_is_within_what_is_allowed_for(name: str, outputs: int) -> None:
     _, statistic = KINDS[name]
     for spread in SPREADS:
-        logits, _ = drawn(outputs, spread, 4000)
+        logits, _ = drawn(outputs, spread, count=4000)
         exact = statistic(logits.double())
         if "entropy" in name or name == "confident_patience":
             unit = 1.0 if name == "entropy" else math.log(outputs)
@@ -86,7 +88,7 @@ def test_its_own_rounding_is_within_what_is_allowed_for(name: str, outputs: int)
 @pytest.mark.parametrize("name", list(KINDS))
 def test_few_are_close(name: str, spread: float) -> None:
     rule_at, statistic = KINDS[name]
-    logits, _ = drawn(2, spread, 4000)
+    logits, _ = drawn(2, spread, count=4000)
     cut = statistic(logits).median().item()
     _, close = rule_at(cut).decide(Signals(WAYS, logits))
     assert 0 < close.sum() < 40

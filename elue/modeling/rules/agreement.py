@@ -57,7 +57,7 @@ def confident_patience(patience: int, threshold: float) -> Rule:
 
     def close(seen: Signals) -> np.ndarray:
         logits = seen.of_logits()
-        return noise.entropies(logits, threshold * math.log(logits.shape[-1]))
+        return noise.entropies(logits, threshold * math.log(logits.shape[-1]), seen.noise)
 
     return Rule("confident_patience", margin, window=patience, first=patience, close=close)
 
@@ -75,7 +75,7 @@ def divergence_patience(patience: int, threshold: float) -> Rule:
 
     def close(seen: Signals) -> np.ndarray:
         logits = seen.of_logits()
-        return noise.divergences(logits[:, 1:], logits[:, :-1], threshold)
+        return noise.divergences(logits[:, 1:], logits[:, :-1], threshold, seen.noise)
 
     return Rule("divergence_patience", margin, window=patience + 1, first=patience + 1, close=close)
 
@@ -115,7 +115,7 @@ def mean_probability(threshold: float) -> Rule:
         return (probability - threshold) / (1 - probability + TINY)
 
     def close(seen: Signals) -> np.ndarray:
-        return noise.confidence(seen.of_logits(), threshold)
+        return noise.confidence(seen.of_logits(), threshold, seen.noise)
 
     return Rule("mean_probability", margin, window=None, answers=mean_answer, close=close)
 

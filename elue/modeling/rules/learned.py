@@ -28,7 +28,7 @@ def _score(threshold: Callable[[int], float]) -> Rule:
     """The same, with the threshold of each way out, from 1, as a function."""
 
     def close(seen: Signals) -> np.ndarray:
-        return noise.score(seen.of_scores()[:, -1], threshold(seen.number))
+        return noise.score(seen.of_scores()[:, -1], threshold(seen.number), seen.noise)
 
     return Rule("score", lambda seen: _under(seen, threshold(seen.number)), needs=(SCORES,), close=close)
 

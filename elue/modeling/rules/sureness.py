@@ -23,7 +23,7 @@ def entropy(threshold: float) -> Rule:
         nats = signals.entropy(_last(seen))
         return (threshold - nats) / (nats + TINY)
 
-    return Rule("entropy", margin, close=lambda seen: noise.entropy(_last(seen), threshold))
+    return Rule("entropy", margin, close=lambda seen: noise.entropy(_last(seen), threshold, seen.noise))
 
 
 def normalised_entropy(threshold: float) -> Rule:
@@ -34,7 +34,7 @@ def normalised_entropy(threshold: float) -> Rule:
         return (threshold - share) / (share + TINY)
 
     def close(seen: Signals) -> np.ndarray:
-        return noise.entropy(_last(seen), threshold * math.log(_last(seen).shape[-1]))
+        return noise.entropy(_last(seen), threshold * math.log(_last(seen).shape[-1]), seen.noise)
 
     return Rule("normalised_entropy", margin, close=close)
 
@@ -46,7 +46,7 @@ def confidence(threshold: float) -> Rule:
         probability = signals.confidence(_last(seen))
         return (probability - threshold) / (1 - probability + TINY)
 
-    return Rule("confidence", margin, close=lambda seen: noise.confidence(_last(seen)[:, None], threshold))
+    return Rule("confidence", margin, close=lambda seen: noise.confidence(_last(seen)[:, None], threshold, seen.noise))
 
 
 def gap(threshold: float) -> Rule:
@@ -57,7 +57,7 @@ def gap(threshold: float) -> Rule:
         apart = best[:, 0] - best[:, 1]
         return (apart - threshold) / (1 - apart + TINY)
 
-    return Rule("gap", margin, close=lambda seen: noise.gap(_last(seen), threshold))
+    return Rule("gap", margin, close=lambda seen: noise.gap(_last(seen), threshold, seen.noise))
 
 
 def energy(least: float) -> Rule:
@@ -66,7 +66,7 @@ def energy(least: float) -> Rule:
     def margin(seen: Signals) -> Tensor:
         return _last(seen).logsumexp(-1) - least
 
-    return Rule("energy", margin, close=lambda seen: noise.energy(_last(seen), least))
+    return Rule("energy", margin, close=lambda seen: noise.energy(_last(seen), least, seen.noise))
 
 
 def normalised_energy(threshold: float) -> Rule:
