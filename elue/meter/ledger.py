@@ -133,16 +133,16 @@ class Ledger:
         with _adding:
             entries, rows = self._log[:], self._settled
             del self._log[: len(entries)]
-            for (plan, products, rest, place), times in Counter(entries).items():
+            for plan, products, rest, place in entries:
                 row = rows.get(plan)
                 if row is None:
                     row = rows[plan] = _Row()
-                row.calls += times
-                row.products += times * products
-                row.rest += times * rest
+                row.calls += 1
+                row.products += products
+                row.rest += rest
                 if place is not None:
-                    place.products += times * products
-                    place.rest += times * rest
+                    place.products += products
+                    place.rest += rest
 
     def _derived(self, plan: Plan, args: Any) -> bool:
         """Whether this is a forward derivative that costs nothing. One that is not seen makes the count incomplete."""

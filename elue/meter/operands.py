@@ -54,7 +54,7 @@ class Operands:
             return
         if touched.version != weights.version:
             touched.begin()
-        shift, blocks, size = touched.shift, touched.blocks, 0
+        shift, blocks, known, size = touched.shift, touched.blocks, touched.known, 0
         for operand in args:
             kind = type(operand)
             if kind is Tensor:
@@ -68,7 +68,7 @@ class Operands:
                     touched.note_all((operand,))
                     size += bytes_of(operand)
             elif kind is Parameter:
-                whole = touched.known.get(id(operand))
+                whole = known.get(id(operand))
                 if whole is not None and whole.address == operand.data_ptr():
                     self._read.append(whole)
                 else:
@@ -79,7 +79,11 @@ class Operands:
                 size += bytes_of(operand)
         if traffic is not None:
             traffic.read += size
-            traffic.written += bytes_of(result)
+            try:
+                dense = type(result) is Tensor and result.is_contiguous()
+            except RuntimeError:
+                dense = False
+            traffic.written += result.nbytes if dense else bytes_of(result)
         if len(self._read) > _PAGE:
             self._settle()
 
