@@ -99,6 +99,42 @@ def _scores(query: Shape, key: Shape) -> Shape:
 _size = math.prod
 
 
+def rows(
+    first: int, lengths: int, rate: int, bias: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any
+) -> tuple[int, int]:
+    """The same of kernels that take (batch, tokens, heads, width), or (tokens, heads, width) of sequences in a row.
+
+    `first` is the position of the query, `lengths` that of where the sequences begin, of queries and of keys, `rate`
+    that of the dropout rate, `bias` of one added to the scores (-1: none). Slopes by distance are a product and a sum a
+    score. Keys of which only some are used cost those. Raises ValueError of keys in pages without their lengths.
+    """
+    query, key, value = args[first : first + 3]
+    batch, used = query.numel() // max(math.prod(query.shape[-3:]), 1), kwargs.get("seqused_k", kwargs.get("seqlen_k"))
+    queries = [query.size(-3)] * batch
+    keys = [key.size(-3)] * batch
+    if args[lengths] is not None and args[lengths].numel():
+        queries, keys = (args[place].diff().tolist() for place in (lengths, lengths + 1))
+    if used is not None:
+        keys = used.tolist()
+    elif kwargs.get("block_table") is not None:
+        raise ValueError("keys in pages, and nobody says how many")
+    scores = query.size(-2) * sum(queries * keys for queries, keys in zip(queries, keys, strict=True))
+    given = args[bias] if bias >= 0 else None
+    masked = mask_cost(costs, given, scores)
+    scaled = kwargs.get("scale") != 1 and not (given is not None and given.dtype != torch.bool and masked)
+    least = min(query.numel(), key.numel(), scores) * scaled
+    products, rest = attend(costs, scores, key.size(-1), value.size(-1), least)
+    sloped = 2 * (kwargs.get("alibi_slopes") is not None)
+    return products, rest + masked + costs.pointwise * scores * ((args[rate] > 0) + sloped)
+
+
+def cudnn_attention(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """(query, key, value, bias, where sequences begin, ...): heads of tokens, or in a row rows of heads."""
+    if args[4] is not None and args[4].numel():
+        return rows(0, 4, 9, 3, costs, (*args, *(0.0,) * (10 - len(args))), kwargs, result)
+    return scaled_dot_product_attention(3, 9, costs, args, kwargs, result)
+
+
 def multi_head_attention(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """Projections in, attention, projection out, on (batch, tokens, width): the fast path of nn.MultiheadAttention.
 
@@ -135,6 +171,10 @@ FORMULAS: dict[str, Formula] = {
     "scaled_dot_product_attention": partial(scaled_dot_product_attention, 3, 4),
     "attention_bias_flag_dropout": partial(scaled_dot_product_attention, 3, 5),
     "attention_dropout": partial(scaled_dot_product_attention, -1, 3),
+    "attention_rows_flash": partial(rows, 0, 3, 7, -1),
+    "attention_rows_flash_into": partial(rows, 1, 4, 8, -1),
+    "attention_rows_efficient": partial(rows, 0, 4, 8, 3),
+    "attention_cudnn_direct": cudnn_attention,
     "multi_head_attention": multi_head_attention,
     "transformer_encoder_layer": transformer_encoder_layer,
 }

@@ -32,6 +32,13 @@ def transposed_convolution(costs: Costs, args: Args, kwargs: Kwargs, result: Any
     return _real(costs, result) * args[0].numel() * (weight.numel() // weight.size(0)), 0
 
 
+def activated_convolution(added: bool, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """A convolution and its activation; before it, where that is `added`, a third tensor by a number after it."""
+    products, _ = forward_convolution(costs, args, kwargs, result)
+    steps = 1 + added + (added and args[3] not in (None, 1))
+    return products, costs.pointwise * steps * result.numel()
+
+
 def tbc_convolution(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """Weight (kernel, in, out) over (time, batch, in)."""
     weight = args[1]
@@ -84,6 +91,8 @@ FORMULAS: dict[str, Formula] = {
     "convolution": convolution,
     "forward_convolution": forward_convolution,
     "transposed_convolution": transposed_convolution,
+    "activated_convolution": partial(activated_convolution, False),
+    "activated_sum_convolution": partial(activated_convolution, True),
     "tbc_convolution": tbc_convolution,
     **{f"pooling_{dims}d": partial(pooling, dims, True) for dims in (1, 2, 3)},
     **{f"maximum_pooling_{dims}d": partial(pooling, dims, False) for dims in (1, 2, 3)},

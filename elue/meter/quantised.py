@@ -38,6 +38,17 @@ def scaled_sides(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple
     return costs.multiply_add * outputs * args[0].size(-1), costs.pointwise * scaled
 
 
+def observed_fake_quantised(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """(x, observes, quantises, least, greatest, scale, ...): two tensors say which of both it does.
+
+    To observe: the least and the greatest, and for each scale a lerp of either, their difference as a step (2), and a
+    zero point (3). To quantise and back: two an element, as without an observer.
+    """
+    size, scales = args[0].numel(), args[5].numel()
+    observed = 2 * costs.reduction * size + 9 * costs.pointwise * scales
+    return 0, bool(args[1]) * observed + bool(args[2]) * 2 * costs.pointwise * size
+
+
 FORMULAS: dict[str, Formula] = {
     # Scales of the weight's rows.
     "scaled_outputs": partial(quantised_product, False, 1, 0),
@@ -51,5 +62,6 @@ FORMULAS: dict[str, Formula] = {
     # Inputs quantised on the way, outputs scaled and their zero points taken off; with an activation.
     "dynamic_linear": partial(quantised_product, True, 2, 0),
     "dynamic_linear_activated": partial(quantised_product, True, 3, 0),
+    "observed_fake_quantised": observed_fake_quantised,
     "activated_linear": partial(quantised_product, False, 1, 0),
 }

@@ -36,6 +36,30 @@ def layers(gates: int, steps: int, costs: Costs, args: Args, kwargs: Kwargs, res
     return costs.multiply_add * tokens * _elements(weights), costs.pointwise * tokens * pointwise
 
 
+def gpu_layers(state: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """The same as a GPU's kernel takes it: (input, weights, ...), the hidden state at `state`.
+
+    Two places on stand the mode (RNN with ReLU, with tanh, LSTM, GRU), the hidden size and, for one kernel, that of
+    projections; then layers, batch first, dropout, training, both ways.
+    """
+    depth, _, rate, train, both = args[-7:-2]
+    gates, steps = _MODES[args[state + 2]]
+    biased = any(weight.dim() == 1 for weight in args[1])
+    given = (args[0], args[state], args[1], biased, depth, rate, train, both)
+    return layers(gates, steps, costs, given, kwargs, result)
+
+
+def one_layer(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """One layer, one way: (input, four weights, state, cell, reversed, lengths, mode, ..., biased at 12, ...)."""
+    given = (args[0], args[5], args[1:5], args[12], 1, 0.0, False, False)
+    return layers(*_MODES[args[9]], costs, given, kwargs, result)
+
+
+def gates_together(gates: int, units: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """The pointwise part of a cell, from what input and state give each gate: their sums, too; biases are free."""
+    return 0, costs.pointwise * (gates + units) * args[2].numel()
+
+
 def cell(gates: int, steps: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """One step: (input, state, w_ih, w_hh, ...)."""
     weights = (argument(args, kwargs, 2, "w_ih"), argument(args, kwargs, 3, "w_hh"))
@@ -72,10 +96,17 @@ def _elements(weights: Sequence[Tensor]) -> int:
 
 
 _CELLS = {"lstm": (4, 9), "gru": (3, 7), "rnn": (1, 1)}
+_MODES = (_CELLS["rnn"], _CELLS["rnn"], _CELLS["lstm"], _CELLS["gru"])
 FORMULAS: dict[str, Formula] = {
     **{name: partial(layers, *sizes) for name, sizes in _CELLS.items()},
     **{f"{name}_cell": partial(cell, *sizes) for name, sizes in _CELLS.items()},
     **{f"{name}_packed_cell": partial(packed_cell, *sizes) for name, sizes in _CELLS.items()},
+    "gpu_layers": partial(gpu_layers, 4),
+    "gpu_layers_unbuffered": partial(gpu_layers, 3),
+    "one_layer": one_layer,
+    # A GRU's candidate multiplies the state's part before it adds it, which is in its seven.
+    "lstm_gates": partial(gates_together, 4, 9),
+    "gru_gates": partial(gates_together, 2, 7),
     "lstm_packed": partial(packed_layers, *_CELLS["lstm"]),
     "gru_packed": partial(packed_layers, *_CELLS["gru"]),
 }

@@ -32,16 +32,17 @@ _POINTWISE = {_RELU: 1, _TANH: 1, _LSTM: 12, _GRU: 10}
 and products of n = tanh(Wx + r Wh), r and z."""
 
 
-def layers_backward(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """A whole network on a GPU: (input, weights, weights a layer, _, state, _, ..., mode at 10, ..., wanted last).
+def layers_backward(mode: int, both: int, costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
+    """A whole network on a GPU: (input, weights, weights a layer, _, state, _, ..., wanted last).
 
-    As `lstm_backward`, layer by layer; all layers but the first one pass their gradient on.
+    As `lstm_backward`, layer by layer; all layers but the first one pass their gradient on. `mode` and `both` are the
+    positions of the kind of cell and of whether it runs both ways.
     """
     source, weights, group, state = args[0], args[1], args[2], args[4]
-    mode, wanted = args[10], argument(args, kwargs, 21, "output_mask")
+    kind, wanted = args[mode], argument(args, kwargs, both + 4, "output_mask")
     tokens = source.numel() // max(source.size(-1), 1)
     layers = [weights[start : start + group] for start in range(0, len(weights), group)]
-    directions = 2 if args[17] else 1
+    directions = 2 if args[both] else 1
     products = units = gates = 0
     for place, (inner, outer, *others) in enumerate(layers):
         passed = place >= directions or wanted[0]
@@ -49,9 +50,9 @@ def layers_backward(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tu
         products += tokens * (inner.numel() * (passed + wanted[3]) + (outer.numel() + matrices) * (1 + wanted[3]))
         products -= state.numel() // max(state.size(0) * state.size(-1), 1) * outer.numel() * (not wanted[1])
         gates += inner.size(0)
-        units += inner.size(0) // {_LSTM: 4, _GRU: 3}.get(mode, 1)
+        units += inner.size(0) // {_LSTM: 4, _GRU: 3}.get(kind, 1)
     biased = any(part.dim() == 1 for part in weights)
-    rest = costs.pointwise * _POINTWISE[mode] * units + costs.reduction * gates * biased * wanted[3]
+    rest = costs.pointwise * _POINTWISE[kind] * units + costs.reduction * gates * biased * wanted[3]
     return costs.multiply_add * products, tokens * rest
 
 
@@ -63,7 +64,8 @@ def cell_backward(units: int, gates: int, costs: Costs, args: Args, kwargs: Kwar
 
 FORMULAS: dict[str, Formula] = {
     "lstm_backward": lstm_backward,
-    "layers_backward": layers_backward,
+    "layers_backward": partial(layers_backward, 10, 17),
+    "layers_backward_unprojected": partial(layers_backward, 10, 16),
     "lstm_cell_backward": partial(cell_backward, _POINTWISE[_LSTM], 4),
     "gru_cell_backward": partial(cell_backward, _POINTWISE[_GRU], 3),
 }

@@ -63,7 +63,7 @@ def _in_order(axis: _Axis, before: tuple[int, ...], after: tuple[int, ...], orde
     return operations
 
 
-_LINEAR, _NEAREST, _CUBIC = range(3)
+LINEAR, NEAREST, CUBIC = range(3)
 _WEIGHTS = 20
 """The four weights of a cubic: two polynomials of 6 operations, one of 5, and the last that makes them sum to 1."""
 
@@ -72,11 +72,11 @@ def grid_sample(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[
     """(input, grid, mode, ...). A point and axis: scaled and shifted (2), rounded (1), and but for the nearest a
     fraction (1). A value: a lerp for each pair of neighbours and of results, or a cubic along either axis."""
     grid = argument(args, kwargs, 1, "grid")
-    mode = argument(args, kwargs, 2, "interpolation_mode", _LINEAR)
+    mode = argument(args, kwargs, 2, "interpolation_mode", LINEAR)
     dims = grid.size(-1)
-    if mode == _NEAREST:
+    if mode == NEAREST:
         place, value = 3, 0
-    elif mode == _CUBIC:
+    elif mode == CUBIC:
         place, value = 4 + _WEIGHTS, 5 * between_four(1, 1)
     else:
         place, value = 4, 2 * (2**dims - 1)

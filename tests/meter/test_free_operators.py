@@ -33,7 +33,7 @@ ELSEWHERE = {
         _nested_from_padded.out _nested_from_padded_and_nested_example.out _nested_tensor_from_mask.out
         _nested_tensor_from_tensor_list.out _nested_tensor_size.out _nested_tensor_storage_offsets.out
         _nested_tensor_strides.out _resize_output.default _resize_output.out _resize_output_.default
-        _mkldnn_transpose_.default
+        _mkldnn_transpose_.default _cudnn_rnn_flatten_weight.default _cudnn_rnn_flatten_weight.out
         _use_cudnn_ctc_loss.Tensor _use_cudnn_ctc_loss.default _use_miopen_ctc_loss.Tensor _use_miopen_ctc_loss.default
     """,
     "is about the memory, streams and caches of other devices": """

@@ -112,6 +112,52 @@ def test_sampling_a_grid_costs_its_points_and_its_values() -> None:
     assert fused <= flops(lambda: spelled_bilinear(plane, grid)) <= 2 * fused
 
 
+def gradients(call: Callable[..., Tensor], *inputs: Tensor) -> int:
+    """What the gradients of these inputs take that want one."""
+    result = call(*inputs)
+    above = torch.rand_like(result)
+    with Meter() as meter:
+        result.backward(above)
+    assert meter.complete, meter.unknown
+    return meter.flops
+
+
+PARTS = {"bilinear": (6, 4, 3), "nearest": (0, 1, 0), "bicubic": (20, 16, 35 + 7 + 2)}
+"""Of a value: passed on, summed where it came from, given to the point, beside a sum over channels an axis."""
+
+
+@pytest.mark.parametrize("mode", PARTS)
+def test_gradients_of_sampling_go_to_the_image_and_to_the_grid(mode: str) -> None:
+    points, values = N * 4 * 7, N * C * 4 * 7
+    passed, summed, moved = PARTS[mode]
+    sums = {"bilinear": 3, "nearest": 0, "bicubic": 2}[mode]
+    place = {"bilinear": 1, "nearest": 0, "bicubic": 17}[mode]
+    to_grid = (moved + sums) * values + 2 * place * points
+
+    def sample(image: Tensor, grid: Tensor) -> Tensor:
+        return F.grid_sample(image, grid, mode=mode, align_corners=True)
+
+    def given(first: bool, second: bool) -> int:
+        grid = (torch.rand(N, 4, 7, 2) * 2 - 1).requires_grad_(second)
+        return gradients(sample, image(H, W).requires_grad_(first), grid)
+
+    assert given(True, False) == (passed + summed) * values
+    assert given(True, True) == (passed + summed) * values + to_grid
+    if mode == "bilinear":
+        assert given(False, True) == 2 * values + to_grid
+
+
+def test_gradients_of_sampling_in_space_and_spelled_out() -> None:
+    space = image(3, H, W).requires_grad_()
+    deep = (torch.rand(N, 2, 4, 7, 3) * 2 - 1).requires_grad_()
+    values, points = N * C * 2 * 4 * 7, N * 2 * 4 * 7
+    count = gradients(lambda *given: F.grid_sample(*given, align_corners=True), space, deep)
+    assert count == (14 + 8 + 7 + 7) * values + 3 * points
+    plane, grid = image(H, W).requires_grad_(), (torch.rand(N, 4, 7, 2) * 2 - 1).requires_grad_()
+    fused = gradients(lambda *given: F.grid_sample(*given, align_corners=True), plane, grid)
+    assert fused <= gradients(spelled_bilinear, plane, grid)
+
+
 def test_a_grid_of_points_is_a_product() -> None:
     theta, deep = torch.rand(N, 2, 3), torch.rand(N, 3, 4)
     assert flops(lambda: F.affine_grid(theta, [N, C, H, W], align_corners=False)) == 2 * 3 * (N * H * W * 2)

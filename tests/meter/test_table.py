@@ -8,10 +8,8 @@ import subprocess
 import sys
 from importlib import resources
 
-import pytest
 import torch
 
-from elue.meter import Meter
 from elue.meter.formulas import FORMULAS
 from elue.meter.plan import plan_for
 from elue.meter.table import DECOMPOSE, FREE, UNKNOWN, operator_table
@@ -92,17 +90,8 @@ def test_reading_the_table_needs_no_torch() -> None:
 def test_what_has_no_rule_makes_a_count_incomplete_by_its_name() -> None:
     """Each overload that is listed without one; what a Meter does with it then stands in its plan."""
     unpriced = [name for name, rule in operator_table().rules.items() if rule == UNKNOWN and name.startswith("aten.")]
-    assert {"aten.grid_sampler_2d_backward.default", "aten._cudnn_rnn.default"} <= set(unpriced)
+    assert {"aten._linalg_svd.default", "aten._cudnn_ctc_loss.default"} <= set(unpriced)
     for name in unpriced:
         _, operator, overload = name.split(".")
         plan = plan_for(getattr(getattr(torch.ops.aten, operator), overload))
         assert (str(plan.operator), plan.known, plan.formula, plan.composite) == (name, False, None, False)
-
-
-@pytest.mark.parametrize("backward", ["grid_sampler_2d_backward", "grid_sampler_3d_backward"])
-def test_gradients_of_grid_sampling_are_named(backward: str) -> None:
-    dims = int(backward[13])
-    source = torch.rand(1, 2, *[4] * dims, requires_grad=True)
-    with Meter() as meter:
-        torch.nn.functional.grid_sample(source, torch.rand(1, *[3] * dims, dims), align_corners=False).sum().backward()
-    assert meter.unknown == {f"aten.{backward}.default": 1}
