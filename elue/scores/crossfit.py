@@ -73,7 +73,8 @@ def path_means(costs: Array, scores: Array, sizes: Array, chosen: Chosen, window
     last = np.minimum(np.arange(most), chosen.many[:, None] - 1)
     place = np.take_along_axis(chosen.place, last, 1)
     x, y = (np.take_along_axis(of.reshape(-1, size), place, 1) for of in (costs, scores))
-    logs, run = np.log(x), np.diff(x, axis=1)
+    run = np.diff(x, axis=1)
+    logs = np.log(np.maximum(x, np.finfo(float).tiny))  # a draw of a very skewed cost may lie below 0
     slope = np.diff(y, axis=1) / np.where(run == 0, 1.0, run)
     means = np.empty((len(x), len(windows)))
     for column, (low, high) in enumerate(windows):

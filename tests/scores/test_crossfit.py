@@ -75,6 +75,14 @@ def test_a_path_by_hand() -> None:
     assert path_means(costs, scores, one, chosen, [(4, 9)])[0, 0] == 90, "level after the last"
 
 
+@pytest.mark.parametrize("cost", [0.0, -1.0])
+def test_a_cost_at_or_below_0_lies_before_every_window(cost: float) -> None:
+    """As draws of a mean that hangs on few samples may: the line to the next corner is what counts of it."""
+    costs, scores = np.array([[[cost, 4.0]]]), np.array([[[90 - 8 * (4 - cost), 90.0]]])
+    mean = path_means(costs, scores, np.ones(1), always([0, 1]), [(1, 4)])[0, 0]
+    assert mean == pytest.approx(58 + 8 * 3 / math.log(4))
+
+
 def test_corners_at_one_cost_are_a_step() -> None:
     """A rounding error between two costs must not be taken for a slope."""
     for apart in (0.0, 1e-12, 1e-9, 1e-6):
