@@ -29,7 +29,7 @@ from elue.tasks import metrics
 from elue.tasks.drawing import RESAMPLES
 
 FEWEST = 30
-"""Samples below which nothing is tested."""
+"""Samples, or clusters of them, below which nothing is tested."""
 TRUST = ("self_reported", "reproduced", "verified")
 
 
@@ -110,7 +110,7 @@ def compare(
         seed=seed,
         curves=curves,
         points=_points(runs, resampled, head.task, bool(clusters)),
-        pairs=tuple(_pairs(drafts)) if head.task.size >= FEWEST else (),
+        pairs=tuple(_pairs(drafts)) if (len(set(clusters)) or head.task.size) >= FEWEST else (),
     )
 
 

@@ -6,11 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from elue.record.board import BoardKey, CurveKey, board_of, curve_of, is_ranked
 from elue.record.files import canonical
 from elue.record.index import SubmissionRef
 from elue.record.schema import Record
 from elue.record.training import training_seed, training_settings
+from elue.scores.comparing import FEWEST
 from elue.scores.contributions import contributions
 from elue.scores.edition import Edition, EditionTask, content_of
 from elue.scores.families import Families, family_of
@@ -141,17 +144,27 @@ def one_training(own: Sequence[EditionRun], other: Sequence[EditionRun]) -> bool
     in less than `SAME` of that.
     """
     short, long = sorted((own, other), key=len)
-    return 2 * sum(any(_alike(run.column, beside.column) for beside in long) for run in short) >= len(short)
+    return 2 * sum(any(alike(run.column, beside.column) for beside in long) for run in short) >= len(short)
 
 
-def _alike(own: Column, other: Column) -> bool:
+def alike(own: Column, other: Column, room: float | None = None) -> bool:
+    """Whether a run answers what another does, but for next to nothing: no farther apart than its `room_of`."""
     if own.ids != other.ids or own.metric != other.metric:
         return False
     if metrics.get(own.metric).right_or_wrong:
-        apart, wrong = (own.value != other.value).mean(), (own.error != 0).mean()
+        apart = (own.value != other.value).mean()
     else:
-        apart, wrong = ((own.value - other.value) ** 2).mean(), (own.error**2).mean()
-    return bool(apart <= SAME * wrong)
+        apart = ((own.value - other.value) ** 2).mean()
+    return bool(apart <= (room_of(own) if room is None else room))
+
+
+def room_of(run: Column) -> float:
+    """How far apart answers are that are still this run's: `SAME` of what it gets wrong or, where that is less, of what
+    sets it apart from one constant answer. Nearly constant answers of two networks are near each other by nature."""
+    if metrics.get(run.metric).right_or_wrong:
+        _, often = np.unique(run.value, return_counts=True)
+        return SAME * min(float((run.error != 0).mean()), 1 - float(often.max()) / len(run.value))
+    return SAME * min(float((run.error**2).mean()), float(run.value.var()))
 
 
 def sampled(training: Sequence[EditionRun], corners: tuple[int, ...] | None = None) -> Sampled:
@@ -185,20 +198,28 @@ def without_rank(
     edition: Edition, task: EditionTask, own: Sequence[EditionRun], static: Sequence[EditionRun], announced: int | None
 ) -> str:
     """Why a method has no rank on a task; empty where it may have one."""
-    count, points = len(trainings(own)), max(map(len, trainings(own)))
+    of = trainings(own)
+    count, points, seeds = len(of), max(map(len, of)), sorted(training[0].seed for training in of)
+    clusters = len(set(task.clusters)) or task.samples
     reasons = {
         f"the name '{own[0].curve.method}' is the yardstick's": own[0].curve.method == task.yardstick.method,
         "it answered other samples than the yardstick": bool(static) and not comparable(own, static),
         "its runs are of several versions of its code": len({run.curve.source_digest for run in own}) > 1,
         "its trainings differ in more than their seed": len({run.settings for run in own}) > 1,
         f"{task.samples} samples, {edition.samples} are needed": task.samples < edition.samples,
+        f"{clusters} clusters of samples, {FEWEST} are needed": clusters < FEWEST,
         f"{points} points a training, {edition.points} are the most": points > edition.points,
         f"these weights: {count} of {edition.seeds} trainings": count < edition.seeds,
         f"these weights: {count} trainings, {announced} were announced": announced not in (None, count),
+        f"these weights: of seeds {_listed(seeds)}, instead of 0 to {count - 1}": seeds != list(range(count)),
         f"the yardstick has {len(trainings(static))} of {edition.seeds} trainings": len(trainings(static))
         < edition.seeds,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def announced_by(own: Sequence[EditionRun]) -> int | None:

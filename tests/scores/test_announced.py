@@ -62,11 +62,13 @@ def test_two_submissions_announce_together(edition: Edition, static: list[Record
 def test_trainings_that_differ_in_an_option_have_no_rank(
     edition: Edition, static: list[Record], good: list[Record]
 ) -> None:
-    alike = [told(record, 10 + record.seed) for record in good]
-    found = row(edition, static, alike)
+    found = row(edition, static, [told(record, record.seed) for record in good])
     assert found
     assert found.tested.why == ""
+    found = row(edition, static, [told(record, 10 + record.seed) for record in good])
+    assert found
     assert found.seeds == (10, 11, 12), "the seeds are those of the trainings"
+    assert found.tested.why == "these weights: of seeds 10, 11, 12, instead of 0 to 2"
     found = row(edition, static, [told(record, record.seed, rate=0.1 * (record.seed > 1)) for record in good])
     assert found
     assert found.tested.rank is None

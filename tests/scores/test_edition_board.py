@@ -159,6 +159,14 @@ def test_too_few_samples_or_too_many_points_have_no_rank(static: list[Record], m
     assert few["good"].tested.why == "3 points a training, 2 are the most"
 
 
+def test_too_few_clusters_have_no_rank(edition: Edition, made: list[Record]) -> None:
+    """400 samples in 20 clusters are no more than 20 to tell anything by."""
+    task = edition.tasks["mine"]
+    clustered = type(task).model_validate({**task.model_dump(), "clusters": [place // 20 for place in range(400)]})
+    found = rows(edition.model_copy(update={"tasks": {"mine": clustered}}), made)["good"].tested
+    assert (found.rank, found.why) == (None, "20 clusters of samples, 30 are needed")
+
+
 def test_a_yardstick_of_one_training_ranks_nobody(made: list[Record], static: list[Record]) -> None:
     found = rows(edition_of(static[:3]), [*static[:3], *made[9:]])
     assert found["good"].tested.why == "the yardstick has 1 of 3 trainings"
