@@ -77,6 +77,7 @@ def test_a_frozen_edition_ranks_what_was_submitted(elue: Elue, world: World, tmp
     assert "static" not in rows, "the spoilt copy is set aside, the true one is the yardstick"
 
 
+@pytest.mark.thorough
 def test_a_damaged_record_denies_nobody_the_scores(elue: Elue, world: World, tmp_path: Path) -> None:
     """Half a FLOP in one sample: the index takes the summary, and the whole record can't be read."""
     assert freeze(elue).returncode == 0
