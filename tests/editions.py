@@ -102,3 +102,29 @@ def toml_of(edition: Edition) -> str:
         lines += [f"[tasks.{name}.yardstick]", f'submission = "{yardstick.submission}"']
         lines += [f"runs = {json.dumps(yardstick.runs)}", f"range = {json.dumps(yardstick.range)}"]
     return "\n".join(lines) + "\n"
+
+
+def called(records: Sequence[Record], name: str) -> list[Record]:
+    """The same runs under another method's name."""
+    return [record.model_copy(update={"method": record.method.model_copy(update={"name": name})}) for record in records]
+
+
+def answering(record: Record, changed: int) -> Record:
+    """The record with other answers to the first samples."""
+    assert record.samples
+    value, error = list(record.samples.value), list(record.samples.error)
+    for place in range(changed):
+        value[place], error[place] = 1 - value[place], 1.0 if error[place] == 0 else 0.0
+    samples = record.samples.model_copy(update={"value": tuple(value), "error": tuple(error)})
+    return record.model_copy(update={"samples": samples})
+
+
+def reweighed(records: Sequence[Record], digest: str = "") -> list[Record]:
+    """The same runs under another digest of weights, or each under its own backwards."""
+    return [
+        record.model_copy(
+            update={"weights": record.weights.model_copy(update={"digest": digest or record.weights.digest[::-1]})}
+        )
+        for record in records
+        if record.weights
+    ]

@@ -20,7 +20,7 @@ from elue.scores.pareto import mixture_hull
 from elue.scores.standing import TaskRow
 from elue.submissions.names import refusal
 from elue.tasks.closed import wilson
-from tests.editions import GOOD, STATIC, World, edition_of
+from tests.editions import GOOD, STATIC, World, answering, called, edition_of
 from tests.scoring import against_static
 from tests.simulating import COSTS, HIGH, LOW, QUALITY, Samples, on_the_yardstick, with_mixtures
 
@@ -53,21 +53,6 @@ def elue_1(records: Sequence[Record]) -> dict[str, float]:
         if curve.elue_1:
             best[curve.method] = max(curve.elue_1.value, best.get(curve.method, -np.inf))
     return best
-
-
-def called(records: Sequence[Record], name: str) -> list[Record]:
-    """The same runs under another method's name."""
-    return [record.model_copy(update={"method": record.method.model_copy(update={"name": name})}) for record in records]
-
-
-def answering(record: Record, changed: int) -> Record:
-    """The record with other answers to the first samples."""
-    assert record.samples
-    value, error = list(record.samples.value), list(record.samples.error)
-    for place in range(changed):
-        value[place], error[place] = 1 - value[place], 1.0 if error[place] == 0 else 0.0
-    samples = record.samples.model_copy(update={"value": tuple(value), "error": tuple(error)})
-    return record.model_copy(update={"samples": samples})
 
 
 def test_a_submission_that_names_its_method_static(
@@ -152,24 +137,6 @@ def test_the_best_of_twenty_seeds(edition: Edition, made: list[Record], world: W
     assert (len(together.trainings), together.tested.verdict) == (20, "level")
 
 
-@pytest.mark.parametrize("changed", [1, 2])
-@pytest.mark.parametrize("more", [False, True])
-def test_the_best_training_three_times_over(
-    edition: Edition, made: list[Record], world: World, changed: int, more: bool
-) -> None:
-    """With other weights and some answers changed each time, and a point that only one of them has, it is one."""
-    best = world.training("thrice", GOOD)
-    copies = [
-        answering(record, changed * seed).model_copy(update={"seed": seed})
-        for seed in range(3)
-        for record in reweighed(best, f"{seed}" * 64)
-    ]
-    odd = reweighed(world.training("thrice", {3: 0.7}, 1) if more else [], "1" * 64)
-    row = rows(edition, [*made, *copies, *odd])
-    assert row["thrice"].tested.rank is None
-    assert row["thrice"].tested.why == "these weights: 1 of 3 trainings"
-
-
 def test_three_seeds_picked_out_of_twenty(edition: Edition, made: list[Record], world: World) -> None:
     """Announced as three, and no more is known of the others than their numbers."""
     picked = [record for seed in (4, 9, 17) for record in world.training("picked", GOOD, seed)]
@@ -191,92 +158,6 @@ def test_two_seeds_of_one_method() -> None:
         verdicts.append(rows(edition_of(static), [*static, *same])["same"].tested.verdict)
     assert apart > 0.2 * pairs
     assert verdicts == ["level"] * 4
-
-
-@pytest.mark.parametrize("changed", [0, 3, 20])
-def test_bundling_the_static_networks_as_extra_points(
-    edition: Edition, made: list[Record], static: list[Record], changed: int
-) -> None:
-    """A bad method climbs to the yardstick by them under any rule of hulls, so who has them has no rank.
-
-    With so many answers changed that they pass for trainings of one's own, the bundle is below what it was made of.
-    """
-    bad = [record for record in made if record.method.name == "bad"]
-    bundle = []
-    for seed in range(5):
-        own = [record for record in bad if record.seed == seed]
-        lent = [answering(record, changed) for record in static if record.seed == seed]
-        bundle += [record.model_copy(update={"weights": own[0].weights}) for record in called([*own, *lent], "bundle")]
-    board = rows(edition, [*made, *bundle])
-    lead = board["bundle"].tested.lead
-    assert lead
-    assert lead.value < 0.8
-    assert (board["bad"].tested.lead or lead).value < -3
-    if changed == 20:
-        assert board["bundle"].tested.rank in (2, 3)
-    else:
-        assert lead.value == pytest.approx(0, abs=0.8)
-        assert board["bundle"].tested.rank is None
-        assert board["bundle"].tested.why == "its answers are those of 'static', for no fewer FLOPs"
-
-
-def test_bundling_all_published_weights(edition: Edition, made: list[Record]) -> None:
-    """The best of all that the house has published, under a new name and a new rule: no training of one's own."""
-    ours = SubmissionRef(slug="baselines", seeds=5)
-    house = [record.model_copy(update={"submission": ours}) for record in made]
-    theirs = [
-        answering(record, 40).model_copy(update={"submission": SubmissionRef(slug="theirs", seeds=5)})
-        for record in called([record for record in house if record.method.name == "good"], "bundle")
-    ]
-    bundle = rows(edition, [*house, *theirs])["bundle"].tested
-    assert (bundle.rank, bundle.why) == (None, "its weights are those of 'good'")
-    others = [answering(record, 40) for record in called(theirs, "good")]
-    assert rows(edition, [*house, *others])["good"].tested.why != bundle.why
-
-
-def test_three_answers_changed_of_a_network_of_the_house(edition: Edition, made: list[Record]) -> None:
-    """Under other weights, whatever it costs on top; with many more it is another network, and worse than it was."""
-    ours, theirs = SubmissionRef(slug="baselines", seeds=5), SubmissionRef(slug="theirs", seeds=5)
-    house = [record.model_copy(update={"submission": ours}) for record in made]
-    good = [record for record in house if record.method.name == "good"]
-    board = {}
-    for changed in (3, 60):
-        copies = [answering(record, changed) for record in called(reweighed(good), "copy")]
-        copies = [record.model_copy(update={"submission": theirs}) for record in copies]
-        board[changed] = rows(edition, [*house, *copies])["copy"].tested
-    assert (board[3].rank, board[3].why) == (None, "its answers are those of 'good', for no fewer FLOPs")
-    assert board[60].why == ""
-    assert board[3].lead
-    assert board[60].lead
-    assert board[60].lead.value < board[3].lead.value - 5
-
-
-@pytest.mark.parametrize("original", ["static", "good", "alike"])
-@pytest.mark.parametrize("changed", [0, 4])
-def test_clones_of_a_method(edition: Edition, made: list[Record], original: str, changed: int) -> None:
-    """Twenty submissions of it, to the bit or with another answer to one sample in a hundred, cost nobody anything."""
-    source = [record for record in made if record.method.name == original]
-    copies = [
-        answering(record, changed) for number in range(20) for record in called(reweighed(source), f"copy{number}")
-    ]
-    board, alone = rows(edition, [*made, *copies]), rows(edition, made)
-    assert {name: board[name].tested for name in alone} == {name: row.tested for name, row in alone.items()}
-    copy = board["copy7"].tested
-    if original == "static":
-        assert (copy.rank, copy.why) == (None, "its answers are those of 'static', for no fewer FLOPs")
-    else:
-        assert copy.verdict == ("above" if original == "good" else "level")
-
-
-def reweighed(records: Sequence[Record], digest: str = "") -> list[Record]:
-    """The same runs under another digest of weights, or each under its own backwards."""
-    return [
-        record.model_copy(
-            update={"weights": record.weights.model_copy(update={"digest": digest or record.weights.digest[::-1]})}
-        )
-        for record in records
-        if record.weights
-    ]
 
 
 def test_the_floor_of_a_guess(edition: Edition, made: list[Record], world: World) -> None:
