@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from itertools import pairwise
 
 from elue.meter.counts import Counts
 from elue.worker.frames import CallKinds
@@ -54,3 +56,21 @@ def of_samples(samples: int, counts: Counts, calls: CallKinds) -> Work:
 def of_sample(counts: Counts, calls: CallKinds) -> Work:
     """The work of one sample."""
     return Work(1, calls.full, counts.flops, counts.params_touched, calls.free, calls.small)
+
+
+UNSTEADY = 12
+"""Of so many samples that are asked one by one the one that took longest counts for nothing: the system's own work
+shows in one of them now and then, and what a plugin hides for each sample shows in the others."""
+
+
+def one_by_one(clocks: Sequence[float | None], works: Sequence[Work]) -> Effort | None:
+    """What samples took under the Meter: CPU seconds before each and after the last, and the work of each.
+
+    None where the system does not tell.
+    """
+    known = [clock for clock in clocks if clock is not None]
+    if len(known) <= len(works):
+        return None
+    taken = sorted(((after - before, place) for place, (before, after) in enumerate(pairwise(known))), reverse=True)
+    kept = taken[len(works) // UNSTEADY :]
+    return Effort(sum(seconds for seconds, _ in kept), sum((works[place] for _, place in kept), Work()), True)

@@ -7,7 +7,7 @@ import random
 import secrets
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,13 +83,13 @@ def verify(verifying: Verifying, progress: Callable[[], Progress]) -> SignOff:
         raise ElueError("not_valid", message, f"See them all: elue validate {folder}")
     check_writable(folder, "folder: the sign-off is written there")
     manifest = manifests.read(folder)
-    weights = _weights(manifest, verifying.weights)
     left = left_out(folder)
     if left and len(left) == verdict.records:
         message = f"None of the {verdict.records} runs of {folder} can be done again here. {next(iter(left.values()))}."
         raise ElueError(
             "nothing_to_verify", message, "They fail nothing and earn nothing until they are measured anew."
         )
+    weights = _weights(manifest, _read_by(folder, left), verifying.weights)
     seed = secrets.randbelow(2**32) if verifying.seed is None else verifying.seed
     draw = random.Random(seed)
     checks: list[RunCheck] = []
@@ -139,12 +139,19 @@ def _may_sign(verifying: Verifying) -> None:
         raise ElueError("not_a_signer", message, hint)
 
 
-def _weights(manifest: Manifest, given: Path | None) -> dict[str, Path]:
-    """The folders of the weights by their sha256: the given folder, or some below it.
+def _read_by(folder: Path, left: Mapping[str, str]) -> set[str]:
+    """The sha256 of the weights of all runs but those that are left out."""
+    told = map(records.read, records.files(folder / "records"))
+    return {record.weights.digest for record in told if record.weights and record.key not in left}
+
+
+def _weights(manifest: Manifest, wanted: Set[str], given: Path | None) -> dict[str, Path]:
+    """The folders of these weights by their sha256: the given folder, or some below it.
 
     Raises ElueError where one is not among them.
     """
-    if not manifest.weights:
+    needed = [entry for entry in manifest.weights if entry.sha256 in wanted]
+    if not needed:
         return {}
     if given is None:
         raise ElueError("no_weights", "This submission has weights.", "Name their folder by --weights DIR.")
@@ -153,13 +160,13 @@ def _weights(manifest: Manifest, given: Path | None) -> dict[str, Path]:
     folders = [given, *sorted(path for path in given.rglob("*") if path.is_dir() and path.name != "checkpoints")]
     holding = [path for path in folders if any(file.is_file() for file in path.iterdir())]
     folder_of = {weights_digest(path): path for path in holding}
-    for entry in manifest.weights:
+    for entry in needed:
         if entry.sha256 not in folder_of:
             message = (
                 f"No folder at {given} holds the weights of {entry.method} on {entry.task}: sha256 {entry.sha256}."
             )
             raise ElueError("other_weights", message, f"Get them from {entry.url}.")
-    return {entry.sha256: folder_of[entry.sha256] for entry in manifest.weights}
+    return {entry.sha256: folder_of[entry.sha256] for entry in needed}
 
 
 def _groups(folder: Path, manifest: Manifest, weights: dict[str, Path], data: Path | None) -> Iterator[_Group]:

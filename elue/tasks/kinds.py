@@ -53,6 +53,10 @@ class Kind:
     wrongness: Callable[[Array], Array]
 
 
+MOST_CLASSES = 2**31
+"""Of a task whose classes are not known: a larger number is no index to any library."""
+
+
 def _class_flaw(task: TaskInfo) -> str | None:
     distinct = len(set(task.labels))
     return None if 2 <= distinct == len(task.labels) else "'labels' must name at least two classes, each once"
@@ -71,7 +75,7 @@ def _class_readable(task: TaskInfo) -> str:
 
 
 def _is_class(value: float, outputs: int | None) -> bool:
-    return value >= 0 and math.isfinite(value) and value == int(value) and (outputs is None or value < outputs)
+    return 0 <= value < (MOST_CLASSES if outputs is None else outputs) and value == int(value)
 
 
 def _class_value(outputs: int | None) -> str:

@@ -19,7 +19,7 @@ from elue.submissions import signing
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
 from tests.leaderboard.reading import read
-from tests.submissions.breaking import edit, files, manifest, part, signer
+from tests.submissions.breaking import edit, files, manifest, part, samples, signer
 from tests.submissions.conftest import Silent
 
 DATA = "application/json"
@@ -202,3 +202,9 @@ def test_a_method_s_name_is_just_text(hello: Path) -> None:
     found = validate(hello).errors
     assert {f.code for f in found} == {"E106", "E202"}
     assert any(name in f.what for f in found)
+
+
+@pytest.mark.parametrize("answer", [0.5, -1.0, 1e19, 2.0**53])
+def test_an_answer_that_no_library_takes_for_a_class_is_named(hello: Path, answer: float) -> None:
+    edit(hello, samples=samples(hello, "value", 0, answer))
+    assert any("an answer is none of a classification" in finding.what for finding in validate(hello).errors)

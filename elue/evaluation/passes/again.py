@@ -14,6 +14,7 @@ from itertools import cycle, islice
 from elue.evaluation.passes import bare, effort
 from elue.evaluation.passes.audit import Auditor
 from elue.evaluation.passes.context import Context
+from elue.evaluation.passes.effort import Machine
 from elue.evaluation.passes.observed import Observation, observe
 from elue.evaluation.passes.traced import differs
 from elue.evaluation.passes.traces import KnownTraces
@@ -69,19 +70,23 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     if machine is not None and spent is not None and more is not None:
         work = sum((asked.work for turn in (first, second) for asked in turn.values()), Work())
         metered = Effort(spent + more, work, True)
-        efforts = [(settled.effort, effort.SETTLED)] if settled.effort else []
-        efforts += [(taken, effort.SLACK) for taken in measured.efforts]
+        efforts = [(taken, effort.SLACK) for taken in measured.efforts]
         told = effort.forged(metered, settled.effort, machine) if settled.effort else None
         machines = context.of_share(effort.Recalibrations)
         hidden = machines.confirmed(metered, machine, partial(_others, context, worker, known))
+        if settled.effort and not hidden:
+            others = partial(_others, context, worker, known, machine)
+            hidden = machines.confirmed(settled.effort, machine, others, effort.SETTLED)
         flags.append(hidden or machines.unexplained(efforts, machine) or told)
     return PassResult(flags=tuple(flag for flag in flags if flag is not None))
 
 
-def _others(context: Context, worker: Worker, known: KnownTraces) -> Effort | None:
-    """What samples that no run asked yet take under the Meter; None where there are too few."""
+def _others(context: Context, worker: Worker, known: KnownTraces, bare_on: Machine | None = None) -> Effort | None:
+    """What samples that no run asked yet take under the Meter, or without it; None where there are too few."""
     places = context.of_share(Repeats).unseen()
     asked, spent = _ask(context, worker, places, known) if places else ({}, None)
+    if bare_on is not None:
+        return bare.ask(context, worker, asked, bare_on).effort if asked else None
     work = sum((observation.work for observation in asked.values()), Work())
     return None if spent is None else Effort(spent, work, True)
 

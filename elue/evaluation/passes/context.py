@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from elue.evaluation.passes.traces import KnownTraces
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.request import Evaluation, Progress
-from elue.evaluation.work import Effort, Work
+from elue.evaluation.work import Effort, Work, one_by_one
 from elue.methods.reaching import reaches, told
 from elue.protocol import Sample
 from elue.worker import frames
@@ -151,6 +151,11 @@ class Context:
         after = self.worker.usage().cpu_seconds
         if before is not None and after is not None:
             self.spent.append(Effort(after - before, work, True))
+
+    def spend_one_by_one(self, clocks: Sequence[float | None], works: Sequence[Work]) -> None:
+        """The same of samples that were asked one by one: CPU seconds before each and after the last."""
+        if (spent := one_by_one(clocks, works)) is not None:
+            self.spent.append(spent)
 
     def go_on(self) -> None:
         """Raises WorkerFailure when the evaluation is to stop."""

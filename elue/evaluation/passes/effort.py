@@ -105,14 +105,16 @@ class Recalibrations:
         slower = self.slower(machine)
         return next(filter(None, (unexplained(taken, slower, slack) for taken, slack in over)), None)
 
-    def confirmed(self, taken: Effort, machine: Machine, others: Callable[[], Effort | None]) -> Flag | None:
+    def confirmed(
+        self, taken: Effort, machine: Machine, others: Callable[[], Effort | None], slack: float = SLACK
+    ) -> Flag | None:
         """A flag for what can't be explained, unless the same of other samples can be.
 
         The system's own work shows in CPU times now and then; what a plugin hides it hides in the next samples as well.
         """
-        flag = self.unexplained([(taken, SLACK)], machine)
+        flag = self.unexplained([(taken, slack)], machine)
         more = others() if flag else None
-        return None if more and not self.unexplained([(more, SLACK)], machine) else flag
+        return None if more and not self.unexplained([(more, slack)], machine) else flag
 
 
 def calibrate(worker: Worker, profile: Profile) -> Machine | None:

@@ -70,7 +70,7 @@ def _stutter(context: Context, run: PlannedRun, answers: Answers) -> tuple[int, 
     data, seconds, info = evaluation.data, evaluation.sample_seconds, evaluation.data.spec.info()
     draw = random.Random(f"stutter {run.identity.key}")
     places = draw.sample(range(len(answers.values)), min(STUTTERED, len(answers.values)))
-    said, work, spent = [], Work(), context.worker.usage().cpu_seconds
+    said, works, clocks = [], list[Work](), [context.worker.usage().cpu_seconds]
     for place in places:
         context.go_on()
         sample = context.anonymised(place)
@@ -78,8 +78,9 @@ def _stutter(context: Context, run: PlannedRun, answers: Answers) -> tuple[int, 
         sample = replace(sample, text=stuttered(sample.text, draw), pair=pair)
         observation = observe(context.worker, sample, seconds, info, context.traces)
         said.append(observation.value)
-        work += observation.work
-    context.spend(work, spent)
+        works.append(observation.work)
+        clocks.append(context.worker.usage().cpu_seconds)
+    context.spend_one_by_one(clocks, works)
     labels = [data.labels[place] for place in places]
     before, after = (
         metrics.errors(data.spec.metric, labels, values)
@@ -96,7 +97,7 @@ def _ask(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tup
     seconds, info, size, changed = evaluation.sample_seconds, evaluation.data.spec.info(), len(answers.values), 0
     places = random.Random(f"blanks {run.identity.key}").sample(range(size), min(SAMPLES, size))
     context.configure(run)
-    work, spent = Work(), context.worker.usage().cpu_seconds
+    works, clocks = list[Work](), [context.worker.usage().cpu_seconds]
     for place in places:
         context.go_on()
         sample = context.anonymised(place)
@@ -104,6 +105,7 @@ def _ask(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tup
         now, was = observe(context.worker, sample, seconds, info, context.traces), answers.values[place]
         tied = {was, now.value} <= ties.get(place, frozenset())
         changed += not close(was, now.value) and not tied
-        work += now.work
-    context.spend(work, spent)
+        works.append(now.work)
+        clocks.append(context.worker.usage().cpu_seconds)
+    context.spend_one_by_one(clocks, works)
     return len(places), changed

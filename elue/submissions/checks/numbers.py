@@ -56,8 +56,11 @@ class ScoreRecomputes(EachRecord):
         if metric.right_or_wrong and not set(samples.error) <= {0.0, 1.0}:
             yield f"an error under {metric.name} is neither 0 nor 1", NEVER
             return
-        labels: Sequence[float] = labels_from(record, samples)
         kind = KINDS[record.task.kind]
+        if not all(kind.is_value(value, None) for value in samples.value):
+            yield f"an answer is none of a {kind.name}", NEVER
+            return
+        labels: Sequence[float] = labels_from(record, samples)
         if not metric.right_or_wrong and not all(kind.is_value(label, None) for label in labels):
             yield f"an error is not between two answers of a {kind.name}", NEVER
             return

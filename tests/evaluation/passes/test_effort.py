@@ -21,7 +21,7 @@ from elue.evaluation.passes.effort import (
     forged,
     unexplained,
 )
-from elue.evaluation.work import Effort, Work
+from elue.evaluation.work import Effort, Work, one_by_one
 
 METERED = Calibration(call=1e-5, small=4e-6, free=2e-6, flop=1e-10, param=1e-9)
 MACHINE = Machine(METERED, Calibration(call=2e-6, small=1e-6, free=5e-7, flop=1e-10, param=1e-9))
@@ -93,3 +93,23 @@ def test_time_that_shows_once_and_not_in_other_samples_is_no_finding(monkeypatch
         flag = machines.confirmed(much, MACHINE, lambda others=others: others)
         assert flag is not None
         assert flag.code == "cpu_unexplained"
+
+
+def test_one_slow_sample_of_many_counts_for_nothing_and_work_in_every_sample_does() -> None:
+    """The system's own work is in one; what a plugin hides is in all, and hiding it in one gains it one answer."""
+    works = [Work(1, 10 + place) for place in range(24)]
+    steady = [0.01 * place for place in range(25)]
+    hiccup = steady[:5] + [clock + 0.2 for clock in steady[5:]]
+    hidden = [0.02 * place for place in range(25)]
+    even = one_by_one(steady, works)
+    assert even is not None
+    assert (even.seconds, even.work.samples, even.metered) == (pytest.approx(0.22), 22, True)
+    for clocks, seconds in ((hiccup, 0.22), (hidden, 0.44)):
+        taken = one_by_one(clocks, works)
+        assert taken is not None
+        assert taken.seconds == pytest.approx(seconds)
+    dropped = one_by_one(hiccup, works)
+    assert dropped is not None
+    assert sum(work.calls for work in works) - dropped.work.calls >= 14, "its own work goes with it"
+    assert one_by_one([0.0, 1.0, 2.0], works[:2]) == Effort(2.0, works[0] + works[1], True), "few are all counted"
+    assert one_by_one([0.0, None, 2.0], works[:2]) is None
