@@ -116,7 +116,7 @@ class Meter:
             self._unseen["work hidden from the Meter"] += 1
         if threads := unseen():
             self._unseen["threads that cannot be seen"] += len(threads)
-        end(self._watch)
+        end(self._watch, self._ledgers)
         self._taken = 0
         for ledger in self._ledgers:
             if ledger.attribution is not None:

@@ -214,8 +214,12 @@ def lend() -> None:
     show()
 
 
-def end(watch: Watch) -> None:
-    """A watch closes: nobody observes for it any more, in no thread."""
+def end(watch: Watch, opened: Iterable[Observer]) -> None:
+    """A watch closes: nobody observes for it any more, in no thread.
+
+    What the threads do later that it was `opened` in is no longer its business, wherever it was closed.
+    """
+    opening = {id(observer) for observer in opened}
     watches.remove(watch)
     mine = here()
     for reference in known.valuerefs():
@@ -224,9 +228,11 @@ def end(watch: Watch) -> None:
             continue
         staying = tuple(observer for observer in thread.observers if observer.watch is not watch)
         if len(staying) != len(thread.observers):
+            begun = not opening.issuperset(id(gone) for gone in thread.observers if gone.watch is watch)
             thread.observers = staying
             if thread is not mine:
-                thread.left = (*thread.left, watch)
+                if begun:
+                    thread.left = (*thread.left, watch)
                 if thread.inside is not None:
                     watch.late.add(thread.number)
     hide(mine)

@@ -168,6 +168,8 @@ class Touched:
                 if isinstance(part, torch.ScriptObject):
                     self._note_packed(part, args)
         for tensor in tensors_in(operands):
+            if isinstance(tensor, Parameter):
+                weights.settle(tensor)
             self._note(tensor)
 
     def _note_packed(self, holder: Any, args: Any) -> None:

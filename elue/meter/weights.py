@@ -69,6 +69,7 @@ class Weights:
         self.whole: dict[int, Whole] = {}
         """Parameters without gaps, by identity."""
         self._addresses: list[int] = []
+        self._others: list[int] = []
         self.ground: Ground = BITS, frozenset(), [], []
         self._numbers = 0
 
@@ -122,12 +123,14 @@ class Weights:
             self._storages[number] = StorageWeakRef(held.untyped_storage())
 
     def _moved(self) -> bool:
-        """Whether one that is a plain tensor has gone, or lies elsewhere than it did."""
+        """Whether one has gone, or lies elsewhere than it did. Of plain tensors an address tells it."""
         alive = self._alive
         try:
-            return [alive[key]().data_ptr() for key in self.whole] != self._addresses  # type: ignore[union-attr]
+            if [alive[key]().data_ptr() for key in self.whole] != self._addresses:  # type: ignore[union-attr]
+                return True
         except (KeyError, AttributeError):
             return True
+        return any(place_of(self._tensor(key)) != self._places.get(key) for key in self._others)
 
     def at(self, address: int) -> Weight | None:
         """The weight that has this address."""
@@ -148,10 +151,10 @@ class Weights:
         return Weight(self._numbers, 0, elements, 1.0)
 
     def settle(self, parameter: Tensor) -> None:
-        """Look again, if this one is new here, or has moved."""
-        known = self._places.get(id(parameter))
-        if known is None or known != place_of(parameter):
+        """Look again, if this one is new here, or has moved, or had no memory when it was new."""
+        if self._places.get(id(parameter)) != place_of(parameter):
             self.add(parameter)
+            self.version += 1
             self.refresh()
 
     def _map(self) -> None:
@@ -188,6 +191,7 @@ class Weights:
                 first = int((start - weight.start) // weight.width)
                 whole[key] = Whole(weight, start, size, (first, first + round(size / weight.width)))
         self.whole, self._addresses = whole, [known.address for known in whole.values()]
+        self._others = [key for key in list(self._alive) if key not in whole]
 
     def _lasts(self, weight: Weight) -> bool:
         return not all(self._storages[number].expired() for number in weight.storages)

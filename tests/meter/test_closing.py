@@ -110,6 +110,22 @@ def test_a_meter_opened_in_one_thread_and_closed_in_another() -> None:
     assert meter.calls == 1
 
 
+def test_a_meter_closed_by_a_thread_that_began_inside_leaves_its_opener_be() -> None:
+    meter = Meter()
+    meter.__enter__()
+    add(1)
+
+    def finish() -> None:
+        add(2)
+        meter.__exit__(None, None, None)
+
+    closing = threading.Thread(target=finish)
+    closing.start()
+    closing.join()
+    add(4)
+    assert (meter.calls, meter.complete) == (3, True)
+
+
 def test_two_threads_each_with_a_meter_count_their_own() -> None:
     barrier, counts = threading.Barrier(2), {}
 

@@ -82,3 +82,37 @@ def test_a_parameter_that_is_given_other_data_is_another_part() -> None:
             layer.weight.data = weights
             layer(x)
     assert meter.params_touched == 3 * 24
+
+
+class Special(nn.Parameter):
+    """A subclass of Parameter."""
+
+
+def touched(call: Callable[[], object]) -> int:
+    with Meter() as meter:
+        call()
+    return meter.params_touched
+
+
+def test_parameters_that_get_their_memory_later_or_another_count_whatever_their_type() -> None:
+    """Lazy layers, subclasses that move, before a Meter opens or inside, used themselves or by their data."""
+
+    def lazily() -> None:
+        layer = nn.LazyLinear(3)
+        layer(torch.rand(2, 4))
+        layer(torch.rand(2, 4))
+
+    assert touched(lazily) == 3 * 4 + 3
+    layer = nn.LazyLinear(3)
+    layer(torch.rand(2, 4))
+    assert touched(lambda: layer.weight.detach().sum()) == 3 * 4
+    special = Special(torch.rand(6, 4))
+    assert touched(lambda: nn.functional.linear(torch.rand(3, 4), special)) == 24
+    special.data = torch.rand(5, 4)
+    assert touched(lambda: special.detach().sum()) == 20
+
+    def moved_inside() -> None:
+        special.data = torch.rand(7, 4)
+        nn.functional.linear(torch.rand(3, 4), special)
+
+    assert touched(moved_inside) == 28
