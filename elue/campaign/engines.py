@@ -14,7 +14,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+Loss = Literal["worker", "all"]
+"""The worker that did a job, which may be the job's doing, or whatever all jobs hang on, which is not."""
 
 
 class Engine(Protocol):
@@ -30,8 +33,8 @@ class Engine(Protocol):
     def place(self, future: Future[Any]) -> str:
         """Where a job is done, in a word; empty where nobody knows."""
 
-    def is_lost(self, error: BaseException) -> bool:
-        """Whether an error says that what did a job is gone, rather than that the job can't be done."""
+    def loss(self, error: BaseException) -> Loss | None:
+        """What is gone where an error says that this ended a job; None where the job itself can't be done."""
 
     def mend(self) -> None:
         """Be there again after something was lost."""
@@ -67,9 +70,9 @@ class Processes:
         """See `Engine`."""
         return next((f"worker {number + 1}" for number, own in self._under_way.items() if own is future), "")
 
-    def is_lost(self, error: BaseException) -> bool:
+    def loss(self, error: BaseException) -> Loss | None:
         """See `Engine`."""
-        return isinstance(error, BrokenProcessPool)
+        return "worker" if isinstance(error, BrokenProcessPool) else None
 
     def mend(self) -> None:
         """Start another process for each that is lost."""

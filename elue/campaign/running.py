@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -89,7 +90,11 @@ class _Run:
         while self.waiting or self.under_way:
             self._hand_out()
             if not self.under_way:
-                break
+                if not self.waiting or self.engine.places:
+                    break
+                time.sleep(1.0)
+                self.watcher.waiting()
+                continue
             done, _ = wait(self.under_way, timeout=1.0, return_when=FIRST_COMPLETED)
             for future in done:
                 self._take(future, self.under_way.pop(future))
@@ -154,10 +159,11 @@ class _Run:
 
     def _take(self, future: Future[Any], job: Job) -> None:
         """Write what a job has made, and that it has ended."""
-        error = future.exception()
-        if error is not None and self.engine.is_lost(error):
+        error = CancelledError() if future.cancelled() else future.exception()
+        loss = self.engine.loss(error) if error is not None else None
+        if loss is not None:
             self.engine.mend()
-            self.losses[job.id] = self.losses.get(job.id, 0) + 1
+            self.losses[job.id] = self.losses.get(job.id, 0) + (loss == "worker")
             if self.losses[job.id] < LOSSES:
                 self.waiting = {job.id: job, **self.waiting}
                 self.watcher.lost(job)

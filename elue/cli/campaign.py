@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
 
 from elue.cli.campaign_output import show_plan, show_status
 from elue.cli.output import ALLOW_UNCONFINED, note
+
+if TYPE_CHECKING:
+    from elue.campaign.request import Campaign
 
 
 class _Group(TyperGroup):
@@ -34,6 +38,7 @@ FILE = typer.Argument(help="The campaign, a TOML file.")
 OUT = typer.Option(None, help="Folder for weights, records, index and site, instead of the file's.")
 DATA = typer.Option(None, help="Folder with TASK/SPLIT.parquet (csv, tsv, jsonl), instead of the file's.")
 ONLY = typer.Option([], help="Only this method or task, or those of a pattern such as early_exit/*; repeat.")
+GPU = typer.Option(None, min=1, metavar="N", help="Train on the GPU, N trainings side by side.")
 JSON = typer.Option(False, "--json", help="Print JSON instead of a table.")
 
 
@@ -49,22 +54,24 @@ def run_campaign(
     data: Path | None = DATA,
     only: list[str] = ONLY,
     retry_failed: bool = typer.Option(False, "--retry-failed", help="Do again what has failed."),
+    scheduler: str | None = typer.Option(None, metavar="ADDRESS", help="Run on the workers of this Dask scheduler."),
+    gpu: int | None = GPU,
     workers: int | None = typer.Option(None, min=1, help="Jobs side by side. Default: as many as there are cores."),
     allow_unconfined: bool = ALLOW_UNCONFINED,
     dry_run: bool = typer.Option(False, "--dry-run", help="Say what is due and why, and how long it may take."),
     as_json: bool = JSON,
 ) -> None:
     """Train, measure, record and index all that a campaign names. Run again, it goes on where it was."""
+    from elue.campaign.cluster import Cluster
     from elue.campaign.engines import Processes
     from elue.campaign.journal import Journal
     from elue.campaign.planning import Planner
-    from elue.campaign.reading import read
     from elue.campaign.running import alone, run
     from elue.cli.campaign_progress import progress
     from elue.record.store import Store
 
-    campaign = read(file, out, data)
-    count = workers or os.cpu_count() or 1
+    campaign = _campaign(file, out, data, gpu)
+    count = workers or max(os.cpu_count() or 1, gpu or 1)
     if dry_run:
         plan = Planner(campaign, Journal(campaign.places.journal), only, retry_failed).begin()
         show_plan(plan, count, as_json)
@@ -74,10 +81,11 @@ def run_campaign(
         planner = Planner(campaign, journal, only, retry_failed)
         planner.begin()
         planner.seen.save()
-        store, engine = Store(campaign.places.db), Processes(count)
+        store = Store(campaign.places.db)
+        engine = Cluster(scheduler) if scheduler else Processes(count)
         try:
             with progress() as watcher:
-                run(planner, store, engine, watcher)
+                run(planner, store, engine, watcher, gpu)
         finally:
             engine.close()
     failures = show_status(Planner(campaign, journal, only).begin(), journal, as_json)
@@ -91,14 +99,18 @@ def run_campaign(
 
 @app.command("status")
 def campaign_status(
-    file: Path = FILE, out: Path | None = OUT, data: Path | None = DATA, only: list[str] = ONLY, as_json: bool = JSON
+    file: Path = FILE,
+    out: Path | None = OUT,
+    data: Path | None = DATA,
+    only: list[str] = ONLY,
+    gpu: int | None = GPU,
+    as_json: bool = JSON,
 ) -> None:
     """Say what of a campaign is done, what is left, and what has failed and why."""
     from elue.campaign.journal import Journal
     from elue.campaign.planning import Planner
-    from elue.campaign.reading import read
 
-    campaign = read(file, out, data)
+    campaign = _campaign(file, out, data, gpu)
     journal = Journal(campaign.places.journal)
     show_status(Planner(campaign, journal, only).begin(), journal, as_json)
 
@@ -109,3 +121,9 @@ def campaign_schema() -> None:
     from elue.campaign.form import CAMPAIGN
 
     typer.echo(json.dumps(CAMPAIGN, indent=1))
+
+
+def _campaign(file: Path, out: Path | None, data: Path | None, gpu: int | None) -> Campaign:
+    from elue.campaign.reading import read
+
+    return replace(read(file, out, data), device="cpu" if gpu is None else "cuda")

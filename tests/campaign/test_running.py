@@ -45,8 +45,8 @@ class Here:
     def place(self, future: Future[Any]) -> str:
         return ""
 
-    def is_lost(self, error: BaseException) -> bool:
-        return False
+    def loss(self, error: BaseException) -> None:
+        return None
 
     def mend(self) -> None:
         pass

@@ -44,12 +44,15 @@ class Toy(Method):
     def train(self, job):
         if job.options.get("fail") == str(job.seed):
             raise RuntimeError("it was told to")
-        time.sleep(float(job.options.get("seconds", 0)))
-        with (job.out / "tries").open("a") as file:
-            file.write("x")
+        if "seconds" in job.options:
+            time.sleep(float(job.options["seconds"]))
+        else:
+            with (job.out / "tries").open("a") as file:
+                file.write("x")
         answer = int(job.options.get("answer", job.seed)) % 2
         note = {"answer": answer, "seed": job.seed, "options": dict(job.options)}
-        (job.out / "elue.json").write_text(json.dumps(note))
+        (job.out / "unfinished").write_text(json.dumps(note))
+        (job.out / "unfinished").rename(job.out / "elue.json")
 """
 
 

@@ -1,0 +1,78 @@
+"""Jobs on a Dask cluster: Slurm, Kubernetes, or any machines that see the same files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+from elue.campaign.engines import Loss
+from elue.errors import ElueError
+
+PATIENCE = 60.0
+"""Seconds for which a scheduler that is gone may come back at its address."""
+
+
+class Cluster:
+    """The workers of a Dask scheduler, as many jobs on each as it has threads.
+
+    What a lost worker had under way the scheduler gives to others; where the scheduler is lost, all is begun anew with
+    the next one at its address. Raises ElueError `no_dask`, `no_scheduler`.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            import distributed
+        except ImportError:
+            raise ElueError("no_dask", "--scheduler needs Dask.", "Install it: pip install 'elue[cluster]'.") from None
+        self._distributed, self._address, self._places = distributed, address, 0
+        self._client: Any = None
+        self._connect(10.0)
+
+    @property
+    def places(self) -> int:
+        """How many threads all workers have now."""
+        try:
+            self._places = sum(self._client.nthreads().values())
+        except (OSError, TimeoutError, RuntimeError, ValueError):
+            self.mend()
+        return self._places
+
+    def submit(self, function: Callable[[Any], Any], work: Any) -> Future[Any]:
+        """See `elue.campaign.engines.Engine`."""
+        future: Future[Any] = self._client.get_executor(pure=False).submit(function, work)
+        return future
+
+    def place(self, future: Future[Any]) -> str:
+        """See `elue.campaign.engines.Engine`; only the scheduler knows."""
+        return ""
+
+    def loss(self, error: BaseException) -> Loss | None:
+        """See `elue.campaign.engines.Engine`."""
+        if isinstance(error, self._distributed.KilledWorker):
+            return "worker"
+        return "all" if isinstance(error, CancelledError | OSError) else None
+
+    def mend(self) -> None:
+        """Find the scheduler again, or the one that has taken its place."""
+        if self._client.status != "running":
+            self._client.close(timeout=0)
+            self._connect(PATIENCE)
+
+    def close(self) -> None:
+        """Take back what has not begun, and leave the cluster as it is."""
+        self._client.close(timeout=5)
+
+    def _connect(self, patience: float) -> None:
+        end = time.monotonic() + patience
+        while True:
+            try:
+                self._client = self._distributed.Client(self._address, timeout=5, set_as_default=False)
+            except (OSError, TimeoutError, ValueError) as error:
+                if isinstance(error, ValueError) or time.monotonic() > end:
+                    message = f"There is no Dask scheduler at {self._address}: {str(error).splitlines()[0]}."
+                    raise ElueError("no_scheduler", message, "Start one: dask scheduler.") from None
+                time.sleep(0.5)
+            else:
+                return

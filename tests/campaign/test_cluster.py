@@ -1,0 +1,82 @@
+"""A campaign on a Dask cluster whose workers, scheduler and parent are killed: all is made, and nothing twice."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from elue.campaign.reading import read
+from elue.record import files as records
+from elue.record.schema import Record, Times
+from elue.record.store import Store
+from tests.campaign.clusters import LocalCluster, under_fire
+from tests.campaign.toys import write_campaign, write_trained
+from tests.commanding import elue
+from tests.conftest import WriteTask
+
+pytest.importorskip("distributed", reason="Dask is not installed: pip install 'elue[cluster]'")
+
+METHODS = ("ant", "bee", "cat", "dog", "elk", "fox")
+
+
+def write_board(folder: Path, write_task: WriteTask, name: str, methods: tuple[str, ...] = METHODS) -> Path:
+    """A board of toys on two tasks and two seeds; each training takes two seconds."""
+    task = write_task(8)
+    (task.parent / "other.toml").write_text(task.read_text().replace('"mine"', '"other"'))
+    text = 'tasks = ["tasks/mine.toml", "tasks/other.toml"]\nseeds = [0, 1]\noptions = { seconds = 2 }\n'
+    for method in methods:
+        write_trained(folder, method)
+        text += f'[method.{method}]\nsource = "{method}_plugin.py"\n'
+    return write_campaign(folder, text, name)
+
+
+def told(folder: Path) -> dict[str, Record]:
+    """The records below a folder, without what differs from one measuring to the next."""
+    nothing = Times(started="", wall_seconds=0, cpu_seconds=None, peak_memory_bytes=None)
+    runs = [records.read(path) for path in records.files(folder / "runs")]
+    return {run.key: run.model_copy(update={"times": nothing}) for run in runs}
+
+
+@pytest.mark.thorough
+def test_a_cluster_makes_what_processes_make(tmp_path: Path, write_task: WriteTask) -> None:
+    here, there = (write_board(tmp_path, write_task, name, METHODS[:1]) for name in ("here", "there"))
+    assert elue("campaign", here, cwd=tmp_path).returncode == 0
+    cluster = LocalCluster(tmp_path, 2)
+    try:
+        done = elue("campaign", there, "--scheduler", cluster.address, cwd=tmp_path)
+    finally:
+        cluster.close()
+    assert done.returncode == 0, done.stderr
+    assert told(tmp_path / "there") == told(tmp_path / "here")
+    assert len(told(tmp_path / "there")) == 8
+
+
+def test_an_address_without_a_scheduler_is_one_line(tmp_path: Path, write_task: WriteTask) -> None:
+    done = elue(
+        "campaign", write_board(tmp_path, write_task, "b", METHODS[:1]), "--scheduler", "what://there", cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert "There is no Dask scheduler at what://there" in done.stderr
+
+
+@pytest.mark.slow
+def test_twenty_kills_lose_nothing_and_make_nothing_twice(tmp_path: Path, write_task: WriteTask) -> None:
+    serial, shot = (write_board(tmp_path, write_task, name) for name in ("serial", "shot"))
+    assert elue("campaign", serial, "--workers", "1", cwd=tmp_path).returncode == 0
+    cluster = LocalCluster(tmp_path, 3)
+    try:
+        hit, said = under_fire(cluster, ["campaign", shot, "--scheduler", cluster.address], kills=20, seed=0)
+    finally:
+        cluster.close()
+    print(Counter(hit), said)
+    assert len(hit) == 20
+    assert {"parent", "scheduler", "worker 0", "worker 1", "worker 2"} == set(hit)
+    assert told(tmp_path / "shot") == told(tmp_path / "serial")
+    assert len(told(tmp_path / "shot")) == len(METHODS) * 2 * 2 * 2
+    journal = [json.loads(line) for line in (tmp_path / "shot" / "journal.jsonl").read_text().splitlines()]
+    assert Counter(line["job"] for line in journal).most_common(1)[0][1] == 1
+    assert Counter(line["ending"] for line in journal) == {"done": len(METHODS) * 2 * 2 * 2}
+    assert Store(read(shot).places.db).keys() == told(tmp_path / "shot").keys()
