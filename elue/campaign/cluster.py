@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from typing import Any
 
 from elue.campaign.engines import Loss
@@ -41,6 +42,7 @@ class Cluster:
 
     def submit(self, function: Callable[[Any], Any], work: Any) -> Future[Any]:
         """See `elue.campaign.engines.Engine`."""
+        self.mend()
         future: Future[Any] = self._client.get_executor(pure=False).submit(function, work)
         return future
 
@@ -57,12 +59,17 @@ class Cluster:
     def mend(self) -> None:
         """Find the scheduler again, or the one that has taken its place."""
         if self._client.status != "running":
-            self._client.close(timeout=0)
+            self._forget()
             self._connect(PATIENCE)
 
     def close(self) -> None:
         """Take back what has not begun, and leave the cluster as it is."""
-        self._client.close(timeout=5)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Leave the scheduler, which may be gone."""
+        with suppress(OSError, TimeoutError, RuntimeError):
+            self._client.close(timeout=5)
 
     def _connect(self, patience: float) -> None:
         end = time.monotonic() + patience

@@ -15,7 +15,9 @@ from elue.cli.campaign_output import show_plan, show_status
 from elue.cli.output import ALLOW_UNCONFINED, note
 
 if TYPE_CHECKING:
+    from elue.campaign.journal import Journal
     from elue.campaign.request import Campaign
+    from elue.record.store import Store
 
 
 class _Group(TyperGroup):
@@ -62,6 +64,34 @@ def run_campaign(
     as_json: bool = JSON,
 ) -> None:
     """Train, measure, record and index all that a campaign names. Run again, it goes on where it was."""
+    from elue.campaign.journal import Journal
+    from elue.campaign.planning import Planner
+
+    campaign = _campaign(file, out, data, gpu)
+    count = workers or max(os.cpu_count() or 1, gpu or 1)
+    if dry_run:
+        plan = Planner(campaign, Journal(campaign.places.journal), only, retry_failed).begin()
+        show_plan(plan, count, as_json)
+        return
+    journal, store = make(campaign, count, only, retry_failed, scheduler, gpu)
+    failures = show_status(Planner(campaign, journal, only).begin(), journal, as_json)
+    if campaign.places.site is not None:
+        from elue.leaderboard import build
+
+        note(f"the site is {build(store.summaries(), campaign.places.site, store.text)}")
+    if failures:
+        raise typer.Exit(1)
+
+
+def make(
+    campaign: Campaign,
+    workers: int,
+    only: list[str] | None = None,
+    retry: bool = False,
+    scheduler: str | None = None,
+    trainings: int | None = None,
+) -> tuple[Journal, Store]:
+    """Make what is due of a campaign, and say how it goes on; returns its journal and index."""
     from elue.campaign.cluster import Cluster
     from elue.campaign.engines import Processes
     from elue.campaign.journal import Journal
@@ -70,31 +100,19 @@ def run_campaign(
     from elue.cli.campaign_progress import progress
     from elue.record.store import Store
 
-    campaign = _campaign(file, out, data, gpu)
-    count = workers or max(os.cpu_count() or 1, gpu or 1)
-    if dry_run:
-        plan = Planner(campaign, Journal(campaign.places.journal), only, retry_failed).begin()
-        show_plan(plan, count, as_json)
-        return
     with alone(campaign):
         journal = Journal(campaign.places.journal)
-        planner = Planner(campaign, journal, only, retry_failed)
+        planner = Planner(campaign, journal, only or (), retry)
         planner.begin()
         planner.seen.save()
         store = Store(campaign.places.db)
-        engine = Cluster(scheduler) if scheduler else Processes(count)
+        engine = Cluster(scheduler) if scheduler else Processes(workers)
         try:
             with progress() as watcher:
-                run(planner, store, engine, watcher, gpu)
+                run(planner, store, engine, watcher, trainings)
         finally:
             engine.close()
-    failures = show_status(Planner(campaign, journal, only).begin(), journal, as_json)
-    if campaign.places.site is not None:
-        from elue.leaderboard import build
-
-        note(f"the site is {build(store.summaries(), campaign.places.site, store.text)}")
-    if failures:
-        raise typer.Exit(1)
+    return journal, store
 
 
 @app.command("status")

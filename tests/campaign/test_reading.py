@@ -10,12 +10,19 @@ from typing import Any
 import jsonschema
 import pytest
 
-from elue.campaign import form
+from elue.campaign import form, reading
 from elue.campaign.lines import line_of
 from elue.campaign.reading import read
 from elue.campaign.request import Campaign
 from elue.errors import ElueError
+from elue.protocol import FAMILIES
+from elue.record import files as records
+from elue.record.point import point_text
+from elue.record.schema import Record
+from elue.record.training import training_seed
 from tests.conftest import WritePlugin, WriteTask
+
+ROOT = Path(__file__).parents[2]
 
 
 def campaign(folder: Path, text: str) -> Campaign:
@@ -230,3 +237,25 @@ def test_lines_of_entries_however_they_are_written() -> None:
     lines = {("a",): 1, ("b", "c"): 2, ("d e",): 3, ("g", "h.i"): 6, ("g", "h.i", "k"): 7, ("g", "h.i", "k", "l"): 7}
     assert {path: line_of(text, path) for path in lines} == lines
     assert (line_of(text, ("m", "n")), line_of(text, ("g",)), line_of(text, ())) == (9, 1, 1)
+
+
+def test_the_campaigns_of_the_house_name_what_is_committed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ELUE_BACKBONE", str(tmp_path))
+    board = read(ROOT / "submissions/baselines/campaign.toml")
+    packs = read(ROOT / "submissions/baselines/packs.toml")
+    assert board.places == packs.places
+    assert board.places.runs.resolve() == ROOT / "submissions/baselines/records"
+    committed = [summary(path) for path in (ROOT / "submissions/baselines/records").rglob("*.json")]
+    asked = {(e.method.name, point_text(point)) for e in packs.entries for point in e.settings.points}
+    assert asked == {(r.method.name, point_text(r.point)) for r in committed if r.profile.name == packs.profile.name}
+    for entry in board.entries:
+        own = [r for r in committed if r.method.name == entry.method.name]
+        assert {training_seed(record) for record in own} == set(entry.settings.seeds)
+        options = [record.weights.training["options"] for record in own if record.weights and record.weights.training]
+        assert all(told.items() >= dict(entry.settings.options).items() for told in options)
+    families = {entry.method.family for entry in read(Path(reading.__file__).parent / "demo.toml").entries}
+    assert families == set(FAMILIES)
+
+
+def summary(path: Path) -> Record:
+    return records.loads(path.read_text("utf-8"), samples=False)
