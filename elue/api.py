@@ -82,7 +82,7 @@ def load_task(
 def train(
     method: Place | MethodSource,
     out: Place,
-    task: Place = tasks.DEFAULT,
+    task: Place | Sequence[Place] = tasks.DEFAULT,
     *,
     data: Place | None = None,
     backbone: Place = "tiny",
@@ -93,15 +93,17 @@ def train(
     threads: int | None = None,
     force: bool = False,
 ) -> Path:
-    """Train a method on a task in a child process; returns `out`, the folder of the weights.
+    """Train a method on a task, or on several at once, in a child process; returns `out`, the folder of the weights.
 
     `backbone` is a folder or hub id of an encoder, or "tiny"; `options` are the method's own, `max_train_samples` a
     seeded random part of the train split, `threads` those torch may use. Called again after an interruption, it goes on
     from the last checkpoint. Raises ElueError where weights are there already (unless `force`) and when training fails.
     """
+    first, *also = [task] if isinstance(task, str | Path) else task
     asked = training.TrainingRequest(
         method=_method(method),
-        task=tasks.get(task),
+        task=tasks.get(first),
+        also=tuple(tasks.get(further) for further in also),
         data=_path(data),
         backbone=str(backbone),
         out=Path(out),

@@ -125,6 +125,16 @@ Measure = Callable[[Sequence[float], Sequence[float]], float]
 
 
 @dataclass(frozen=True, slots=True)
+class TaskExamples:
+    """A further task of a training: what its own job would hold."""
+
+    task: TaskInfo
+    train: Sequence[Example]
+    validation: Sequence[Example]
+    measure: Measure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingJob:
     """Everything a method needs to train: labelled data, a backbone, and where the weights go.
 
@@ -143,6 +153,7 @@ class TrainingJob:
     device: str = "cpu"
     options: Mapping[str, Knob] = field(default_factory=dict)
     measure: Measure | None = None
+    also: Sequence[TaskExamples] = ()
     keep: bool = False
 
 
@@ -191,6 +202,8 @@ class Method(ABC):
     """Of a method with a knob `rule` those that make its curve, a literal, too. Runs under others are crossings."""
     numeric_rules: ClassVar[Sequence[str]] = ()
     """The same on a regression, where they differ."""
+    multitask: ClassVar[bool] = False
+    """Whether one training may be on several tasks, which the job has under `also`."""
     options: ClassVar[type[Any] | None] = None
     """A dataclass whose fields are the options `train` takes; each field's metadata has a "help" text."""
 

@@ -13,7 +13,10 @@ from elue.errors import ElueError
 def train_method(
     method: str = typer.Argument(help="An installed method, or a plugin file (FILE.py or FILE.py:Class)."),
     out: Path = typer.Option(..., help="Folder for the weights."),
-    task: str = typer.Option("diagnostic", help="A task's name, or the path of its TOML file."),
+    task: list[str] = typer.Option(
+        ["diagnostic"],
+        help="A task's name, or the path of its TOML file; repeat for methods that learn several at once.",
+    ),
     backbone: str = typer.Option(
         "tiny", help="A folder or hub id of a BERT-like encoder, or 'tiny' for a small new one."
     ),
@@ -33,7 +36,8 @@ def train_method(
 
     training = TrainingRequest(
         method=registry.find(method),
-        task=tasks.get(task),
+        task=tasks.get(task[0]),
+        also=tuple(tasks.get(name) for name in task[1:]),
         data=data,
         backbone=backbone,
         out=out,

@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from elue.disk import check_writable
 from elue.errors import ElueError
 from elue.methods.backbones import absolute
 from elue.methods.registry import MethodSource
 from elue.tasks import TaskData, TaskSpec, load
+from elue.tasks.related import check_apart
 
 NOT_SERVED = 3
 """How a child ends whose method does not serve the task (see `elue.worker.inside.training`)."""
@@ -28,9 +30,9 @@ class TrainingRequest:
     """What the user asked for. `max_train_samples` takes a seeded random part of the train split.
 
     `threads` are those torch may use, None for as many as there are cores. With a `log` what the training says goes
-    there, not to the terminal. `keep` leaves its finished phases with the weights (see `elue.protocol.TrainingJob`),
-    `held` is the descriptor of a file that the child holds, too, as long as it lives. Splits that have to be of some
-    revision say so in `revisions`.
+    there, not to the terminal. `also` are further tasks of a method that learns several. `keep` leaves its finished
+    phases with the weights (see `elue.protocol.TrainingJob`), `held` is the descriptor of a file that the child holds,
+    too, as long as it lives. Splits that have to be of some revision say so in `revisions`.
     """
 
     method: MethodSource
@@ -48,6 +50,7 @@ class TrainingRequest:
     keep: bool = False
     held: int | None = None
     revisions: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[TaskSpec, ...] = ()
 
 
 def train(training: TrainingRequest) -> None:
@@ -62,22 +65,21 @@ def train(training: TrainingRequest) -> None:
         raise ElueError("weights_exist", f"{out} already holds trained weights.", hint)
     if training.max_train_samples is not None and training.max_train_samples < 1:
         raise ElueError("bad_value", f"--max-train-samples {training.max_train_samples} is less than 1.")
+    check_apart([task.name for task in (training.task, *training.also)])
     check_writable(out, "--out")
     loaded = {split: load(training.task, split, training.data) for split in ("train", "validation")}
     for split, revision in training.revisions.items():
         check_revision(loaded[split], revision)
-    rows = _rows(loaded["train"])
-    if training.max_train_samples is not None and training.max_train_samples < len(rows):
-        rows = random.Random(training.seed).sample(rows, training.max_train_samples)
-    validation = _rows(loaded["validation"])
+    also = [
+        _examples(training, task, load(task, "train", training.data), load(task, "validation", training.data))
+        for task in training.also
+    ]
     if training.force:
         (out / "elue.json").unlink(missing_ok=True)
     job = {
         "target": training.method.address,
-        "task": asdict(training.task.info()),
-        "metric": training.task.metric,
-        "train": rows,
-        "validation": validation,
+        **_examples(training, training.task, loaded["train"], loaded["validation"]),
+        "also": also,
         "backbone": absolute(training.backbone),
         "out": str(out.resolve()),
         "seed": training.seed,
@@ -100,6 +102,14 @@ def train(training: TrainingRequest) -> None:
     if code:
         name, where = training.method.name, f"in {training.log}" if training.log else "above"
         raise ElueError("training_failed", f"Training '{name}' ended with exit code {code}; its output is {where}.")
+
+
+def _examples(training: TrainingRequest, task: TaskSpec, train: TaskData, validation: TaskData) -> dict[str, Any]:
+    """What a job says of one task; of its train split as much as was asked for."""
+    rows = _rows(train)
+    if training.max_train_samples is not None and training.max_train_samples < len(rows):
+        rows = random.Random(training.seed).sample(rows, training.max_train_samples)
+    return {"task": asdict(task.info()), "metric": task.metric, "train": rows, "validation": _rows(validation)}
 
 
 def check_revision(data: TaskData, revision: str) -> None:

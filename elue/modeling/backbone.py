@@ -23,6 +23,7 @@ from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig, FeedForward, SelfAttention
 from elue.modeling.loading import config_from_transformers, from_state
 from elue.modeling.options import TINY, CommonOptions, TrainingOptions
+from elue.modeling.several import jobs_of
 from elue.modeling.text import TextEncoder
 from elue.protocol import TrainingJob
 
@@ -94,7 +95,7 @@ def _tokenizer(vocabulary: dict[str, int]) -> Tokenizer:
 
 
 def _tiny(job: TrainingJob, options: CommonOptions) -> tuple[Encoder, Tokenizer, dict[str, str]]:
-    samples = [example.sample for example in job.train]
+    samples = [example.sample for own in jobs_of(job) for example in own.train]
     texts = [sample.text for sample in samples] + [sample.pair for sample in samples if sample.pair]
     tokenizer = learn_wordpiece(texts, options.tiny_vocabulary)
     torch.manual_seed(job.seed)

@@ -20,6 +20,7 @@ from torch import nn
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.options import CommonOptions, in_force
+from elue.modeling.several import jobs_of
 from elue.modeling.text import TextEncoder
 from elue.protocol import Method, Point, TaskInfo, TrainingJob
 
@@ -43,11 +44,13 @@ def save(
     points: Sequence[Point],
     validation: Mapping[str, Any],
     crossings: Mapping[str, Sequence[Point] | str] | None = None,
+    points_of: Mapping[str, Sequence[Point]] | None = None,
 ) -> None:
     """Write the weights folder `job.out`, elue.json last, and remove the training's checkpoints unless it keeps them.
 
     `config` is the encoder's, `origin` what `load_backbone` said of the backbone, `points` the default sweep,
-    `validation` the scores in percent that the choice of points rests on, `crossings` the sweeps of all rules.
+    `validation` the scores in percent that the choice of points rests on, `crossings` the sweeps of all rules,
+    `points_of` those of each task where there are several.
     """
     note = {
         "format": FORMAT,
@@ -69,6 +72,12 @@ def save(
             "transformers": importlib.metadata.version("transformers"),
         },
     }
+    if points_of is not None:
+        note["points_of"] = {task: [dict(point) for point in sweep] for task, sweep in points_of.items()}
+        note["trained_on"] = [
+            {**dataclasses.asdict(own.task), "samples": {"train": len(own.train), "validation": len(own.validation)}}
+            for own in jobs_of(job)
+        ]
     job.out.mkdir(parents=True, exist_ok=True)
     (job.out / CONFIG_FILE).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(dir=job.out, prefix=".saving-") as temporary:
@@ -129,6 +138,13 @@ def read_note(weights: Path | None) -> dict[str, Any]:
     return note
 
 
+def tasks_of(note: Mapping[str, Any]) -> list[TaskInfo]:
+    """The tasks that weights were trained for, by their note."""
+    names = [field.name for field in dataclasses.fields(TaskInfo)]
+    told = [{name: task[name] for name in names} for task in note.get("trained_on", [note["task"]])]
+    return [TaskInfo(**{**task, "labels": tuple(task["labels"])}) for task in told]
+
+
 def load(weights: Path | None, method: Method, task: TaskInfo) -> Saved:
     """Read the weights folder of a method and task. Raises ElueError for those of another."""
     note = read_note(weights)
@@ -136,9 +152,10 @@ def load(weights: Path | None, method: Method, task: TaskInfo) -> Saved:
     if note["method"] != method.name:
         message = f"'{weights}' holds weights of '{note['method']}', not of '{method.name}'."
         raise ElueError("foreign_weights", message, "Give the folder this method was trained into.")
-    trained = note["task"]
-    if (trained["name"], trained["kind"], trained["labels"]) != (task.name, task.kind, list(task.labels)):
-        message = f"'{weights}' was trained for task '{trained['name']}', not for '{task.name}'."
+    trained = tasks_of(note)
+    if (task.name, task.kind, task.labels) not in [(known.name, known.kind, known.labels) for known in trained]:
+        names = ", ".join(f"'{known.name}'" for known in trained)
+        message = f"'{weights}' was trained for task {names}, not for '{task.name}'."
         raise ElueError("foreign_weights", message, "Train the method on this task first.")
     config = EncoderConfig(**note["encoder"])
     return Saved(weights, note, config, TextEncoder.from_folder(weights, note["max_length"], config.pad))

@@ -15,6 +15,8 @@ from transformers import ProgressCallback, Trainer, TrainerCallback, TrainerCont
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.utils import SAFE_WEIGHTS_NAME
 
+from elue.modeling.several import TASK, OneTaskSampler
+
 WORTH = "eval_worth"
 """What an evaluation is called in the trainer's logs: the best model is the one where it is highest."""
 
@@ -57,6 +59,7 @@ class KitTrainer(Trainer):
 
     rates: Mapping[str, float]
     mixed: bool
+    evenness: float = 1.0
     worth: Callable[[nn.Module], float]
     frozen: Sequence[str] = ()
     combine: Combine | None = None
@@ -80,7 +83,10 @@ class KitTrainer(Trainer):
         self.combine(model, {name.removeprefix(PART): part for name, part in outputs.items() if name.startswith(PART)})
         return loss.detach()
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> SeededSampler:
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if TASK in self.train_dataset.rows[0]:
+            tasks = [int(row[TASK]) for row in self.train_dataset.rows]
+            return OneTaskSampler(tasks, self.args.train_batch_size, self.args.seed, self.evenness)
         lengths = [len(row["encoded"].ids) for row in self.train_dataset.rows]
         return SeededSampler(self.args.train_batch_size, lengths, self.args.seed, self.mixed)
 

@@ -36,6 +36,7 @@ from elue.modeling.heads import unit_label
 from elue.modeling.inference import worth
 from elue.modeling.options import CommonOptions, in_force
 from elue.modeling.saving import CHECKPOINTS
+from elue.modeling.several import TASK, jobs_of
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
 from elue.modeling.trainer import WORTH, After, Ahead, Between, Combine, KitTrainer, PhaseBar
 from elue.protocol import TrainingJob
@@ -85,7 +86,12 @@ def fit(
         load_model(module, folder / FINISHED)
         module.eval()
         return
+    if job.also and (columns or subset is not None):
+        raise NotImplementedError("columns and subsets are of one task alone")
     rows = _rows(job, text, columns or {}, range(len(job.train)) if subset is None else subset)
+    for number, own in enumerate(jobs_of(job) if job.also else []):
+        more = _rows(own, text, {TASK: [float(number)] * len(own.train)}, range(len(own.train)))
+        rows.rows = rows.rows + more.rows if number else more.rows
     passes = options.epochs if epochs is None else epochs
     best = keep_best and passes > 1
     arguments = _arguments(job, options, folder, judged=best and bool(job.validation))
@@ -108,7 +114,8 @@ def fit(
     )
     trainer.rates = dict(rates or {})
     trainer.mixed = options.mix_lengths
-    trainer.worth = lambda network: worth(network, job, text, judged)
+    trainer.worth = lambda network: _worth(network, job, text, judged)
+    trainer.evenness = getattr(options, "evenness", 1.0)
     trainer.frozen, trainer.combine, trainer.ahead = tuple(frozen), combine, ahead
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(PhaseBar(phase))
@@ -123,6 +130,17 @@ def fit(
     (folder / "unfinished.safetensors").replace(folder / FINISHED)
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
+
+
+def _worth(network: Any, job: TrainingJob, text: TextEncoder, judged: Sequence[int] | None) -> float:
+    """What a network's answers to validation data are worth, of several tasks the mean."""
+    if not job.also:
+        return worth(network, job, text, judged)
+    scores = []
+    for number, own in enumerate(jobs_of(job)):
+        network.use(number)
+        scores.append(worth(network, own, text, judged))
+    return sum(scores) / len(scores)
 
 
 def recall(job: TrainingJob, options: CommonOptions, name: str, compute: Callable[[], Any]) -> Any:
@@ -148,6 +166,8 @@ def job_digest(job: TrainingJob, options: CommonOptions) -> str:
     A metric is told from another by what it gives for the validation labels in reverse.
     """
     digest = hashlib.sha256()
+    if job.also:
+        return hashlib.sha256("".join(job_digest(own, options) for own in jobs_of(job)).encode()).hexdigest()
     labels = [example.label for example in job.validation]
     judged = job.measure(labels, labels[::-1]) if job.measure and len(labels) > 1 else None
     settings = [job.task.name, job.backbone, job.seed, job.device, in_force(options, job.backbone), judged]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from elue.modeling.experts.look import Choice, Look, array
 from elue.modeling.experts.network import ExpertsNetwork
 from elue.modeling.experts.seats import Pairs, note_experts
 from elue.modeling.flow import Stage
+from elue.modeling.heads import Head
 from elue.modeling.ragged import Pack, Request
 from elue.modeling.running import RaggedModel, doubt
 from elue.modeling.text import TextEncoder
@@ -32,11 +33,13 @@ class ExpertsModel(RaggedModel):
     norm. Where a text is passed over several times, `mix (turns, outputs)` makes one answer of theirs.
     """
 
+    head_name = "head"
+
     def __init__(self, network: ExpertsNetwork, text: TextEncoder, task: TaskInfo) -> None:
         super().__init__(network, text, task)
         encoder = network.encoder
         width, activation = encoder.config.hidden, encoder.config.activation
-        units = encoder_units(encoder) | {"head": head_unit(network.head)}
+        units = encoder_units(encoder) | {"head": head_unit(getattr(network.head, "current", cast(Head, network.head)))}
         for number, layer in enumerate(encoder.layers, start=1):
             half = layer.feed_forward
             if not isinstance(half, ExpertLayer):
@@ -67,7 +70,7 @@ class ExpertsModel(RaggedModel):
         logits = []
         for turn in turns:
             pack = self._encoded(fresh, turn)
-            logits.append(self.units.run("head", pack))
+            logits.append(self.units.run(self.head_name, pack))
         if len(turns) == 1:
             return None, self.answer(pack.requests, logits[0])
         passes = Pack(pack.requests, pack.lengths, pack.rows, torch.stack(logits, 1))

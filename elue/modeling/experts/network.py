@@ -60,7 +60,8 @@ class ExpertsNetwork(nn.Module):
     def __init__(self, encoder: Encoder, task: TaskInfo, options: Any) -> None:
         super().__init__()
         self.task, self.options = task, options
-        self.encoder, self.head = unshared(encoder), Head(encoder.config, task, options.pooling)
+        self.encoder = unshared(encoder)
+        self.head: nn.Module = Head(encoder.config, task, options.pooling)
         self.trained: dict[str, Any] = {
             name: getattr(options, name, getattr(type(self), name, None)) for name in self.KNOBS
         }

@@ -9,10 +9,11 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from elue import disk
 from elue.errors import ElueError
-from elue.protocol import Example, Method, Sample, TaskInfo, TrainingJob
+from elue.protocol import Example, Method, Sample, TaskExamples, TaskInfo, TrainingJob
 from elue.tasks import metrics
 from elue.worker.confinement.kernel import die_with_parent
 from elue.worker.inside.plugin import load_method
@@ -25,27 +26,36 @@ def main(job_file: Path) -> None:
     """Train as the job file says. Raises ElueError for the user's mistakes."""
     document = json.loads(job_file.read_text(encoding="utf-8"))
     method = load_method(document["target"])
-    task = TaskInfo(**{**document["task"], "labels": tuple(document["task"]["labels"])})
+    first, *also = [_examples_of(told) for told in (document, *document["also"])]
     if type(method).train is Method.train:
         raise ElueError("no_training", f"Method '{method.name}' has no training.", "Give its weights to evaluate.")
-    reason = method.supports(task)
-    if reason:
-        raise ElueError("unsupported", f"'{method.name}' does not serve '{task.name}': {reason}")
-    train, validation = (_examples(document[split]) for split in ("train", "validation"))
+    for task in (examples.task for examples in (first, *also)):
+        if reason := method.supports(task):
+            raise ElueError("unsupported", f"'{method.name}' does not serve '{task.name}': {reason}")
+    if also and not method.multitask:
+        raise ElueError("one_task", f"'{method.name}' learns one task at a time.", "Give --task once.")
     method.train(
         TrainingJob(
-            task=task,
-            train=train,
-            validation=validation,
+            task=first.task,
+            train=first.train,
+            validation=first.validation,
             backbone=document["backbone"],
             out=Path(document["out"]),
             seed=document["seed"],
             device=document["device"],
             options=document["options"],
-            measure=partial(metrics.score, document["metric"]),
+            measure=first.measure,
+            also=also,
             keep=document["keep"],
         )
     )
+
+
+def _examples_of(told: dict[str, Any]) -> TaskExamples:
+    """One task of a job."""
+    task = TaskInfo(**{**told["task"], "labels": tuple(told["task"]["labels"])})
+    train, validation = (_examples(told[split]) for split in ("train", "validation"))
+    return TaskExamples(task, train, validation, partial(metrics.score, told["metric"]))
 
 
 def _examples(rows: list[list[str | float | None]]) -> list[Example]:
