@@ -17,6 +17,7 @@ from elue.plugins.early_exit.cat import Cat
 from elue.plugins.early_exit.consistentee import ConsistentEE
 from elue.plugins.early_exit.cosee import Cosee
 from elue.plugins.early_exit.deebert import DeeBert
+from elue.plugins.early_exit.distilled_exits import DistilledExits
 from elue.plugins.early_exit.elasticbert import ElasticBert
 from elue.plugins.early_exit.f_pabee import FPabee
 from elue.plugins.early_exit.fastbert import FastBert
@@ -133,6 +134,8 @@ def price_of(step: Step, parts: dict[str, Price]) -> int:
         return costs.fed_forward(tokens, H, INNER)
     if step.unit == "router.score":
         return costs.headed(tokens, H, 1) + 1
+    if step.unit == "scorer.text":
+        return costs.pooled(tokens, H)
     if layer == "head":
         return costs.headed(tokens, H, C)
     return costs.answered(C) if kind == "answer" else parts[kind](int(layer), step.shape)
@@ -148,6 +151,12 @@ METHODS: dict[str, tuple[Any, dict[str, Any], dict[str, Price], Sequence[Point]]
     "elasticbert": (
         ElasticBert,
         {},
+        POOLER,
+        [*at("entropy", "threshold", *NUMBERS), *at("patience", "patience", 1, 2)],
+    ),
+    "distilled_exits": (
+        DistilledExits,
+        {"kept_layers": 3},
         POOLER,
         [*at("entropy", "threshold", *NUMBERS), *at("patience", "patience", 1, 2)],
     ),
@@ -207,6 +216,11 @@ def cascadebert() -> StagedModel:
     return StagedModel(cascade, dict(cascade.items()), TEXT, THREE, CascadeBert().rule)
 
 
+def scorer(layer: int, shape: tuple[int, ...]) -> int:
+    """Probabilities of the model's answer, and two maps of them beside the text, with tanh and a sigmoid."""
+    return costs.SOFTMAX * C + costs.product(1, H + C, H) + H + costs.product(1, H, 1) + 1
+
+
 @pytest.mark.parametrize(
     ("make", "knob", "values"),
     [
@@ -219,6 +233,12 @@ def cascadebert() -> StagedModel:
 )
 def test_what_a_sample_costs_by_cascades(make: Callable[[], Any], knob: str, values: Sequence[float]) -> None:
     costs_as_told(make(), {}, [{knob: value} for value in values], 2)
+
+
+def test_what_a_sample_costs_by_a_scored_chain() -> None:
+    cuts = [(1.1, 0.0), (0.0, 1.1), (0.0, 0.0), (0.5, 0.97), (0.3, 0.9)]
+    points: list[Point] = [{"threshold_1": one, "threshold_2": other} for one, other in cuts]
+    costs_as_told(cascades.chained(THREE, TEXT), {"score": scorer}, points, 3)
 
 
 def costs_as_told(model: Any, parts: dict[str, Price], points: Sequence[Point], least: int) -> None:
