@@ -14,10 +14,10 @@ import torch
 
 from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.encoder import Encoder, EncoderConfig
-from elue.modeling.exits.heads import OwnHeads
+from elue.modeling.exits.heads import NarrowHeads, OwnHeads
 from elue.modeling.exits.model import ExitModel, ladder_of
 from elue.modeling.exits.network import ExitNetwork
-from elue.modeling.exits.scores import LinearScorer
+from elue.modeling.exits.scores import LinearScorer, MetaScorer
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.rules.registry import CONFORMAL, RULES
 from elue.modeling.rules.sweeps import all_settings
@@ -52,20 +52,36 @@ def parted(network: Any, text: TextEncoder) -> None:
             scale = 2 / said.std(0)
             output.weight.mul_(scale[:, None])
             output.bias.copy_(scale * (output.bias - said.mean(0)))
-        linear = network.scorer.output
         said = network(batch)["scores"].logit()
-        scale = 2 / said.std()
-        linear.weight.mul_(scale)
-        linear.bias.copy_(scale * (linear.bias - said.mean()))
+        linears = (
+            [(network.scorer.output[str(layer)], said[:, exit]) for exit, layer in enumerate(network.layers[:-1])]
+            if network.scorer.of_logits
+            else [(network.scorer.output, said)]
+        )
+        for linear, logits in linears:
+            scale = 2 / logits.std()
+            linear.weight.mul_(scale)
+            linear.bias.mul_(scale)
+            linear.bias[0] -= scale * logits.mean()
 
 
-@pytest.fixture
-def models() -> tuple[Any, Any, list[Point]]:
+def berxit() -> ExitNetwork:
+    """Heads of their own, and one linear score."""
+    return ExitNetwork(Encoder(MINILM), TASK, OwnHeads(MINILM, TASK, "mean"), LinearScorer(MINILM.hidden, 0.0))
+
+
+def cat() -> ExitNetwork:
+    """Narrow heads, and a score of what all exits so far say."""
+    heads = NarrowHeads(MINILM, TASK, "mean")
+    return ExitNetwork(Encoder(MINILM), TASK, heads, MetaScorer(heads.layers, heads.width(1), heads.outputs))
+
+
+@pytest.fixture(params=[berxit, cat], ids=lambda make: make.__name__)
+def models(request: pytest.FixtureRequest) -> tuple[Any, Any, list[Point]]:
     """The full model, the one with exits on the same encoder, and the points of all rules."""
     torch.manual_seed(0)
-    encoder = Encoder(MINILM)
-    heads = OwnHeads(MINILM, TASK, "mean")
-    network = ExitNetwork(encoder, TASK, heads, LinearScorer(MINILM.hidden, 0.0))
+    network = request.param()
+    encoder = network.encoder
     network.tables.keep(CONFORMAL, torch.linspace(0.3, 0.7, 400))
     network.eval().requires_grad_(False)
     text = TextEncoder(learn_wordpiece([" ".join(WORDS)] * 3, 400), 128)
