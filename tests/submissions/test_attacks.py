@@ -19,7 +19,7 @@ from elue.submissions import signing
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
 from tests.leaderboard.reading import read
-from tests.submissions.breaking import edit, files, manifest, part, samples, signer
+from tests.submissions.breaking import again, edit, files, manifest, part, samples, signer
 from tests.submissions.conftest import Silent
 
 DATA = "application/json"
@@ -208,3 +208,16 @@ def test_a_method_s_name_is_just_text(hello: Path) -> None:
 def test_an_answer_that_no_library_takes_for_a_class_is_named(hello: Path, answer: float) -> None:
     edit(hello, samples=samples(hello, "value", 0, answer))
     assert any("an answer is none of a classification" in finding.what for finding in validate(hello).errors)
+
+
+@pytest.mark.parametrize("slug", ["Hello", "HELLO", "hellO"])
+def test_two_submissions_that_are_one_folder_on_some_systems_are_named(hello: Path, slug: str) -> None:
+    other = again(hello, slug)
+    for folder in (hello, other):
+        assert any(f.code == "E302" and "on some systems" in f.what for f in validate(folder).errors)
+
+
+def test_two_files_that_are_one_on_some_systems_are_named(hello: Path) -> None:
+    assert not validate(hello).errors
+    (hello / "plugin" / "HELLO.py").write_text("X = 1\n")
+    assert any(f.code == "E302" and "that of HELLO.py" in f.what for f in validate(hello).errors)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from elue.record.files import LARGEST
 from elue.submissions import signing
@@ -49,6 +51,16 @@ class KnownKinds(SubmissionCheck):
                 set(part) & set('\\:*?"<>|') or not part.isprintable() or part.endswith((" ", ".")) for part in parts
             ):
                 yield self.found(path, "its name holds characters that not every system can", "Rename it")
+        beside = [path for path in submission.folder.resolve().parent.iterdir() if path.is_dir()]
+        yield from self.alike([path for path in beside if _folded(path) == _folded(submission.folder.resolve())])
+        yield from self.alike([path for path, _ in submission.entries])
+
+    def alike(self, paths: Iterable[Path]) -> Iterator[Finding]:
+        """Paths that are one on a system that minds no capitals, or spells accents its own way."""
+        first: dict[str, Path] = {}
+        for path in sorted(paths):
+            if (other := first.setdefault(_folded(path), path)) != path:
+                yield self.found(path, f"on some systems its name is that of {other.name}", "Rename it")
 
 
 class Bounded(SubmissionCheck):
@@ -73,6 +85,10 @@ class Bounded(SubmissionCheck):
         if len(submission.entries) > MOST_FILES:
             what = f"it has {len(submission.entries):,} files, more than {MOST_FILES:,}"
             yield self.found(submission.folder, what, "Split it into several submissions")
+
+
+def _folded(path: Path) -> str:
+    return unicodedata.normalize("NFC", path.as_posix()).casefold()
 
 
 CHECKS = (PlainFiles, KnownKinds, Bounded)
