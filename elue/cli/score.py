@@ -216,7 +216,8 @@ def _show_board(of: _Board) -> None:
     limit = f", {board.limit} samples" if board.limit is not None else ""
     typer.echo(f"{board.task} {board.split}{limit}, profile {board.profile}{_on(board.track)}")
     if board.low is None or board.high is None:
-        left_out = f"no run of the reference is within {board.track}" if board.track else "no reference curve here"
+        capped = board.track is not None and board.track.startswith("flops")
+        left_out = f"no reference curve within {board.track}" if capped else "no reference curve here"
         tuned = f"operating points are chosen on the {board.split} split"
         typer.echo(f"{left_out if scores_on(board.split) else tuned}: no scores\n")
     else:

@@ -259,5 +259,15 @@ def test_mistakes_with_editions_are_one_line(elue: Elue, words: list[str | Path]
 def test_a_track_without_the_reference_says_that(elue: Elue, runs: Path) -> None:
     done = elue("score", "--runs", runs, "--track", "flops<=50")
     assert done.returncode == 0, done.stderr
-    assert "no run of the reference is within flops<=50: no scores" in done.stdout
+    assert "no reference curve within flops<=50: no scores" in done.stdout
     assert "Did you mean" not in done.stderr
+
+
+@pytest.mark.parametrize("track", ["params<=40M", "flops<=500"])
+def test_a_track_is_not_blamed_where_no_reference_is(elue: Elue, tmp_path: Path, track: str) -> None:
+    generator = np.random.default_rng(0)
+    labels = [float(y) for y in generator.integers(0, 2, 200)]
+    records.write(run("good", answers(labels, 0.9, generator), labels, [100] * 200, params=10**6), tmp_path)
+    done = elue("score", "--runs", tmp_path, "--track", track)
+    assert done.returncode == 0, done.stderr
+    assert f"no reference curve {'within flops<=500' if 'flops' in track else 'here'}: no scores" in done.stdout
