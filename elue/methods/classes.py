@@ -8,10 +8,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from elue.methods import sources
-from elue.methods.parsing import parse
+from elue.methods.parsing import parse_content, read
 
 _ROOT = "elue.protocol.Method"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -52,7 +53,7 @@ class Classes:
 
     def __init__(self, file: Path, module: str | None, root: Path | None) -> None:
         self._root, self._own = root, module.partition(".")[0] if module else ""
-        self.module = _read(file, module or "")
+        self.module = _module(read(file), file, module or "")
         self._modules: dict[str, Module | None] = {module: self.module} if module else {}
 
     def literals(self, name: str) -> dict[str, object]:
@@ -118,12 +119,19 @@ class Classes:
             own = self._own != "" and name.partition(".")[0] == self._own
             if own or name.partition(".")[0] == "elue":
                 file = sources.locate_below(self._root, name) if own and self._root else sources.locate(name)
-                self._modules[name] = _read(file, name) if file is not None else None
+                look = _of_elue if name.partition(".")[0] == "elue" else _module
+                self._modules[name] = look(read(file), file, name) if file is not None else None
         return self._modules[name]
 
 
-def _read(file: Path, name: str) -> Module:
-    tree = parse(file)
+@lru_cache(maxsize=128)
+def _of_elue(content: bytes, file: Path, name: str) -> Module:
+    """A module of ELUE: many methods derive from the same ones."""
+    return _module(content, file, name)
+
+
+def _module(content: bytes, file: Path, name: str) -> Module:
+    tree = parse_content(content, file)
     module = Module(name, tree)
     package = (name if file.name == "__init__.py" else name.rpartition(".")[0]).split(".")
     for node in tree.body:

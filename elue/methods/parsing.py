@@ -25,8 +25,17 @@ class Unreadable(ValueError):
 
 def parse(file: Path) -> ast.Module:
     """The syntax tree of a source file. Raises Unreadable, SyntaxError or ValueError for one that has none."""
+    return parse_content(read(file), file)
+
+
+def read(file: Path) -> bytes:
+    """A source file's content, no more of it than tells that it is too large."""
     with file.open("rb") as opened:
-        content = opened.read(LARGEST + 1)
+        return opened.read(LARGEST + 1)
+
+
+def parse_content(content: bytes, file: Path) -> ast.Module:
+    """The syntax tree of a file's content. Raises as `parse` does."""
     if wrong := _fault(content):
         raise Unreadable(f"{file.name} {wrong}")
     return ast.parse(content, str(file))

@@ -84,8 +84,11 @@ class MethodSource:
 def installed() -> list[MethodSource]:
     """Every method that installed packages offer, by name; broken ones with their reason."""
     methods: dict[str, MethodSource] = {}
+    owners: dict[metadata.Distribution | None, tuple[str, str]] = {}
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda e: (e.name, e.value)):
-        owner = (entry.dist.name, entry.dist.version) if entry.dist else None
+        if entry.dist and entry.dist not in owners:
+            owners[entry.dist] = (entry.dist.name, entry.dist.version)
+        owner = owners.get(entry.dist)
         method = _from_entry(entry.name, entry.module, entry.attr, owner)
         if entry.name in methods and methods[entry.name].target != method.target:
             method = _broken(f"{entry.name} ({entry.value})", method.target, f"'{entry.name}' is offered twice", owner)

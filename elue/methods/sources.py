@@ -9,13 +9,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import TypeVar
 
-from elue.methods.parsing import Unreadable, parse
+from elue.methods.parsing import Unreadable, parse, parse_content, read
 
 LARGEST_TOGETHER = 2**20
 """Bytes that the modules of a method's own may have together."""
@@ -48,81 +47,58 @@ def locate_below(root: Path, module: str) -> Path | None:
 def digest(file: Path, module: str | None, root: Path | None = None) -> str:
     """sha256 over the normalised source of a method's file and of the modules it stands on.
 
-    `module` is the file's dotted name, or None for a file that stands alone; `root` as in `closure`. A file that many
-    methods stand on is read once. Raises SyntaxError for source that does not parse.
+    `module` is the file's dotted name, or None for a file that stands alone; `root` as in `closure`. Raises
+    SyntaxError for source that does not parse.
     """
-    modules = _followed(file, module, root, (_CLOSED_OVER,), _digested)
-    lines = [f"{name} {digest}" for name, (_, digest) in sorted(modules.items())]
+    files = closure(file, module, root)
+    lines = [f"{name} {_digest(read(files[name]), files[name])}" for name in sorted(files)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def closure(file: Path, module: str | None, root: Path | None = None) -> dict[str, ast.Module]:
-    """The syntax trees of a method's module and of all it imports from its own package or from ELUE, by name.
+def closure(file: Path, module: str | None, root: Path | None = None) -> dict[str, Path]:
+    """The files of a method's module and of all it imports from its own package or from ELUE, by name.
 
     With `root`, modules of its own package are looked for below that folder instead of where they are installed. Raises
     SyntaxError or ValueError for source that can't be parsed, Unreadable among them.
     """
-    return {name: tree for name, (_, tree) in _followed(file, module, root, (_CLOSED_OVER,), _parsed).items()}
+    return _followed(file, module, root, (_CLOSED_OVER,))
 
 
 def own(file: Path, module: str | None, root: Path | None = None) -> dict[Path, ast.Module]:
-    """The same of a method's own modules alone, by their files."""
-    return dict(_followed(file, module, root, (), _parsed).values())
+    """The syntax trees of the same of a method's own modules alone, by their files."""
+    return {path: parse(path) for path in _followed(file, module, root, ()).values()}
 
 
-Read = TypeVar("Read")
-
-
-def _parsed(path: Path, name: str) -> tuple[ast.Module, Sequence[str]]:
-    """A module's tree, and what it imports."""
-    tree = parse(path)
-    return tree, tuple(_imports(tree, name))
-
-
-def _digested(path: Path, name: str) -> tuple[str, Sequence[str]]:
-    """The digest of a module's normalised source, and what it imports."""
-    state = path.stat()
-    return _digested_once(path, name, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=4096)
-def _digested_once(path: Path, name: str, changed: int, size: int) -> tuple[str, Sequence[str]]:
-    tree, imported = _parsed(path, name)
-    return hashlib.sha256(normalised(tree).encode()).hexdigest(), imported
-
-
-def _followed(
-    file: Path,
-    module: str | None,
-    root: Path | None,
-    beside: Sequence[str],
-    read: Callable[[Path, str], tuple[Read, Sequence[str]]],
-) -> dict[str, tuple[Path, Read]]:
-    """A method's module and all it imports from its own package, or from those beside, by name, as they are read."""
+def _followed(file: Path, module: str | None, root: Path | None, beside: Sequence[str]) -> dict[str, Path]:
+    """The files of a method's module and of all it imports from its own package, or from those beside, by name."""
     own = module.partition(".")[0] if module else _CLOSED_OVER
     packages = {*beside, *([own] if module else [])}
-    pending, modules, together = [(module or file.stem, file)], dict[str, tuple[Path, Read]](), 0
-    looked_for = set[str]()
+    first = module or file.stem
+    pending, asked, followed, together = [(first, file)], {first}, dict[str, Path](), 0
     while pending:
         name, path = pending.pop()
-        if name in modules:
-            continue
         if name.partition(".")[0] != _CLOSED_OVER:
             together += path.stat().st_size
             if together > LARGEST_TOGETHER:
                 raise Unreadable(f"its modules have more than {LARGEST_TOGETHER:,} bytes together")
-        contents, imports = read(path, f"{name}.__init__" if path.name == "__init__.py" else name)
-        modules[name] = path, contents
-        for imported in (*_parents(name, own), *imports):
-            if imported.partition(".")[0] in packages and imported not in looked_for:
-                looked_for.add(imported)
+        followed[name] = path
+        package = f"{name}.__init__" if path.name == "__init__.py" else name
+        for imported in (*_parents(name, own), *_imports(read(path), path, package)):
+            if imported.partition(".")[0] in packages and imported not in asked:
+                asked.add(imported)
                 if root is None or imported.partition(".")[0] == _CLOSED_OVER:
                     located = locate(imported)
                 else:
                     located = locate_below(root, imported)
                 if located is not None:
                     pending.append((imported, located))
-    return modules
+    return followed
+
+
+@lru_cache(maxsize=1024)
+def _digest(content: bytes, file: Path) -> str:
+    """sha256 over a module's normalised source. Methods stand on the same modules, and a content has the same again."""
+    return hashlib.sha256(normalised(parse_content(content, file)).encode()).hexdigest()
 
 
 def _parents(module: str, own: str) -> Iterator[str]:
@@ -133,18 +109,26 @@ def _parents(module: str, own: str) -> Iterator[str]:
 
 
 def normalised(tree: ast.Module) -> str:
-    """Source text without docstrings, comments and layout."""
+    """Source text without docstrings, comments and layout; the tree loses its docstrings."""
     return ast.unparse(bare(tree))
 
 
 def bare(tree: ast.Module) -> ast.Module:
     """A syntax tree without its docstrings, changed in place."""
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not body:
-            continue
-        node.body = [s for s in node.body if not is_bare_string(s)] or [ast.Pass()]
+    for node in _statements(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            node.body = [s for s in node.body if not is_bare_string(s)] or [ast.Pass()]
     return tree
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """A module and its statements, however deep: expressions, which are most of a tree, hold none."""
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            pending += getattr(node, block, ())
 
 
 def is_bare_string(statement: ast.stmt) -> bool:
@@ -156,17 +140,19 @@ def is_bare_string(statement: ast.stmt) -> bool:
     )
 
 
-def _imports(tree: ast.Module, module: str) -> Iterator[str]:
+@lru_cache(maxsize=1024)
+def _imports(content: bytes, file: Path, module: str) -> tuple[str, ...]:
     """Absolute names of all modules a module imports, anywhere in it, and what may be a submodule."""
-    for node in ast.walk(tree):
+    names: dict[str, None] = {}
+    for node in _statements(parse_content(content, file)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names |= dict.fromkeys(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = module.split(".")[: -node.level] if node.level else []
             name = ".".join([*base, *([node.module] if node.module else [])])
             if name:
-                yield name
-                yield from (f"{name}.{alias.name}" for alias in node.names)
+                names |= dict.fromkeys([name, *(f"{name}.{alias.name}" for alias in node.names)])
+    return tuple(names)
 
 
 def _find_spec(name: str, search: Sequence[str] | None) -> ModuleSpec | None:

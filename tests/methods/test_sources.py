@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 
 import pytest
 
-from elue.methods import sources
+from elue.methods import registry, sources
 
 PLUGIN = '''"""Docs."""
 from elue.modeling import heads  # a comment
@@ -60,3 +61,20 @@ def test_a_baseline_rests_on_the_kit_but_not_on_the_worker() -> None:
 def test_a_module_that_is_not_there() -> None:
     assert sources.locate("elue.nothing_here") is None
     assert sources.locate("no_such_package.module") is None
+
+
+def test_what_methods_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    parse = ast.parse
+    monkeypatch.setattr(ast, "parse", lambda content, name: (parsed.append(name), parse(content, name))[1])
+    methods = registry.installed()
+    sources._digest.cache_clear()
+    sources._imports.cache_clear()
+    for name in ("elasticbert", "pabee"):
+        next(method for method in methods if method.name == name).digest()
+    assert {parsed.count(name) for name in set(parsed) if name.endswith("modeling/encoder.py")} == {2}
+    del parsed[:]
+    assert len({method.digest() for method in methods}) == len(methods)
+    again = len(parsed)
+    assert len({method.digest() for method in methods}) == len(methods)
+    assert len(parsed) == again < 12 * len(methods)
