@@ -106,6 +106,9 @@ def find(reference: str) -> MethodSource:
         return _usable(_from_file(Path(file + ".py"), class_name.removeprefix(":"), beside.package_of))
     if (alone := _only(reference)) is not None:
         return _usable(alone)
+    offered = metadata.entry_points(group=GROUP).names
+    if reference not in offered and "(" not in reference:
+        raise unknown("method", reference, offered)
     methods = {method.name: method for method in installed()}
     if reference not in methods:
         raise unknown("method", reference, methods)

@@ -157,7 +157,7 @@ def test_kill_9_loses_no_finished_run_and_repeats_none(
         "--repeat",
         "0",
     ]
-    command += ["--runs", str(runs), "--db", f"sqlite:///{database}"]
+    command += ["--latency", "0", "--explain", "0", "--runs", str(runs), "--db", f"sqlite:///{database}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while len(list(records.files(runs))) < 2 and time.monotonic() < deadline:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -51,23 +52,51 @@ def whole_site(whole_records, tmp_path_factory) -> Path:
     return out
 
 
+@dataclass
+class Sites:
+    """Sites to open, by name below a folder; each is built when it is first asked for."""
+
+    root: Path
+    makers: dict[str, Callable[[Path], object]]
+
+    def __truediv__(self, name: str) -> Path:
+        site = self.root / name
+        if not site.exists():
+            self.makers[name](site)
+        return site
+
+
+def build_crossed(site: Path) -> None:
+    """One of weights under rules that are not their own."""
+    crossed = crossed_store()
+    build(summaries_of(crossed), site, reader_of(crossed))
+
+
+def build_ranked(site: Path) -> None:
+    """One with ranks."""
+    ranked, edition = ranked_store()
+    build(summaries_of(ranked), site, reader_of(ranked), editions=[edition])
+
+
+def build_submissions(site: Path) -> None:
+    """That of the committed submissions."""
+    store = Store(f"sqlite:///{site.with_suffix('.sqlite')}")
+    store.rebuild([SUBMISSIONS])
+    build(store.summaries(), site, store.text, manifests.read(SUBMISSIONS))
+
+
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory, whole_site) -> Path:
-    """Sites to open: a whole one, that of the committed submissions, and odd ones."""
+def folder(tmp_path_factory, whole_site) -> Sites:
+    """A whole site, that of the committed submissions, and odd ones."""
     from tests.leaderboard.test_site import SETS
 
-    root = tmp_path_factory.mktemp("sites")
-    (root / "whole").symlink_to(whole_site)
-    for name in ("hostile text", "nothing", "long names", "right to left", "only failures", "one run"):
-        build(SETS[name](), root / name)
-    crossed = crossed_store()
-    build(summaries_of(crossed), root / "crossed", reader_of(crossed))
-    ranked, edition = ranked_store()
-    build(summaries_of(ranked), root / "ranked", reader_of(ranked), editions=[edition])
-    store = Store(f"sqlite:///{root / 'elue.sqlite'}")
-    store.rebuild([SUBMISSIONS])
-    build(store.summaries(), root / "submissions", store.text, manifests.read(SUBMISSIONS))
-    return root
+    def build_odd(site: Path) -> None:
+        build(SETS[site.name](), site)
+
+    odd = ("hostile text", "nothing", "long names", "right to left", "only failures", "one run")
+    makers = {"crossed": build_crossed, "ranked": build_ranked, "submissions": build_submissions}
+    makers["whole"] = lambda site: site.symlink_to(whole_site)
+    return Sites(tmp_path_factory.mktemp("sites"), makers | dict.fromkeys(odd, build_odd))
 
 
 @pytest.fixture(scope="module")

@@ -25,15 +25,12 @@ def pages_of(site: Path) -> list[Path]:
 
 KINDS = [
     "whole",
-    "ranked",
-    "crossed",
-    "submissions",
     "hostile text",
     "nothing",
-    "long names",
-    "right to left",
-    "only failures",
-    "one run",
+    *(
+        pytest.param(name, marks=pytest.mark.thorough)
+        for name in ("ranked", "crossed", "submissions", "long names", "right to left", "only failures", "one run")
+    ),
 ]
 
 
@@ -53,6 +50,7 @@ def test_every_page_loads_from_files_without_a_complaint_and_fits_every_window(b
     assert browser.complaints() == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width", [390, 1400])
 def test_the_matrix_of_rules_scrolls_within_its_frame(browser, folder, width):
     browser.open(folder / "crossed" / "crossings.html", width)
@@ -133,7 +131,10 @@ def test_the_explorer_shows_what_a_method_did_with_a_sample(browser, folder, who
     assert browser.count("#explanation .expert") == sum(map(len, record.explained[0].experts.values()))
 
 
-@pytest.mark.parametrize("method", ["ltp", "elasticbert", "switch", "cascadebert"])
+@pytest.mark.parametrize(
+    "method",
+    ["ltp", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("elasticbert", "switch", "cascadebert"))],
+)
 def test_an_opened_sample_fits_a_phone(browser, folder, whole_records, method):
     record = next(r for r in whole_records if r.method.name == method and r.task.name == "diagnostic")
     view = f"run=run-{record.key[:16]}&sample={record.explained[2].id}"
@@ -143,6 +144,7 @@ def test_an_opened_sample_fits_a_phone(browser, folder, whole_records, method):
     assert browser.run("return document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.thorough
 def test_printed_pages_are_light_and_no_wider_than_a_sheet(browser, folder):
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:

@@ -57,12 +57,13 @@ def test_a_file_that_imports_from_its_package_is_part_of_it(package: Path, impor
     assert mine.digest() != before
 
 
-@pytest.mark.parametrize("name", ["mine.py", "later/mine.py"])
+@pytest.mark.parametrize("name", [pytest.param("mine.py", marks=pytest.mark.thorough), "later/mine.py"])
 def test_a_method_of_a_package_is_measured_where_it_is_not_installed(package: Path, tmp_path: Path, name: str) -> None:
     records = evaluate_plugin(tmp_path, f"{package / name}:Mine", "diagnostic", limit=6)
     assert [(record.status, record.method.name) for record in records] == [("ok", "mine")] * 2
 
 
+@pytest.mark.thorough
 def test_it_is_packed_with_its_package_and_verified_from_there(package: Path) -> None:
     """From within the package, whose folder then holds the runs, too."""
     brief = ("--latency", "0", "--repeat", "0", "--explain", "0", "--json")

@@ -12,8 +12,21 @@ import pytest
 from elue.errors import ElueError
 from elue.methods.skeleton.writing import write_skeleton
 from tests.commanding import elue
+from tests.running import evaluate_plugin
 
 
+def test_the_skeleton_measures_as_written(tmp_path: Path) -> None:
+    write_skeleton(tmp_path / "my-method")
+    plugin = tmp_path / "my-method" / "my_method.py"
+    quick = {"limit": 20, "latency": 0, "repeat": 0, "explain": 0}
+    cheap, *_, dear = evaluate_plugin(tmp_path, plugin, "diagnostic", **quick)
+    assert (cheap.status, cheap.method.name, cheap.flags) == ("ok", "my-method", ())
+    assert cheap.flops
+    assert dear.flops
+    assert cheap.flops.mean < dear.flops.mean
+
+
+@pytest.mark.thorough
 def test_the_skeleton_checks_measures_and_tests_as_written(tmp_path: Path) -> None:
     done = elue("init-method", "my-method", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -34,7 +34,7 @@ def frugalgpt(task: TaskInfo) -> tuple[Any, list[Point]]:
 
 
 MADE = [
-    pytest.param(make, task, id=f"{make.__name__}-{task.name}")
+    pytest.param(make, task, id=f"{make.__name__}-{task.name}", marks=() if task is THREE else pytest.mark.thorough)
     for make in (committees, elang, routellm, frugalgpt)
     for task in (THREE, small.CLASSES)
 ]
@@ -46,6 +46,7 @@ def test_what_holds_of_every_model(check: Callable[..., None], make: Callable[[T
     check(make, task)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("make", "task"), MADE)
 def test_company_changes_nothing(make: Callable[[TaskInfo], Any], task: TaskInfo) -> None:
     test_traces.test_company_and_order_change_nothing(make, task, 100)

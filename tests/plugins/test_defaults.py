@@ -121,6 +121,13 @@ LIKE = [
 ]
 """Those of kinds that are among the others."""
 EVERY = [*METHODS, *(pytest.param(method, marks=pytest.mark.slow) for method in LIKE)]
+TRAINED = [
+    *(
+        pytest.param(method, marks=() if method in (ElasticBert, SkimRnn) else pytest.mark.thorough)
+        for method in METHODS
+    ),
+    *EVERY[len(METHODS) :],
+]
 NOT_READING = {"dataclasses", "elue.modeling.options", "elue.modeling.method"}
 """Where options are copied, told and settled by name, which is no use of them."""
 
@@ -149,7 +156,7 @@ def shown(method: Any, backbone: str) -> dict[str, Any]:
     return {option.name: option.default for option in Service({}).describe(frames.Describe(target, backbone)).options}
 
 
-@pytest.mark.parametrize("method", EVERY, ids=lambda method: method.name)
+@pytest.mark.parametrize("method", TRAINED, ids=lambda method: method.name)
 @pytest.mark.parametrize("backbone", ["tiny", "bert"])
 def test_what_is_shown_is_what_training_records_and_reads(
     method: Any, backbone: str, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

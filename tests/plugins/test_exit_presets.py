@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -213,10 +213,16 @@ PRESETS: list[tuple[Any, Any, dict[str, str], Rules]] = [
         [({"rule": "confidence", "threshold": t}, leave_by(lambda p: -max(p), -t), "p") for t in (0.5, 0.7, 0.9)],
     ),
 ]
-IDS = [preset[0].name for preset in PRESETS]
+FEW = (PastFuture, PceeBert, RightTool, Voting)
 
 
-@pytest.mark.parametrize(("kind", "logits_of", "options", "rules"), PRESETS, ids=IDS)
+def thorough_but(few: Sequence[Any]) -> list[Any]:
+    """The presets, of which all but a few are for the thorough tier."""
+    marked = [(preset, () if preset[0] in few else pytest.mark.thorough) for preset in PRESETS]
+    return [pytest.param(*preset, id=preset[0].name, marks=marks) for preset, marks in marked]
+
+
+@pytest.mark.parametrize(("kind", "logits_of", "options", "rules"), thorough_but(FEW))
 def test_it_leaves_where_a_plain_implementation_does(
     kind: Any, logits_of: Any, options: dict[str, str], rules: Rules, tmp_path: Path
 ) -> None:
@@ -245,8 +251,10 @@ def test_it_leaves_where_a_plain_implementation_does(
     assert len(exits) > 2
 
 
-@pytest.mark.parametrize("kind", [preset[0] for preset in PRESETS], ids=IDS)
-def test_it_learns_and_sweeps_from_its_cheapest_exit_to_full_depth(kind: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "logits_of", "options", "rules"), thorough_but((RightTool,)))
+def test_it_learns_and_sweeps_from_its_cheapest_exit_to_full_depth(
+    kind: Any, logits_of: Any, options: dict[str, str], rules: Rules, tmp_path: Path
+) -> None:
     slower = (
         {"epochs": "8", "learning_rate": "3e-3"}
         if kind in (FastBert, PastFuture)

@@ -207,7 +207,11 @@ LIKE: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], list[P
     ),
 }
 """Exits of kinds that are among the others."""
-EVERY = [*METHODS, *(pytest.param(name, marks=pytest.mark.slow) for name in LIKE)]
+FEW = ("elasticbert", "cascadebert", "ltp", "skimrnn")
+EVERY = [
+    *(pytest.param(name, marks=() if name in FEW else pytest.mark.thorough) for name in METHODS),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in LIKE),
+]
 
 
 @pytest.mark.parametrize("name", EVERY)

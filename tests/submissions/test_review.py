@@ -37,9 +37,10 @@ REACHING = {
 def test_code_that_reaches_around_torch_is_flagged_and_no_error(hello: Path, line: str) -> None:
     path = hello / "plugin" / "helper.py"
     path.write_text(f"import torch\n\n{line}\n")
-    flags = [f for f in validate(hello).findings if f.code == "R401"]
+    verdict = validate(hello)
+    flags = [f for f in verdict.findings if f.code == "R401"]
     assert any(REACHING[line] in flag.what and flag.what.startswith("line 3") for flag in flags), flags
-    assert not validate(hello).errors
+    assert not verdict.errors
 
 
 def test_audits_and_declared_flops_are_for_review(hello: Path) -> None:

@@ -23,6 +23,7 @@ from tests.submissions.breaking import edit, files, part, signer
 from tests.submissions.conftest import FIELDS, Silent, measure
 
 
+@pytest.mark.thorough
 def test_submit_validate_verify_retract_and_index(measured: Path, tmp_path: Path) -> None:
     fields = [word for name, text in FIELDS.items() for word in ("--set", f"{name}={text}")]
     words = ("submit", measured / "hello.py", "--runs", measured / "runs", "--out", "submissions/hello")
