@@ -66,7 +66,7 @@ def test_options_may_contain_equals_signs() -> None:
 
 def test_evaluate_prints_what_json_promises(tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask) -> None:
     plugin, task = write_plugin(), write_task()
-    done = elue("evaluate", plugin, "--task", task, "--point", "k=1", "--json", cwd=tmp_path)
+    done = elue("evaluate", plugin, "--task", task, "--point", "k=1", "--latency", "0", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (run,) = json.loads(done.stdout)
     assert run["method"] == "toy"
@@ -86,7 +86,7 @@ def test_dry_run_says_why_and_runs_nothing(tmp_path: Path, write_plugin: WritePl
     (planned,) = json.loads(elue(*words, cwd=tmp_path).stdout)
     assert (planned["due"], planned["why"]) == (True, "no record yet")
     assert not (tmp_path / "runs" / "mine").exists()
-    elue(*words[:6], cwd=tmp_path)
+    elue(*words[:6], "--latency", "0", cwd=tmp_path)
     (planned,) = json.loads(elue(*words, cwd=tmp_path).stdout)
     assert (planned["due"], planned["why"]) == (False, "done")
 
@@ -199,7 +199,8 @@ def test_tasks_are_listed(tmp_path: Path) -> None:
 
 
 def test_rebuild_fills_an_index_from_records(tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask) -> None:
-    assert elue("evaluate", write_plugin(), "--task", write_task(), cwd=tmp_path).returncode == 0
+    words = ("evaluate", write_plugin(), "--task", write_task(), "--latency", "0")
+    assert elue(*words, cwd=tmp_path).returncode == 0
     (tmp_path / "elue.sqlite").unlink()
     done = elue("db", "rebuild", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

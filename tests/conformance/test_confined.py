@@ -22,7 +22,7 @@ def test_in_a_worker_what_dies_or_hangs_fails_and_the_rest_goes_on(write_plugin:
         """
     plugin = write_plugin(predict=predict, points="return [{'k': 1}]")
     data = tasks.load(tasks.get("diagnostic"), "validation", None, 4)
-    examination = Examination(registry.find(str(plugin)), data, profile.load("elue-1"), seconds=10.0)
+    examination = Examination(registry.find(str(plugin)), data, profile.load("elue-1"), seconds=5.0)
     results = {result.name: result for result in examine(examination)}
     assert set(results) == {"source", *CHECKS}
     assert "SIGKILL" in results["survives-one-character"].detail

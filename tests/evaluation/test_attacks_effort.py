@@ -44,10 +44,10 @@ def written(folder: Path, name: str, hides: bool) -> Path:
     return toys.write(folder, *parts, changed=before | {old: new.format(line) for old, new in changed.items()})
 
 
-QUICK = ("in predict", "in the ladder")
+TIERS = {"in predict": (), "in the ladder": pytest.mark.thorough}
 
 
-@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in HIDING])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=TIERS.get(n, pytest.mark.slow)) for n in HIDING])
 def test_work_beside_torch_is_flagged_in_every_pass(name: str, tmp_path: Path, write_task: WriteTask) -> None:
     task = write_task(60)
     for hides in (True, False):

@@ -59,6 +59,7 @@ class Here(Executor):
         return future
 
 
+@pytest.mark.thorough
 def test_processes_that_share_nothing_make_the_records_that_threads_make(tmp_path: Path, write_task: WriteTask) -> None:
     plugin, task = toys.write(tmp_path, toys.SWEEP, toys.LADDER), write_task(12)
     request = evaluation(tmp_path, plugin, task, POINTS, workers=2, audit=4)

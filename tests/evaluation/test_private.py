@@ -55,6 +55,7 @@ def test_there_is_none_but_in_a_folder_of_one_s_own(monkeypatch: pytest.MonkeyPa
     assert tasks.load(tasks.get("diagnostic"), "test").samples[0].text == diagnostic.generate("test")[0].text
 
 
+@pytest.mark.thorough
 def test_a_private_run_is_measured_validated_and_shown_as_one(
     tmp_path: Path, drawer: Path, write_plugin: WritePlugin
 ) -> None:

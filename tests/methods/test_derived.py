@@ -64,6 +64,7 @@ def well(*words: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_a_method_derived_from_a_baseline_touches_one_file(tmp_path: Path) -> None:
     (tmp_path / "early.py").write_text(MINE)
     shown = well("show", "early.py", cwd=tmp_path)

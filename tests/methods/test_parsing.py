@@ -49,6 +49,7 @@ SLOW = {
     "keys that fall together": "x = {" + "".join(f"{n * (2**61 - 1)}:0,\n" for n in range(SIZE // 25)) + "}\n",
     "long lines of nothing": many("\x0c" * 9000 + "\n"),
 }
+FEW = ("fields in a text", "imports of ELUE")
 READS = """
 import json, resource, sys
 from pathlib import Path
@@ -88,7 +89,9 @@ def test_source_beyond_the_bounds_is_refused_in_a_line(name: str, tmp_path: Path
     assert seconds < 10
 
 
-@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize(
+    "name", [name if name in FEW else pytest.param(name, marks=pytest.mark.thorough) for name in SLOW]
+)
 def test_source_within_the_bounds_is_read_in_seconds(name: str, tmp_path: Path) -> None:
     _, seconds = read(tmp_path, SLOW[name])
     assert seconds < 30

@@ -38,12 +38,12 @@ def slipping() -> bytes:
     ("name", "code"),
     [
         ("weights.zip", "E302"),
-        ("plugin/hello.zip", "E302"),
-        ("plugin/weights.npz", "E302"),
+        pytest.param("plugin/hello.zip", "E302", marks=pytest.mark.thorough),
+        pytest.param("plugin/weights.npz", "E302", marks=pytest.mark.thorough),
         ("plugin/helper.py", "E401"),
-        ("records/diagnostic/hello/0.json", "E201"),
-        ("verification.json", "E601"),
-        ("submission.toml", "E101"),
+        pytest.param("records/diagnostic/hello/0.json", "E201", marks=pytest.mark.thorough),
+        pytest.param("verification.json", "E601", marks=pytest.mark.thorough),
+        pytest.param("submission.toml", "E101", marks=pytest.mark.thorough),
     ],
 )
 def test_an_archive_is_named_whatever_it_is_dressed_as_and_never_unpacked(

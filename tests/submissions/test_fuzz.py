@@ -78,7 +78,7 @@ print(json.dumps({"slowest": slowest, "passed": passed, "broken": broken, "peak"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="bounds its memory as Linux does")
-@pytest.mark.parametrize("kind", ["values", "grammar"])
+@pytest.mark.parametrize("kind", ["values", pytest.param("grammar", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(
     ("first", "count"),
     [(0, 20), *(pytest.param(first, 100, marks=pytest.mark.slow) for first in range(0, 500, 100))],

@@ -102,6 +102,7 @@ def test_it_is_packed_and_verified_where_it_is_not_installed(packed: Path, insta
     assert set(signing.trust_of(packed).values()) == {"reproduced"}
 
 
+@pytest.mark.thorough
 def test_a_changed_copy_is_found_in_any_of_its_files(packed: Path) -> None:
     for name, change in (("nets.py", "\nLATER = 1\n"), ("__init__.py", "\nLATER = 1\n")):
         path = packed / "plugin" / "acme" / name
@@ -112,6 +113,7 @@ def test_a_changed_copy_is_found_in_any_of_its_files(packed: Path) -> None:
     assert not validate(packed).errors
 
 
+@pytest.mark.thorough
 def test_a_copy_takes_no_other_package_s_place(packed: Path) -> None:
     """A `torch` beside the package is never imported, nor an `elue`, nor what a path of dots leads to."""
     for name in ("torch", "elue"):

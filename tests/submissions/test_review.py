@@ -77,6 +77,7 @@ def test_only_a_method_of_elue_is_superseded(hello: Path) -> None:
     assert any("only a method that comes with ELUE is superseded" in str(finding) for finding in errors)
 
 
+@pytest.mark.thorough
 def test_records_of_superseded_code_are_for_review(tmp_path: Path) -> None:
     copied = tmp_path / "baselines"
     shutil.copytree(Path(__file__).parents[2] / "submissions" / "baselines", copied)

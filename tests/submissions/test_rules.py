@@ -71,6 +71,7 @@ def test_a_published_row_has_its_row_in_the_table(published: Path) -> None:
     assert said(published, "E702") == ["there is no table 'points.csv' that its published numbers are from"]
 
 
+@pytest.mark.thorough
 def test_ninety_nine_percent_at_one_flop_under_a_measured_revision(tmp_path: Path) -> None:
     """It is refused and, where it gets into the index all the same, is on no board that anything measured is on."""
     folder = Path(shutil.copytree(COMMITTED / "baselines", tmp_path / "submissions" / "mine"))

@@ -91,7 +91,7 @@ DOES = {
     "breaks": ("return breaks(s)", {"compute"}),
 }
 """What a plugin does with a sample at a point of that name, and the flags it must get."""
-FEW = ("small", "thread", "little numpy once", "remembers", "remembers on", "random", "breaks")
+FEW = ("small", "thread", "remembers", "remembers on", "random", "breaks")
 
 
 @pytest.mark.parametrize("names", [FEW, pytest.param(tuple(DOES), marks=pytest.mark.thorough)], ids=["few", "all"])
@@ -109,7 +109,9 @@ def test_findings_are_flags_and_honest_plugins_have_none(
         predict="\n".join(["s = samples[0]", *branches]), before=BEFORE, knobs="{'does': {'type': 'str'}}"
     )
     points = [{"does": name} for name in names]
-    records = evaluate_plugin(tmp_path, plugin, write_task(60), points=points, repeat=10)
+    records = evaluate_plugin(
+        tmp_path, plugin, write_task(60 if len(names) == len(DOES) else 30), points=points, repeat=10
+    )
     assert [record.status for record in records] == ["ok"] * len(names)
     found = {str(record.point["does"]): {flag.code: flag.detail for flag in record.flags} for record in records}
     for name in names:
