@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from elue.plugins.early_exit.romebert import RomeBert, shared_weights
 from elue.plugins.early_exit.voting import Voting
 from elue.protocol import Point, Sample, TaskInfo
 from tests import small
+from tests.tiers import thorough_but
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 THREE = TaskInfo("three", "classification", ("a", "b", "c"))
@@ -213,19 +214,12 @@ PRESETS: list[tuple[Any, Any, dict[str, str], Rules]] = [
         [({"rule": "confidence", "threshold": t}, leave_by(lambda p: -max(p), -t), "p") for t in (0.5, 0.7, 0.9)],
     ),
 ]
-FEW = (PastFuture, PceeBert, RightTool, Voting)
+BY_NAME = {preset[0].name: preset for preset in PRESETS}
 
 
-def thorough_but(few: Sequence[Any]) -> list[Any]:
-    """The presets, of which all but a few are for the thorough tier."""
-    marked = [(preset, () if preset[0] in few else pytest.mark.thorough) for preset in PRESETS]
-    return [pytest.param(*preset, id=preset[0].name, marks=marks) for preset, marks in marked]
-
-
-@pytest.mark.parametrize(("kind", "logits_of", "options", "rules"), thorough_but(FEW))
-def test_it_leaves_where_a_plain_implementation_does(
-    kind: Any, logits_of: Any, options: dict[str, str], rules: Rules, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("preset", thorough_but(("past_future", "pcee_bert", "righttool", "voting"), BY_NAME))
+def test_it_leaves_where_a_plain_implementation_does(preset: Any, tmp_path: Path) -> None:
+    kind, logits_of, options, rules = preset
     kind().train(small.job(tmp_path, THREE, train=48, epochs="1", tiny_layers="5", **options))
     model = kind().load(THREE, tmp_path, 0)
     small.stir(model.network, seed=1)
@@ -251,10 +245,9 @@ def test_it_leaves_where_a_plain_implementation_does(
     assert len(exits) > 2
 
 
-@pytest.mark.parametrize(("kind", "logits_of", "options", "rules"), thorough_but((RightTool,)))
-def test_it_learns_and_sweeps_from_its_cheapest_exit_to_full_depth(
-    kind: Any, logits_of: Any, options: dict[str, str], rules: Rules, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("preset", thorough_but(("righttool",), BY_NAME))
+def test_it_learns_and_sweeps_from_its_cheapest_exit_to_full_depth(preset: Any, tmp_path: Path) -> None:
+    kind = preset[0]
     slower = (
         {"epochs": "8", "learning_rate": "3e-3"}
         if kind in (FastBert, PastFuture)

@@ -74,10 +74,7 @@ def crossings(task: TaskInfo) -> tuple[Any, list[Point]]:
     """Every rule that looks at logits, whatever weights were trained for."""
     points: list[Point] = [{"rule": "fixed", "exit": exit} for exit in (1, 3)]
     if task.kind == "classification":
-        points += [
-            {"rule": "votes", "threshold": 2, "exponent": 0},
-            {"rule": "votes", "threshold": 1.1, "exponent": 0.5},
-        ]
+        points += [{"rule": "votes", "threshold": t, "exponent": e} for t, e in ((2, 0), (1.1, 0.5))]
         points += [{"rule": "mean_probability", "threshold": value} for value in (0.4, 0.6, 0.8)]
         points += [{"rule": "any_of", "of": "entropy+patience", "threshold": 0.3, "patience": 2}]
         points += [{"rule": "confident_patience", "threshold": value, "patience": 2} for value in (0.3, 0.7)]
