@@ -81,6 +81,7 @@ def test_gradients_of_flex_attention_cost_twice_the_products() -> None:
     assert (meter.flops - meter.matmul_flops) % SCORES == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["bert", "llama"])
 def test_models_with_flex_attention_count_as_with_plain_one(name: str) -> None:
     transformers = pytest.importorskip("transformers")

@@ -72,7 +72,7 @@ def said(setup: str, call: str) -> str:
             "", "within(Mode(), lambda: torch.nn.functional.linear(x, x, a[0, :3]))", 72, marks=pytest.mark.slow
         ),
         pytest.param("", "plain.clone()", 672, marks=pytest.mark.slow),
-        ("", "within(saved_tensors_hooks(hooked, hooked), leaf.exp)", 48 + 672),
+        pytest.param("", "within(saved_tensors_hooks(hooked, hooked), leaf.exp)", 48 + 672, marks=pytest.mark.thorough),
         pytest.param("library.impl('flip', replaced, 'CPU')", "x.flip(0)", 672 + 12, marks=pytest.mark.slow),
         ("library.impl('clone', replaced, 'AutogradCPU')", "x.clone()", 672 + 12),
         pytest.param(
@@ -81,7 +81,12 @@ def said(setup: str, call: str) -> str:
             672,
             marks=pytest.mark.slow,
         ),
-        ("", "t = threading.Thread(target=within, args=(Mode(), x.clone)); t.start(); t.join()", 672),
+        pytest.param(
+            "",
+            "t = threading.Thread(target=within, args=(Mode(), x.clone)); t.start(); t.join()",
+            672,
+            marks=pytest.mark.thorough,
+        ),
         ("", "x.clone(); x + x", 12),
     ],
 )

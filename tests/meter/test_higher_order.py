@@ -209,7 +209,9 @@ LOADS_THE_COMPILER = {
 }
 
 
-@pytest.mark.parametrize("call", LOADS_THE_COMPILER)
+@pytest.mark.parametrize(
+    "call", [pytest.param(call, marks=() if "cond" in call else pytest.mark.thorough) for call in LOADS_THE_COMPILER]
+)
 def test_a_compiler_first_loaded_under_a_meter_compiles_nothing(call: str) -> None:
     code = FRESH.format(call=call, products=LOADS_THE_COMPILER[call])
     ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)

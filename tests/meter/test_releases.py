@@ -48,11 +48,15 @@ x = torch.rand(2, 3)
     ("call", "says"),
     [
         ("x @ x.t()", "24 {}"),
-        ("x + x", "6 {}"),
-        ("x.relu()", "0 {'aten.relu.default': 1}"),
-        ("x.view(-1)", "0 {'aten.view.default': 1}"),
+        pytest.param("x + x", "6 {}", marks=pytest.mark.thorough),
+        pytest.param("x.relu()", "0 {'aten.relu.default': 1}", marks=pytest.mark.thorough),
+        pytest.param("x.view(-1)", "0 {'aten.view.default': 1}", marks=pytest.mark.thorough),
         ("torch.nn.functional.linear(x, x)", "0 {'aten.linear.default': 1}"),
-        ("torch.nn.functional.conv1d(x[None], torch.rand(4, 2, 2))", "0 {'aten.conv1d.default': 1}"),
+        pytest.param(
+            "torch.nn.functional.conv1d(x[None], torch.rand(4, 2, 2))",
+            "0 {'aten.conv1d.default': 1}",
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_an_operator_that_has_changed_makes_the_count_incomplete(call: str, says: str) -> None:

@@ -158,7 +158,9 @@ def test_best_is_by_the_metric_of_the_task_whichever_way_it_points(
 CUTS = ["between epochs", "in an epoch", "writing a checkpoint", "after the last epoch"]
 
 
-@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize(
+    "cut", [pytest.param(cut, marks=() if cut == "in an epoch" else pytest.mark.thorough) for cut in CUTS]
+)
 def test_the_best_epoch_outlives_a_kill(tmp_path: Path, cut: str) -> None:
     shared = cut == "in an epoch"
     whole = Judge()

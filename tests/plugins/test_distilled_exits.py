@@ -114,7 +114,9 @@ def test_the_teacher_has_all_layers_and_learns_first(
     assert learned == [(phase, 4, []) if phase == "teacher" else (phase, 2, told) for phase in phases]
 
 
-@pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=lambda task: task.kind)
+@pytest.mark.parametrize(
+    "task", [small.CLASSES, pytest.param(small.SCORE, marks=pytest.mark.thorough)], ids=lambda task: task.kind
+)
 def test_what_it_leaves_is_the_student_and_a_sweep_from_its_first_exit_to_its_last(
     task: TaskInfo, tmp_path: Path
 ) -> None:

@@ -101,7 +101,9 @@ def test_validation_reads_what_inference_reads() -> None:
         assert answer.scores == pytest.approx(outputs["logits"][row].softmax(-1).tolist(), abs=1e-5)
 
 
-@pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])
+@pytest.mark.parametrize(
+    "task", [small.CLASSES, pytest.param(small.SCORE, marks=pytest.mark.thorough)], ids=["classification", "regression"]
+)
 def test_it_learns_to_pass_all_and_then_less(task: TaskInfo, tmp_path: Path) -> None:
     given = {"epochs": "5", "learning_rate": "1e-2", "size": "16", "inner": "8", "speed_epochs": "2"}
     Focused().train(small.job(tmp_path, task, train=240, **small.READER, **given))

@@ -140,7 +140,9 @@ def test_training_computes_what_reading_does() -> None:
         assert answer.scores == pytest.approx(read_off["logits"][row].softmax(-1).tolist(), abs=1e-5)
 
 
-@pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])
+@pytest.mark.parametrize(
+    "task", [small.CLASSES, pytest.param(small.SCORE, marks=pytest.mark.thorough)], ids=["classification", "regression"]
+)
 def test_it_learns_and_its_knob_spans_from_one_layer_to_all(task: TaskInfo, tmp_path: Path) -> None:
     given = {"epochs": "6", "learning_rate": "1e-2", "size": "16"}
     HmRnn().train(small.job(tmp_path, task, train=240, **small.READER, **given))

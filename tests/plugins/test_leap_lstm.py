@@ -166,7 +166,9 @@ def test_training_mixes_states_by_what_was_drawn(monkeypatch: pytest.MonkeyPatch
     assert not math.isnan(loss.item())
 
 
-@pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])
+@pytest.mark.parametrize(
+    "task", [small.CLASSES, pytest.param(small.SCORE, marks=pytest.mark.thorough)], ids=["classification", "regression"]
+)
 def test_it_trains_skips_and_answers(task: TaskInfo, tmp_path: Path) -> None:
     given = {"epochs": "5", "learning_rate": "1e-2", "size": "16", "filters": "4", "hidden": "8"}
     LeapLstm().train(small.job(tmp_path, task, train=320, **small.READER, **given))

@@ -126,7 +126,9 @@ def test_validation_reads_what_inference_reads() -> None:
     readers.validates_as_it_infers(build(), "cell")
 
 
-@pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])
+@pytest.mark.parametrize(
+    "task", [small.CLASSES, pytest.param(small.SCORE, marks=pytest.mark.thorough)], ids=["classification", "regression"]
+)
 def test_it_trains_jumps_and_answers(task: TaskInfo, tmp_path: Path) -> None:
     given = {"epochs": "5", "learning_rate": "1e-2", "size": "16", "chunk": "2", "farthest": "4", "jumps": "6"}
     LstmJump().train(small.job(tmp_path, task, train=320, **small.READER, **given))

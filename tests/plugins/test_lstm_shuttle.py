@@ -139,7 +139,9 @@ def test_the_baseline_is_the_running_mean_of_the_batches_rewards() -> None:
     assert network.rewards.tolist() == [1.0, 2.0]
 
 
-@pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])
+@pytest.mark.parametrize(
+    "task", [small.CLASSES, pytest.param(small.SCORE, marks=pytest.mark.thorough)], ids=["classification", "regression"]
+)
 def test_it_trains_shuttles_and_answers(task: TaskInfo, tmp_path: Path) -> None:
     given = {"epochs": "6", "learning_rate": "1e-2", "size": "16", "chunk": "2", "farthest": "3", "chunks": "7"}
     LstmShuttle().train(small.job(tmp_path, task, train=320, **small.READER, **given))

@@ -53,9 +53,9 @@ from tests import small
 
 FEW: dict[str, tuple[Any, dict[str, Any]]] = {
     "elasticbert": (ElasticBert, {}),
-    "skimrnn": (SkimRnn, {"size": "16", "small": "4", **small.READER}),
 }
 METHODS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "skimrnn": (SkimRnn, {"size": "16", "small": "4", **small.READER}),
     "static": (Static, {"depths": "1,3"}),
     "distilled_exits": (DistilledExits, {"student_epochs": "1"}),
     "cat": (Cat, {}),

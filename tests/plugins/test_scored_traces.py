@@ -60,6 +60,7 @@ def test_what_holds_of_every_model(check: Callable[..., None], make: Callable[[T
     check(make, task)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("make", "task"), MADE)
 def test_company_changes_nothing(make: Callable[[TaskInfo], Any], task: TaskInfo) -> None:
     test_traces.test_company_and_order_change_nothing(make, task, 100)

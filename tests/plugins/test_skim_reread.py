@@ -144,7 +144,9 @@ def test_the_price_has_an_effect() -> None:
         assert told.item() == pytest.approx(gain**2, abs=1e-6)
 
 
-@pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])
+@pytest.mark.parametrize(
+    "task", [small.CLASSES, pytest.param(small.SCORE, marks=pytest.mark.thorough)], ids=["classification", "regression"]
+)
 def test_it_learns_to_read_in_full_and_then_to_read_less(task: TaskInfo, tmp_path: Path) -> None:
     given = {"epochs": "8", "learning_rate": "1e-2", "size": "16", "filters": "16", "chunk": "3", "speed_epochs": "2"}
     SkimReread().train(small.job(tmp_path, task, train=320, **small.READER, **given))

@@ -137,7 +137,9 @@ def test_a_small_cell_that_is_not_small_is_refused() -> None:
         SkimRnnNetwork(nn.Embedding(60, WIDTH), small.CLASSES, SkimRnnOptions(size=SIZE, small=SIZE))
 
 
-@pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])
+@pytest.mark.parametrize(
+    "task", [small.CLASSES, pytest.param(small.SCORE, marks=pytest.mark.thorough)], ids=["classification", "regression"]
+)
 def test_it_trains_skims_and_answers(task: object, tmp_path: Path) -> None:
     given = {"epochs": "4", "learning_rate": "1e-2", "size": "16", "small": "4", "skim_weight": "0.1"}
     job = small.job(tmp_path, task, train=320, **small.READER, **given)  # type: ignore[arg-type]

@@ -245,7 +245,9 @@ def test_a_bad_threshold_is_refused(value: object) -> None:
 
 
 @pytest.mark.usefixtures("two_threads")
-@pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])
+@pytest.mark.parametrize(
+    "task", [small.CLASSES, pytest.param(small.SCORE, marks=pytest.mark.thorough)], ids=["classification", "regression"]
+)
 def test_it_trains_skips_and_answers(task: object, tmp_path: Path) -> None:
     given = {"epochs": "8", "learning_rate": "1e-2", "cost": "0.006", "size": "16"}
     job = small.job(tmp_path, task, train=320, **small.READER, **given)  # type: ignore[arg-type]

@@ -183,7 +183,9 @@ def test_validation_reads_what_inference_reads() -> None:
     readers.validates_as_it_infers(build(), "cell")
 
 
-@pytest.mark.parametrize("task", [small.CLASSES, small.SCORE], ids=["classification", "regression"])
+@pytest.mark.parametrize(
+    "task", [small.CLASSES, pytest.param(small.SCORE, marks=pytest.mark.thorough)], ids=["classification", "regression"]
+)
 def test_it_learns_to_read_in_full_and_then_to_read_less(task: TaskInfo, tmp_path: Path) -> None:
     given = {"epochs": "5", "learning_rate": "1e-2", "size": "16", "inner": "8", "speed_epochs": "2"}
     StructuralJumpLstm().train(small.job(tmp_path, task, train=320, **small.READER, **given))

@@ -69,6 +69,7 @@ def test_a_model_without_weights_counts_as_the_real_one(count: Any, name: str) -
     assert count(name, batch=2).matmul_flops == products
 
 
+@pytest.mark.thorough
 def test_seven_billion_parameters_equal_the_closed_form_in_seconds_and_little_memory(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}))
     code = f"""
