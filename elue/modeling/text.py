@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 from torch import Tensor
 
 from elue.protocol import Sample
@@ -17,10 +17,14 @@ TOKENIZER_FILE = "tokenizer.json"
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids of one sample, and for each the text it belongs to (0, or 1 for the pair)."""
+    """Token ids of one sample, and for each the segment it has for the encoder (0, or 1 for the pair).
+
+    Of a pair `second` is the place where the second text begins, whatever segments the encoder knows, else 0.
+    """
 
     ids: list[int]
     segments: list[int]
+    second: int = 0
 
 
 class TextEncoder:
@@ -53,12 +57,13 @@ class TextEncoder:
     def encode(self, sample: Sample) -> Encoded:
         """Ids with the special tokens the encoder was trained with."""
         encoding = self.tokenizer.encode(sample.text, sample.pair)
-        return Encoded(encoding.ids, encoding.type_ids)
+        return _encoded(encoding, sample)
 
     def encode_all(self, samples: Sequence[Sample]) -> list[Encoded]:
         """As `encode` for many samples."""
         texts = [sample.text if sample.pair is None else (sample.text, sample.pair) for sample in samples]
-        return [Encoded(encoding.ids, encoding.type_ids) for encoding in self.tokenizer.encode_batch(texts)]
+        encodings = self.tokenizer.encode_batch(texts)
+        return [_encoded(encoding, sample) for encoding, sample in zip(encodings, samples, strict=True)]
 
     def tokens(self, sample: Sample) -> tuple[str, ...]:
         """The pieces of one sample, special tokens among them."""
@@ -71,10 +76,22 @@ class TextEncoder:
         return torch.tensor([encoded.ids]), segments
 
 
+def _encoded(encoding: Encoding, sample: Sample) -> Encoded:
+    if sample.pair is None:
+        return Encoded(encoding.ids, encoding.type_ids)
+    texts = encoding.sequence_ids
+    return Encoded(encoding.ids, encoding.type_ids, texts.index(1) if 1 in texts else 0)
+
+
 def pad_batch(encoded: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
-    """A batch padded to its longest: `ids`, `segments` (int), `mask` (bool), each (batch, tokens)."""
+    """A batch padded to its longest: `ids`, `segments` (int), `mask` (bool), each (batch, tokens).
+
+    Of pairs `second` (batch,) is where the second text begins.
+    """
     longest = max(len(text.ids) for text in encoded)
+    seconds = [text.second for text in encoded]
     return {
+        **({"second": torch.tensor(seconds)} if any(seconds) else {}),
         "ids": torch.tensor([text.ids + [pad] * (longest - len(text.ids)) for text in encoded]),
         "segments": torch.tensor([text.segments + [0] * (longest - len(text.ids)) for text in encoded]),
         "mask": torch.tensor([[True] * len(text.ids) + [False] * (longest - len(text.ids)) for text in encoded]),

@@ -43,7 +43,7 @@ class FocusedNetwork(TrialNetwork):
 
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: FocusedOptions) -> None:
         super().__init__(words, task, options)
-        self.options, self.lean, self.full, size = options, 0.0, False, options.size
+        self.options, self.lean, size = options, 0.0, options.size
         self.upper, self.gate = Cell(options.cell, size, size), layers(2 * size, options.inner, 2)
         self.question = nn.Parameter(torch.randn(size) / size**0.5)
 

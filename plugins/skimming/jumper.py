@@ -18,6 +18,7 @@ from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.bounds import MARKS, pieces
 from elue.modeling.reading.cells import Cell
+from elue.modeling.reading.chunks import by_length
 from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.method import FullReadingFirst, SpeedOptions
 from elue.modeling.reading.policy import of_critics, priced
@@ -47,7 +48,7 @@ class JumperNetwork(TrialNetwork):
 
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: JumperOptions) -> None:
         super().__init__(words, task, options)
-        self.options, self.lean, self.full = options, 0.0, False
+        self.options, self.lean = options, 0.0
         self.convolution = nn.Conv1d(words.embedding_dim, options.filters, SPAN, padding="same")
         self.cell = Cell(options.cell, options.filters, options.size)
         self.head, self.baseline = nn.Linear(options.size, task.outputs + 1), nn.Linear(options.size, 1)
@@ -58,12 +59,12 @@ class JumperNetwork(TrialNetwork):
         return self.head(final)[:, 1:]
 
     def sentence(self, words: Tensor) -> Tensor:
-        """What a piece (tokens, width) says, (1, filters)."""
-        return F.relu(self.convolution(words.T[None])).amax(2)
+        """What pieces (texts, tokens, width) say, (texts, filters)."""
+        return F.relu(self.convolution(words.transpose(1, 2))).amax(2)
 
     def units(self) -> dict[str, ReaderUnit]:
         """Cell and head, "sentence" on the tokens of a piece, and "policy": the logits of none and the classes."""
-        sentence = ReaderUnit(self.sentence, (self.words.embedding_dim,))
+        sentence = ReaderUnit(by_length(self.sentence), (self.words.embedding_dim,), chunked=True)
         return {
             **super().units(),
             "sentence": sentence,

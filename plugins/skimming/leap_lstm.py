@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
+from elue.modeling.reading.chunks import Chunks, convolved, packed
 from elue.modeling.reading.gates import logit
 from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.method import TrainedReader
@@ -54,14 +55,15 @@ class LeapLstmNetwork(TrialNetwork):
         self.inner = nn.Linear(options.size + width + self.seen, options.hidden)
         self.outer = nn.Linear(options.hidden, 2)  # to keep, to skip
 
-    def after(self, words: Tensor) -> Tensor:
+    def after(self, texts: Chunks) -> list[Tensor]:
         """The reverse LSTM's output at the word after each, (tokens, reverse), of (tokens, width); 0 after the last."""
-        outputs, _ = self.reverse(words.flip(0))
-        return F.pad(outputs.flip(0)[1:], (0, 0, 0, 1))
+        outputs = packed(self.reverse, [words.flip(0) for words in texts])
+        return [F.pad(output.flip(0)[1:], (0, 0, 0, 1)) for output in outputs]
 
-    def around(self, words: Tensor) -> Tensor:
+    def around(self, texts: Chunks) -> list[Tensor]:
         """The convolutions around each word, (tokens, filters of all widths)."""
-        return torch.cat([F.relu(convolve(words.T[None])[0].T) for convolve in self.context], 1)
+        spans = (convolved(convolution, texts) for convolution in self.context)
+        return [F.relu(torch.cat(own, 1)) for own in zip(*spans, strict=True)]
 
     def leaning(self, output: Tensor, word: Tensor, seen: Tensor) -> Tensor:
         """The logit of skipping, (batch,), by the output before, the word and what follows."""
@@ -72,8 +74,8 @@ class LeapLstmNetwork(TrialNetwork):
         """Cell and head, "reverse" and "context" on whole texts, and "decide": the logit of skipping."""
         size, width = self.cell.size, self.words.embedding_dim
         decide = ReaderUnit(self.leaning, (size, width, self.seen), listed=True)
-        looks = {"reverse": ReaderUnit(self.after, (width,)), "context": ReaderUnit(self.around, (width,))}
-        return {**super().units(), **looks, "decide": decide}
+        reverse, context = (ReaderUnit(look, (width,), chunked=True) for look in (self.after, self.around))
+        return {**super().units(), "reverse": reverse, "context": context, "decide": decide}
 
     def relaxed(self, unit: str, leaning: Tensor) -> Tensor:
         scores = torch.stack([torch.zeros_like(leaning), leaning], 1)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.cells import Cell
+from elue.modeling.reading.chunks import Chunks, by_length, packed
 from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.method import LEANS, JumpingReader
 from elue.modeling.reading.network import ReaderOptions
@@ -48,23 +49,24 @@ class ReasoNetNetwork(TrialNetwork):
         self.cell, self.head = Cell(options.cell, size, size), nn.Linear(size, task.outputs)
         self.gate = nn.Linear(size, 1, bias=False)
 
-    def encode(self, words: Tensor) -> Tensor:
+    def encode(self, texts: Chunks) -> list[Tensor]:
         """Of each token its memory and the key to it, (tokens, size + keys), of (tokens, width)."""
-        memory, _ = self.encoder(words)
-        return torch.cat([memory, nn.functional.normalize(self.key(memory), dim=1)], 1)
+        memory = torch.cat(packed(self.encoder, texts))
+        seen = torch.cat([memory, nn.functional.normalize(self.key(memory), dim=1)], 1)
+        return list(seen.split([len(words) for words in texts]))
 
     def turn(self, seen: Tensor, state: Tensor) -> State:
-        """The state (1, size) after a look at all that is remembered, (tokens, size + keys)."""
-        memory, keys = seen.split([2 * self.side, self.options.keys], 1)
-        alike = nn.functional.normalize(self.query(state[:1]), dim=1) @ keys.T
-        return self.cell((SHARP * alike).softmax(1) @ memory, state[:1])
+        """The states (texts, size) after a look at all that is remembered, (texts, tokens, size + keys)."""
+        memory, keys = seen.split([2 * self.side, self.options.keys], 2)
+        alike = nn.functional.normalize(self.query(state), dim=1)[:, None] @ keys.transpose(1, 2)
+        return self.cell(((SHARP * alike).softmax(2) @ memory)[:, 0], state)
 
     def units(self) -> dict[str, ReaderUnit]:
         """Head, "encode" on whole texts, "turn" on what they left, "stop": logits of stopping and of going on, 0."""
         size = 2 * self.side
-        turn = ReaderUnit(self.turn, (size + self.options.keys, size))
+        turn = ReaderUnit(by_length(self.turn), (size + self.options.keys, size), chunked=True)
         stop = ReaderUnit(lambda state: nn.functional.pad(self.gate(state), (0, 1)), (size,), listed=True)
-        encode = ReaderUnit(self.encode, (self.words.embedding_dim,))
+        encode = ReaderUnit(self.encode, (self.words.embedding_dim,), chunked=True)
         return {"encode": encode, "turn": turn, "stop": stop, "head": super().units()["head"]}
 
     def step(self, batch: Batch) -> None:

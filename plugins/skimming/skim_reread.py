@@ -18,6 +18,7 @@ from elue.modeling.options import option
 from elue.modeling.reading.agents import layers
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.cells import Cell
+from elue.modeling.reading.chunks import by_length
 from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.method import FullReadingFirst, SpeedOptions
 from elue.modeling.reading.policy import losses_of, of_critics, priced
@@ -49,24 +50,23 @@ class SkimRereadNetwork(TrialNetwork):
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: SkimRereadOptions) -> None:
         super().__init__(words, task, options)
         size, inner = options.size, options.inner
-        self.options, self.on_lean, self.next_lean, self.full = options, 0.0, 0.0, False
+        self.options, self.on_lean, self.next_lean = options, 0.0, 0.0
         self.convolution = nn.Conv1d(words.embedding_dim, options.filters, options.span)
         self.cell = Cell(options.cell, options.filters, size)
         self.stop, self.next = (layers(size, inner, inner, inner, n) for n in (2, options.farthest + 1))
         self.head, self.critic = layers(size, inner, task.outputs), layers(size, inner, inner, 1)
 
     def chunk(self, words: Tensor, *state: Tensor) -> State:
-        """The state after a chunk (tokens, width); one shorter than the convolution is filled up with zeros."""
-        filled = F.pad(words.T[None], (0, max(0, self.options.span - len(words))))
-        now = tuple(part[:1] for part in state)
+        """The states after chunks (texts, tokens, width); those shorter than the convolution get zeros at their end."""
+        filled = F.pad(words.transpose(1, 2), (0, max(0, self.options.span - words.shape[1])))
         for place in F.relu(self.convolution(filled)).unbind(2):
-            now = self.cell(place, *now)
-        return now
+            state = self.cell(place, *state)
+        return state
 
     def units(self) -> dict[str, ReaderUnit]:
         """Head, "chunk", "stop": logits of going on and of stopping, and "next": of 0 to K chunks on."""
         size = (self.cell.size,)
-        chunk = ReaderUnit(self.chunk, (self.words.embedding_dim, *size * self.cell.parts))
+        chunk = ReaderUnit(by_length(self.chunk), (self.words.embedding_dim, *size * self.cell.parts), chunked=True)
         stop, on = (ReaderUnit(policy, size, listed=True) for policy in (self.stop, self.next))
         return {"head": super().units()["head"], "chunk": chunk, "stop": stop, "next": on}
 

@@ -44,7 +44,7 @@ class StructuralJumpNetwork(TrialNetwork):
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: StructuralJumpOptions) -> None:
         super().__init__(words, task, options)
         self.options, size, width = options, options.size, words.embedding_dim
-        self.read_lean, self.next_lean, self.full = 0.0, 0.0, False
+        self.read_lean, self.next_lean = 0.0, 0.0
         self.cell = Cell(options.cell, width + sum(COUNTS), size)
         skip = Agent(size + width + sum(COUNTS), options.inner, 2)
         self.agents = Agents({"skip": skip, "jump": Agent(size, options.inner, 4)})

@@ -42,7 +42,7 @@ class VcRnnNetwork(TrialNetwork):
 
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: VcRnnOptions) -> None:
         super().__init__(words, task, options)
-        self.options, self.lean, self.full = options, 0.0, False
+        self.options, self.lean = options, 0.0
         self.cell = CutCell(options.cell, words.embedding_dim, options.size)
         self.scheduler = nn.Linear(options.size + words.embedding_dim, 1)
         self.levels = min(options.levels, options.size)

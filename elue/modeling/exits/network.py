@@ -36,7 +36,7 @@ class Lesson:
 
 Objective = Callable[[Lesson], Mapping[str, Tensor]]
 """Losses by name, scalars. Their sum is what a step goes down, unless the phase joins their gradients itself."""
-INPUTS = ("ids", "segments", "mask", "labels", "step", "total")
+INPUTS = ("ids", "segments", "mask", "second", "labels", "step", "total")
 
 
 TEMPERATURES = "temperatures"

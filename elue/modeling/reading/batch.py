@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from elue.modeling.reading.units import Gate, ReaderUnit, Reading, State, near
+from elue.modeling.reading.units import Gate, ReaderUnit, Reading, State, near, replaced
 
 
 class RecurrentNetwork(Protocol):
@@ -30,7 +30,7 @@ class RecurrentNetwork(Protocol):
 
     words: nn.Embedding
     ahead: Sequence[str]
-    """Units that look at a whole text, (tokens, width), before its first token is read, and say (tokens, …) of it."""
+    """Units, chunked, that look at whole texts before their first token is read, and say (tokens, …) of each."""
 
     answer_unit: str
     """The unit that makes answers of final states."""
@@ -122,38 +122,43 @@ class Batch:
         answers: list[Any] = self._run(unit, inputs, subset, sizes)
         return answers
 
-    def look(self, unit: str, spans: Sequence[tuple[int, int]]) -> Tensor:
-        """What a unit makes of a chunk of each text, from one place up to another: (samples, width).
+    def look(self, unit: str, spans: Sequence[tuple[int, int]], rows: Sequence[int] | None = None) -> Tensor:
+        """What a unit makes of a chunk of each of the samples asked, from one place up to another: (samples, width)."""
+        made: Tensor = self._apart(unit, self._chunks(spans, rows), rows, ())
+        return made
 
-        It runs on the tokens of each chunk, (tokens, width), by itself, and its shape is (tokens,).
-        """
-        chunks = []
-        for reading, (start, end) in zip(self.readings, spans, strict=True):
-            reading.read.extend(range(start, end))
-            reading.ran(unit, (end - start,))
-            chunks.append(self.units[unit](self._chunk(reading, start, end)))
-        return torch.cat(chunks)
-
-    def take(self, unit: str, spans: Sequence[tuple[int, int]]) -> None:
-        """Let a unit make new states of a chunk of each text and the states: as `look`, `(words, *state) -> state`."""
-        chunks = []
-        for reading, (start, end) in zip(self.readings, spans, strict=True):
-            reading.read.extend(range(start, end))
-            chunks.append(self._chunk(reading, start, end))
-        self._apart(unit, chunks)
+    def take(self, unit: str, spans: Sequence[tuple[int, int]], rows: Sequence[int] | None = None) -> None:
+        """Let a unit make new states of a chunk of each text and the states: as `look`, `(chunks, *state) -> state`."""
+        self._remake(unit, self._chunks(spans, rows), self._subset(rows))
 
     def recall(self, unit: str) -> None:
         """Let a unit make new states of all that those which look ahead said of a text: `(seen, *state) -> state`."""
-        self._apart(unit, [reading.seen for reading in self.readings if reading.seen is not None])
+        self._remake(unit, [reading.seen for reading in self.readings if reading.seen is not None], None)
 
-    def _apart(self, unit: str, rows: Sequence[Tensor]) -> None:
-        """Run a unit on rows of each text by themselves, (rows, width), and its state."""
-        states = []
-        for place, (reading, own) in enumerate(zip(self.readings, rows, strict=True)):
-            reading.ran(unit, (len(own),))
-            states.append(self.units[unit](own, *(part[place : place + 1] for part in self.state)))
-        new = (torch.cat(parts) for parts in zip(*states, strict=True))
-        self.state = tuple(replaced(old, part, None) for old, part in zip(self.state, new, strict=True))
+    def _chunks(self, spans: Sequence[tuple[int, int]], rows: Sequence[int] | None) -> list[Tensor]:
+        """The chunks of some texts, (tokens, width) each, which are read."""
+        chunks = []
+        for reading, (start, end) in zip(self._readings(rows), spans, strict=True):
+            reading.read.extend(range(start, end))
+            chunks.append(self._chunk(reading, start, end))
+        return chunks
+
+    def _remake(self, unit: str, chunks: Sequence[Tensor], rows: Sequence[int] | None) -> None:
+        if chunks:
+            new = self._apart(unit, chunks, rows, self.state)
+            self.state = tuple(replaced(old, part, rows) for old, part in zip(self.state, new, strict=True))
+
+    def _apart(self, unit: str, chunks: Sequence[Tensor], rows: Sequence[int] | None, state: State) -> Any:
+        """Run a unit on a chunk of each text, (tokens, width) each, and their states."""
+        for reading, chunk in zip(self._readings(rows), chunks, strict=True):
+            reading.ran(unit, (len(chunk),))
+        if rows is not None:
+            chosen = torch.tensor(rows, device=self.device)
+            state = tuple(part.index_select(0, chosen) for part in state)
+        return self.units[unit](chunks, *state)
+
+    def _readings(self, rows: Sequence[int] | None) -> Sequence[Reading]:
+        return self.readings if rows is None else [self.readings[row] for row in rows]
 
     def choose(
         self, unit: str, *inputs: Tensor, rows: Sequence[int] | None = None, lean: Mapping[int, float] | None = None
@@ -202,7 +207,7 @@ class Batch:
 
     def _run(self, unit: str, inputs: Sequence[Tensor], subset: Sequence[int] | None, sizes: Sequence[int]) -> Any:
         shape = (1, *sizes)
-        for reading in self.readings if subset is None else [self.readings[row] for row in subset]:
+        for reading in self._readings(subset):
             reading.ran(unit, shape)
         if subset is not None:
             chosen = torch.tensor(subset, device=self.device)
@@ -237,21 +242,24 @@ class Batch:
         if "start" in self.units:
             for reading in new:
                 reading.ran("start", (1,))
-        if self.network.ahead:
-            for reading in new:
-                self._look_ahead(reading)
+        self.look_ahead([reading for reading in new if reading.words is None])
         self.state = tuple(torch.cat(parts) for parts in zip(self.state, fresh, strict=True)) if self.state else fresh
         self.readings.extend(new)
 
-    def _look_ahead(self, reading: Reading) -> None:
-        """Embed the whole text, and let the units that look ahead say what they see at each of its tokens."""
-        reading.words = self._chunk(reading, 0, len(reading.ids))
-        reading.looked = range(len(reading.ids))
-        if not len(reading.ids):
+    def look_ahead(self, coming: Sequence[Reading]) -> None:
+        """Embed whole texts, and let the units that look ahead, if any, say what they see at each of their tokens."""
+        if not self.network.ahead:
             return
-        for unit in self.network.ahead:
-            reading.ran(unit, (len(reading.ids),))
-        reading.seen = torch.cat([self.units[unit](reading.words) for unit in self.network.ahead], 1)
+        for reading in coming:
+            reading.words = self._chunk(reading, 0, len(reading.ids))
+            reading.looked = range(len(reading.ids))
+            for unit in self.network.ahead if reading.ids else ():
+                reading.ran(unit, (len(reading.ids),))
+        texts = [reading for reading in coming if reading.ids]
+        if texts:
+            said = [self.units[unit]([text.words for text in texts]) for unit in self.network.ahead]
+            for text, *parts in zip(texts, *said, strict=True):
+                text.seen = torch.cat(parts, 1) if parts[1:] else parts[0]
 
     def _chunk(self, reading: Reading, start: int, end: int) -> Tensor:
         return self.network.words(torch.tensor(reading.ids[start:end], dtype=torch.long))
@@ -275,23 +283,6 @@ class Batch:
             reading.turns += 1
             if reading.turns >= self.network.bound(len(reading.ids)):
                 reading.at = len(reading.ids)
-
-
-def replaced(old: Tensor, new: Tensor, rows: Sequence[int] | None) -> Tensor:
-    """The state with new values in some rows (None: all) and its first dimensions, as many as there are.
-
-    It keeps its precision: under autocast units give numbers of less.
-    """
-    new = new.to(old.dtype)
-    if rows is None and new.shape == old.shape:
-        return new
-    width = new.shape[1]
-    if rows is None:
-        return torch.cat([new, old[:, width:]], 1)
-    chosen = torch.tensor(rows, device=old.device)
-    if width < old.shape[1]:
-        new = torch.cat([new, old.index_select(0, chosen)[:, width:]], 1)
-    return old.index_copy(0, chosen, new)
 
 
 def _at(rows: Tensor | None, place: int) -> Tensor:

@@ -19,6 +19,8 @@ class TrialNetwork(ReaderNetwork):
     """
 
     copies: ClassVar[int] = 1
+    full: bool = False
+    """Whether it reads everything, which nothing is to be learned from but the answer."""
     progress: float = 0.0
     """How far a phase of training is, of 0 to 1."""
     work: str = "cell"
@@ -30,9 +32,9 @@ class TrialNetwork(ReaderNetwork):
         That is the task's, the mean price and what decisions learn from.
         """
         self.progress = float(batch.get("step", 0)) / max(1.0, float(batch.get("total", 1)))
-        copies = self.copies if self.training and "labels" in batch else 1
+        copies = self.copies if self.training and not self.full and "labels" in batch else 1
         lengths = batch["mask"].sum(1).repeat(copies)
-        trial = Trial(self, batch["ids"], batch["mask"], copies)
+        trial = Trial(self, batch["ids"], batch["mask"], copies, batch.get("second"))
         logits = self.logits(self.final(trial.run()))
         outputs = {
             "logits": logits,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -10,24 +11,33 @@ import torch
 
 from elue.modeling.reading.batch import Batch, RecurrentNetwork
 from elue.modeling.reading.units import Ending, Reading, State, near
+from elue.modeling.text import Encoded
 
 BATCH_SIZE = 64
 """Samples read side by side, unless asked otherwise."""
+IN_COMPANY = -1
+"""Since when a text is read that was looked at beside others: before any clock."""
 
 
 @torch.inference_mode()
-def read(network: RecurrentNetwork, texts: Iterable[Sequence[int]], batch_size: int = BATCH_SIZE) -> Iterator[Ending]:
-    """Read texts, given as token ids, at most `batch_size` side by side; each ending is told as soon as it is known.
+def read(
+    network: RecurrentNetwork, texts: Iterable[Sequence[int] | Encoded], batch_size: int = BATCH_SIZE
+) -> Iterator[Ending]:
+    """Read texts, token ids or encoded, at most `batch_size` side by side; each ending is told as soon as it is known.
 
     Texts are taken from `texts` only as places become free, and nothing is kept of those that ended: memory depends
     on the batch alone.
     """
     batch, waiting = Batch(network), enumerate(texts)
+    stock: deque[Reading] = deque()
     ended: list[Reading] = []
     states: list[State] = []
     clock = together = 0
     while True:
-        new = [Reading(number, ids, clock) for number, ids in islice(waiting, batch_size - len(batch))]
+        if network.ahead and not stock:
+            stock.extend(_looked_at(batch, islice(waiting, batch_size), clock))
+        new = [stock.popleft() for _ in range(min(len(stock), batch_size - len(batch)))]
+        new += [_reading(number, text, clock) for number, text in islice(waiting, batch_size - len(batch) - len(new))]
         if new:
             batch.enter(new)
         if not len(batch):
@@ -67,4 +77,20 @@ def _answer(
 
 
 def _alone(network: RecurrentNetwork, reading: Reading) -> Ending:
-    return replace(next(read(network, [reading.ids], 1)), number=reading.number)
+    text = Encoded(list(reading.ids), [], reading.second)
+    return replace(next(read(network, [text], 1)), number=reading.number)
+
+
+def _reading(number: int, text: Sequence[int] | Encoded, clock: int) -> Reading:
+    if isinstance(text, Encoded):
+        return Reading(number, text.ids, clock, second=text.second)
+    return Reading(number, text, clock)
+
+
+def _looked_at(batch: Batch, coming: Iterable[tuple[int, Sequence[int] | Encoded]], clock: int) -> list[Reading]:
+    """Texts that will be read, after units that look ahead saw them, all at once."""
+    readings = [_reading(number, text, clock) for number, text in coming]
+    batch.look_ahead(readings)
+    for reading in readings:
+        reading.since = clock if len(readings) == 1 else IN_COMPANY
+    return readings

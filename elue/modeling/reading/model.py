@@ -12,7 +12,7 @@ from elue.errors import ElueError, unknown
 from elue.modeling.reading.loop import BATCH_SIZE, read
 from elue.modeling.reading.network import TRAINED_THRESHOLD, ReaderNetwork
 from elue.modeling.reading.units import Ending
-from elue.modeling.text import TextEncoder
+from elue.modeling.text import Encoded, TextEncoder
 from elue.protocol import DynamicModel, Explanation, Point, Prediction, Sample, TaskInfo
 
 TOKENIZER_BATCH = 256
@@ -54,28 +54,30 @@ class ReaderModel(DynamicModel):
                 self.network.words(torch.tensor([place % distinct for place in range(looked)]))
             elif unit in units:
                 rows, *sizes = shape
-                units[unit](*(torch.zeros(rows, width) for width in units[unit].widths), sizes=sizes)
+                units[unit].rehearse(rows, sizes)
             else:
                 raise unknown("unit", unit, ["embed", *units])
 
     def explain(self, samples: Sequence[Sample]) -> Sequence[Explanation]:
         """The tokens of each sample, and the places of those that were read."""
-        texts = [encoding.ids for encoding in self.text.encode_all(samples)]
+        texts = self.text.encode_all(samples)
         places_read = {ending.number: set(ending.read) for ending in read(self.network, texts, self.batch_size)}
         words = self.text.tokenizer.id_to_token
         return [
-            Explanation(tokens=tuple(str(words(token)) for token in ids), kept=(tuple(sorted(places_read[number])),))
-            for number, ids in enumerate(texts)
+            Explanation(
+                tokens=tuple(str(words(token)) for token in text.ids), kept=(tuple(sorted(places_read[number])),)
+            )
+            for number, text in enumerate(texts)
         ]
 
     def modules(self) -> Iterable[nn.Module]:
         """The network, whose parameters are the model's."""
         return [self.network]
 
-    def _encoded(self, samples: Iterable[Sample]) -> Iterator[Sequence[int]]:
+    def _encoded(self, samples: Iterable[Sample]) -> Iterator[Encoded]:
         coming = iter(samples)
         while chunk := list(islice(coming, TOKENIZER_BATCH)):
-            yield from (encoding.ids for encoding in self.text.encode_all(chunk))
+            yield from self.text.encode_all(chunk)
 
     def _prediction(self, ending: Ending) -> Prediction:
         if self.task.kind == "regression":

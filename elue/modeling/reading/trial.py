@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from elue.modeling.reading.batch import Batch, replaced
+from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.gates import gated, straight_through
 from elue.modeling.reading.network import ReaderNetwork
-from elue.modeling.reading.units import Gate, Reading, State
+from elue.modeling.reading.units import Gate, Reading, State, replaced
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,19 +59,25 @@ class Waiting:
 
 
 class Trial(Batch):
-    """Padded texts, `ids` and `mask` (texts, tokens), each read `copies` times, to the end.
+    """Padded texts, `ids` and `mask` (texts, tokens), of pairs `second` (texts,), each read `copies` times, to the end.
 
     Reading number `copy · texts + text` is of that text. Its cost is in `paid` (readings,), by `pay`.
     """
 
-    def __init__(self, network: ReaderNetwork, ids: Tensor, mask: Tensor, copies: int = 1) -> None:
+    def __init__(
+        self, network: ReaderNetwork, ids: Tensor, mask: Tensor, copies: int = 1, second: Tensor | None = None
+    ) -> None:
         super().__init__(network)
         self.learner, self.texts, self.device = network, len(ids), ids.device
         self.embedded = network.words(ids)
         self.places = [text.unbind(0) for text in self.embedded.unbind(0)]
         self.lengths = mask.sum(1).tolist()
         listed = [row[:length] for row, length in zip(ids.tolist(), self.lengths, strict=True)]
-        self.all = [Reading(number, listed[number % self.texts], 0) for number in range(copies * self.texts)]
+        seconds = [0] * self.texts if second is None else second.tolist()
+        self.all = [
+            Reading(number, listed[number % self.texts], 0, second=seconds[number % self.texts])
+            for number in range(copies * self.texts)
+        ]
         self.paid = [0.0] * len(self.all)
         self.decisions: list[Decision] = []
         self.gates: list[Opened] = []

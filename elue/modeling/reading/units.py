@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from elue.protocol import Step
@@ -26,14 +27,23 @@ class ReaderUnit:
     """A part that computes: `run` on tensors of these `widths`, (rows, width) each.
 
     `run` may take integers after them, the sizes of what is to be done: they become part of the traced shape.
-    `listed` is true where the result goes to Python, as decisions and answers do.
+    `listed` is true where the result goes to Python, as decisions and answers do. One that is `chunked` runs on a list
+    of chunks of texts, (tokens, width) each, and on tensors of one row a chunk: its traced shape is (tokens,).
     """
 
     run: Callable[..., Any]
     widths: tuple[int, ...]
     listed: bool = False
+    chunked: bool = False
 
-    def __call__(self, *inputs: Tensor, sizes: Sequence[int] = ()) -> Any:
+    def rehearse(self, rows: int, sizes: Sequence[int]) -> None:
+        """Run once on zeros: on so many rows, or on a chunk of so many tokens."""
+        inputs: list[Any] = [torch.zeros(1 if self.chunked else rows, width) for width in self.widths]
+        if self.chunked:
+            inputs[0] = [torch.zeros(rows, self.widths[0])]
+        self(*inputs, sizes=sizes)
+
+    def __call__(self, *inputs: Any, sizes: Sequence[int] = ()) -> Any:
         """Run on tensors of one row a sample."""
         result = self.run(*inputs, *sizes)
         return result.tolist() if self.listed else result
@@ -54,9 +64,10 @@ class Gate:
 class Reading:
     """One text on its way through the Reader: `at` is the place of its current token, `read` the places it read.
 
-    `notes` is the method's own memory of this sample; `steps` counts the units it went through, `turns` the steps of
-    the method. Where units look ahead, `words` (tokens, width) is the text embedded, `seen` (tokens, …) what they said,
-    and `looked` the places looked at.
+    Of a pair `second` is the place where its second text begins, else 0. It came at `since` of the clock, -1 where it
+    was looked at in company before. `notes` is the method's own memory of this sample; `steps` counts the units it went
+    through, `turns` the steps of the method. Where units look ahead, `words` (tokens, width) is the text embedded,
+    `seen` (tokens, …) what they said, and `looked` the places looked at.
     """
 
     number: int
@@ -71,6 +82,7 @@ class Reading:
     looked: Sequence[int] = ()
     words: Tensor | None = None
     seen: Tensor | None = None
+    second: int = 0
 
     def ran(self, unit: str, shape: tuple[int, ...]) -> None:
         """Note that a unit ran for this sample."""
@@ -93,6 +105,23 @@ class Ending:
     outputs: list[float]
     trace: tuple[Step, ...]
     read: tuple[int, ...]
+
+
+def replaced(old: Tensor, new: Tensor, rows: Sequence[int] | None) -> Tensor:
+    """The state with new values in some rows (None: all) and its first dimensions, as many as there are.
+
+    It keeps its precision: under autocast units give numbers of less.
+    """
+    new = new.to(old.dtype)
+    if rows is None and new.shape == old.shape:
+        return new
+    width = new.shape[1]
+    if rows is None:
+        return torch.cat([new, old[:, width:]], 1)
+    chosen = torch.tensor(rows, device=old.device)
+    if width < old.shape[1]:
+        new = torch.cat([new, old.index_select(0, chosen)[:, width:]], 1)
+    return old.index_copy(0, chosen, new)
 
 
 def near(value: float, limit: float) -> bool:

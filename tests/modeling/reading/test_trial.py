@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -28,12 +30,12 @@ class Leaping(TrialNetwork):
 
     def units(self) -> dict[str, ReaderUnit]:
         jump = ReaderUnit(lambda state, ahead: self.jump(torch.cat([state, ahead], 1)), (SIZE, 2), listed=True)
-        return {**super().units(), "jump": jump, "later": ReaderUnit(self.ahead_of, (WIDTH,))}
+        return {**super().units(), "jump": jump, "later": ReaderUnit(self.ahead_of, (WIDTH,), chunked=True)}
 
-    def ahead_of(self, words: Tensor) -> Tensor:
+    def ahead_of(self, given: Sequence[Tensor]) -> list[Tensor]:
         """The mean of all tokens from here on."""
-        counts = torch.arange(len(words), 0, -1)[:, None]
-        return self.later(words.flip(0).cumsum(0).flip(0) / counts)
+        counts = [torch.arange(len(words), 0, -1)[:, None] for words in given]
+        return [self.later(words.flip(0).cumsum(0).flip(0) / n) for words, n in zip(given, counts, strict=True)]
 
     def step(self, batch: Batch) -> None:
         batch.update("cell")
@@ -84,7 +86,7 @@ def test_readings_of_one_text_are_drawn_apart_and_tell_how_likely_they_were() ->
         ]
         assert len(taken) == len(reading.read)
         replayed, words = network.start(1), network.words(torch.tensor(reading.ids))
-        ahead = network.ahead_of(words)
+        (ahead,) = network.ahead_of([words])
         for (step, row), place, after in zip(taken, reading.read, [*reading.read[1:], None], strict=True):
             replayed = network.cell(words[place][None], *replayed)
             log_p = network.jump(torch.cat([replayed[0][0], ahead[place]])).log_softmax(-1)

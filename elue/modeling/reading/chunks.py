@@ -1,0 +1,61 @@
+"""Chunks of several texts at once, for units that run on them: nothing is computed for padding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
+
+Chunks = Sequence[Tensor]
+"""What of some texts is looked at, (tokens, width) each."""
+
+
+def by_length(run: Callable[..., Any]) -> Callable[..., Any]:
+    """`run`, on stacks (chunks, tokens, width) and states (chunks, width), for chunks of any lengths.
+
+    It says one row a chunk, in a tensor or in several.
+    """
+
+    def together(chunks: Chunks, *state: Tensor) -> Any:
+        lengths: dict[int, list[int]] = {}
+        for place, chunk in enumerate(chunks):
+            lengths.setdefault(len(chunk), []).append(place)
+        made = []
+        for places in lengths.values():
+            rows = torch.tensor(places, device=chunks[0].device)
+            own = state if len(lengths) == 1 else (part.index_select(0, rows) for part in state)
+            made.append(run(torch.stack([chunks[place] for place in places]), *own))
+        if len(made) == 1:
+            return made[0]
+        back = torch.tensor([place for places in lengths.values() for place in places], device=chunks[0].device)
+        if isinstance(made[0], Tensor):
+            return torch.cat(made)[back.argsort()]
+        return tuple(torch.cat(parts)[back.argsort()] for parts in zip(*made, strict=True))
+
+    return together
+
+
+def packed(network: nn.RNNBase, chunks: Chunks) -> list[Tensor]:
+    """The outputs of a recurrent network, batch first or not, on each chunk from its start: (tokens, size) each."""
+    outputs, _ = network(pack_sequence(list(chunks), enforce_sorted=False))
+    padded, _ = pad_packed_sequence(outputs, batch_first=True)
+    return [own[: len(chunk)] for own, chunk in zip(padded, chunks, strict=True)]
+
+
+def convolved(convolution: nn.Conv1d, chunks: Chunks) -> list[Tensor]:
+    """A convolution with as many outputs as tokens on each chunk, (tokens, filters), as if it stood alone."""
+    lengths = [len(chunk) for chunk in chunks]
+    if len(chunks) == 1:
+        joined = chunks[0]
+    else:  # zeros between two keep them apart, as those that pad the ends do
+        gap = chunks[0].new_zeros(convolution.kernel_size[0] - 1, chunks[0].shape[1])
+        joined = torch.cat([part for chunk in chunks for part in (chunk, gap)][:-1])
+    outputs = convolution(joined.T[None])[0].T
+    starts, start = [], 0
+    for length in lengths:
+        starts.append(start)
+        start += length + convolution.kernel_size[0] - 1
+    return [outputs[start : start + length] for start, length in zip(starts, lengths, strict=True)]
