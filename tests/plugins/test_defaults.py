@@ -55,6 +55,7 @@ from elue.plugins.skimming.ltp import LearnedTokenPruning
 from elue.plugins.skimming.mrt5 import MrT5
 from elue.plugins.skimming.power_bert import PowerBert
 from elue.plugins.skimming.reasonet import ReasoNet
+from elue.plugins.skimming.rim_like import RimLike
 from elue.plugins.skimming.skim_reread import SkimReread
 from elue.plugins.skimming.skimrnn import SkimRnn
 from elue.plugins.skimming.skiprnn import SkipRnn
@@ -118,6 +119,7 @@ LIKE = [
     ReasoNet,
     HmRnn,
     Focused,
+    RimLike,
 ]
 """Those of kinds that are among the others."""
 EVERY = [*METHODS, *(pytest.param(method, marks=pytest.mark.slow) for method in LIKE)]
