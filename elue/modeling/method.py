@@ -122,6 +122,10 @@ class TrainedMethod(Method):
         """
         return options
 
+    def started(self, encoder: Encoder, text: TextEncoder, options: Any) -> Encoder:
+        """The encoder that training starts from, by the backbone's, which it is unless a method has its own."""
+        return encoder
+
     def kept(self, config: EncoderConfig, options: Any) -> EncoderConfig:
         """The shape of what the network keeps of the backbone."""
         return config
@@ -149,6 +153,7 @@ class TrainedMethod(Method):
             raise ElueError("no_validation", message, "Give it a validation split.")
         encoder, text, origin = load_backbone(job, parsed := parse_options(self.options, job))
         options = self._settled(parsed, encoder.config)
+        encoder = self.started(encoder, text, options)
         network = self.network(encoder, job.task, options)
         training = Training(job, options, encoder, text)
         self.learn(network, training)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from elue.modeling.encoder import Encoder, EncoderConfig
@@ -18,8 +19,10 @@ from elue.modeling.reading.network import (
     ReaderOptions,
     headless,
     one_thread,
+    with_words,
     word_table,
 )
+from elue.modeling.reading.words import table_of
 from elue.modeling.sweep import Tried, choose, middle, refine
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
@@ -43,6 +46,9 @@ class TrainedReader(TrainedMethod):
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> ReaderNetwork:
         return self.reader(word_table(encoder), task, options)
+
+    def started(self, encoder: Encoder, text: TextEncoder, options: Any) -> Encoder:
+        return with_words(encoder, table_of(Path(options.words).expanduser(), text)) if options.words else encoder
 
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> ReaderModel:
         return ReaderModel(network, text, task)

@@ -29,7 +29,9 @@ STEPS_A_TOKEN = 8
 class ReaderOptions(CommonOptions):
     """Options of all reading methods. Of the backbone they take the tokenizer and the word table.
 
-    All but the table is made from scratch, hence rate and epochs of their own, tuned on validation data.
+    All but the table is made from scratch, hence rate and epochs of their own, tuned on validation data. A table, the
+    backbone's or other vectors for its pieces, is looked up: that costs no FLOPs, but the bytes of a row for each token
+    read, and its parameters. Narrower vectors make each step of a cell cheaper.
     """
 
     TINY: ClassVar[dict[str, Any]] = {**CommonOptions.TINY, "epochs": 8.0, "learning_rate": 5e-3, "size": 64}
@@ -38,6 +40,7 @@ class ReaderOptions(CommonOptions):
     learning_rate: float = option(1e-3, "peak learning rate of AdamW, decaying linearly to 0", 0.0)
     cell: str = option("lstm", "kind of the recurrent cell", choices=tuple(CELLS))
     size: int = option(256, "size of the recurrent state", 1)
+    words: str = option("", "word vectors, a folder or a text file such as GloVe's, in place of the backbone's table")
 
 
 def word_table(encoder: Encoder) -> nn.Embedding:
@@ -47,6 +50,16 @@ def word_table(encoder: Encoder) -> nn.Embedding:
         words = encoder.embed.word.weight
         table.weight.copy_((words - words.mean()) / words.std())
     return table
+
+
+def with_words(encoder: Encoder, table: Tensor) -> Encoder:
+    """An encoder without layers, whose word embeddings are a table (words, width); rows that it lacks are zeros."""
+    width = table.shape[1]
+    made = Encoder(replace(headless(encoder.config), hidden=width, embedding=width))
+    with torch.no_grad():
+        made.embed.word.weight.zero_()
+        made.embed.word.weight[: len(table)] = table[: encoder.config.vocabulary]
+    return made
 
 
 class ReaderNetwork(nn.Module):
