@@ -18,13 +18,14 @@ from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.heads import task_loss
 from elue.modeling.keeping.masked import soft_masked
-from elue.modeling.keeping.predicted import PredictedMethod, PredictedNetwork
+from elue.modeling.keeping.predicted import WHOLE, PredictedMethod, PredictedNetwork, sparing
 from elue.modeling.options import TrainingOptions, option
 from elue.protocol import TaskInfo
 
 SCALE = 10.0
 """What a deleted token loses of its attention scores."""
 PROPORTIONAL, INTEGRAL = 0.5, 1e-5
+OPEN = 4.0  # the gate's bias at the start
 """How the controller answers to how far deletion is from its target, now and summed over steps."""
 
 
@@ -34,16 +35,19 @@ class MrT5Options(TrainingOptions):
 
     deleted: float = option(0.5, "share of the tokens that training aims to delete, below 1", 0.0)
     gate_rate: float = option(1e-3, "learning rate of the gate", 0.0)
+    whole: float = option(0.25, WHOLE, 0.0)
 
 
 class MrT5Network(PredictedNetwork):
     """Encoder, head, a gate, and the sum of the controller's errors."""
 
     def __init__(self, encoder: Encoder, task: TaskInfo, options: MrT5Options) -> None:
-        config, self.deleted = encoder.config, options.deleted
+        config, self.deleted, self.spared = encoder.config, options.deleted, options.whole
         gate = nn.Sequential(
             nn.LayerNorm(config.hidden, eps=config.epsilon), nn.Linear(config.hidden, 1), nn.Flatten(-2)
         )
+        linear: Any = gate[1]
+        nn.init.constant_(linear.bias, OPEN)
         super().__init__(encoder, task, options.pooling, {max(1, config.layers // 4): gate})
         self.errors: Tensor
         self.register_buffer("errors", torch.zeros(()))
@@ -55,7 +59,10 @@ class MrT5Network(PredictedNetwork):
         return -SCALE * (-self.leaning(layer, rows)).sigmoid()
 
     def controlled(self, gates: Tensor, mask: Tensor) -> Tensor:
-        """The price: the controller's weight, which is no gradient's affair, times the mean of the gates' values."""
+        """The price: the controller's weight, which is no gradient's affair, times the mean of the gates' values.
+
+        Tokens count where the mask is true, but for the first.
+        """
         apart = mask.clone()
         apart[:, 0] = False
         values = gates[apart]
@@ -71,6 +78,7 @@ class MrT5Network(PredictedNetwork):
         if "labels" not in batch:
             return self.answered(batch)
         mask, seen = batch["mask"], []
+        whole = self.whole(mask, self.spared)
 
         def log_keep(layer: int, rows: Tensor, left: Tensor) -> Tensor:
             values = self.log_soft_keep(layer, rows, left)
@@ -79,10 +87,10 @@ class MrT5Network(PredictedNetwork):
             return values
 
         embedded = self.encoder.embed(batch["ids"], batch["segments"])
-        hidden, masks = soft_masked(self.encoder, embedded, mask, log_keep, site="before")
+        hidden, masks = soft_masked(self.encoder, embedded, mask, sparing(log_keep, whole, 0.0), site="before")
         logits = self.head(hidden, masks[-1])
         loss = task_loss(logits, batch["labels"], self.task)
-        return {"logits": logits, "loss": loss + self.controlled(seen[0], mask)}
+        return {"logits": logits, "loss": loss + self.controlled(seen[0], mask & ~whole)}
 
 
 class MrT5(PredictedMethod):
@@ -90,7 +98,8 @@ class MrT5(PredictedMethod):
 
     Differences: the paper's models read bytes and write text; here an encoder of word pieces is tuned, whose tokens are
     fewer and worth more, with a head that pools what stays, by mean unless told, each token by its gate in training.
-    The paper's gate stands after the third of twelve layers, here after a quarter of them. The penalty and its
+    The paper's gate stands after the third of twelve layers, here after a quarter of them. It starts open, and some
+    texts keep all tokens in training, which the paper's don't: else keeping all is never learned. The penalty and its
     controller leave out the first token, which always stays, and padding. The noise on the gate's logits that the code
     can add is left out. Thresholds other than one half are ours; at 0 the gate isn't asked.
     """

@@ -59,6 +59,22 @@ def test_the_controller_pays_for_deletion_until_its_target_is_met() -> None:
         assert network.controlled(torch.full((1, 6), -9.0), mask) == 0, "beyond the target it pays nothing"
 
 
+def test_the_gate_starts_open_and_texts_that_are_whole_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a logit of -30 a token counts next to nothing, but in a whole text as much as any."""
+    config = small.EncoderConfig(50, 16, 4, 4, 32, positions=40, types=2, embedding=16, dropout=0.0)
+    network = MrT5Network(small.encoder(config=config), small.CLASSES, MrT5Options())
+    assert (network.leaning(1, torch.randn(100, 16)) > 1).float().mean() > 0.95
+    monkeypatch.setattr(network, "leaning", lambda layer, rows: torch.full(rows.shape[:-1], -30.0))
+    monkeypatch.setattr(network, "whole", lambda mask, share: torch.tensor([[True], [False]]))
+    batch = small.batch([5, 5])
+    with torch.no_grad():
+        learnt = network.train()({**batch, "labels": torch.tensor([1.0, 0.0])})["logits"]
+        network.eval().threshold = 0.0
+        whole = network(batch)["logits"]
+    torch.testing.assert_close(learnt[0], whole[0], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(learnt[1], whole[1], atol=1e-3)
+
+
 def test_what_it_costs_in_closed_form() -> None:
     """The gate takes d multiply-adds for each token but the first; the layers above run on what is left."""
     model = keepers.made(MrT5(), small.CLASSES)

@@ -59,6 +59,30 @@ def test_the_loss_of_a_draw_is_the_task_loss_and_the_price_of_what_is_kept(monke
     assert losses[0.5] - losses[0.0] == pytest.approx(0.5 * 0.6, abs=1e-6)
 
 
+def test_texts_that_are_whole_keep_all_and_pay_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two texts one is whole: it answers as without predictors, and the other's .6 alone are paid."""
+    config = small.EncoderConfig(50, 16, 3, 4, 32, positions=40, types=2, embedding=16, dropout=0.0)
+    losses = {}
+    for price in (0.0, 0.5):
+        network = TranskimmerNetwork(small.encoder(config=config), small.CLASSES, TranskimmerOptions(skim_loss=price))
+        monkeypatch.setattr(network, "drawn", lambda layer, rows, left: DECISIONS[layer][None].expand(2, -1))
+        monkeypatch.setattr(network, "whole", lambda mask, share: torch.tensor([[True], [False]]))
+        batch = small.batch([5, 5])
+        outputs = network.train()({**batch, "labels": torch.tensor([1.0, 0.0])})
+        losses[price] = outputs["loss"].item()
+        network.threshold = 0.0
+        torch.testing.assert_close(outputs["logits"][0], network.eval()(batch)["logits"][0])
+        assert not torch.allclose(outputs["logits"][1], network(batch)["logits"][1], atol=1e-3)
+    assert losses[0.5] - losses[0.0] == pytest.approx(0.5 * 0.6, abs=1e-6)
+
+
+def test_texts_are_whole_in_training_alone() -> None:
+    network, mask = TranskimmerNetwork(small.encoder(), small.CLASSES, TranskimmerOptions()), torch.ones(4000, 9).bool()
+    torch.manual_seed(0)
+    assert network.train().whole(mask, 0.25).double().mean().item() == pytest.approx(0.25, abs=0.03)
+    assert not network.eval().whole(mask, 0.25).any()
+
+
 def test_at_the_start_nearly_everything_is_kept_and_draws_have_gradients() -> None:
     network = TranskimmerNetwork(small.encoder(), small.CLASSES, TranskimmerOptions())
     rows = torch.randn(500, 16)

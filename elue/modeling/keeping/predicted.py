@@ -28,6 +28,19 @@ USUAL = 0.5
 """The probability of staying from which on a token stays, where papers have no other."""
 
 
+WHOLE = "share of texts that keep all tokens in training, drawn anew each step, so that keeping all is learned as well"
+
+
+def sparing(keep: Look, whole: Tensor, kept: float) -> Look:
+    """What `keep` says of tokens, but of texts that are `whole` (batch, 1) all are `kept`."""
+
+    def told(layer: int, rows: Tensor, left: Tensor) -> Tensor:
+        said = keep(layer, rows, left)
+        return torch.where(whole, torch.full_like(said, kept), said)
+
+    return told
+
+
 class TwoLogits(nn.Sequential):
     """Layers that end in the logits of leaving and of staying, (..., 2); what they say is the difference."""
 
@@ -85,6 +98,10 @@ class PredictedNetwork(nn.Module):
     def drawn(self, layer: int, rows: Tensor, left: Tensor) -> Tensor:
         """What a predictor of two logits draws, (batch, tokens)."""
         return cast(TwoLogits, self.predictors[str(layer)]).drawn(rows)
+
+    def whole(self, mask: Tensor, share: float) -> Tensor:
+        """Which texts of a batch keep all tokens, (batch, 1): in training so large a share of them in the mean."""
+        return torch.rand(len(mask), 1, device=mask.device) < (share if self.training else 0.0)
 
     def kept_by(self, batch: dict[str, Tensor], keep: Look) -> tuple[Tensor, list[Tensor]]:
         """Logits of a padded batch, and what each layer ran on, (batch, tokens), by what is said before layers."""
