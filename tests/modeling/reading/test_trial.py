@@ -126,3 +126,18 @@ def test_a_place_outside_of_the_text_ends_the_reading(places: list[int], at: lis
     batch.readings = trial.all
     batch.go(places)
     assert [reading.at for reading in batch.readings] == at
+
+
+@torch.no_grad()
+def test_texts_that_wait_are_looked_at_at_once_and_answered_as_alone() -> None:
+    network, given = made(), texts(50)
+    sizes: list[int] = []
+    looks = network.ahead_of
+    network.ahead_of = lambda chunks: (sizes.append(len(chunks)), looks(chunks))[1]  # type: ignore[method-assign]
+    together = sorted(read(network, given, 16), key=lambda ending: ending.number)
+    assert max(sizes) == 16
+    assert len(sizes) < len(given)
+    for ending, ids in zip(together, given, strict=True):
+        (alone,) = read(network, [ids], 1)
+        assert (ending.read, ending.trace) == (alone.read, alone.trace)
+        assert ending.outputs == pytest.approx(alone.outputs, abs=1e-5)
