@@ -8,6 +8,7 @@ by the question q over upper states answers. The gate is rewarded by log-likelih
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -17,14 +18,13 @@ from elue.modeling.options import option
 from elue.modeling.reading.agents import layers
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.cells import Cell
+from elue.modeling.reading.chunks import by_length
 from elue.modeling.reading.learning import TrialNetwork
-from elue.modeling.reading.method import FullReadingFirst, SpeedOptions
+from elue.modeling.reading.method import ALWAYS, FullReadingFirst, SpeedOptions
 from elue.modeling.reading.policy import losses_of, of_mean
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit, State
 from elue.protocol import TaskInfo
-
-ALWAYS = 1000.0  # what lets a logit win in any case
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,20 +36,27 @@ class FocusedOptions(SpeedOptions):
 
 
 class FocusedNetwork(TrialNetwork):
-    """Both cells, the gate and a learned question. A state is those of both cells and the sums of the attention."""
+    """Both cells and the gate. A state is those of both cells, the sums of the attention, and the question."""
 
     copies: ClassVar[int] = 2
-    work = "upper"
 
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: FocusedOptions) -> None:
         super().__init__(words, task, options)
         self.options, self.lean, size = options, 0.0, options.size
-        self.upper, self.gate = Cell(options.cell, size, size), layers(2 * size, options.inner, 2)
+        self.upper, self.gate = Cell(options.cell, size, size), layers(3 * size, options.inner, 2)
         self.question = nn.Parameter(torch.randn(size) / size**0.5)
 
     def start(self, count: int) -> State:
         upper = self.upper.start(count)
-        return (*self.cell.start(count), *upper, upper[0].new_full((count, 1), -1e9), upper[0][:, :1], upper[0])
+        sums = upper[0].new_full((count, 1), -1e9), upper[0][:, :1], upper[0]
+        return (*self.cell.start(count), *upper, *sums, self.question.expand(count, -1).clone())
+
+    def asked(self, words: Tensor, *state: Tensor) -> State:
+        """The state where the question is a second text, (texts, tokens, width): what the lower cell makes of it."""
+        within = self.cell.start(len(words))
+        for word in words.unbind(1):
+            within = self.cell(word, *within)
+        return (*state[:-1], within[0])
 
     def below(self, word: Tensor, *state: Tensor) -> State:
         """The state after the lower cell read a token."""
@@ -58,18 +65,18 @@ class FocusedNetwork(TrialNetwork):
     def above(self, word: Tensor, *state: Tensor) -> State:
         """The state after the upper cell took in the lower output, and it is attended to: a softmax step by step."""
         parts = self.cell.parts
-        *upper, highest, weight, total = state[parts:]
+        *upper, highest, weight, total, question = state[parts:]
         made = self.upper(state[0], *upper)
-        score = made[0] @ self.question[:, None]
+        score = (made[0] * question).sum(1, keepdim=True)
         top = torch.maximum(highest, score)
         old, new = (highest - top).exp(), (score - top).exp()
-        return (*state[:parts], *made, top, old * weight + new, old * total + new * made[0])
+        return (*state[:parts], *made, top, old * weight + new, old * total + new * made[0], question)
 
-    def passes(self, output: Tensor) -> Tensor:
-        return self.gate(torch.cat([self.question * output, output], 1))
+    def passes(self, output: Tensor, question: Tensor) -> Tensor:
+        return self.gate(torch.cat([question * output, output, question], 1))
 
     def final(self, state: State) -> Tensor:
-        return torch.cat([state[0], *state[-2:]], 1)
+        return torch.cat([state[0], *state[-3:-1]], 1)
 
     def logits(self, final: Tensor) -> Tensor:
         """Of what is attended to; of the lower output where nothing passed."""
@@ -79,17 +86,28 @@ class FocusedNetwork(TrialNetwork):
     def units(self) -> dict[str, ReaderUnit]:
         """Head, "lower" and "upper" cells, and "gate": logits of leaving the upper state and of taking a token in."""
         size, parts = self.cell.size, self.cell.parts
-        widths = (self.words.embedding_dim, *[size] * 2 * parts, 1, 1, size)
+        widths = (self.words.embedding_dim, *[size] * 2 * parts, 1, 1, size, size)
         lower, upper = ReaderUnit(self.below, widths), ReaderUnit(self.above, widths)
-        head, gate = ReaderUnit(self.answers, (2 * size + 1,), True), ReaderUnit(self.passes, (size,), True)
-        return {"head": head, "lower": lower, "upper": upper, "gate": gate}
+        head, gate = ReaderUnit(self.answers, (2 * size + 1,), True), ReaderUnit(self.passes, (size, size), True)
+        start, question = (
+            ReaderUnit(partial(self.start, 1), ()),
+            ReaderUnit(by_length(self.asked), widths, chunked=True),
+        )
+        return {"start": start, "question": question, "head": head, "lower": lower, "upper": upper, "gate": gate}
 
     def step(self, batch: Batch) -> None:
-        """Read a token, pass it on or not, and go on to the next."""
+        """Read a token, pass it on or not, and go on to the next; a question is read before."""
+        pairs = [row for row, text in enumerate(batch.readings) if text.second and not text.turns]
+        batch.take("question", [(text.second, len(text.ids)) for text in (batch.readings[row] for row in pairs)], pairs)
         batch.update("lower")
-        passed = batch.choose("gate", batch.state[0], lean={1: ALWAYS if self.full else self.lean})
+        lean = {1: ALWAYS if self.full else self.lean}
+        passed = batch.choose("gate", batch.state[0], batch.state[-1], lean=lean)
         batch.update("upper", [row for row, own in enumerate(passed) if own])
-        batch.move(1)
+        batch.go([-1 if text.at + 1 == text.second else text.at + 1 for text in batch.readings])
+
+    def share(self, trial: Trial, lengths: Tensor) -> Tensor:
+        """Of the tokens that the lower cell reads, but for those of a question, the share that passes."""
+        return trial.counts("upper") / trial.counts("lower")
 
     def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
         if self.full or not self.training:
@@ -102,7 +120,7 @@ class FocusedNetwork(TrialNetwork):
 class Focused(FullReadingFirst):
     """After the paper: its structure; formulas of gate, baseline and sparsity are ours, as no code is known.
 
-    Differences: tasks here have no question, so that one is learned (a pair is read as one text); every text is read
+    Differences: of a pair the second text is the question, and where there is none, one is learned; every text is read
     twice, and the mean of both is the baseline; a first phase lets all pass; where nothing passes the last lower state
     answers. The lower cell reads every token, so that half at most is saved. A bias of the gate is our knob.
     """

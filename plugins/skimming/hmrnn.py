@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.learning import TrialNetwork
-from elue.modeling.reading.method import LEANS, JumpingReader
+from elue.modeling.reading.method import ALWAYS, JumpingReader
 from elue.modeling.reading.multiscale import Multiscale, Output
 from elue.modeling.reading.network import ReaderOptions
 from elue.modeling.reading.trial import Trial
@@ -114,5 +114,4 @@ class HmRnn(JumpingReader):
     reader = HmRnnNetwork
 
     def candidates(self, network: Any) -> tuple[list[Point], list[Point]]:
-        ends: list[Point] = [{"lean": lean} for lean in (-1000.0, 0.0, 1000.0)]
-        return [*ends, *({"lean": lean} for lean in (*LEANS, -0.5, -0.25, 0.25, 0.5))], ends
+        return [], [{"lean": lean} for lean in (-ALWAYS, 0.0, ALWAYS)]

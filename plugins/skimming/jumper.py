@@ -20,13 +20,13 @@ from elue.modeling.reading.bounds import MARKS, pieces
 from elue.modeling.reading.cells import Cell
 from elue.modeling.reading.chunks import by_length
 from elue.modeling.reading.learning import TrialNetwork
-from elue.modeling.reading.method import FullReadingFirst, SpeedOptions
+from elue.modeling.reading.method import ALWAYS, FullReadingFirst, SpeedOptions
 from elue.modeling.reading.policy import of_critics, priced
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit
 from elue.protocol import TaskInfo
 
-ALWAYS, SPAN = 1000.0, 3  # what lets a logit win in any case; tokens that the convolution sees at once
+SPAN = 3  # tokens that the convolution sees at once
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,14 @@ from torch import Tensor, nn
 from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.learning import TrialNetwork
-from elue.modeling.reading.method import JumpingReader
+from elue.modeling.reading.method import ALWAYS, BUDGETS, JumpingReader
 from elue.modeling.reading.network import ReaderOptions
 from elue.modeling.reading.policy import of_critics, reward_of
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit
 from elue.protocol import Point, TaskInfo
+
+UNLIMITED = 10_000  # jumps that no text has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +97,11 @@ class LstmJump(JumpingReader):
     }
     reader = LstmJumpNetwork
 
+    def leaning(self, network: Any, lean: float) -> Point:
+        """Jumps are not numbered."""
+        return {"jumps": UNLIMITED, "lean": lean}
+
     def candidates(self, network: Any) -> tuple[Sequence[Point], Sequence[Point]]:
-        """All of the text, a chunk alone, the trained setting, and leanings and jumps between."""
-        jumps = network.options.jumps
-        ends: list[Point] = [
-            {"jumps": 0, "lean": 0.0},
-            {"jumps": jumps, "lean": 0.0},
-            {"jumps": 10_000, "lean": 1000.0},
-        ]
-        leans = [-8.0, -4.0, -2.0, -1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0]
-        some: list[Point] = [{"jumps": 10_000, "lean": lean} for lean in leans]
-        return [*ends, *some, *({"jumps": n, "lean": 1000.0} for n in range(1, jumps + 2))], ends
+        """So many chunks from the start; a chunk alone, the trained setting and all of the text in any case."""
+        always: list[Point] = [{"jumps": 0, "lean": 0.0}, {"jumps": network.options.jumps, "lean": 0.0}]
+        return [{"jumps": n, "lean": ALWAYS} for n in BUDGETS], [*always, {"jumps": UNLIMITED, "lean": ALWAYS}]

@@ -19,12 +19,14 @@ from torch import Tensor, nn
 from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.learning import TrialNetwork
-from elue.modeling.reading.method import JumpingReader
+from elue.modeling.reading.method import ALWAYS, BUDGETS, JumpingReader
 from elue.modeling.reading.network import ReaderOptions
 from elue.modeling.reading.policy import reward_of
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit
 from elue.protocol import Point, TaskInfo
+
+UNLIMITED = 10_000  # chunks that no text has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +111,11 @@ class LstmShuttle(JumpingReader):
     }
     reader = LstmShuttleNetwork
 
+    def leaning(self, network: Any, lean: float) -> Point:
+        """As many chunks as in training, or any number where none is read twice."""
+        return {"chunks": UNLIMITED if lean == ALWAYS else network.options.chunks, "lean": lean}
+
     def candidates(self, network: Any) -> tuple[Sequence[Point], Sequence[Point]]:
-        """A chunk alone, the trained setting, all of the text once, and chunks and leanings between."""
-        chunks = network.options.chunks
-        ends: list[Point] = [{"chunks": n, "lean": lean} for n, lean in ((1, 0.0), (chunks, 0.0), (10_000, 1000.0))]
-        leans = [-4.0, -2.0, -1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0]
-        some: list[Point] = [{"chunks": chunks, "lean": lean} for lean in leans]
-        return [*ends, *some, *({"chunks": n, "lean": 1000.0} for n in range(2, chunks + 2))], ends
+        """So many chunks from the start; a chunk alone, the trained setting and all of the text once in any case."""
+        always: list[Point] = [{"chunks": 1, "lean": 0.0}, {"chunks": network.options.chunks, "lean": 0.0}]
+        return [{"chunks": n, "lean": ALWAYS} for n in BUDGETS[1:]], [*always, {"chunks": UNLIMITED, "lean": ALWAYS}]

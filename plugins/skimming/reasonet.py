@@ -18,14 +18,14 @@ from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.cells import Cell
 from elue.modeling.reading.chunks import Chunks, by_length, packed
 from elue.modeling.reading.learning import TrialNetwork
-from elue.modeling.reading.method import LEANS, JumpingReader
+from elue.modeling.reading.method import ALWAYS, JumpingReader
 from elue.modeling.reading.network import ReaderOptions
 from elue.modeling.reading.policy import mixture
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit, State
 from elue.protocol import Point, TaskInfo
 
-NEVER, SHARP = -1000.0, 10.0  # a gate's bias that never stops; what cosines are multiplied by
+SHARP = 10.0  # what cosines are multiplied by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,9 @@ class ReasoNetNetwork(TrialNetwork):
         batch.state = (torch.stack(states),)
         batch.recall("turn")
         rows = [row for row, text in enumerate(batch.readings) if text.turns + 1 < self.options.turns]
-        options = batch.choose("stop", batch.state[0], rows=rows, lean={0: NEVER if self.training else self.stop_lean})
+        options = batch.choose(
+            "stop", batch.state[0], rows=rows, lean={0: -ALWAYS if self.training else self.stop_lean}
+        )
         batch.go([dict(zip(rows, options, strict=True)).get(row, 0) - 1 for row in range(len(batch))])
 
     def bound(self, tokens: int) -> int:
@@ -118,5 +120,4 @@ class ReasoNet(JumpingReader):
     reader = ReasoNetNetwork
 
     def candidates(self, network: Any) -> tuple[list[Point], list[Point]]:
-        ends: list[Point] = [{"stop_lean": lean} for lean in (NEVER, 0.0, -NEVER)]
-        return [*ends, *({"stop_lean": lean} for lean in LEANS)], ends
+        return [], [{"stop_lean": lean} for lean in (-ALWAYS, 0.0, ALWAYS)]

@@ -20,14 +20,12 @@ from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.bounds import MARKS, pieces
 from elue.modeling.reading.chunks import by_length
 from elue.modeling.reading.learning import TrialNetwork
-from elue.modeling.reading.method import FullReadingFirst, SpeedOptions
+from elue.modeling.reading.method import ALWAYS, FullReadingFirst, SpeedOptions
 from elue.modeling.reading.policy import losses_of, of_mean
 from elue.modeling.reading.relevance import Relevance, match
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit, State
 from elue.protocol import TaskInfo
-
-ALWAYS = 1000.0  # what lets a logit win in any case
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,13 +20,13 @@ from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.cells import Cell
 from elue.modeling.reading.chunks import by_length
 from elue.modeling.reading.learning import TrialNetwork
-from elue.modeling.reading.method import FullReadingFirst, SpeedOptions
+from elue.modeling.reading.method import ALWAYS, FullReadingFirst, SpeedOptions
 from elue.modeling.reading.policy import losses_of, of_critics, priced
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit, State
 from elue.protocol import TaskInfo
 
-ALWAYS, AGAIN = 1000.0, 2  # what lets a logit win in any case; how many times a text's chunks may be read
+AGAIN = 2  # how many times a text's chunks may be read
 
 
 @dataclass(frozen=True, kw_only=True)

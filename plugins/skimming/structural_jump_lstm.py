@@ -19,14 +19,14 @@ from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.bounds import MARKS, Walk
 from elue.modeling.reading.cells import Cell
 from elue.modeling.reading.learning import TrialNetwork
-from elue.modeling.reading.method import FullReadingFirst, SpeedOptions
+from elue.modeling.reading.method import ALWAYS, FullReadingFirst, SpeedOptions
 from elue.modeling.reading.policy import of_critics, priced, truth_of
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit
 from elue.protocol import TaskInfo
 
-COUNTS, ALWAYS, SKIP_COST = (2, 4), 1000.0, 0.5
-"""Actions of both agents; what is added to a logit that is always to win; what a skip costs, in reads."""
+COUNTS, SKIP_COST = (2, 4), 0.5
+"""Actions of both agents; what a skip costs, in reads."""
 
 
 @dataclass(frozen=True, kw_only=True)

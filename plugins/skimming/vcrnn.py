@@ -19,12 +19,12 @@ from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.cells import CutCell
 from elue.modeling.reading.gates import logit
 from elue.modeling.reading.learning import TrialNetwork
-from elue.modeling.reading.method import FullReadingFirst, SpeedOptions
+from elue.modeling.reading.method import ALWAYS, FullReadingFirst, SpeedOptions
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit, State, near
 from elue.protocol import TaskInfo
 
-ALWAYS, SURE, HARD = 1000.0, logit(1 - 2**-53), 0.05  # all dimensions; where a sigmoid is 1; where a mask is
+SURE, HARD = logit(1 - 2**-53), 0.05  # where a sigmoid is 1; where a mask is
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,14 +15,15 @@ from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.reading.model import ReaderModel
 from elue.modeling.reading.trial import Decision
 from elue.modeling.saving import read_note
-from elue.modeling.text import TextEncoder, pad_batch
+from elue.modeling.text import Encoded, TextEncoder, pad_batch
 from elue.plugins.skimming.focused import Focused, FocusedNetwork, FocusedOptions
-from elue.protocol import TaskInfo
+from elue.protocol import Sample, TaskInfo
 from tests import small
 from tests.plugins.scoring_exits import SAMPLES, TASKS, unit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 WIDTH, SIZE, INNER = 8, 12, 5
+PAIRS = [Sample(f"p{n}", own.text, SAMPLES[-n].text if n % 3 else None) for n, own in enumerate(SAMPLES)]
 
 
 def build(task: TaskInfo = small.CLASSES, **options: Any) -> ReaderModel:
@@ -38,20 +38,25 @@ def test_only_what_passes_beyond_the_share_costs(passed: float, excess: float) -
     """γ = .3 of 10 tokens: 5 that pass are 2 too many, 2 are none: .2 less reward than the other reading's, or 0."""
     network: Any = build(let=0.3, excess_cost=1.0, gate_weight=1.0).network.train()
     trial: Any = SimpleNamespace(
-        counts=lambda name: torch.tensor([passed, 0.0]),
+        counts={"upper": torch.tensor([passed, 0.0]), "lower": torch.tensor([10.0, 10.0])}.__getitem__,
         decisions=[Decision("gate", torch.tensor([0]), torch.tensor([-1.0]), (), torch.zeros(1))],
     )
     told = network.lesson(trial, torch.zeros(2, 2), torch.zeros(2), torch.tensor([10, 10]))
     assert told.item() == pytest.approx(-excess / 10 / 2 / 2)
 
 
-def plain(network: Any, ids: Sequence[int], lean: float) -> tuple[int, Tensor]:
+def plain(network: Any, text: Encoded, lean: float) -> tuple[int, Tensor]:
     """How many tokens pass, and what the head looks at: attention over the upper states that were made."""
     lower = upper = (torch.zeros(1, SIZE), torch.zeros(1, SIZE))
-    made = []
-    for token in ids:
+    question, made = network.question, []
+    if text.second:
+        within = lower
+        for token in text.ids[text.second :]:
+            within = network.cell.cell(network.words.weight[token][None], within)
+        question = within[0][0]
+    for token in text.ids[: text.second or None]:
         lower = network.cell.cell(network.words.weight[token][None], lower)
-        known = torch.cat([network.question * lower[0][0], lower[0][0]])
+        known = torch.cat([question * lower[0][0], lower[0][0], question])
         inner = (network.gate[0].weight @ known + network.gate[0].bias).clamp(min=0)
         rest, take = network.gate[2].weight @ inner + network.gate[2].bias
         if take + lean > rest:
@@ -60,19 +65,20 @@ def plain(network: Any, ids: Sequence[int], lean: float) -> tuple[int, Tensor]:
     if not made:
         return 0, lower[0][0]
     states = torch.stack(made)
-    return len(made), (states @ network.question).softmax(0) @ states
+    return len(made), (states @ question).softmax(0) @ states
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 @torch.no_grad()
 def test_it_reads_as_a_plain_loop_does_and_pays_in_closed_form(task: TaskInfo) -> None:
-    """Products: 8 H (E + H) + 4 H I + 4 I a token, 16 H² + 2 H one that passes, and the head's."""
+    """Products: 8 H (E + H) + 6 H I + 4 I a token, 8 H (E + H) one of a question, 16 H² one that passes, the head's."""
     model, mixed = build(task), 0
     for lean in (-1000.0, -0.5, 0.0, 0.5, 1000.0):
         model.configure({"lean": lean})
-        for place, (sample, answer) in enumerate(zip(SAMPLES, model.predict(SAMPLES), strict=True)):
-            ids = model.text.encode(sample).ids
-            passed, known = plain(model.network, ids, lean)
+        for place, (sample, answer) in enumerate(zip(PAIRS, model.predict(PAIRS), strict=True)):
+            text = model.text.encode(sample)
+            passed, known = plain(model.network, text, lean)
+            ids = text.ids[: text.second or None]
             steps = {step.unit: step.times for step in answer.trace}
             assert (steps["lower"], steps["gate"], steps.get("upper", 0)) == (len(ids), len(ids), passed)
             logits = model.network.head(known)
@@ -84,8 +90,10 @@ def test_it_reads_as_a_plain_loop_does_and_pays_in_closed_form(task: TaskInfo) -
                 with Meter(modules=model.modules()) as meter:
                     (alone,) = model.predict([sample])
                 assert alone.trace == answer.trace
-                always = 8 * SIZE * (WIDTH + SIZE) + 4 * SIZE * INNER + 4 * INNER
-                paid = len(ids) * always + passed * (16 * SIZE**2 + 2 * SIZE) + 2 * SIZE * task.outputs
+                lower = 8 * SIZE * (WIDTH + SIZE)
+                always = lower + 6 * SIZE * INNER + 4 * INNER
+                paid = len(ids) * always + (len(text.ids) - len(ids)) * lower + passed * 16 * SIZE**2
+                paid += 2 * SIZE * task.outputs
                 assert meter.matmul_flops == paid
     assert mixed > 100
 
@@ -93,11 +101,11 @@ def test_it_reads_as_a_plain_loop_does_and_pays_in_closed_form(task: TaskInfo) -
 @torch.no_grad()
 def test_validation_reads_what_inference_reads() -> None:
     model = build()
-    encoded = [model.text.encode(sample) for sample in SAMPLES]
+    encoded = [model.text.encode(sample) for sample in PAIRS]
     outputs = model.network(pad_batch(encoded, 0))
-    for row, (answer, one) in enumerate(zip(model.predict(SAMPLES), encoded, strict=True)):
+    for row, (answer, text) in enumerate(zip(model.predict(PAIRS), encoded, strict=True)):
         passed = sum(step.times for step in answer.trace if step.unit == "upper")
-        assert outputs["read"][row].item() == pytest.approx(passed / len(one.ids))
+        assert outputs["read"][row].item() == pytest.approx(passed / (text.second or len(text.ids)))
         assert answer.scores == pytest.approx(outputs["logits"][row].softmax(-1).tolist(), abs=1e-5)
 
 

@@ -16,9 +16,22 @@ from elue.modeling.text import TextEncoder
 from elue.plugins.cascade.cascadebert import CascadeBert
 from elue.plugins.early_exit.elasticbert import ElasticBert
 from elue.plugins.moe.switch import Switch
+from elue.plugins.skimming.focused import Focused
+from elue.plugins.skimming.hmrnn import HmRnn
+from elue.plugins.skimming.jumper import Jumper
+from elue.plugins.skimming.leap_lstm import LeapLstm
+from elue.plugins.skimming.lstm_jump import LstmJump
+from elue.plugins.skimming.lstm_shuttle import LstmShuttle
 from elue.plugins.skimming.ltp import LearnedTokenPruning
+from elue.plugins.skimming.mrt5 import MrT5
+from elue.plugins.skimming.reasonet import ReasoNet
+from elue.plugins.skimming.rim_like import RimLike
+from elue.plugins.skimming.skim_reread import SkimReread
 from elue.plugins.skimming.skimrnn import SkimRnn
 from elue.plugins.skimming.skiprnn import SkipRnn
+from elue.plugins.skimming.structural_jump_lstm import StructuralJumpLstm
+from elue.plugins.skimming.transkimmer import Transkimmer
+from elue.plugins.skimming.vcrnn import VcRnn
 from elue.plugins.static import Static
 from elue.protocol import TrainingJob
 from tests import small
@@ -34,6 +47,23 @@ METHODS: dict[str, tuple[Any, dict[str, Any], int]] = {
     "skiprnn": (SkipRnn, {"size": "16", **small.READER}, 1),
 }
 """Each with options, and the number of its phases."""
+READER = {"size": "16", **small.READER}
+TWICE = {**READER, "speed_epochs": str(EPOCHS)}
+SKIMMERS: dict[str, tuple[Any, dict[str, Any], int]] = {
+    "transkimmer": (Transkimmer, {}, 1),
+    "mrt5": (MrT5, {}, 1),
+    "lstm_jump": (LstmJump, READER, 1),
+    "lstm_shuttle": (LstmShuttle, READER, 1),
+    "leap_lstm": (LeapLstm, READER, 1),
+    "hmrnn": (HmRnn, READER, 1),
+    "reasonet": (ReasoNet, READER, 1),
+    "vcrnn": (VcRnn, TWICE, 2),
+    "jumper": (Jumper, TWICE, 2),
+    "skim_reread": (SkimReread, TWICE, 2),
+    "rim_like": (RimLike, TWICE, 2),
+    "structural_jump_lstm": (StructuralJumpLstm, TWICE, 2),
+    "focused": (Focused, TWICE, 2),
+}
 
 
 class Judge:
@@ -58,9 +88,9 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS, *(pytest.param(name, marks=pytest.mark.thorough) for name in SKIMMERS)])
 def test_the_weights_are_those_of_the_best_epoch(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    method, options, phases = METHODS[name]
+    method, options, phases = (METHODS | SKIMMERS)[name]
     judge, swept = Judge(), []
 
     def sweep(made: Any, network: nn.Module, given: Any) -> Any:

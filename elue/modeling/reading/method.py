@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,8 +27,14 @@ from elue.modeling.sweep import Tried, choose, middle, refine
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
 
-LEANS = (-8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
-"""Biases towards reading that are tried, beside none and as much as wins in any case."""
+ALWAYS = 1000.0
+"""What is added to a logit that is to win in any case."""
+LEANS = (-8.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)
+"""Biases towards reading that are tried, beside as much as wins or loses in any case, and what closes gaps."""
+BUDGETS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24, 30, 38, 48, 60, 75, 94, 118, 148)
+"""Numbers of chunks that are tried, a quarter more each."""
+LEAN_TRIES = 16
+"""Biases that are tried to close gaps."""
 
 
 class TrainedReader(TrainedMethod):
@@ -72,11 +78,18 @@ class TrainedReader(TrainedMethod):
 
 
 class JumpingReader(TrainedReader):
-    """A method whose points set attributes of its network by name, and whose sweep is chosen from `candidates`."""
+    """A method whose points set attributes of its network by name. Its sweep is chosen from points along a bias.
+
+    There the bias goes from end to end, with more of it wherever the share that is read jumps, and from `candidates`.
+    """
+
+    def leaning(self, network: Any, lean: float) -> Point:
+        """The point at a bias: all knobs, unless a method says otherwise."""
+        return dict.fromkeys(self.knobs, lean)
 
     @abstractmethod
     def candidates(self, network: Any) -> tuple[Sequence[Point], Sequence[Point]]:
-        """Points to choose a sweep from, and those among them that are in it in any case: the ends, and as trained."""
+        """Further points to choose a sweep from, and points that are in it in any case: the ends, and as trained."""
 
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> ReaderModel:
         return SettingModel(network, text, task, tuple(self.knobs))
@@ -87,15 +100,28 @@ class JumpingReader(TrainedReader):
                 setattr(network, knob, value)
             return training.tried(network, point, "read")
 
+        def leaning(lean: float) -> Tried:
+            return replace(measure(self.leaning(network, lean)), setting=lean)
+
         trained = {knob: getattr(network, knob) for knob in self.knobs}
         points, always = self.candidates(network)
         with one_thread():
-            chosen = choose([measure(point) for point in points], always=always)
+            leans = refine(leaning, (-ALWAYS, *LEANS, ALWAYS), between_leans, LEAN_TRIES)
+            tried = [replace(own, setting=self.leaning(network, own.setting)) for own in leans]
+            tried += [measure(point) for point in (*always, *points) if point not in [own.setting for own in tried]]
+        chosen = choose(tried, always=always)
         for knob, value in trained.items():
             setattr(network, knob, value)
-        return [tried.setting for tried in chosen], {
-            "points": [{"point": tried.setting, **tried.notes} for tried in chosen]
-        }
+        return [own.setting for own in chosen], {"points": [{"point": own.setting, **own.notes} for own in chosen]}
+
+
+def between_leans(low: float, high: float) -> float | None:
+    """The middle of two biases; twice the other where one of them wins or loses in any case."""
+    if low <= -ALWAYS:
+        return min(2 * high, -1.0) if high > -ALWAYS / 2 else None
+    if high >= ALWAYS:
+        return max(2 * low, 1.0) if low < ALWAYS / 2 else None
+    return middle(low, high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,11 +146,7 @@ class FullReadingFirst(JumpingReader):
             training.fit(network, phase="speed", epochs=training.options.speed_epochs, frozen=["words"])
 
     def candidates(self, network: Any) -> tuple[Sequence[Point], Sequence[Point]]:
-        """All of the text, the trained setting, each bias by itself, and all of them together."""
-        knobs = list(self.knobs)
-        ends: list[Point] = [dict.fromkeys(knobs, lean) for lean in (1000.0, 0.0)]
-        points = list(ends)
-        for lean in LEANS:
-            points += [{**dict.fromkeys(knobs, 1000.0), knob: lean} for knob in knobs]
-            points.append(dict.fromkeys(knobs, lean))
-        return points, ends
+        """Each of several biases by itself; all of the text and the trained setting in any case."""
+        knobs = list(self.knobs) if len(self.knobs) > 1 else []
+        alone = [{**dict.fromkeys(knobs, ALWAYS), knob: lean} for lean in LEANS if lean for knob in knobs]
+        return alone, [dict.fromkeys(self.knobs, lean) for lean in (ALWAYS, 0.0)]
