@@ -62,7 +62,8 @@ class LeapLstmNetwork(TrialNetwork):
 
     def around(self, texts: Chunks) -> list[Tensor]:
         """The convolutions around each word, (tokens, filters of all widths)."""
-        spans = (convolved(convolution, texts) for convolution in self.context)
+        context: Any = self.context
+        spans = (convolved(convolution, texts) for convolution in context)
         return [F.relu(torch.cat(own, 1)) for own in zip(*spans, strict=True)]
 
     def leaning(self, output: Tensor, word: Tensor, seen: Tensor) -> Tensor:

@@ -98,7 +98,7 @@ def _column(file: Path) -> list[str]:
 def _lines(file: Path) -> Iterator[tuple[str, np.ndarray]]:
     """A first line of two numbers, as word2vec has it, is passed over; of a word with spaces the numbers come last."""
     with file.open(encoding="utf-8") as lines:
-        given = (line.split() for line in lines if line.strip())
+        given: Iterator[list[str]] = (line.split() for line in lines if line.strip())
         first = next(given, [])
         given = given if len(first) == 2 else chain([first], given)
         width = 0
