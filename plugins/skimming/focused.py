@@ -20,6 +20,7 @@ from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.cells import Cell
 from elue.modeling.reading.chunks import by_length
 from elue.modeling.reading.learning import TrialNetwork
+from elue.modeling.reading.memory import empty, kept, recalled
 from elue.modeling.reading.method import ALWAYS, FullReadingFirst, SpeedOptions
 from elue.modeling.reading.policy import losses_of, of_mean
 from elue.modeling.reading.trial import Trial
@@ -48,29 +49,22 @@ class FocusedNetwork(TrialNetwork):
 
     def start(self, count: int) -> State:
         upper = self.upper.start(count)
-        sums = upper[0].new_full((count, 1), -1e9), upper[0][:, :1], upper[0]
-        return (*self.cell.start(count), *upper, *sums, self.question.expand(count, -1).clone())
+        return (*self.cell.start(count), *upper, *empty(upper[0]), self.question.expand(count, -1).clone())
 
     def asked(self, words: Tensor, *state: Tensor) -> State:
         """The state where the question is a second text, (texts, tokens, width): what the lower cell makes of it."""
-        within = self.cell.start(len(words))
-        for word in words.unbind(1):
-            within = self.cell(word, *within)
-        return (*state[:-1], within[0])
+        return (*state[:-1], self.cell.through(words, *self.cell.start(len(words)))[0])
 
     def below(self, word: Tensor, *state: Tensor) -> State:
         """The state after the lower cell read a token."""
         return (*self.cell(word, *state[: self.cell.parts]), *state[self.cell.parts :])
 
     def above(self, word: Tensor, *state: Tensor) -> State:
-        """The state after the upper cell took in the lower output, and it is attended to: a softmax step by step."""
-        parts = self.cell.parts
-        *upper, highest, weight, total, question = state[parts:]
-        made = self.upper(state[0], *upper)
+        """The state after the upper cell took in the lower output, which is attended to by the question."""
+        parts, question = self.cell.parts, state[-1]
+        made = self.upper(state[0], *state[parts : 2 * parts])
         score = (made[0] * question).sum(1, keepdim=True)
-        top = torch.maximum(highest, score)
-        old, new = (highest - top).exp(), (score - top).exp()
-        return (*state[:parts], *made, top, old * weight + new, old * total + new * made[0], question)
+        return (*state[:parts], *made, *kept(state[2 * parts : -1], made[0], score), question)
 
     def passes(self, output: Tensor, question: Tensor) -> Tensor:
         return self.gate(torch.cat([question * output, output, question], 1))
@@ -81,7 +75,7 @@ class FocusedNetwork(TrialNetwork):
     def logits(self, final: Tensor) -> Tensor:
         """Of what is attended to; of the lower output where nothing passed."""
         lower, weight, total = final.split([self.cell.size, 1, self.cell.size], 1)
-        return self.head(torch.where(weight > 0, total / weight.clamp(min=1e-9), lower))
+        return self.head(recalled(weight, total, lower))
 
     def units(self) -> dict[str, ReaderUnit]:
         """Head, "lower" and "upper" cells, and "gate": logits of leaving the upper state and of taking a token in."""
@@ -97,8 +91,7 @@ class FocusedNetwork(TrialNetwork):
 
     def step(self, batch: Batch) -> None:
         """Read a token, pass it on or not, and go on to the next; a question is read before."""
-        pairs = [row for row, text in enumerate(batch.readings) if text.second and not text.turns]
-        batch.take("question", [(text.second, len(text.ids)) for text in (batch.readings[row] for row in pairs)], pairs)
+        batch.question("question")
         batch.update("lower")
         lean = {1: ALWAYS if self.full else self.lean}
         passed = batch.choose("gate", batch.state[0], batch.state[-1], lean=lean)

@@ -73,8 +73,7 @@ class RimLikeNetwork(TrialNetwork):
 
     def step(self, batch: Batch) -> None:
         """Glance at the next sentence, read it or not, and stop or go on, as long as there is another."""
-        pairs = [row for row, text in enumerate(batch.readings) if text.second and not text.turns]
-        batch.take("question", [(text.second, len(text.ids)) for text in (batch.readings[row] for row in pairs)], pairs)
+        batch.question("question")
         for text in batch.readings:
             if not text.turns:
                 document = text.ids[: text.second or None]

@@ -59,9 +59,7 @@ class SkimRereadNetwork(TrialNetwork):
     def chunk(self, words: Tensor, *state: Tensor) -> State:
         """The states after chunks (texts, tokens, width); those shorter than the convolution get zeros at their end."""
         filled = F.pad(words.transpose(1, 2), (0, max(0, self.options.span - words.shape[1])))
-        for place in F.relu(self.convolution(filled)).unbind(2):
-            state = self.cell(place, *state)
-        return state
+        return self.cell.through(F.relu(self.convolution(filled)).transpose(1, 2), *state)
 
     def units(self) -> dict[str, ReaderUnit]:
         """Head, "chunk", "stop": logits of going on and of stopping, and "next": of 0 to K chunks on."""

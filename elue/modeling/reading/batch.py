@@ -131,6 +131,12 @@ class Batch:
         """Let a unit make new states of a chunk of each text and the states: as `look`, `(chunks, *state) -> state`."""
         self._remake(unit, self._chunks(spans, rows), self._subset(rows))
 
+    def question(self, unit: str) -> None:
+        """Let a unit make new states of the second texts of pairs that have read nothing yet: as `take`."""
+        rows = [row for row, text in enumerate(self.readings) if text.second and not text.turns]
+        pairs = [self.readings[row] for row in rows]
+        self.take(unit, [(text.second, len(text.ids)) for text in pairs], rows)
+
     def recall(self, unit: str) -> None:
         """Let a unit make new states of all that those which look ahead said of a text: `(seen, *state) -> state`."""
         self._remake(unit, [reading.seen for reading in self.readings if reading.seen is not None], None)

@@ -52,6 +52,12 @@ class Cell(nn.Module):
             return output, memory
         return (self.cell(inputs, *state),)
 
+    def through(self, words: Tensor, *state: Tensor) -> State:
+        """The state (batch, size) after tokens (batch, tokens, width), one after the other."""
+        for word in words.unbind(1):
+            state = self(word, *state)
+        return state
+
     def unit(self) -> ReaderUnit:
         """The cell as a unit: `(inputs, *state) -> state`."""
         return ReaderUnit(self, (self.width, *[self.size] * self.parts))

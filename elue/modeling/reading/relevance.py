@@ -34,16 +34,11 @@ class Relevance(nn.Module):
 
     def question(self, words: Tensor, *state: Tensor) -> State:
         """The states where the question is a second text, (texts, tokens, width)."""
-        output, *_ = self._through(words, self.cell.start(len(words)))
+        output, *_ = self.cell.through(words, *self.cell.start(len(words)))
         return (*state[:-2], output, words.mean(1))
 
     def sentence(self, words: Tensor, *state: Tensor) -> State:
         """The states after sentences (texts, tokens, width) were read."""
         relevance, *before, question, asked = state
-        output, *rest = self._through(words, tuple(before))
+        output, *rest = self.cell.through(words, *before)
         return (*self.relevance(match(question, output), relevance), output, *rest, question, asked)
-
-    def _through(self, words: Tensor, state: State) -> State:
-        for word in words.unbind(1):
-            state = self.cell(word, *state)
-        return state
