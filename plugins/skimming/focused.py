@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +38,7 @@ class FocusedOptions(SpeedOptions):
 class FocusedNetwork(TrialNetwork):
     """Both cells and the gate. A state is those of both cells, the sums of the attention, and the question."""
 
-    copies: ClassVar[int] = 2
+    copies = 2
 
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: FocusedOptions) -> None:
         super().__init__(words, task, options)
@@ -48,15 +47,14 @@ class FocusedNetwork(TrialNetwork):
         self.question = nn.Parameter(torch.randn(size) / size**0.5)
 
     def start(self, count: int) -> State:
-        upper = self.upper.start(count)
-        return (*self.cell.start(count), *upper, *empty(upper[0]), self.question.expand(count, -1).clone())
+        lower, upper = self.cell.start(count), self.upper.start(count)
+        return (*lower, *upper, *empty(upper[0]), self.question.expand(count, -1).clone())
 
     def asked(self, words: Tensor, *state: Tensor) -> State:
         """The state where the question is a second text, (texts, tokens, width): what the lower cell makes of it."""
         return (*state[:-1], self.cell.through(words, *self.cell.start(len(words)))[0])
 
     def below(self, word: Tensor, *state: Tensor) -> State:
-        """The state after the lower cell read a token."""
         return (*self.cell(word, *state[: self.cell.parts]), *state[self.cell.parts :])
 
     def above(self, word: Tensor, *state: Tensor) -> State:
@@ -79,43 +77,34 @@ class FocusedNetwork(TrialNetwork):
 
     def units(self) -> dict[str, ReaderUnit]:
         """Head, "lower" and "upper" cells, and "gate": logits of leaving the upper state and of taking a token in."""
-        size, parts = self.cell.size, self.cell.parts
-        widths = (self.words.embedding_dim, *[size] * 2 * parts, 1, 1, size, size)
+        size, widths = self.cell.size, (self.words.embedding_dim, *(part.shape[1] for part in self.start(1)))
         lower, upper = ReaderUnit(self.below, widths), ReaderUnit(self.above, widths)
         head, gate = ReaderUnit(self.answers, (2 * size + 1,), True), ReaderUnit(self.passes, (size, size), True)
-        start, question = (
-            ReaderUnit(partial(self.start, 1), ()),
-            ReaderUnit(by_length(self.asked), widths, chunked=True),
-        )
-        return {"start": start, "question": question, "head": head, "lower": lower, "upper": upper, "gate": gate}
+        start, asked = ReaderUnit(partial(self.start, 1), ()), ReaderUnit(by_length(self.asked), widths, chunked=True)
+        return {"start": start, "question": asked, "head": head, "lower": lower, "upper": upper, "gate": gate}
 
     def step(self, batch: Batch) -> None:
         """Read a token, pass it on or not, and go on to the next; a question is read before."""
         batch.question("question")
         batch.update("lower")
-        lean = {1: ALWAYS if self.full else self.lean}
-        passed = batch.choose("gate", batch.state[0], batch.state[-1], lean=lean)
+        passed = batch.choose("gate", batch.state[0], batch.state[-1], lean={1: ALWAYS if self.full else self.lean})
         batch.update("upper", [row for row, own in enumerate(passed) if own])
         batch.go([-1 if text.at + 1 == text.second else text.at + 1 for text in batch.readings])
 
     def share(self, trial: Trial, lengths: Tensor) -> Tensor:
-        """Of the tokens that the lower cell reads, but for those of a question, the share that passes."""
         return trial.counts("upper") / trial.counts("lower")
 
     def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
-        if self.full or not self.training:
-            return super().lesson(trial, logits, labels, lengths)
-        excess = (self.share(trial, lengths) - self.options.let).clamp(min=0)
-        rewards = -losses_of(logits, labels, self.task) - self.options.excess_cost * excess
-        return self.options.gate_weight * of_mean(trial.decisions, rewards, self.copies)
+        excess = self.options.excess_cost * (self.share(trial, lengths) - self.options.let).clamp(min=0)
+        rewards = -losses_of(logits, labels, self.task) - excess
+        return self.options.gate_weight * of_mean(trial.decisions, rewards, trial.copies)
 
 
 class Focused(FullReadingFirst):
     """After the paper: its structure; formulas of gate, baseline and sparsity are ours, as no code is known.
 
-    Differences: of a pair the second text is the question, and where there is none, one is learned; every text is read
-    twice, and the mean of both is the baseline; a first phase lets all pass; where nothing passes the last lower state
-    answers. The lower cell reads every token, so that half at most is saved. A bias of the gate is our knob.
+    A pair's second text is the question, else one is learned; two readings of a text are each other's baseline, after a
+    phase that passes all; where nothing passes the last lower state answers. The lower cell, which reads all, is paid.
     """
 
     name = "focused"
@@ -124,7 +113,7 @@ class Focused(FullReadingFirst):
     paper = "Ke et al. 2018, Focused Hierarchical RNNs, https://arxiv.org/abs/1806.04342"
     summary = (
         "A lower cell reads every word, and a gate says which of them an upper cell takes in. Attention over the "
-        "states of the upper cell answers. The gate learns from right answers and from what passes beyond a share."
+        "upper states answers. The gate learns from right answers and from what passes beyond a share."
     )
     options = FocusedOptions
     knobs = {"lean": {"type": "float", "help": "added to the logit of passing on: high passes all, low nothing"}}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +17,12 @@ from torch import Tensor, nn
 from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.learning import TrialNetwork
-from elue.modeling.reading.method import ALWAYS, JumpingReader
+from elue.modeling.reading.method import JumpingReader
 from elue.modeling.reading.multiscale import Multiscale, Output
 from elue.modeling.reading.network import ReaderOptions
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit, State, near
-from elue.protocol import Point, TaskInfo
+from elue.protocol import TaskInfo
 
 CASES = (0, 0), (1, 0), (0, 1), (1, 1)  # whether a layer looks below and above: COPY, UPDATE, FLUSH twice
 
@@ -112,6 +111,3 @@ class HmRnn(JumpingReader):
     options = HmRnnOptions
     knobs = {"lean": {"type": "float", "help": "added to the logits of boundaries: high updates all layers, low one"}}
     reader = HmRnnNetwork
-
-    def candidates(self, network: Any) -> tuple[list[Point], list[Point]]:
-        return [], [{"lean": lean} for lean in (-ALWAYS, 0.0, ALWAYS)]

@@ -65,11 +65,8 @@ class JumperNetwork(TrialNetwork):
     def units(self) -> dict[str, ReaderUnit]:
         """Cell and head, "sentence" on the tokens of a piece, and "policy": the logits of none and the classes."""
         sentence = ReaderUnit(by_length(self.sentence), (self.words.embedding_dim,), chunked=True)
-        return {
-            **super().units(),
-            "sentence": sentence,
-            "policy": ReaderUnit(self.head, (self.cell.size,), listed=True),
-        }
+        policy = ReaderUnit(self.head, (self.cell.size,), listed=True)
+        return {**super().units(), "sentence": sentence, "policy": policy}
 
     def step(self, batch: Batch) -> None:
         """Read a piece; go on to the next, if there is one and the answer isn't known."""

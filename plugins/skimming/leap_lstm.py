@@ -62,8 +62,7 @@ class LeapLstmNetwork(TrialNetwork):
 
     def around(self, texts: Chunks) -> list[Tensor]:
         """The convolutions around each word, (tokens, filters of all widths)."""
-        context: Any = self.context
-        spans = (convolved(convolution, texts) for convolution in context)
+        spans = (convolved(convolution, texts) for convolution in self.context)
         return [F.relu(torch.cat(own, 1)) for own in zip(*spans, strict=True)]
 
     def leaning(self, output: Tensor, word: Tensor, seen: Tensor) -> Tensor:
@@ -108,8 +107,7 @@ class LeapLstm(TrainedReader):
     paper = "Huang et al. 2019, Long Text Classification via Leap-LSTM, https://arxiv.org/abs/1905.11558"
     summary = (
         "For each word a small network decides whether the large cell reads it, from the text before, the word and a "
-        "glance at what follows. Skipped words leave the state as it is. The glance is paid for every word, read or "
-        "not."
+        "glance at what follows. Skipped words leave the state as it is. The glance is paid for every word."
     )
     options = LeapLstmOptions
     knobs = {

@@ -101,8 +101,7 @@ class LstmShuttle(JumpingReader):
     paper = "Fu and Ma 2018, Speed Reading: Learning to Read ForBackward via Shuttle, https://aclanthology.org/D18-1474"
     summary = (
         "After every few words the network says how far to go on or back in the text, or that it has read enough. "
-        "Words that are passed over are never looked at, and those gone back to are paid again. It learns from the "
-        "rightness of its answers."
+        "Words passed over are never looked at, those gone back to are paid again. It learns from right answers."
     )
     options = LstmShuttleOptions
     knobs = {

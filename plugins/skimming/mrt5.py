@@ -24,9 +24,8 @@ from elue.protocol import TaskInfo
 
 SCALE = 10.0
 """What a deleted token loses of its attention scores."""
-PROPORTIONAL, INTEGRAL = 0.5, 1e-5
-OPEN = 4.0  # the gate's bias at the start
-"""How the controller answers to how far deletion is from its target, now and summed over steps."""
+PROPORTIONAL, INTEGRAL, OPEN = 0.5, 1e-5, 4.0
+"""How the controller answers to how far deletion is from its target, now and over steps; the gate's bias at first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +42,9 @@ class MrT5Network(PredictedNetwork):
 
     def __init__(self, encoder: Encoder, task: TaskInfo, options: MrT5Options) -> None:
         config, self.deleted, self.spared = encoder.config, options.deleted, options.whole
-        gate = nn.Sequential(
-            nn.LayerNorm(config.hidden, eps=config.epsilon), nn.Linear(config.hidden, 1), nn.Flatten(-2)
-        )
-        linear: Any = gate[1]
+        norm, linear = nn.LayerNorm(config.hidden, eps=config.epsilon), nn.Linear(config.hidden, 1)
         nn.init.constant_(linear.bias, OPEN)
+        gate = nn.Sequential(norm, linear, nn.Flatten(-2))
         super().__init__(encoder, task, options.pooling, {max(1, config.layers // 4): gate})
         self.errors: Tensor
         self.register_buffer("errors", torch.zeros(()))
@@ -59,10 +56,7 @@ class MrT5Network(PredictedNetwork):
         return -SCALE * (-self.leaning(layer, rows)).sigmoid()
 
     def controlled(self, gates: Tensor, mask: Tensor) -> Tensor:
-        """The price: the controller's weight, which is no gradient's affair, times the mean of the gates' values.
-
-        Tokens count where the mask is true, but for the first.
-        """
+        """The price: the controller's weight, which is no gradient's affair, times the mean of the gates' values."""
         apart = mask.clone()
         apart[:, 0] = False
         values = gates[apart]

@@ -8,7 +8,6 @@ and a gate without bias stops with g_t = σ(w·s_t). Training enumerates all tur
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +22,7 @@ from elue.modeling.reading.network import ReaderOptions
 from elue.modeling.reading.policy import mixture
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit, State
-from elue.protocol import Point, TaskInfo
+from elue.protocol import TaskInfo
 
 SHARP = 10.0  # what cosines are multiplied by
 
@@ -118,6 +117,3 @@ class ReasoNet(JumpingReader):
     options = ReasoNetOptions
     knobs = {"stop_lean": {"type": "float", "help": "added to the logit of stopping: low takes all turns, high one"}}
     reader = ReasoNetNetwork
-
-    def candidates(self, network: Any) -> tuple[list[Point], list[Point]]:
-        return [], [{"stop_lean": lean} for lean in (-ALWAYS, 0.0, ALWAYS)]

@@ -41,8 +41,7 @@ class RimLikeOptions(SpeedOptions):
 class RimLikeNetwork(TrialNetwork):
     """The cells and two decisions. `read_lean` and `on_lean` are those of the point."""
 
-    copies: ClassVar[int] = 2
-    work = "read"
+    copies = 2
     marks: Tensor
 
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: RimLikeOptions) -> None:
@@ -67,25 +66,22 @@ class RimLikeNetwork(TrialNetwork):
         question, read = (ReaderUnit(run, (width, *cells.widths), chunked=True) for run in runs)
         glance = ReaderUnit(by_length(lambda words: words.mean(1)), (width,), chunked=True)
         select = ReaderUnit(self.selects, (width, width, relevance), listed=True)
-        looks = {"question": question, "glance": glance, "read": read, "select": select}
         stop, head = (ReaderUnit(run, (relevance,), listed=True) for run in (self.stop, self.answers))
-        return {"start": ReaderUnit(partial(cells.start, 1), ()), **looks, "stop": stop, "head": head}
+        asked = {"start": ReaderUnit(partial(cells.start, 1), ()), "question": question, "select": select}
+        return {**asked, "glance": glance, "read": read, "stop": stop, "head": head}
 
     def step(self, batch: Batch) -> None:
         """Glance at the next sentence, read it or not, and stop or go on, as long as there is another."""
         batch.question("question")
-        for text in batch.readings:
-            if not text.turns:
-                document = text.ids[: text.second or None]
-                text.notes["pieces"] = pieces(document, self.marks.tolist(), self.options.longest)
+        for text in (text for text in batch.readings if not text.turns):
+            text.notes["pieces"] = pieces(text.ids[: text.second or None], self.marks.tolist(), self.options.longest)
         spans = [text.notes["pieces"].pop(0) for text in batch.readings]
-        known = batch.look("glance", spans), batch.state[-1], batch.state[0]
-        reads = batch.choose("select", *known, lean={1: ALWAYS if self.full else self.read_lean})
+        glances, lean = batch.look("glance", spans), {1: ALWAYS if self.full else self.read_lean}
+        reads = batch.choose("select", glances, batch.state[-1], batch.state[0], lean=lean)
         rows = [row for row, read in enumerate(reads) if read]
         batch.take("read", [spans[row] for row in rows], rows)
         places = [text.notes["pieces"][0][0] if text.notes["pieces"] else -1 for text in batch.readings]
-        rows = [row for row in rows if places[row] >= 0]
-        lean = {0: ALWAYS if self.full else self.on_lean}
+        rows, lean = [row for row in rows if places[row] >= 0], {0: ALWAYS if self.full else self.on_lean}
         for row, stop in zip(rows, batch.choose("stop", batch.state[0], rows=rows, lean=lean), strict=True):
             places[row] = -1 if stop else places[row]
         batch.go(places)
@@ -94,20 +90,16 @@ class RimLikeNetwork(TrialNetwork):
         return (trial.counts("read") + trial.counts("question")) / lengths
 
     def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
-        if self.full or not self.training:
-            return super().lesson(trial, logits, labels, lengths)
         rewards = -losses_of(logits, labels, self.task) - self.options.reading_cost * self.share(trial, lengths)
-        return self.options.policy_weight * of_mean(trial.decisions, rewards, self.copies)
+        return self.options.policy_weight * of_mean(trial.decisions, rewards, trial.copies)
 
 
 class RimLike(FullReadingFirst):
     """Published as ours: that reading is selective and stops early is the paper's, equations and training are not.
 
-    A text is cut at punctuation, and after some tokens without, as sentence tasks have one sentence. The question is
-    the second text, read in any case, and where there is none a learned one. The reward is less the task's loss and
-    less a price on the share of words read; the mean of two readings of a text is its baseline, after a phase that
-    reads all. A glance costs additions and the decision, not the cell. Where nothing was read, the start answers. The
-    paper ranks documents; here any task is answered. Biases of both decisions are our knobs.
+    A text is cut at punctuation, and after some tokens without. The question, a second text, is read in any case; where
+    there is none it is learned. Rewarded are a low loss and a low share of words read, against the mean of two readings
+    of a text, after a phase that reads all. Where nothing was read the start answers. Biases of both are our knobs.
     """
 
     name = "rim_like"
@@ -116,8 +108,7 @@ class RimLike(FullReadingFirst):
     paper = "after Li et al. 2019, Teach Machine How to Read, https://doi.org/10.1145/3331184.3331205"
     summary = (
         "A glance at the next sentence says whether it matters to the question, a second text. Only then it is read, "
-        "and after it the reading may stop. A glance costs next to nothing. Decisions learn from right answers and "
-        "from a price on words."
+        "and after it the reading may stop. A glance costs next to nothing. Words have a price in training."
     )
     options = RimLikeOptions
     knobs = {

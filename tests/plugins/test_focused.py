@@ -39,6 +39,7 @@ def test_only_what_passes_beyond_the_share_costs(passed: float, excess: float) -
     network: Any = build(let=0.3, excess_cost=1.0, gate_weight=1.0).network.train()
     trial: Any = SimpleNamespace(
         counts={"upper": torch.tensor([passed, 0.0]), "lower": torch.tensor([10.0, 10.0])}.__getitem__,
+        copies=2,
         decisions=[Decision("gate", torch.tensor([0]), torch.tensor([-1.0]), (), torch.zeros(1))],
     )
     told = network.lesson(trial, torch.zeros(2, 2), torch.zeros(2), torch.tensor([10, 10]))

@@ -172,7 +172,7 @@ def test_a_reading_is_rewarded_against_the_other_of_its_text() -> None:
     made = Decision("select", torch.tensor([0, 1]), torch.tensor([-1.0, -3.0]), (), torch.zeros(2))
 
     counts = {"read": torch.tensor([2.0, 4.0]), "question": torch.zeros(2)}
-    trial: Any = SimpleNamespace(decisions=[made], counts=counts.__getitem__)
+    trial: Any = SimpleNamespace(decisions=[made], copies=2, counts=counts.__getitem__)
     logits = torch.tensor([[0.0, 0.0], [torch.log(torch.tensor(3.0)).item(), 0.0]])
     told = network.lesson(trial, logits, torch.tensor([1.0, 1.0]), torch.tensor([4, 4]))
     advantage = (torch.log(torch.tensor(2.0)).item() + 0.25) / 2

@@ -45,8 +45,9 @@ def packed(network: nn.RNNBase, chunks: Chunks) -> list[Tensor]:
     return [own[: len(chunk)] for own, chunk in zip(padded, chunks, strict=True)]
 
 
-def convolved(convolution: nn.Conv1d, chunks: Chunks) -> list[Tensor]:
+def convolved(convolution: nn.Module, chunks: Chunks) -> list[Tensor]:
     """A convolution with as many outputs as tokens on each chunk, (tokens, filters), as if it stood alone."""
+    assert isinstance(convolution, nn.Conv1d)
     lengths = [len(chunk) for chunk in chunks]
     if len(chunks) == 1:
         joined = chunks[0]

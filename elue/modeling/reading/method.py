@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,9 +86,9 @@ class JumpingReader(TrainedReader):
         """The point at a bias: all knobs, unless a method says otherwise."""
         return dict.fromkeys(self.knobs, lean)
 
-    @abstractmethod
     def candidates(self, network: Any) -> tuple[Sequence[Point], Sequence[Point]]:
         """Further points to choose a sweep from, and points that are in it in any case: the ends, and as trained."""
+        return [], [dict.fromkeys(self.knobs, lean) for lean in (-ALWAYS, 0.0, ALWAYS)]
 
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> ReaderModel:
         return SettingModel(network, text, task, tuple(self.knobs))

@@ -68,7 +68,7 @@ class Trial(Batch):
         self, network: ReaderNetwork, ids: Tensor, mask: Tensor, copies: int = 1, second: Tensor | None = None
     ) -> None:
         super().__init__(network)
-        self.learner, self.texts, self.device = network, len(ids), ids.device
+        self.learner, self.texts, self.copies, self.device = network, len(ids), copies, ids.device
         self.embedded = network.words(ids)
         self.places = [text.unbind(0) for text in self.embedded.unbind(0)]
         self.lengths = mask.sum(1).tolist()
