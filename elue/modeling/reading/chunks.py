@@ -40,6 +40,8 @@ def by_length(run: Callable[..., Any]) -> Callable[..., Any]:
 
 def packed(network: nn.RNNBase, chunks: Chunks) -> list[Tensor]:
     """The outputs of a recurrent network, batch first or not, on each chunk from its start: (tokens, size) each."""
+    if len(chunks) == 1:
+        return [network(chunks[0])[0]]
     outputs, _ = network(pack_sequence(list(chunks), enforce_sorted=False))
     padded, _ = pad_packed_sequence(outputs, batch_first=True)
     return [own[: len(chunk)] for own, chunk in zip(padded, chunks, strict=True)]
