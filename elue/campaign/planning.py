@@ -179,6 +179,7 @@ class Planner:
         out = campaign.places.weights / spec.name / f"{method.name}-{id[:16]}"
         state, why = self._states.of_training(id, out)
         work = TrainWork(
+            key=id,
             method=method,
             source=source,
             task=spec,
@@ -192,6 +193,7 @@ class Planner:
             options=options,
             max_train_samples=entry.settings.max_train_samples,
             phases=phases,
+            store=campaign.places.store,
         )
         return self._keep(
             Job(
@@ -252,6 +254,7 @@ class Planner:
             timeout=settings.timeout,
             runs=campaign.places.runs,
             against=_out(against),
+            store=campaign.places.store,
         )
         return self._keep(
             Job(

@@ -33,6 +33,9 @@ from elue.record.store import Store
 LOSSES = 3
 """A job whose worker was lost so often is taken to be what ends it, and fails."""
 
+NEAR = 8
+"""Jobs a place that are left where the end is near."""
+
 
 class Watcher(Protocol):
     """What a campaign tells while it goes on."""
@@ -103,11 +106,15 @@ class _Run:
         self._forget_phases()
 
     def _hand_out(self) -> None:
-        """Give every free place a job that can begin, measurings first: they are what was trained for."""
+        """Give every free place a job that can begin: measurings first, but trainings where the end is near.
+
+        Measurings are what was trained for, and at the end the shorter jobs that leave no place idle.
+        """
         free = self.engine.places - len(self.under_way)
         if free <= 0:
             return
-        for job in sorted(self._ready(), key=lambda job: job.kind == "train"):
+        last = "measure" if len(self.waiting) <= NEAR * self.engine.places else "train"
+        for job in sorted(self._ready(), key=lambda job: job.kind == last):
             if free <= 0:
                 return
             if job.kind == "train" and self.trainings is not None and self._trainings_under_way() >= self.trainings:

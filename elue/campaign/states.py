@@ -6,7 +6,7 @@ from pathlib import Path
 
 from elue.campaign.jobs import Job, State
 from elue.campaign.journal import Ended, Journal
-from elue.campaign.work import CHECKPOINTS
+from elue.campaign.kept import CHECKPOINTS
 from elue.record.files import path_of
 
 

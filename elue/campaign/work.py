@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from elue import tasks
+from elue.campaign.kept import CHECKPOINTS, Kept
 from elue.errors import ElueError
 from elue.evaluation import execute as evaluations
 from elue.evaluation.events import RunEnded, ShareFailed
@@ -29,17 +30,16 @@ from elue.record import files as records
 from elue.record.schema import Record
 from elue.tasks import TaskData, TaskSpec
 
-CHECKPOINTS = "checkpoints"
-"""Where a training keeps what it has, in the folder of its weights."""
-
 
 @dataclass(frozen=True, slots=True)
 class TrainWork:
     """A training. `out` is its folder, `data` where its splits come from, whose revisions are to be these.
 
-    `phases` is a folder of finished phases that it has in common with trainings of other methods.
+    `phases` is a folder of finished phases that it has in common with trainings of other methods. With a `store` its
+    weights are looked for there under its `key`, and kept there.
     """
 
+    key: str
     method: MethodSource
     source: str
     task: TaskSpec
@@ -53,13 +53,15 @@ class TrainWork:
     options: Mapping[str, Knob]
     max_train_samples: int | None = None
     phases: Path | None = None
+    store: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MeasureWork:
     """A measuring of one set of weights on one split. `digest` is what the weights are to be, `done` runs made before.
 
-    `against` are the static model's weights for a profile with packs.
+    `against` are the static model's weights for a profile with packs. Weights that are not in their folder come from
+    the `store`.
     """
 
     method: MethodSource
@@ -84,6 +86,7 @@ class MeasureWork:
     digest: str | None = None
     against: Path | None = None
     done: frozenset[str] = frozenset()
+    store: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,11 @@ def train(work: TrainWork) -> Trained:
     _check_source(work.method, work.source)
     clock = time.monotonic()
     with _locked(work.out.parent / f".{work.out.name}.lock") as lock:
+        kept = Kept(work.store) if work.store else None
+        if not (work.out / "elue.json").exists() and kept and (digest := kept.digest_of(work.key)):
+            kept.get(digest, work.out)
         if (work.out / "elue.json").exists():
-            return Trained(weights_digest(work.out), 0.0)
+            return Trained(_kept(work, kept), 0.0)
         _borrow(work)
         request = training.TrainingRequest(
             method=work.method,
@@ -140,7 +146,15 @@ def train(work: TrainWork) -> Trained:
         )
         training.train(request)
         _lend(work)
-    return Trained(weights_digest(work.out), time.monotonic() - clock)
+        return Trained(_kept(work, kept), time.monotonic() - clock)
+
+
+def _kept(work: TrainWork, kept: Kept | None) -> str:
+    """The digest of a training's weights, which are in the store from now on, if there is any."""
+    digest = weights_digest(work.out)
+    if kept:
+        kept.put(work.out, digest, work.key)
+    return digest
 
 
 def measure(work: MeasureWork) -> Measured:
@@ -150,6 +164,7 @@ def measure(work: MeasureWork) -> Measured:
     data = _loaded(work.task, work.split, work.data, work.limit)
     training.check_revision(data, work.revision)
     if work.weights is not None and work.digest is not None:
+        _fetch(work.weights, work.digest, work.store)
         _check_weights(work.weights, work.digest)
     evaluation = Evaluation(
         method=work.method,
@@ -206,6 +221,14 @@ def _loaded(spec: TaskSpec, split: str, data: Path | None, limit: int | None) ->
     _LOADED.append((asked, loaded))
     del _LOADED[:-_MOST_LOADED]
     return loaded
+
+
+def _fetch(folder: Path, digest: str, store: str | None) -> None:
+    """Have weights that another machine has trained."""
+    if store is not None and not (folder / "elue.json").is_file():
+        with _locked(folder.parent / f".{folder.name}.lock"):
+            if not (folder / "elue.json").is_file():
+                Kept(store).get(digest, folder)
 
 
 def _check_weights(folder: Path, digest: str) -> None:

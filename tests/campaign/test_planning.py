@@ -1,0 +1,129 @@
+"""A plan: what is due and why, what trainings have in common, and how soon it is made."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from elue.campaign.jobs import Job
+from elue.campaign.journal import Ended, Journal
+from elue.campaign.planning import Plan, Planner
+from elue.campaign.reading import read
+from elue.campaign.search import best
+from elue.campaign.work import TrainWork
+from tests.campaign.toys import write_campaign, write_trained
+from tests.conftest import WriteTask
+
+
+def plan(file: Path, retry: bool = False) -> Plan:
+    campaign = read(file)
+    return Planner(campaign, Journal(campaign.places.journal), retry=retry).begin()
+
+
+def works(planned: Plan) -> list[TrainWork]:
+    return [job.work for job in planned.jobs.values() if isinstance(job.work, TrainWork)]
+
+
+def test_methods_that_differ_in_rules_alone_share_their_phases(tmp_path: Path) -> None:
+    text = 'methods = ["pabee", "pcee_bert", "elasticbert"]\n[method.elasticbert]\nseeds = [0, 1]\n'
+    planned = plan(write_campaign(tmp_path, text))
+    pabee, pcee, *elastic = works(planned)
+    assert pabee.phases is not None
+    assert pabee.phases == pcee.phases
+    assert [work.phases for work in elastic] == [None, None]
+    jobs = [job for job in planned.jobs.values() if job.kind == "train"]
+    assert jobs[1].after == (jobs[0].id,)
+    # other options, another training
+    other = plan(write_campaign(tmp_path, text + "[method.pabee]\noptions = { epochs = 9 }\n"))
+    assert works(other)[0].phases != works(other)[1].phases
+
+
+def test_entries_that_ask_for_one_training_have_one_job(tmp_path: Path) -> None:
+    text = '[method.a]\nsource = "elasticbert"\noptions = { epochs = 1 }\n'
+    text += '[method.b]\nsource = "elasticbert"\noptions = { epochs = "1" }\npoints = [{ rule = "fixed", exit = 1 }]\n'
+    planned = plan(write_campaign(tmp_path, text))
+    assert [job.kind for job in planned.jobs.values()] == ["train", "measure", "measure"]
+
+
+def test_packs_are_measured_beside_the_static_model_of_the_same_backbone(tmp_path: Path) -> None:
+    planned = plan(write_campaign(tmp_path, 'profile = "elue-1-batch"\nmethods = ["ltp"]\nseeds = [4]\n'))
+    assert [(job.kind, job.method, job.seed) for job in planned.jobs.values()] == [
+        ("train", "ltp", 4),
+        ("train", "static", 0),
+        ("measure", "ltp", 4),
+    ]
+    measuring = list(planned.jobs.values())[-1]
+    assert measuring.needs == tuple(planned.jobs)[:2]
+
+
+def test_what_has_changed_is_due_and_the_rest_is_not(tmp_path: Path, write_task: WriteTask) -> None:
+    task = write_task(4)
+    plugin = write_trained(tmp_path)
+    text = 'tasks = ["tasks/mine.toml"]\n[method.trained]\nsource = "trained_plugin.py"\n'
+    file = write_campaign(tmp_path, text)
+
+    def ids() -> set[str]:
+        return set(plan(file).jobs)
+
+    first = ids()
+    plugin.write_text(plugin.read_text() + "\n# a comment\n")
+    assert ids() == first
+    plugin.write_text(plugin.read_text() + "\nmore = 1\n")
+    changed = ids()
+    assert not changed & first
+    (task.parent / "test.tsv").write_text("sentence\tlabel\nother\t1\n")
+    after = ids()
+    assert len(after & changed) == 1  # the training, which has never seen the test split
+    write_campaign(tmp_path, "latency = 3\n".join(["", text]).replace("latency = 3\n", ""))
+    assert ids() == after
+
+
+def test_time_is_told_by_what_has_run(tmp_path: Path, write_task: WriteTask) -> None:
+    write_task(4)
+    write_trained(tmp_path)
+    write_trained(tmp_path, "other")
+    text = 'tasks = ["tasks/mine.toml"]\nseeds = [0, 1]\n'
+    text += "".join(f'[method.{name}]\nsource = "{name}_plugin.py"\n' for name in ("trained", "other"))
+    file = write_campaign(tmp_path, text)
+    assert plan(file).seconds is None
+    jobs: list[Job] = list(plan(file).jobs.values())
+    (tmp_path / "board").mkdir()
+    journal = Journal(tmp_path / "board" / "journal.jsonl")
+    ended = Ended(jobs[0].id, "train", "trained", "mine", "done", seconds=40.0, weights="0" * 64)
+    journal.add(ended)
+    journal.add(replace(ended, job="x", kind="measure", seconds=4.0))
+    journal.path.write_bytes(journal.path.read_bytes() + b'{"job": "cut sh')
+    planned = plan(file)
+    assert [job.seconds for job in planned.jobs.values()] == [40.0, 4.0] * 4
+    assert {job.why for job in planned.jobs.values() if job.id == jobs[0].id} == {
+        f"its weights are gone from {jobs[0].work.out}" if isinstance(jobs[0].work, TrainWork) else ""
+    }
+    assert planned.seconds == 4 * 44.0
+    Journal(journal.path).add(replace(ended, job=jobs[2].id, ending="failed", reason="no room", seconds=0.0))
+    assert plan(file).jobs[jobs[2].id].state == "failed"
+    assert plan(file, retry=True).jobs[jobs[2].id].why == "it failed (--retry-failed): no room"
+
+
+def test_the_best_trial_is_highest_over_the_budgets_of_all() -> None:
+    early, late = [(1.0, 60.0), (10.0, 80.0)], [(1.0, 70.0), (10.0, 80.0)]
+    assert best([early, late], 50.0) == 1
+    assert best([late, early, late], 50.0) == 0
+    assert best([None, early], 50.0) == 1
+    assert best([[(10.0, 90.0)], [(1.0, 70.0), (10.0, 80.0)]], 50.0) == 1
+    assert best([None, None], 50.0) is None
+    assert best([[(0.0, 40.0)], [(0.0, 60.0)]], 30.0) == 1
+
+
+@pytest.mark.benchmark
+def test_ten_thousand_runs_are_planned_within_five_seconds(tmp_path: Path) -> None:
+    text = f'methods = ["*/*"]\nseeds = {list(range(110))}\n'
+    file = write_campaign(tmp_path, text)
+    clock, used = time.perf_counter(), time.process_time()
+    planned = plan(file)
+    seconds = time.perf_counter() - clock
+    print(f"{len(planned.jobs)} jobs in {seconds:.2f} s, {time.process_time() - used:.2f} s of processor time")
+    assert len(planned.jobs) > 10_000
+    assert seconds < 5
