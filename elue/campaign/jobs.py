@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from elue.campaign.journal import Kind
-from elue.campaign.request import Trial
+from elue.campaign.request import Entry, Trial
 from elue.campaign.work import MeasureWork, TrainWork
 from elue.record.files import canonical
 from elue.record.point import point_text
@@ -63,6 +63,40 @@ class Job:
         if self.trial is not None:
             parts.append(f"trial {point_text(self.trial)}")
         return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A choice among trials that is still open: the measurings of the trials, in order, and what hangs on it.
+
+    `waiting` is how many jobs will follow.
+    """
+
+    entry: Entry
+    task: str
+    backbone: str
+    trials: tuple[tuple[str, ...], ...]
+    waiting: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """The jobs of a campaign by their ids, in the order in which they are to be begun, and open choices."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    choices: list[Choice] = field(default_factory=list)
+    chosen: dict[tuple[str, str, str], Trial] = field(default_factory=dict)
+
+    @property
+    def due(self) -> list[Job]:
+        """The jobs that are to be done."""
+        return [job for job in self.jobs.values() if job.state == "due"]
+
+    @property
+    def seconds(self) -> float | None:
+        """What all due jobs are likely to take together, by those that tell; None where none does."""
+        known = [job.seconds for job in self.due if job.seconds is not None]
+        return sum(known) * len(self.due) / len(known) if known else None
 
 
 def digest_of(**what: Any) -> str:

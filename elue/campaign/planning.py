@@ -7,12 +7,11 @@ job, and is due; entries that ask for the same training have one job. Nothing of
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from elue.campaign import naming, search
-from elue.campaign.jobs import Job, digest_of, texts
+from elue.campaign.jobs import Choice, Job, Plan, digest_of, texts
 from elue.campaign.journal import Journal, Kind
 from elue.campaign.request import Campaign, Entry, Settings, Trial
 from elue.campaign.seen import Seen
@@ -25,40 +24,6 @@ from elue.tasks import metrics
 TRAINED_ON = ("train", "validation")
 STATIC = "static"
 """The method that a profile with packs compares with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A choice among trials that is still open: the measurings of the trials, in order, and what hangs on it.
-
-    `waiting` is how many jobs will follow.
-    """
-
-    entry: Entry
-    task: str
-    backbone: str
-    trials: tuple[tuple[str, ...], ...]
-    waiting: int
-
-
-@dataclass(slots=True)
-class Plan:
-    """The jobs of a campaign by their ids, in the order in which they are to be begun, and open choices."""
-
-    jobs: dict[str, Job] = field(default_factory=dict)
-    choices: list[Choice] = field(default_factory=list)
-    chosen: dict[tuple[str, str, str], Trial] = field(default_factory=dict)
-
-    @property
-    def due(self) -> list[Job]:
-        """The jobs that are to be done."""
-        return [job for job in self.jobs.values() if job.state == "due"]
-
-    @property
-    def seconds(self) -> float | None:
-        """What all due jobs are likely to take together, by those that tell; None where none does."""
-        known = [job.seconds for job in self.due if job.seconds is not None]
-        return sum(known) * len(self.due) / len(known) if known else None
 
 
 class Planner:

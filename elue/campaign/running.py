@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from elue.campaign.engines import Engine
-from elue.campaign.jobs import Job
+from elue.campaign.jobs import Job, Plan
 from elue.campaign.journal import Ended, Ending, Journal, RunNote
-from elue.campaign.planning import Plan, Planner
+from elue.campaign.planning import Planner
 from elue.campaign.request import Campaign
 from elue.campaign.states import keys_of
 from elue.campaign.work import Measured, MeasureWork, Trained, TrainWork, measure, train, with_digest

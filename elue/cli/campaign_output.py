@@ -12,9 +12,8 @@ import typer
 from elue.cli.output import note, table
 
 if TYPE_CHECKING:
-    from elue.campaign.jobs import Job, State
+    from elue.campaign.jobs import Job, Plan, State
     from elue.campaign.journal import Journal
-    from elue.campaign.planning import Plan
 
 STATES: tuple[State, ...] = ("done", "due", "failed", "refused")
 

@@ -14,9 +14,8 @@ from elue.cli.output import note
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
-    from elue.campaign.jobs import Job
+    from elue.campaign.jobs import Job, Plan
     from elue.campaign.journal import Ended
-    from elue.campaign.planning import Plan
     from elue.campaign.running import Watcher
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from elue.campaign.jobs import Job
+from elue.campaign.jobs import Job, Plan
 from elue.campaign.journal import Ended, Journal
-from elue.campaign.planning import Plan, Planner
+from elue.campaign.planning import Planner
 from elue.campaign.reading import read
 from elue.campaign.search import best
 from elue.campaign.work import TrainWork

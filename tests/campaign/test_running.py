@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from elue.campaign.engines import Processes
+from elue.campaign.jobs import Plan
 from elue.campaign.journal import Journal
-from elue.campaign.planning import Plan, Planner
+from elue.campaign.planning import Planner
 from elue.campaign.reading import read
 from elue.campaign.running import alone, run
 from elue.errors import ElueError

@@ -5,9 +5,8 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from elue.campaign.jobs import Job
+from elue.campaign.jobs import Job, Plan
 from elue.campaign.journal import Ended
-from elue.campaign.planning import Plan
 
 TRAINED = """\
 import json

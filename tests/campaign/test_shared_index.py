@@ -1,0 +1,120 @@
+"""One PostgreSQL index that several campaigns fill: all records are there, and site and scores come from it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from elue.leaderboard import build
+from elue.record.store import Store
+from tests.campaign.test_cluster import told
+from tests.campaign.toys import write_campaign, write_trained
+from tests.commanding import elue
+from tests.conftest import WriteTask
+from tests.record.test_files import make_record
+
+pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'elue[postgresql]'")
+
+
+def program(name: str) -> str | None:
+    """A program of PostgreSQL's server, where Debian puts it or on the path."""
+    places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
+    return str(places[0]) if places else shutil.which(name)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty database on a server that ends with the tests."""
+    initdb, postgres = program("initdb"), program("postgres")
+    if not initdb or not postgres:
+        pytest.skip("there is no PostgreSQL server: apt-get install postgresql")
+    folder = tmp_path_factory.mktemp("postgresql")
+    options: dict[str, object] = {"cwd": folder}
+    if os.geteuid() == 0:  # the server refuses to run as root
+        try:
+            user = pwd.getpwnam("postgres")
+        except KeyError:
+            pytest.skip("there is no user postgres for the server to run as")
+        for path in (folder, *folder.parents):
+            if path.stat().st_uid == os.geteuid() and path.is_relative_to(tmp_path_factory.getbasetemp().parent):
+                path.chmod(0o755)
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        options |= {"user": "postgres", "group": user.pw_gid, "extra_groups": []}
+    data = folder / "data"
+    made = subprocess.run(
+        [initdb, "-D", data, "-U", "elue", "-A", "trust", "-E", "UTF8", "--no-sync"], capture_output=True, **options
+    )  # type: ignore[call-overload]
+    assert made.returncode == 0, made.stderr
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [postgres, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, **options)  # type: ignore[call-overload]
+    try:
+        _wait(port, server)
+        yield f"postgresql+psycopg://elue@127.0.0.1:{port}/postgres"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
+    import psycopg
+
+    end = time.monotonic() + 120
+    while True:
+        try:
+            psycopg.connect(f"host=127.0.0.1 port={port} user=elue dbname=postgres").close()
+        except psycopg.OperationalError:
+            assert server.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        else:
+            return
+
+
+@pytest.mark.thorough
+def test_two_campaigns_fill_one_index_at_once(url: str, tmp_path: Path, write_task: WriteTask) -> None:
+    write_task(6)
+    write_trained(tmp_path)
+    text = f'db = "{url}"\ntasks = ["tasks/mine.toml"]\n[method.trained]\nsource = "trained_plugin.py"\n'
+    # both have seed 1, so that they write the same records, too
+    files = [write_campaign(tmp_path, f"seeds = {seeds}\n{text}", f"b{n}") for n, seeds in enumerate(([0, 1], [1, 2]))]
+    started = [
+        subprocess.Popen([sys.executable, "-m", "elue", "campaign", file], cwd=tmp_path, stderr=subprocess.PIPE)
+        for file in files
+    ]
+    for process in started:
+        _, said = process.communicate()
+        assert process.returncode == 0, said
+    made = told(tmp_path / "b0") | told(tmp_path / "b1")
+    store = Store(url)
+    assert store.keys() == made.keys()
+    assert len(made) == 6
+    assert {record.key for record in store.records()} == made.keys()
+    page = build(store.summaries(), tmp_path / "site", store.text)
+    assert page.is_file()
+    assert elue("score", "--db", url, cwd=tmp_path).returncode in (0, 2)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_records(url: str, tmp_path: Path) -> None:
+    count = 100_000
+    store = Store(url)
+    clock = time.monotonic()
+    store.add_all(make_record(key=f"{number:064x}") for number in range(count))
+    wrote = time.monotonic() - clock
+    clock = time.monotonic()
+    assert len(store.summaries()) >= count
+    print(f"{count / wrote:.0f} records a second written, all summaries read in {time.monotonic() - clock:.0f} s")
+    assert store.record(f"{count - 1:064x}").key == f"{count - 1:064x}"
