@@ -42,6 +42,10 @@ from elue.meter.observing import (
 from elue.meter.plan import Plan, plan_for
 
 _set_included = torch._C._dispatch_tls_set_dispatch_key_included
+_tracing: Callable[[], bool] = torch._C._is_tracing
+_trace: Callable[[], Any] = torch._C._get_tracing_state
+_set_trace: Callable[[Any], None] = torch._C._set_tracing_state
+"""While `torch.jit.trace` writes, sizes that are asked go into its graph: ours are asked with its pen put away."""
 _skip: Callable[[bool], object] = getattr(torch._C, "_set_skip_next_torch_function", bool)
 """The next call is not told to function modes and tensor subclasses: they were told when Python called it."""
 _NOTICES = hasattr(torch._C, "_set_skip_next_torch_function")
@@ -94,7 +98,7 @@ def observing_kernel(find: Callable[[], OpOverload], quick: Callable[..., Any] |
         # functorch, on its way down, restores the keys that were on before ours was switched off: seen twice.
         if thread.inside is not None or not watches:
             return _unobserved(thread, plan, args, kwargs)
-        thread.inside = plan
+        thread.inside, trace = plan, None
         _set_included(KEY, False)
         try:
             _push(_NOTICING)
@@ -106,6 +110,9 @@ def observing_kernel(find: Callable[[], OpOverload], quick: Callable[..., Any] |
                     result = quick(*args)
             finally:
                 _pop()
+            if _tracing():
+                trace = _trace()
+                _set_trace(None)
             if thread.noticed is None:
                 for observer in thread.observers:
                     observer.count(plan, args, kwargs, result)
@@ -121,6 +128,8 @@ def observing_kernel(find: Callable[[], OpOverload], quick: Callable[..., Any] |
         finally:
             thread.inside = thread.noticed = None
             _set_included(KEY, True)
+            if trace is not None:
+                _set_trace(trace)
         return result
 
     return observed
@@ -134,15 +143,20 @@ def observe(plan: Plan, args: Any, kwargs: Any) -> Any:
     thread = here()
     if thread.inside is not None or not watches:
         return _unobserved(thread, plan, args, kwargs)
-    thread.inside = plan
+    thread.inside, trace = plan, None
     _set_included(KEY, False)
     try:
         result = plan.call(*args, **kwargs)
+        if _tracing():
+            trace = _trace()
+            _set_trace(None)
         for observer in thread.observers:
             observer.count(plan, args, kwargs, result)
     finally:
         thread.inside = None
         _set_included(KEY, True)
+        if trace is not None:
+            _set_trace(trace)
     return result
 
 

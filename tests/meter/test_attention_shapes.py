@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from elue.meter import Meter, attention, profile
+from elue.meter import Meter, profile
 from elue.meter.attention import FORMULAS
 from elue.meter.table import operator_table
 
@@ -156,11 +156,20 @@ def test_every_operator_of_attention_has_a_rule() -> None:
     assert {rules[name] for name in names} <= FORMULAS.keys()
 
 
-def test_what_is_kept_of_shapes_holds_nothing_that_is_traced() -> None:
-    kept = attention._steps.cache_info().currsize
-    heads = torch.rand(2, 3, 5, 4)
-    with Meter() as meter:
-        torch.jit.trace(F.scaled_dot_product_attention, (heads, heads, heads), check_trace=False)
+@pytest.mark.parametrize("settings", [{}, {"traffic": True, "attribute": True}])
+def test_sizes_that_are_asked_leave_no_mark_in_what_torch_traces(settings: dict[str, bool]) -> None:
+    heads, layer = torch.rand(2, 3, 5, 4), torch.nn.Linear(4, 4).requires_grad_(False)
+
+    def attend(query: torch.Tensor) -> torch.Tensor:
+        return F.scaled_dot_product_attention(layer(query), query, torch.relu(query))
+
+    def traced() -> list[str]:
+        graph = torch.jit.trace(attend, (heads,), check_trace=False).graph
+        return [node.kind() for node in graph.nodes()]
+
+    plain = traced()
+    with Meter(**settings) as meter:
+        measured = traced()
     assert meter.complete
-    assert meter.matmul_flops == 4 * 2 * 3 * 5 * 5 * 4
-    assert attention._steps.cache_info().currsize == kept
+    assert meter.matmul_flops == 4 * 2 * 3 * 5 * 5 * 4 + 2 * 2 * 3 * 5 * 4 * 4
+    assert measured == plain
