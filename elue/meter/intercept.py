@@ -44,7 +44,7 @@ from elue.meter.plan import Plan, plan_for
 _set_included = torch._C._dispatch_tls_set_dispatch_key_included
 _tracing: Callable[[], bool] = torch._C._is_tracing
 _trace: Callable[[], Any] = torch._C._get_tracing_state
-_set_trace: Callable[[Any], None] = torch._C._set_tracing_state
+_set_trace: Callable[[Any], None] = torch._C._set_tracing_state  # type: ignore[attr-defined]
 """While `torch.jit.trace` writes, sizes that are asked go into its graph: ours are asked with its pen put away."""
 _skip: Callable[[bool], object] = getattr(torch._C, "_set_skip_next_torch_function", bool)
 """The next call is not told to function modes and tensor subclasses: they were told when Python called it."""

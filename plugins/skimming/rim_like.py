@@ -108,7 +108,7 @@ class RimLike(FullReadingFirst):
     paper = "after Li et al. 2019, Teach Machine How to Read, https://doi.org/10.1145/3331184.3331205"
     summary = (
         "A glance at the next sentence says whether it matters to the question, a second text. Only then it is read, "
-        "and after it the reading may stop. A glance costs next to nothing. Words have a price in training."
+        "and after it the reading may stop. A glance costs next to nothing, and words have a price in training."
     )
     options = RimLikeOptions
     knobs = {

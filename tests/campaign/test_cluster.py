@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 
 from elue.campaign.reading import read
-from elue.record import files as records
-from elue.record.schema import Record, Times
 from elue.record.store import Store
 from tests.campaign.clusters import LocalCluster, under_fire
-from tests.campaign.toys import write_campaign, write_trained
+from tests.campaign.toys import told, write_campaign, write_trained
 from tests.commanding import elue
 from tests.conftest import WriteTask
 
@@ -31,13 +29,6 @@ def write_board(folder: Path, write_task: WriteTask, name: str, methods: tuple[s
         write_trained(folder, method)
         text += f'[method.{method}]\nsource = "{method}_plugin.py"\n'
     return write_campaign(folder, text, name)
-
-
-def told(folder: Path) -> dict[str, Record]:
-    """The records below a folder, without what differs from one measuring to the next."""
-    nothing = Times(started="", wall_seconds=0, cpu_seconds=None, peak_memory_bytes=None)
-    runs = [records.read(path) for path in records.files(folder / "runs")]
-    return {run.key: run.model_copy(update={"times": nothing}) for run in runs}
 
 
 @pytest.mark.thorough

@@ -16,8 +16,7 @@ import pytest
 
 from elue.leaderboard import build
 from elue.record.store import Store
-from tests.campaign.test_cluster import told
-from tests.campaign.toys import write_campaign, write_trained
+from tests.campaign.toys import told, write_campaign, write_trained
 from tests.commanding import elue
 from tests.conftest import WriteTask
 from tests.record.test_files import make_record

@@ -138,6 +138,7 @@ def test_points_side_by_side_give_the_same_records(run: Evaluate, write_plugin: 
     assert alone == together
 
 
+@pytest.mark.thorough
 def test_kill_9_loses_no_finished_run_and_repeats_none(
     tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask
 ) -> None:
@@ -157,7 +158,7 @@ def test_kill_9_loses_no_finished_run_and_repeats_none(
         "--repeat",
         "0",
     ]
-    command += ["--latency", "0", "--explain", "0", "--runs", str(runs), "--db", f"sqlite:///{database}"]
+    command += ["--latency", "8", "--explain", "0", "--runs", str(runs), "--db", f"sqlite:///{database}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while len(list(records.files(runs))) < 2 and time.monotonic() < deadline:
