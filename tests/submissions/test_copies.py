@@ -12,7 +12,7 @@ from elue.record.schema import WeightsRef
 from elue.submissions.checks.copies import OwnNetworks
 from elue.submissions.finding import Submission
 from elue.submissions.validate import validate
-from tests.submissions.breaking import again, edit, files, numbers, part, rename
+from tests.submissions.breaking import again, edit, files, numbers, rename
 
 
 def said(folder: Path, code: str) -> list[str]:
@@ -20,12 +20,15 @@ def said(folder: Path, code: str) -> list[str]:
 
 
 def costlier(folder: Path, factor: float) -> None:
-    """Let every sample of the first run cost more."""
-    record = records.read(files(folder)[0])
-    assert record.samples
-    flops = [round(factor * each) for each in record.samples.flops]
-    changed = record.samples.model_copy(update={"flops": tuple(flops)})
-    edit(folder, samples=changed, flops=part(folder, "flops", **numbers(flops)))
+    """Let every sample of the cheapest run cost more: cheaper than that, it is cheaper than any run it answers like."""
+    runs = [records.read(path) for path in files(folder)]
+    which = min(range(len(runs)), key=lambda place: runs[place].point["passes"])
+    samples, totals = runs[which].samples, runs[which].flops
+    assert samples
+    assert totals
+    flops = [round(factor * each) for each in samples.flops]
+    changed = samples.model_copy(update={"flops": tuple(flops)})
+    edit(folder, which, samples=changed, flops=totals.model_copy(update=numbers(flops)))
 
 
 def test_another_s_network_is_no_point_of_one_s_own(hello: Path) -> None:

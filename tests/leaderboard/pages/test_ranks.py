@@ -33,24 +33,30 @@ def build(own: list[Record], edition: Edition) -> Files:
 
 
 def trainings(record: Record, count: int) -> list[Record]:
-    """The record as so many trainings would have left it: the first as it is, each other with some answers changed."""
+    """The record as trainings of the seeds 0, 1, 2 … would have left it: the first with its own answers, each other
+    with some changed; as it is where there is one."""
     assert record.samples
     assert record.weights
-    samples, others = record.samples, [record]
-    for seed in range(1, count):
+    if count == 1:
+        return [record]
+    samples, others = record.samples, []
+    for seed in range(count):
         changed = random.Random(f"{record.method.name} {seed}")
-        flipped = [changed.random() < 0.04 for _ in samples.id]
+        flipped = [seed > 0 and changed.random() < 0.04 for _ in samples.id]
         labels = [value if not error else 1 - value for value, error in zip(samples.value, samples.error, strict=True)]
         values = [1 - value if flip else value for value, flip in zip(samples.value, flipped, strict=True)]
         made = run(record.method.name, values, labels, samples.flops, seed=seed, weights=f"{seed:064x}")
         assert made.samples
         assert made.score
+        assert made.weights
+        digest = made.weights.digest if seed else record.weights.digest
+        weights = {"digest": digest, "training": {**(record.weights.training or {}), "seed": seed}}
         whole = {"value": made.samples.value, "error": made.samples.error}
         others.append(
             record.model_copy(
                 update={
                     "seed": seed,
-                    "weights": record.weights.model_copy(update={"digest": made.weights.digest}),  # type: ignore[union-attr]
+                    "weights": record.weights.model_copy(update=weights),
                     "score": record.score.model_copy(update={"value": made.score.value}),  # type: ignore[union-attr]
                     "samples": samples.model_copy(update=whole),
                 }
