@@ -32,6 +32,7 @@ PROPORTIONAL, INTEGRAL, OPEN = 0.5, 1e-5, 4.0
 class MrT5Options(TrainingOptions):
     TINY: ClassVar[dict[str, Any]] = {**TrainingOptions.TINY, "epochs": 6.0, "gate_rate": 1e-2}
 
+    tuned_epochs: float = option(1.0, "passes of plain fine-tuning, before the gate comes in", 0.0)
     deleted: float = option(0.5, "share of the tokens that training aims to delete, below 1", 0.0)
     gate_rate: float = option(1e-3, "learning rate of the gate", 0.0)
     whole: float = option(0.25, WHOLE, 0.0)
@@ -75,27 +76,26 @@ class MrT5Network(PredictedNetwork):
         whole = self.whole(mask, self.spared)
 
         def log_keep(layer: int, rows: Tensor, left: Tensor) -> Tensor:
-            values = self.log_soft_keep(layer, rows, left)
-            if layer in self.asked:
-                seen.append(values)
-            return values
+            seen.append(self.log_soft_keep(layer, rows, left))
+            return seen[-1]
 
         embedded = self.encoder.embed(batch["ids"], batch["segments"])
         hidden, masks = soft_masked(self.encoder, embedded, mask, sparing(log_keep, whole, 0.0), site="before")
         logits = self.head(hidden, masks[-1])
         loss = task_loss(logits, batch["labels"], self.task)
-        return {"logits": logits, "loss": loss + self.controlled(seen[0], mask & ~whole)}
+        return {"logits": logits, "loss": loss + self.controlled(seen[self.asked[0]], mask & ~whole)}
 
 
 class MrT5(PredictedMethod):
-    """One phase under the soft gate.
+    """Fine-tune, then encoder, head and gate together under the soft gate.
 
     Differences: the paper's models read bytes and write text; here an encoder of word pieces is tuned, whose tokens are
     fewer and worth more, with a head that pools what stays, by mean unless told, each token by its gate in training.
     The paper's gate stands after the third of twelve layers, here after a quarter of them. It starts open, and some
-    texts keep all tokens in training, which the paper's don't: else keeping all is never learned. The penalty and its
-    controller leave out the first token, which always stays, and padding. The noise on the gate's logits that the code
-    can add is left out. Thresholds other than one half are ours; at 0 the gate isn't asked.
+    texts keep all tokens in training, which the paper's don't: else keeping all is never learned. Fine-tuning comes
+    first, as the code can delay the penalty, which would make all tokens of an encoder that knows nothing alike. The
+    penalty and its controller leave out the first token, which always stays, and padding. The noise that the code can
+    add to logits is left out. Thresholds other than one half are ours; at 0 the gate isn't asked.
     """
 
     name = "mrt5"
@@ -108,7 +108,7 @@ class MrT5(PredictedMethod):
         "all layers above the gate."
     )
     options = MrT5Options
-    predictor_rate = "gate_rate"
+    predictor_rate, tuning = "gate_rate", "tuned_epochs"
 
     def settled(self, options: MrT5Options, config: EncoderConfig) -> MrT5Options:
         if config.layers < 2 or not options.deleted < 1:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from elue.modeling.keeping.predicted import Tuned
 from elue.plugins.skimming.mrt5 import MrT5, MrT5Network, MrT5Options
 from elue.protocol import Point, Sample, TaskInfo
 from tests import small
@@ -75,6 +76,14 @@ def test_the_gate_starts_open_and_texts_that_are_whole_are_not_asked(monkeypatch
     assert not torch.allclose(learnt[1], whole[1], atol=1e-3)
 
 
+def test_fine_tuning_moves_all_but_the_gate_and_its_controller() -> None:
+    network = MrT5Network(small.encoder(), small.CLASSES, MrT5Options())
+    Tuned(network).train()({**small.batch([5, 3]), "labels": torch.tensor([1.0, 0.0])})["loss"].backward()
+    still = {name for name, parameter in network.named_parameters() if parameter.grad is None}
+    assert still == {name for name, _ in network.named_parameters() if name.startswith("predictors.")}
+    assert network.errors == 0
+
+
 def test_what_it_costs_in_closed_form() -> None:
     """The gate takes d multiply-adds for each token but the first; the layers above run on what is left."""
     model = keepers.made(MrT5(), small.CLASSES)
@@ -86,5 +95,5 @@ def test_what_it_costs_in_closed_form() -> None:
 
 @pytest.mark.parametrize("task", keepers.TRAINED)
 def test_trains_and_sweeps_from_all_tokens_to_the_first(task: TaskInfo, tmp_path: Path) -> None:
-    model = keepers.trains(MrT5(), task, tmp_path, epochs="14", learning_rate="5e-3", gate_rate="5e-2")
+    model = keepers.trains(MrT5(), task, tmp_path, tuned_epochs="8", epochs="6", gate_rate="5e-2")
     assert model.network.errors != 0

@@ -132,6 +132,18 @@ def tuned(network: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"logits": logits, "loss": task_loss(logits, batch["labels"], network.task)}
 
 
+class Tuned(nn.Module):
+    """The encoder and head of a network, as plain fine-tuning runs them; what they learn, the network has learned."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.encoder, self.head, self.task = network.encoder, network.head, network.task
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """As `tuned`."""
+        return tuned(self, batch)
+
+
 class PredictedModel(KeepingModel):
     """Keeps the rows that predictors lean to keep, by the point's `threshold` of the probability of staying."""
 
@@ -179,6 +191,8 @@ class PredictedMethod(TrainedMethod):
     }
     predictor_rate: ClassVar[str] = ""
     """The option that is the learning rate of the predictors, where they have one of their own."""
+    tuning: ClassVar[str] = ""
+    """The option that is the number of passes of plain fine-tuning, where it comes first."""
 
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> PredictedModel:
         return PredictedModel(network, text, task)
@@ -188,6 +202,8 @@ class PredictedMethod(TrainedMethod):
         return {"predictors": getattr(options, self.predictor_rate)} if self.predictor_rate else {}
 
     def learn(self, network: Any, training: Training) -> None:
+        if self.tuning:
+            training.fit(Tuned(network), phase="tune", epochs=getattr(training.options, self.tuning))
         training.fit(network, rates=self.rates(training.options))
 
     def sweep(self, network: Any, training: Training) -> Sweep:
