@@ -10,7 +10,9 @@ import numpy as np
 
 from elue.record.schema import Record
 from elue.scores.edition import Edition, EditionTask
+from elue.scores.edition_board import edition_standing
 from elue.scores.freezing import yardstick_of
+from elue.scores.standing import TaskRow
 from tests.scoring import run
 
 SAMPLES = 400
@@ -128,3 +130,9 @@ def reweighed(records: Sequence[Record], digest: str = "") -> list[Record]:
         for record in records
         if record.weights
     ]
+
+
+def rows(edition: Edition, records: Sequence[Record], **options: object) -> dict[str, TaskRow]:
+    """Rows of an edition's only task, by method."""
+    (standing,) = edition_standing(edition, records, draws=200, **options).tasks  # type: ignore[arg-type]
+    return {row.method: row for row in standing.rows}

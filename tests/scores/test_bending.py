@@ -17,17 +17,11 @@ from elue.scores.edition import Edition
 from elue.scores.edition_board import edition_standing
 from elue.scores.freezing import best_constant
 from elue.scores.pareto import mixture_hull
-from elue.scores.standing import TaskRow
 from elue.submissions.names import refusal
 from elue.tasks.closed import wilson
-from tests.editions import GOOD, STATIC, World, answering, called, edition_of
+from tests.editions import GOOD, STATIC, World, answering, called, edition_of, rows
 from tests.scoring import against_static
 from tests.simulating import COSTS, HIGH, LOW, QUALITY, Samples, on_the_yardstick, with_mixtures
-
-
-def rows(edition: Edition, records: Sequence[Record]) -> dict[str, TaskRow]:
-    (standing,) = edition_standing(edition, records, draws=200).tasks
-    return {row.method: row for row in standing.rows}
 
 
 @pytest.fixture(scope="module")

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
 from elue.record.index import SubmissionRef
 from elue.record.schema import Record
 from elue.scores.edition import Edition
-from elue.scores.edition_board import edition_standing
-from elue.scores.standing import TaskRow
-from tests.editions import GOOD, STATIC, World, answering, called, edition_of, reweighed
-
-
-def rows(edition: Edition, records: Sequence[Record]) -> dict[str, TaskRow]:
-    (standing,) = edition_standing(edition, records, draws=200).tasks
-    return {row.method: row for row in standing.rows}
+from tests.editions import GOOD, STATIC, World, answering, called, edition_of, reweighed, rows
 
 
 @pytest.fixture(scope="module")

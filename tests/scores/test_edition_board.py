@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,7 @@ from elue import api
 from elue.record.schema import Record
 from elue.scores.edition import Edition
 from elue.scores.edition_board import edition_standing
-from elue.scores.standing import TaskRow
-from tests.editions import GOOD, STATIC, World, edition_of, toml_of
-
-
-def rows(edition: Edition, records: Sequence[Record], **options: object) -> dict[str, TaskRow]:
-    (standing,) = edition_standing(edition, records, draws=200, **options).tasks  # type: ignore[arg-type]
-    return {row.method: row for row in standing.rows}
+from tests.editions import GOOD, STATIC, World, edition_of, rows, toml_of
 
 
 @pytest.fixture(scope="module")
