@@ -109,7 +109,7 @@ def compare(
         resamples=resamples,
         seed=seed,
         curves=curves,
-        points=_points(runs, resampled, head.task, bool(clusters)),
+        points=_points(runs, resampled, head.task, len(set(clusters))),
         pairs=tuple(_pairs(drafts)) if (len(set(clusters)) or head.task.size) >= FEWEST else (),
     )
 
@@ -190,9 +190,7 @@ def _pairs(drafts: Sequence[_Draft]) -> Iterator[Pair]:
             yield Pair(a, b, difference, p_value(difference))
 
 
-def _points(
-    runs: Sequence[Entry], resampled: Resampled | None, task: TaskRef, clustered: bool
-) -> tuple[PointScore, ...]:
+def _points(runs: Sequence[Entry], resampled: Resampled | None, task: TaskRef, clusters: int) -> tuple[PointScore, ...]:
     """Every run with its intervals. Runs without samples stand where they are in every resample's front."""
     chosen = set(front([run.at for run in runs]))
     if not runs or resampled is None:
@@ -209,7 +207,7 @@ def _points(
     return tuple(
         PointScore(
             run.key,
-            _quality(run.at[1], scores[:, i] if run.column is not None else None, task, clustered),
+            _quality(run.at[1], scores[:, i] if run.column is not None else None, task, clusters),
             estimate(run.at[0], flops[:, i] if run.column is not None else None),
             i in chosen,
             float(often[i]) if run.column is not None else None,
@@ -218,13 +216,14 @@ def _points(
     )
 
 
-def _quality(value: float, replicates: Array | None, task: TaskRef, clustered: bool) -> Estimate:
+def _quality(value: float, replicates: Array | None, task: TaskRef, clusters: int) -> Estimate:
     """A score with its interval: Wilson's of a share of right answers, and where no resample differs.
 
-    Wilson's is of independent samples, so it is not for those that come in clusters.
+    Wilson's is of independent samples. Of some in clusters (0 where they are none) it is not taken unless no resample
+    differs, and knows no more then than that many samples would tell.
     """
     spread = estimate(value, replicates)
-    wilson = bool(metrics.get(task.metric).right) and not clustered
+    wilson = bool(metrics.get(task.metric).right) and not clusters
     if replicates is None or (not wilson and spread.low != spread.high):
         return spread
-    return Estimate(value, *metrics.known_interval(task.metric, value, task.size), spread.error)
+    return Estimate(value, *metrics.known_interval(task.metric, value, clusters or task.size), spread.error)

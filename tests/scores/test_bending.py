@@ -18,9 +18,8 @@ from elue.scores.edition_board import edition_standing
 from elue.scores.freezing import best_constant
 from elue.scores.pareto import mixture_hull
 from elue.submissions.names import refusal
-from elue.tasks.closed import wilson
 from tests.editions import GOOD, STATIC, World, answering, called, edition_of, rows
-from tests.scoring import against_static
+from tests.scoring import against_static, run
 from tests.simulating import COSTS, HIGH, LOW, QUALITY, Samples, on_the_yardstick, with_mixtures
 
 
@@ -190,20 +189,33 @@ def test_a_bad_method_whose_cost_lies_on_few_samples(edition: Edition, made: lis
 
 
 def test_zero_bootstrap_spread() -> None:
-    """All answers right, all at one cost: no draw says anything else, which is no certainty."""
-    world = World(samples=320)
-    static = [
-        record
-        for seed in range(3)
-        for cost in (1, 2)
-        for record in world.training("static", {cost: 1.0}, seed, spread=0)
-    ]
-    perfect = world.method("perfect", {1: 1.0, 2: 1.0}, spread=0)
-    tested = rows(edition_of(static), [*static, *perfect])["perfect"].tested
-    assert (tested.p, tested.p_adjusted) == (None, None)
-    assert tested.verdict in (None, "level")
+    """Whose answers are all wrong, each time others, is not told from a yardstick like that: no draw says anything
+    else, which is no certainty. Nor is one sample enough, and 50 right of 50 are not known to be all."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 4, 320)
+    static, hopeless = (
+        [
+            run(
+                method,
+                ((labels + generator.integers(1, 4, len(labels))) % 4).tolist(),
+                labels.tolist(),
+                [cost] * len(labels),
+                knob=cost,
+                seed=seed,
+                weights=f"{10 * place + seed:064x}",
+            )
+            for seed in range(3)
+            for cost in (1000, 2000)
+        ]
+        for place, method in enumerate(("static", "hopeless"))
+    )
+    tested = rows(edition_of(static), [*static, *hopeless])["hopeless"].tested
+    assert tested.why == ""
+    assert (tested.p, tested.p_adjusted, tested.verdict, tested.rank) == (None, None, "level", 2)
     few = World(samples=1)
-    one = few.method("static", STATIC)
-    alone = rows(edition_of(one), [*one, *few.method("good", GOOD)])["good"].tested
-    assert (alone.rank, alone.p) == (None, None)
-    assert wilson(1.0, 50)[0] == pytest.approx(0.9287, abs=1e-4)
+    own = [*few.method("static", STATIC), *few.method("good", GOOD)]
+    alone = rows(edition_of(own[:9]), own)["good"].tested
+    assert (alone.rank, alone.p, alone.why) == (None, None, "1 samples, 300 are needed")
+    assert against_static(own[:9] + own[9:12]).pairs == ()
+    (point,) = against_static([run("static", [1.0] * 50, [1.0] * 50, [100] * 50)]).points
+    assert (point.score.low, point.score.high) == pytest.approx((92.87, 100), abs=0.01)

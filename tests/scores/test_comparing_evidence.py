@@ -89,3 +89,10 @@ def test_a_share_has_wilsons_interval(metric: str, right: int) -> None:
     values = [*labels[:right], *(1 - y for y in labels[right:])]
     (point,) = against_static([run("static", values, labels, [100] * 50, metric=metric)]).points
     assert (point.score.low, point.score.high) == pytest.approx(tuple(100 * end for end in wilson(right / 50, 50)))
+
+
+def test_fifty_right_answers_in_ten_clusters_tell_what_ten_do() -> None:
+    labels = [0.0, 1.0] * 25
+    clusters = [place // 5 for place in range(50)]
+    (point,) = against_static([run("static", labels, labels, [100] * 50)], clusters=clusters).points
+    assert (point.score.low, point.score.high) == pytest.approx(tuple(100 * end for end in wilson(1, 10)))
