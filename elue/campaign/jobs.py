@@ -81,10 +81,13 @@ class Choice:
 
 @dataclass(slots=True)
 class Plan:
-    """The jobs of a campaign by their ids, in the order in which they are to be begun, and open choices."""
+    """The jobs of a campaign by their ids, in the order in which they are to be begun.
+
+    `choices` are those that are open, and `chosen` what was chosen, by entry, task and backbone.
+    """
 
     jobs: dict[str, Job] = field(default_factory=dict)
-    choices: list[Choice] = field(default_factory=list)
+    choices: dict[tuple[str, str, str], Choice] = field(default_factory=dict)
     chosen: dict[tuple[str, str, str], Trial] = field(default_factory=dict)
 
     @property

@@ -6,7 +6,9 @@ job, and is due; entries that ask for the same training have one job. Nothing of
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,13 @@ class Planner:
         self._sources: dict[str, str] = {}
         self._states = States(journal, campaign.places.runs, retry)
         self._alike: dict[str, set[str]] = {}
+        self._first: dict[Path, str] = {}
+        self._ended: set[str] = set()
+        self._tried_by: dict[str, list[tuple[str, str, str]]] = {}
+        self._revision = cache(
+            lambda task, split: self.seen.revision(campaign.tasks[task], split, campaign.places.data)
+        )
+        self._backbone = cache(self.seen.backbone)
         self._entries, self._tasks = naming.selected(campaign, only)
         for entry in self._entries:
             if entry.alike:
@@ -50,20 +59,25 @@ class Planner:
                         self._plan(entry, task, backbone)
         return self.plan
 
-    def settle(self) -> list[Job]:
-        """Make the choices whose trials have all ended; returns the jobs that follow from them."""
-        before = set(self.plan.jobs)
-        for choice in list(self.plan.choices):
-            if all(job in self.journal.endings or not self._will_run(job) for trial in choice.trials for job in trial):
-                self.plan.choices.remove(choice)
+    def settle(self, ended: str) -> list[Job]:
+        """Note that a job has ended, and make the choices that waited for it alone; returns the jobs that follow."""
+        before = len(self.plan.jobs)
+        self._ended.add(ended)
+        for key in self._tried_by.pop(ended, ()):
+            choice = self.plan.choices.get(key)
+            if choice is not None and self._is_tried(choice):
+                del self.plan.choices[key]
                 self._choose(choice)
-        return [job for id, job in self.plan.jobs.items() if id not in before]
+        return list(itertools.islice(self.plan.jobs.values(), before, None))
 
-    def _will_run(self, id: str) -> bool:
-        """Whether a job may still end well: it is due, and so is or was what it needs."""
+    def _is_tried(self, choice: Choice) -> bool:
+        return not any(self._is_to_come(job) for trial in choice.trials for job in trial)
+
+    def _is_to_come(self, id: str) -> bool:
+        """Whether a job is due and has not ended since, nor in vain what it needs."""
         job = self.plan.jobs[id]
-        endings = (self.journal.endings.get(need) for need in job.needs)
-        return job.state == "due" and not any(ended and ended.ending != "done" for ended in endings)
+        needed = [self.journal.endings[need] for need in job.needs if need in self._ended]
+        return job.state == "due" and id not in self._ended and all(ended.ending == "done" for ended in needed)
 
     def _plan(self, entry: Entry, task: str, backbone: str) -> None:
         if not (entry.trials and entry.trains):
@@ -75,8 +89,13 @@ class Planner:
         )
         settings = entry.settings
         choice = Choice(entry, task, backbone, trials, len(settings.seeds) * (1 + len(settings.splits)))
-        self.plan.choices.append(choice)
-        self.settle()
+        if self._is_tried(choice):
+            self._choose(choice)
+            return
+        key = entry.name, task, backbone
+        self.plan.choices[key] = choice
+        for job in itertools.chain(*trials):
+            self._tried_by.setdefault(job, []).append(key)
 
     def _choose(self, choice: Choice) -> None:
         spec = self.campaign.tasks[choice.task]
@@ -120,11 +139,11 @@ class Planner:
         self, entry: Entry, task: str, backbone: str, seed: int, options: Mapping[str, Knob], trial: Trial | None
     ) -> Job:
         campaign, method, spec = self.campaign, entry.method, self.campaign.tasks[task]
-        revisions = {split: self.seen.revision(spec, split, campaign.places.data) for split in TRAINED_ON}
+        revisions = {split: self._revision(task, split) for split in TRAINED_ON}
         made_from: dict[str, Any] = {
             "task": spec.name,
             "revisions": revisions,
-            "backbone": self.seen.backbone(backbone),
+            "backbone": self._backbone(backbone),
             "seed": seed,
             "device": campaign.device,
             "options": texts(options),
@@ -139,8 +158,8 @@ class Planner:
         if entry.alike and len(self._alike.get(entry.alike, ())) > 1:
             group = digest_of(what="phases", alike=entry.alike, **made_from)
             phases = campaign.places.weights / "phases" / group
-            first = next((job.id for job in self.plan.jobs.values() if _phases(job) == phases), None)
-            after = (first,) if first else ()
+            first = self._first.setdefault(phases, id)
+            after = () if first == id else (first,)
         out = campaign.places.weights / spec.name / f"{method.name}-{id[:16]}"
         state, why = self._states.of_training(id, out)
         work = TrainWork(
@@ -180,7 +199,7 @@ class Planner:
         self, entry: Entry, task: str, backbone: str, seed: int, split: str, training: Job | None, trial: Trial | None
     ) -> Job:
         campaign, settings, spec = self.campaign, entry.settings, self.campaign.tasks[task]
-        source, revision = self._source(entry), self.seen.revision(spec, split, campaign.places.data)
+        source, revision = self._source(entry), self._revision(task, split)
         against = self._against(task, backbone, seed) if campaign.profile.conditions.tokens else None
         id = digest_of(
             what="measure",
@@ -260,7 +279,3 @@ class Planner:
 
 def _out(training: Job | None) -> Path | None:
     return training.work.out if training is not None and isinstance(training.work, TrainWork) else None
-
-
-def _phases(job: Job) -> Path | None:
-    return job.work.phases if isinstance(job.work, TrainWork) else None

@@ -18,10 +18,11 @@ from typing import Any, Protocol
 
 from elue.campaign.engines import Engine
 from elue.campaign.jobs import Job, Plan
-from elue.campaign.journal import Ended, Ending, Journal, RunNote
+from elue.campaign.journal import Ended, Ending, Journal, Kind, RunNote
 from elue.campaign.planning import Planner
 from elue.campaign.request import Campaign
 from elue.campaign.states import keys_of
+from elue.campaign.waiting import Waiting
 from elue.campaign.work import Measured, MeasureWork, Trained, TrainWork, measure, train, with_digest
 from elue.disk import check_writable
 from elue.errors import ElueError
@@ -83,12 +84,12 @@ class _Run:
         self.journal: Journal = planner.journal
         self.under_way: dict[Future[Any], Job] = {}
         self.losses: dict[str, int] = {}
-        self.waiting: dict[str, Job] = {}
+        self.waiting = Waiting()
         self.failed = {run.key for ended in self.journal.endings.values() for run in ended.failed_runs}
 
     def go(self) -> None:
-        self.waiting = {job.id: job for job in self.planner.plan.due}
         self.watcher.planned(self.planner.plan)
+        self._offer(self.waiting.add(self.planner.plan.due))
         self.store.catch_up(self.planner.campaign.places.runs)
         while self.waiting or self.under_way:
             self._hand_out()
@@ -105,36 +106,30 @@ class _Run:
                 self.watcher.waiting()
         self._forget_phases()
 
+    def _offer(self, jobs: list[Job]) -> None:
+        """Let jobs begin that wait for no other any more; those that lack weights for good are ended."""
+        for job in jobs:
+            broken = next((id for id in job.needs if not self._is_done(id)), None)
+            if broken is None:
+                self.waiting.offer(job)
+            else:
+                self._without(job, broken)
+                self._offer(self.waiting.ended(job.id))
+
     def _hand_out(self) -> None:
         """Give every free place a job that can begin: measurings first, but trainings where the end is near.
 
         Measurings are what was trained for, and at the end the shorter jobs that leave no place idle.
         """
-        free = self.engine.places - len(self.under_way)
-        if free <= 0:
-            return
-        last = "measure" if len(self.waiting) <= NEAR * self.engine.places else "train"
-        for job in sorted(self._ready(), key=lambda job: job.kind == last):
-            if free <= 0:
+        for _ in range(self.engine.places - len(self.under_way)):
+            near = len(self.waiting) <= NEAR * self.engine.places
+            kinds: list[Kind] = ["train", "measure"] if near else ["measure", "train"]
+            if self.trainings is not None and self._trainings_under_way() >= self.trainings:
+                kinds.remove("train")
+            job = self.waiting.take(kinds)
+            if job is None:
                 return
-            if job.kind == "train" and self.trainings is not None and self._trainings_under_way() >= self.trainings:
-                continue
-            self._begin(self.waiting.pop(job.id))
-            free -= 1
-
-    def _ready(self) -> list[Job]:
-        """The waiting jobs that can begin now; those that never can are ended."""
-        ready = []
-        pending = {*self.waiting, *(job.id for job in self.under_way.values())}
-        for job in list(self.waiting.values()):
-            if any(id in pending for id in (*job.needs, *job.after)):
-                continue
-            broken = next((id for id in job.needs if not self._is_done(id)), None)
-            if broken is None:
-                ready.append(job)
-            else:
-                self._without(self.waiting.pop(job.id), broken)
-        return ready
+            self._begin(job)
 
     def _without(self, job: Job, need: str) -> None:
         """End a job whose weights there will not be; the journal has the training's own ending."""
@@ -172,7 +167,7 @@ class _Run:
             self.engine.mend()
             self.losses[job.id] = self.losses.get(job.id, 0) + (loss == "worker")
             if self.losses[job.id] < LOSSES:
-                self.waiting = {job.id: job, **self.waiting}
+                self.waiting.again(job)
                 self.watcher.lost(job)
                 return
             ended = replace(_ended(job), ending="failed", reason=f"its worker was lost {LOSSES} times")
@@ -187,10 +182,10 @@ class _Run:
             ended = self._written(job, future.result())
         self.journal.add(ended)
         self.watcher.ended(job, ended)
-        for more in self.planner.settle():
-            if more.state == "due":
-                self.waiting[more.id] = more
+        self._offer(self.waiting.ended(job.id))
+        if more := self.planner.settle(job.id):
             self.watcher.planned(self.planner.plan)
+            self._offer(self.waiting.add(job for job in more if job.state == "due"))
 
     def _written(self, job: Job, measured: Measured) -> Ended:
         """Write and index the records of a measuring."""

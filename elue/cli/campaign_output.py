@@ -34,7 +34,7 @@ def show_plan(plan: Plan, places: int, as_json: bool) -> None:
     if as_json:
         choices = [
             {"entry": choice.entry.name, "task": choice.task, "backbone": choice.backbone, "jobs": choice.waiting}
-            for choice in plan.choices
+            for choice in plan.choices.values()
         ]
         jobs = [_described(job) for job in plan.jobs.values()]
         typer.echo(json.dumps({"jobs": jobs, "choices": choices, "seconds": plan.seconds}, indent=1))
@@ -47,7 +47,7 @@ def show_plan(plan: Plan, places: int, as_json: bool) -> None:
     rows = [(*key[:4], str(len(jobs)), *key[4:], span(_together(jobs))) for key, jobs in groups.items()]
     header = ("what", "method", "task", "split", "jobs", "state", "why", "time")
     table(header, rows, right=("jobs", "time"))
-    for choice in plan.choices:
+    for choice in plan.choices.values():
         note(f"{choice.entry.name} on {choice.task}: {choice.waiting} jobs follow once its trials have been compared")
     due = len(plan.due)
     time = f"; about {span(plan.seconds / places)} with {places} at a time" if plan.seconds is not None else ""
@@ -65,7 +65,7 @@ def show_status(plan: Plan, journal: Journal, as_json: bool) -> int:
                 {"entry": entry, "task": task, "backbone": backbone, "options": dict(trial)}
                 for (entry, task, backbone), trial in plan.chosen.items()
             ],
-            "waiting": sum(choice.waiting for choice in plan.choices),
+            "waiting": sum(choice.waiting for choice in plan.choices.values()),
             "failures": [{"job": job.label, "what": what} for job, what in failures],
         }
         typer.echo(json.dumps(document, indent=1))
@@ -82,7 +82,7 @@ def show_status(plan: Plan, journal: Journal, as_json: bool) -> int:
         note(f"not served: {label[0]} on {label[1]}: {why}")
     for job, what in failures:
         note(f"failed: {job.label}: {what}")
-    waiting = sum(choice.waiting for choice in plan.choices)
+    waiting = sum(choice.waiting for choice in plan.choices.values())
     done = sum(job.state == "done" for job in jobs)
     note(f"{done} of {len(jobs) + waiting} jobs are done, {len(failures)} failures")
     return len(failures)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from elue.campaign.jobs import Job, Plan
 from elue.campaign.journal import Ended, Journal
@@ -115,15 +112,3 @@ def test_the_best_trial_is_highest_over_the_budgets_of_all() -> None:
     assert best([[(10.0, 90.0)], [(1.0, 70.0), (10.0, 80.0)]], 50.0) == 1
     assert best([None, None], 50.0) is None
     assert best([[(0.0, 40.0)], [(0.0, 60.0)]], 30.0) == 1
-
-
-@pytest.mark.benchmark
-def test_ten_thousand_runs_are_planned_within_five_seconds(tmp_path: Path) -> None:
-    text = f'methods = ["*/*"]\nseeds = {list(range(110))}\n'
-    file = write_campaign(tmp_path, text)
-    clock, used = time.perf_counter(), time.process_time()
-    planned = plan(file)
-    seconds = time.perf_counter() - clock
-    print(f"{len(planned.jobs)} jobs in {seconds:.2f} s, {time.process_time() - used:.2f} s of processor time")
-    assert len(planned.jobs) > 10_000
-    assert seconds < 5
