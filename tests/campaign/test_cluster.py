@@ -8,27 +8,47 @@ from pathlib import Path
 
 import pytest
 
+from elue.campaign.cluster import Cluster
 from elue.campaign.reading import read
 from elue.record.store import Store
 from tests.campaign.clusters import LocalCluster, under_fire
+from tests.campaign.test_running import made
 from tests.campaign.toys import told, write_campaign, write_trained
 from tests.commanding import elue
 from tests.conftest import WriteTask
 
-pytest.importorskip("distributed", reason="Dask is not installed: pip install 'elue[cluster]'")
+distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'elue[cluster]'")
 
 METHODS = ("ant", "bee", "cat", "dog", "elk", "fox")
 
 
-def write_board(folder: Path, write_task: WriteTask, name: str, methods: tuple[str, ...] = METHODS) -> Path:
-    """A board of toys on two tasks and two seeds; each training takes two seconds."""
+def write_board(
+    folder: Path, write_task: WriteTask, name: str, methods: tuple[str, ...] = METHODS, seconds: int = 2
+) -> Path:
+    """A board of toys on two tasks and two seeds; each training takes so many seconds."""
     task = write_task(8)
     (task.parent / "other.toml").write_text(task.read_text().replace('"mine"', '"other"'))
-    text = 'tasks = ["tasks/mine.toml", "tasks/other.toml"]\nseeds = [0, 1]\noptions = { seconds = 2 }\n'
+    text = 'tasks = ["tasks/mine.toml", "tasks/other.toml"]\nseeds = [0, 1]\n'
+    text += f"options = {{ seconds = {seconds} }}\n"
     for method in methods:
         write_trained(folder, method)
         text += f'[method.{method}]\nsource = "{method}_plugin.py"\n'
     return write_campaign(folder, text, name)
+
+
+def test_workers_of_a_scheduler_make_what_this_process_makes(tmp_path: Path, write_task: WriteTask) -> None:
+    here, there = (write_board(tmp_path, write_task, name, METHODS[:1], seconds=0) for name in ("here", "there"))
+    made(here, only=["mine"])
+    settings = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**settings) as cluster:
+        engine = Cluster(cluster.scheduler_address)
+        assert engine.places == 2
+        watching, plan = made(there, engine, only=["mine"])
+        engine.close()
+        assert len(cluster.workers) == 2
+    assert {job.state for job in plan.jobs.values() if job.task == "mine"} == {"done"}
+    assert told(tmp_path / "there") == told(tmp_path / "here")
+    assert len(watching.ends) == len(told(tmp_path / "there")) == 4
 
 
 @pytest.mark.thorough
