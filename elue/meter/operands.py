@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from elue.meter.parameters import Touched
-from elue.meter.reading import NUMBERS, Access
+from elue.meter.reading import NUMBERS, Access, has_lent
 from elue.meter.traffic import TrafficCounter, bytes_of
 from elue.meter.weights import Whole, weights
 
@@ -47,6 +47,8 @@ class Operands:
         """An operator ran."""
         touched, traffic = self._touched, self._traffic
         if touched is None or kwargs or not access.plain:
+            if access.still or (access.lends and has_lent(args, result)):
+                return
             if touched is not None:
                 touched.note(access, args, kwargs)
             if traffic is not None:
