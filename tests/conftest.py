@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Budget())
     if config.getoption("markexpr") not in ("slow", "benchmark"):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["ELUE_CACHE"] = ""  # tests leave the user's cache alone
 
 
 @pytest.fixture

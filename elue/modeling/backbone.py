@@ -25,6 +25,7 @@ from elue.modeling.loading import config_from_transformers, from_state
 from elue.modeling.options import TINY, CommonOptions, TrainingOptions
 from elue.modeling.several import jobs_of
 from elue.modeling.text import TextEncoder
+from elue.modeling.token_cache import remembered
 from elue.protocol import TrainingJob
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -36,14 +37,14 @@ def load_backbone(job: TrainingJob, options: CommonOptions) -> tuple[Encoder, Te
 
     "tiny" is a small random encoder with a WordPiece vocabulary learned from the job's texts; anything
     else is a folder or hub id. torch is seeded last, so that what is built on top is the same each time.
-    Raises ElueError when the backbone can't be found or is not BERT-like.
+    Token ids are kept for later trainings. Raises ElueError when the backbone can't be found or is not BERT-like.
     """
     if job.backbone == TINY:
         encoder, tokenizer, origin = _tiny(job, options)
     else:
         encoder, tokenizer, origin = _pretrained(job.backbone)
     longest = encoder.config.positions - encoder.config.position_offset
-    text = TextEncoder(tokenizer, min(options.max_length, longest), encoder.config.pad)
+    text = TextEncoder(tokenizer, min(options.max_length, longest), encoder.config.pad, remembered)
     torch.manual_seed(job.seed)
     return encoder, text, origin
 

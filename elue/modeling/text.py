@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +27,19 @@ class Encoded:
     second: int = 0
 
 
+Remember = Callable[[str, Sequence[Sample], Callable[[], list[Encoded]]], list[Encoded]]
+"""What gives a tokenizer's encodings of samples, or has them made."""
+
+
 class TextEncoder:
     """A `tokenizers` tokenizer that truncates to `max_length` tokens and never pads.
 
-    Of a pair the longer text gives way first. `pad` is the id that fills training batches up.
+    Of a pair the longer text gives way first. `pad` is the id that fills training batches up. With `remember`, what
+    encodes many samples asks it first (see `elue.modeling.token_cache.remembered`).
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_length: int, pad: int = 0) -> None:
+    def __init__(self, tokenizer: Tokenizer, max_length: int, pad: int = 0, remember: Remember | None = None) -> None:
+        self.remember = remember
         self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(max_length, strategy="longest_first")
@@ -61,6 +67,11 @@ class TextEncoder:
 
     def encode_all(self, samples: Sequence[Sample]) -> list[Encoded]:
         """As `encode` for many samples."""
+        if self.remember is not None:
+            return self.remember(self.tokenizer.to_str(), samples, lambda: self._encode_all(samples))
+        return self._encode_all(samples)
+
+    def _encode_all(self, samples: Sequence[Sample]) -> list[Encoded]:
         texts = [sample.text if sample.pair is None else (sample.text, sample.pair) for sample in samples]
         encodings = self.tokenizer.encode_batch(texts)
         return [_encoded(encoding, sample) for encoding, sample in zip(encodings, samples, strict=True)]
