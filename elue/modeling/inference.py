@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,12 +66,21 @@ def worth(module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Sequen
 
     Of these all count, or those in `judged`, by their place.
 
-    Less its "price", (samples,), if it returns one: what it pays for compute in its loss, so that a network that
-    learns to spare is not judged by answers alone. A price of 0.01 is one percent.
+    Less what it pays for compute in its loss, so that a network that learns to spare is not judged by answers alone:
+    0.01 of it is one percent. That is the mean of its "price", (samples,), if it returns one, and what its
+    `common_price` makes of all samples' outputs, if it has one. Where "judged" stands beside its logits, ways out
+    (samples, ways, outputs), these are what is judged. So the epoch that is kept is the one that the method's own
+    objective prefers, score and compute; a method whose objective has no compute in it is judged by score alone.
     """
     outputs = batched_outputs(module, job.validation, text)
-    logits = outputs["logits"]
+    logits = outputs.get("judged", outputs["logits"])
     ways = logits.unbind(1) if logits.dim() == 3 else [logits]
     ways = [ways[place] for place in (range(len(ways)) if judged is None else judged)]
     score = sum(quality(way, job.validation, job.task, job.measure) for way in ways) / len(ways)
-    return score - 100 * outputs["price"].mean().item() if "price" in outputs else score
+    return score - 100 * price_of(module, outputs)
+
+
+def price_of(module: Any, outputs: Mapping[str, Tensor]) -> float:
+    """What a module's outputs cost in its loss: the mean of their price, and what they pay in common."""
+    price = outputs["price"].mean().item() if "price" in outputs else 0.0
+    return price + (float(module.common_price(outputs)) if hasattr(module, "common_price") else 0.0)

@@ -75,10 +75,10 @@ def fit(
     Parameters that don't require gradients stay as they are; so do the submodules named in `frozen`, which run in eval
     mode, dropout off. `combine` gives the parameters the gradients of several losses; `ahead` is called with module and
     batch before each step, `after` once the optimizer has stepped. On the CPU the seed decides everything, resumed or
-    not. Of several epochs the one that is worth most on validation data is kept, the earliest of equals, unless not
-    `keep_best`; where there are no such data, the last, and that is said on the terminal. Of several ways out those in
-    `judged` count, by their place, else all. Raises ElueError if checkpoints of another job are in the way, or the
-    device is missing.
+    not. Of several epochs the one that is worth most on validation data by the method's own objective, score less what
+    it pays for compute (`worth`), is kept, the earliest of equals, unless not `keep_best`; where there are no such
+    data, the last, and that is said on the terminal. Of several ways out those in `judged` count, by their place, else
+    all. Raises ElueError if checkpoints of another job are in the way, or the device is missing.
     """
     folder = job.out / CHECKPOINTS / phase
     _claim(job, options)

@@ -21,7 +21,7 @@ from elue.modeling.reading.chunks import by_length
 from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.memory import empty, kept, recalled
 from elue.modeling.reading.method import ALWAYS, FullReadingFirst, SpeedOptions
-from elue.modeling.reading.policy import losses_of, of_mean
+from elue.modeling.reading.policy import against_mean, losses_of
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit, State
 from elue.protocol import TaskInfo
@@ -64,9 +64,6 @@ class FocusedNetwork(TrialNetwork):
         score = (made[0] * question).sum(1, keepdim=True)
         return (*state[:parts], *made, *kept(state[2 * parts : -1], made[0], score), question)
 
-    def passes(self, output: Tensor, question: Tensor) -> Tensor:
-        return self.gate(torch.cat([question * output, output, question], 1))
-
     def final(self, state: State) -> Tensor:
         return torch.cat([state[0], *state[-3:-1]], 1)
 
@@ -79,7 +76,8 @@ class FocusedNetwork(TrialNetwork):
         """Head, "lower" and "upper" cells, and "gate": logits of leaving the upper state and of taking a token in."""
         size, widths = self.cell.size, (self.words.embedding_dim, *(part.shape[1] for part in self.start(1)))
         lower, upper = ReaderUnit(self.below, widths), ReaderUnit(self.above, widths)
-        head, gate = ReaderUnit(self.answers, (2 * size + 1,), True), ReaderUnit(self.passes, (size, size), True)
+        passes = lambda output, question: self.gate(torch.cat([question * output, output, question], 1))  # noqa: E731
+        head, gate = ReaderUnit(self.answers, (2 * size + 1,), True), ReaderUnit(passes, (size, size), True)
         start, asked = ReaderUnit(partial(self.start, 1), ()), ReaderUnit(by_length(self.asked), widths, chunked=True)
         return {"start": start, "question": asked, "head": head, "lower": lower, "upper": upper, "gate": gate}
 
@@ -94,10 +92,12 @@ class FocusedNetwork(TrialNetwork):
     def share(self, trial: Trial, lengths: Tensor) -> Tensor:
         return trial.counts("upper") / trial.counts("lower")
 
+    def spent(self, trial: Trial, lengths: Tensor) -> Tensor:
+        return self.options.excess_cost * (self.share(trial, lengths) - self.options.let).clamp(min=0)
+
     def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
-        excess = self.options.excess_cost * (self.share(trial, lengths) - self.options.let).clamp(min=0)
-        rewards = -losses_of(logits, labels, self.task) - excess
-        return self.options.gate_weight * of_mean(trial.decisions, rewards, trial.copies)
+        losses = losses_of(logits, labels, self.task) + self.spent(trial, lengths)
+        return self.options.gate_weight * against_mean(trial, losses)
 
 
 class Focused(FullReadingFirst):

@@ -83,10 +83,7 @@ class HmRnnNetwork(TrialNetwork):
     def share(self, trial: Trial, lengths: Tensor) -> Tensor:
         """The share of the layers' products, to those where there is a boundary everywhere."""
         products, most = self.layers.products, [1] * (self.count - 1) + [0]
-        spent = [
-            sum(times * products(int(unit[6:]), *shape[1:]) for (unit, shape), times in own.steps.items() if shape[1:])
-            for own in trial.all
-        ]
+        spent = [sum(times * products(int(unit[6:]), *case) for unit, case, times in own) for own in trial.sized()]
         return (
             torch.tensor(spent, device=lengths.device) / lengths / sum(products(at, 1, n) for at, n in enumerate(most))
         )

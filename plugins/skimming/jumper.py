@@ -48,7 +48,7 @@ class JumperNetwork(TrialNetwork):
 
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: JumperOptions) -> None:
         super().__init__(words, task, options)
-        self.options, self.lean = options, 0.0
+        self.options, self.lean, self.fee = options, 0.0, options.reading_cost / 2  # of a reward of -1 to 1
         self.convolution = nn.Conv1d(words.embedding_dim, options.filters, SPAN, padding="same")
         self.cell = Cell(options.cell, options.filters, options.size)
         self.head, self.baseline = nn.Linear(options.size, task.outputs + 1), nn.Linear(options.size, 1)

@@ -66,10 +66,15 @@ class LatNetwork(RankedNetwork):
         return (torch.rand(len(self.encoder.layers)) < self.settings.layer_drop).nonzero().flatten().tolist()
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Logits and the share of tokens kept after each layer; given labels, the mean loss of all passes."""
+        """Logits and the share of tokens kept after each layer; given labels, the mean loss of all passes.
+
+        Judged are, while tokens are dropped, both ends that training goes through: all tokens and the smallest list.
+        """
         if "labels" not in batch:
             logits, kept = self.ranked(batch, self.lengths)
-            return {"logits": logits, "kept": kept}
+            both = self.drops and self.lengths == self.all_of_them
+            judged = {"judged": torch.stack([logits, self.ranked(batch, self.smallest())[0]], 1)} if both else {}
+            return {"logits": logits, "kept": kept, **judged}
         logits, _ = self.ranked(batch, self.all_of_them, self.left_out() if self.drops else ())
         losses = [task_loss(logits, batch["labels"], self.task)]
         for number in range(1 + self.settings.random_lists if self.drops else 0):

@@ -8,7 +8,9 @@ Training mixes the old and the new state by a Gumbel-softmax at a temperature of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -17,8 +19,8 @@ from torch.nn import functional as F
 
 from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
-from elue.modeling.reading.chunks import Chunks, convolved, packed
-from elue.modeling.reading.gates import logit
+from elue.modeling.reading.chunks import around, backwards
+from elue.modeling.reading.gates import drawn_share, logit
 from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.method import TrainedReader
 from elue.modeling.reading.network import ReaderOptions
@@ -55,16 +57,6 @@ class LeapLstmNetwork(TrialNetwork):
         self.inner = nn.Linear(options.size + width + self.seen, options.hidden)
         self.outer = nn.Linear(options.hidden, 2)  # to keep, to skip
 
-    def after(self, texts: Chunks) -> list[Tensor]:
-        """The reverse LSTM's output at the word after each, (tokens, reverse), of (tokens, width); 0 after the last."""
-        outputs = packed(self.reverse, [words.flip(0) for words in texts])
-        return [F.pad(output.flip(0)[1:], (0, 0, 0, 1)) for output in outputs]
-
-    def around(self, texts: Chunks) -> list[Tensor]:
-        """The convolutions around each word, (tokens, filters of all widths)."""
-        spans = (convolved(convolution, texts) for convolution in self.context)
-        return [F.relu(torch.cat(own, 1)) for own in zip(*spans, strict=True)]
-
     def leaning(self, output: Tensor, word: Tensor, seen: Tensor) -> Tensor:
         """The logit of skipping, (batch,), by the output before, the word and what follows."""
         logits = self.outer(F.relu(self.inner(torch.cat([output, word, seen], 1))))
@@ -74,12 +66,12 @@ class LeapLstmNetwork(TrialNetwork):
         """Cell and head, "reverse" and "context" on whole texts, and "decide": the logit of skipping."""
         size, width = self.cell.size, self.words.embedding_dim
         decide = ReaderUnit(self.leaning, (size, width, self.seen), listed=True)
-        reverse, context = (ReaderUnit(look, (width,), chunked=True) for look in (self.after, self.around))
+        looks = partial(backwards, self.reverse), partial(around, self.context)
+        reverse, context = (ReaderUnit(look, (width,), chunked=True) for look in looks)
         return {**super().units(), "reverse": reverse, "context": context, "decide": decide}
 
     def relaxed(self, unit: str, leaning: Tensor) -> Tensor:
-        scores = torch.stack([torch.zeros_like(leaning), leaning], 1)
-        return F.gumbel_softmax(scores, tau=TEMPERATURE)[:, 1]
+        return drawn_share(leaning, TEMPERATURE)
 
     def step(self, batch: Batch) -> None:
         """Decide, read the current word or leave the state, and go on to the next."""
@@ -89,7 +81,12 @@ class LeapLstmNetwork(TrialNetwork):
 
     def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
         skipped, _ = trial.totals("decide")
-        return self.options.rate_weight * (skipped.sum() / lengths.sum() - self.options.skipped) ** 2
+        return self.common_price({"read": 1 - skipped / lengths, "tokens": lengths})
+
+    def common_price(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        """What the share of words skipped in all texts together costs."""
+        skipped = 1 - (outputs["read"] * outputs["tokens"]).sum() / outputs["tokens"].sum()
+        return self.options.rate_weight * (skipped - self.options.skipped) ** 2
 
 
 class LeapLstm(TrainedReader):

@@ -8,6 +8,7 @@ price of what is kept so that a chosen share of the tokens is deleted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,15 +18,14 @@ from torch import Tensor, nn
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.heads import task_loss
+from elue.modeling.keeping.controller import Controller
 from elue.modeling.keeping.masked import soft_masked
 from elue.modeling.keeping.predicted import WHOLE, PredictedMethod, PredictedNetwork, sparing
 from elue.modeling.options import TrainingOptions, option
 from elue.protocol import TaskInfo
 
-SCALE = 10.0
-"""What a deleted token loses of its attention scores."""
-PROPORTIONAL, INTEGRAL, OPEN = 0.5, 1e-5, 4.0
-"""How the controller answers to how far deletion is from its target, now and over steps; the gate's bias at first."""
+SCALE, OPEN = 10.0, 4.0
+"""What a deleted token loses of its attention scores; the gate's bias at first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +39,15 @@ class MrT5Options(TrainingOptions):
 
 
 class MrT5Network(PredictedNetwork):
-    """Encoder, head, a gate, and the sum of the controller's errors."""
+    """Encoder, head, a gate and the controller."""
 
     def __init__(self, encoder: Encoder, task: TaskInfo, options: MrT5Options) -> None:
-        config, self.deleted, self.spared = encoder.config, options.deleted, options.whole
+        config, self.spared = encoder.config, options.whole
         norm, linear = nn.LayerNorm(config.hidden, eps=config.epsilon), nn.Linear(config.hidden, 1)
         nn.init.constant_(linear.bias, OPEN)
         gate = nn.Sequential(norm, linear, nn.Flatten(-2))
         super().__init__(encoder, task, options.pooling, {max(1, config.layers // 4): gate})
-        self.errors: Tensor
-        self.register_buffer("errors", torch.zeros(()))
+        self.controller = Controller(options.deleted)
 
     def log_soft_keep(self, layer: int, rows: Tensor, left: Tensor) -> Tensor:
         """-10 · σ(-logit) where the gate is, else 0, (batch, tokens)."""
@@ -58,20 +57,21 @@ class MrT5Network(PredictedNetwork):
 
     def controlled(self, gates: Tensor, mask: Tensor) -> Tensor:
         """The price: the controller's weight, which is no gradient's affair, times the mean of the gates' values."""
-        apart = mask.clone()
-        apart[:, 0] = False
-        values = gates[apart]
+        values = gates[:, 1:][mask[:, 1:]]
         if not len(values):
             return values.sum()
-        error = self.deleted - (values.detach() < -SCALE / 2).float().mean()
-        self.errors += error
-        weight = (PROPORTIONAL * error + INTEGRAL * self.errors).clamp(min=0)
-        return weight * values.mean()
+        return self.controller.weight((values.detach() < -SCALE / 2).float().mean()) * values.mean()
+
+    def common_price(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        """What is missing to the share that is to be deleted, of the tokens of all texts together."""
+        tokens, kept = outputs["tokens"], outputs["kept"][:, self.asked[0]]
+        deleted = (tokens * (1 - kept)).sum() / (tokens - 1).sum().clamp(min=1)
+        return self.controller.missing(deleted, SCALE)
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Logits and the share of tokens kept in each layer; given labels, the loss under the soft gate."""
         if "labels" not in batch:
-            return self.answered(batch)
+            return {**self.answered(batch), "tokens": batch["mask"].sum(1)}
         mask, seen = batch["mask"], []
         whole = self.whole(mask, self.spared)
 

@@ -21,7 +21,7 @@ from elue.modeling.reading.bounds import MARKS, pieces
 from elue.modeling.reading.chunks import by_length
 from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.method import ALWAYS, FullReadingFirst, SpeedOptions
-from elue.modeling.reading.policy import losses_of, of_mean
+from elue.modeling.reading.policy import against_mean, losses_of
 from elue.modeling.reading.relevance import Relevance, match
 from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit, State
@@ -56,16 +56,14 @@ class RimLikeNetwork(TrialNetwork):
     def start(self, count: int) -> State:
         return self.cells.start(count)
 
-    def selects(self, glance: Tensor, asked: Tensor, relevance: Tensor) -> Tensor:
-        return self.select(torch.cat([match(asked, glance), relevance], 1))
-
     def units(self) -> dict[str, ReaderUnit]:
         """Head, "start", "question", "glance" and "read" on chunks, "select": skip or read, "stop": go on or stop."""
         width, relevance, cells = self.words.embedding_dim, self.options.relevance, self.cells
         runs = (by_length(run) for run in (cells.question, cells.sentence))
         question, read = (ReaderUnit(run, (width, *cells.widths), chunked=True) for run in runs)
         glance = ReaderUnit(by_length(lambda words: words.mean(1)), (width,), chunked=True)
-        select = ReaderUnit(self.selects, (width, width, relevance), listed=True)
+        selects = lambda glance, asked, known: self.select(torch.cat([match(asked, glance), known], 1))  # noqa: E731
+        select = ReaderUnit(selects, (width, width, relevance), listed=True)
         stop, head = (ReaderUnit(run, (relevance,), listed=True) for run in (self.stop, self.answers))
         asked = {"start": ReaderUnit(partial(cells.start, 1), ()), "question": question, "select": select}
         return {**asked, "glance": glance, "read": read, "stop": stop, "head": head}
@@ -89,9 +87,12 @@ class RimLikeNetwork(TrialNetwork):
     def share(self, trial: Trial, lengths: Tensor) -> Tensor:
         return (trial.counts("read") + trial.counts("question")) / lengths
 
+    def spent(self, trial: Trial, lengths: Tensor) -> Tensor:
+        return self.options.reading_cost * self.share(trial, lengths)
+
     def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
-        rewards = -losses_of(logits, labels, self.task) - self.options.reading_cost * self.share(trial, lengths)
-        return self.options.policy_weight * of_mean(trial.decisions, rewards, trial.copies)
+        losses = losses_of(logits, labels, self.task) + self.spent(trial, lengths)
+        return self.options.policy_weight * against_mean(trial, losses)
 
 
 class RimLike(FullReadingFirst):

@@ -50,7 +50,7 @@ class SkimRereadNetwork(TrialNetwork):
     def __init__(self, words: nn.Embedding, task: TaskInfo, options: SkimRereadOptions) -> None:
         super().__init__(words, task, options)
         size, inner = options.size, options.inner
-        self.options, self.on_lean, self.next_lean = options, 0.0, 0.0
+        self.options, self.on_lean, self.next_lean, self.fee = options, 0.0, 0.0, options.reading_cost
         self.convolution = nn.Conv1d(words.embedding_dim, options.filters, options.span)
         self.cell = Cell(options.cell, options.filters, size)
         self.stop, self.next = (layers(size, inner, inner, inner, n) for n in (2, options.farthest + 1))

@@ -19,7 +19,7 @@ from elue.errors import ElueError
 from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.cells import PartialCell
-from elue.modeling.reading.gates import Policy, logit
+from elue.modeling.reading.gates import Policy, drawn_share, logit
 from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.method import TrainedReader
 from elue.modeling.reading.network import ReaderOptions
@@ -69,8 +69,7 @@ class SkimRnnNetwork(TrialNetwork):
     def relaxed(self, unit: str, leaning: Tensor) -> Tensor:
         """The share of the skim, drawn by Gumbel-softmax."""
         temperature = max(MIN_TEMPERATURE, math.exp(-self.options.cooling * int(self.drawn)))
-        scores = torch.stack([torch.zeros_like(leaning), leaning], 1)
-        return nn.functional.gumbel_softmax(scores, tau=temperature)[:, 1]
+        return drawn_share(leaning, temperature)
 
     def price(self, trial: Trial, lengths: Tensor) -> Tensor:
         """A token that is likely read costs γ times -log p_skim."""

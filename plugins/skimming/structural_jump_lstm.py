@@ -77,6 +77,9 @@ class StructuralJumpNetwork(TrialNetwork):
             reading.notes["last"] = reads[row], jumps.get(row, 0)
         batch.go([reading.notes["walk"].go(reading.notes["last"][1]) for reading in batch.readings])
 
+    def spent(self, trial: Trial, lengths: Tensor) -> Tensor:
+        return self.options.reading_cost * torch.tensor(trial.paid, device=lengths.device) / lengths
+
     def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
         if self.full:
             return 0.1 * self.agents.pushed(trial.decisions, {"skip": [0.0, 1.0], "jump": [1.0, 0.0, 0.0, 0.0]})

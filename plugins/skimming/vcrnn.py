@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
@@ -24,7 +23,7 @@ from elue.modeling.reading.trial import Trial
 from elue.modeling.reading.units import ReaderUnit, State, near
 from elue.protocol import TaskInfo
 
-SURE, HARD = logit(1 - 2**-53), 0.05  # where a sigmoid is 1; where a mask is
+SURE = logit(1 - 2**-53)  # where a sigmoid is 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +53,7 @@ class VcRnnNetwork(TrialNetwork):
 
     def masked(self, word: Tensor, share: Tensor, output: Tensor) -> State:
         """The next state in training, (batch, size), by the share m_t, (batch, 1), of dimensions that are updated."""
-        size, sharpness = self.cell.size, 0.1 + 0.9 * self.progress
-        mask = (sharpness * (share * size - torch.arange(1, size + 1, device=share.device))).sigmoid()
-        mask = torch.where(mask > 1 - HARD, 1.0, torch.where(mask < HARD, 0.0, mask))
-        seen = F.pad(mask, (0, max(0, word.shape[1] - size)))[:, : word.shape[1]]
-        (new,) = self.cell(seen * word, mask * output)
-        return (mask * new + (1 - mask) * output,)
+        return self.cell.masked(word, share, output, 0.1 + 0.9 * self.progress)
 
     def units(self) -> dict[str, ReaderUnit]:
         """Head, "cell" on so many dimensions, "scheduler": the logit of m_t, and "masked", for training."""
@@ -89,14 +83,17 @@ class VcRnnNetwork(TrialNetwork):
     def share(self, trial: Trial, lengths: Tensor) -> Tensor:
         """The share of the products that the cell does, to those on all dimensions."""
         width, size = self.words.embedding_dim, self.cell.size
-        cut = [[(shape[1], n) for (_, shape), n in own.steps.items() if shape[1:]] for own in trial.all]
-        products = [sum(n * d * (d + min(d, width)) for d, n in own) for own in cut]
+        products = [sum(n * d * (d + min(d, width)) for _, (d,), n in own) for own in trial.sized()]
         return torch.tensor(products, device=lengths.device) / (lengths * size * (size + min(size, width)))
 
     def price(self, trial: Trial, lengths: Tensor) -> Tensor:
-        far = super().price(trial, lengths)
+        """β times how far m_t, in validation ⌊m_t D⌋ / D, is from m̄, summed over tokens; once less is to be done."""
+        far, m = super().price(trial, lengths), self.options.share
+        if not self.training and not self.full:
+            apart = [sum(n * (abs(d / self.cell.size - m) - m) for _, (d,), n in own) for own in trial.sized()]
+            far = far + m * lengths + torch.tensor(apart, device=lengths.device)
         for made in trial.gates:
-            far = far.index_add(0, made.numbers, (made.share - self.options.share).abs().to(far.dtype))
+            far = far.index_add(0, made.numbers, (made.share - m).abs().to(far.dtype))
         return self.options.share_weight * far
 
 

@@ -249,3 +249,14 @@ def test_worth_is_the_mean_over_ways_out_less_the_price(tmp_path: Path) -> None:
     assert worth(one, job, text) == pytest.approx(warm - 2, abs=1e-4)
     ways = Said(logits=torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
     assert worth(ways, job, text) == pytest.approx(50)
+
+
+def test_what_all_samples_pay_together_counts_and_ways_out_may_be_judged_in_place_of_the_answer(tmp_path: Path) -> None:
+    job = small.job(tmp_path)
+    _, text, _ = load_backbone(job, parse_options(TrainingOptions, job))
+    warm = 100 * sum(example.label for example in job.validation) / len(job.validation)
+    one = Said(logits=torch.tensor([0.0, 1.0]), price=torch.tensor(0.02))
+    one.common_price = lambda outputs: outputs["price"].sum()  # type: ignore[method-assign, assignment]
+    assert worth(one, job, text) == pytest.approx(warm - 2 - 2 * len(job.validation), rel=1e-5)
+    both = Said(logits=torch.tensor([0.0, 1.0]), judged=torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
+    assert worth(both, job, text) == pytest.approx(50)

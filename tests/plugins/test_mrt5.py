@@ -81,7 +81,7 @@ def test_fine_tuning_moves_all_but_the_gate_and_its_controller() -> None:
     Tuned(network).train()({**small.batch([5, 3]), "labels": torch.tensor([1.0, 0.0])})["loss"].backward()
     still = {name for name, parameter in network.named_parameters() if parameter.grad is None}
     assert still == {name for name, _ in network.named_parameters() if name.startswith("predictors.")}
-    assert network.errors == 0
+    assert network.controller.errors == 0
 
 
 def test_what_it_costs_in_closed_form() -> None:
@@ -96,4 +96,4 @@ def test_what_it_costs_in_closed_form() -> None:
 @pytest.mark.parametrize("task", keepers.TRAINED)
 def test_trains_and_sweeps_from_all_tokens_to_the_first(task: TaskInfo, tmp_path: Path) -> None:
     model = keepers.trains(MrT5(), task, tmp_path, tuned_epochs="8", epochs="6", gate_rate="5e-2")
-    assert model.network.errors != 0
+    assert model.network.controller.errors != 0

@@ -80,6 +80,10 @@ class PartialCell(Cell):
         return tuple(torch.cat([new, old[:, self.size :]], 1) for new, old in updated)
 
 
+HARD = 0.05
+"""How near to 0 or 1 a mask is taken for it."""
+
+
 class CutCell(Cell):
     """A GRU or plain tanh cell that may read and make only the first dimensions of tokens and states."""
 
@@ -99,3 +103,15 @@ class CutCell(Cell):
         (reset, update, new), (old_reset, old_update, old) = told.chunk(3, 1), known.chunk(3, 1)
         candidate = (new + (reset + old_reset).sigmoid() * old).tanh()
         return (candidate + (update + old_update).sigmoid() * (kept - candidate),)
+
+    def masked(self, inputs: Tensor, share: Tensor, state: Tensor, sharpness: float) -> State:
+        """The next state, (batch, size), where a share of the dimensions, (batch, 1), is updated softly.
+
+        Dimension i of token and state is masked by σ(sharpness · (share · size - i)), i from 1.
+        """
+        places = torch.arange(1, self.size + 1, device=share.device)
+        mask = (sharpness * (share * self.size - places)).sigmoid()
+        mask = torch.where(mask > 1 - HARD, 1.0, torch.where(mask < HARD, 0.0, mask))
+        seen = F.pad(mask, (0, max(0, self.width - self.size)))[:, : self.width]
+        (new,) = self(seen * inputs, mask * state)
+        return (mask * new + (1 - mask) * state,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -47,6 +47,12 @@ def packed(network: nn.RNNBase, chunks: Chunks) -> list[Tensor]:
     return [own[: len(chunk)] for own, chunk in zip(padded, chunks, strict=True)]
 
 
+def backwards(network: nn.RNNBase, chunks: Chunks) -> list[Tensor]:
+    """The output of a network that reads from the end, at the token after each: (tokens, size); 0 after the last."""
+    outputs = packed(network, [chunk.flip(0) for chunk in chunks])
+    return [nn.functional.pad(output.flip(0)[1:], (0, 0, 0, 1)) for output in outputs]
+
+
 def convolved(convolution: nn.Module, chunks: Chunks) -> list[Tensor]:
     """A convolution with as many outputs as tokens on each chunk, (tokens, filters), as if it stood alone."""
     assert isinstance(convolution, nn.Conv1d)
@@ -62,3 +68,9 @@ def convolved(convolution: nn.Module, chunks: Chunks) -> list[Tensor]:
         starts.append(start)
         start += length + convolution.kernel_size[0] - 1
     return [outputs[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+
+
+def around(convolutions: Iterable[nn.Module], chunks: Chunks) -> list[Tensor]:
+    """What convolutions of several widths see around each token, (tokens, filters of all)."""
+    spans = (convolved(convolution, chunks) for convolution in convolutions)
+    return [nn.functional.relu(torch.cat(own, 1)) for own in zip(*spans, strict=True)]

@@ -31,6 +31,12 @@ def straight_through(p: Tensor, threshold: float = 0.5) -> Tensor:
     return hard + p - p.detach()
 
 
+def drawn_share(leaning: Tensor, temperature: float) -> Tensor:
+    """The share of the second of two choices, (batch,), of its logit, by Gumbel-softmax."""
+    scores = torch.stack([torch.zeros_like(leaning), leaning], 1)
+    return nn.functional.gumbel_softmax(scores, tau=temperature)[:, 1]
+
+
 class Policy(nn.Linear):
     """Logits of what may be done, (batch, choices), from what is known: tensors (batch, width), side by side."""
 

@@ -53,6 +53,11 @@ def of_mean(decisions: Sequence[Decision], rewards: Tensor, copies: int) -> Tens
     return _weighed(decisions, lambda decision: advantage[decision.numbers], len(rewards))
 
 
+def against_mean(trial: Trial, losses: Tensor) -> Tensor:
+    """As `of_mean`, of a trial whose rewards are the less the more its readings lost, (readings,)."""
+    return of_mean(trial.decisions, -losses, trial.copies)
+
+
 def of_critics(
     decisions: Sequence[Decision], rewards: Tensor, critics: Critic, costs: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:

@@ -195,6 +195,10 @@ class Trial(Batch):
         ]
         return torch.tensor(times, device=self.device)
 
+    def sized(self) -> list[list[tuple[str, tuple[int, ...], int]]]:
+        """What each reading's units did that were told sizes: the unit, the sizes, and how often."""
+        return [[(unit, shape[1:], n) for (unit, shape), n in own.steps.items() if shape[1:]] for own in self.all]
+
     def _updated(self, unit: str | None) -> State:
         """The states as a unit makes them of all samples."""
         if unit is None:
