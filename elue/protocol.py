@@ -11,13 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Required, TypedDict, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Required, TypedDict, get_args, runtime_checkable
 
 API = 1
 """Version of this protocol. A method states the one it was written for in `Method.api`."""
 
 Family = Literal["static", "early_exit", "skimming", "moe", "cascade"]
-FAMILIES: tuple[Family, ...] = ("static", "early_exit", "skimming", "moe", "cascade")
+FAMILIES: tuple[Family, ...] = get_args(Family)
+TaskKind = Literal["classification", "regression"]
 
 Knob = bool | int | float | str
 Point = Mapping[str, Knob]
@@ -100,7 +101,7 @@ class TaskInfo:
     """What a method may know of a task: never the labels of a sample it is to predict."""
 
     name: str
-    kind: Literal["classification", "regression"]
+    kind: TaskKind
     labels: tuple[str, ...] = ()
     pair: bool = False
     low: float = 0.0

@@ -6,6 +6,7 @@ import statistics
 import time
 
 from elue.conformance.check import Failed, Skipped, Subject, steps
+from elue.meter.counts import EXACT
 
 SAMPLE_SECONDS = 60.0
 """What `elue evaluate` gives a sample unless told otherwise."""
@@ -47,7 +48,7 @@ def traces_equal_observed(subject: Subject) -> str:
             if not prediction.trace:
                 raise Failed(f"at {dict(point)}: sample {number} has no trace, but the model has rehearse")
             counts = subject.price(prediction.trace)
-            for name in ("flops", "matmul_flops", "params_touched"):
+            for name in EXACT:
                 priced, counted = getattr(counts, name), getattr(meter, name)
                 if priced != counted:
                     raise Failed(

@@ -18,6 +18,10 @@ Calls = Annotated[Mapping[Annotated[str, MaxLen(200)], Count], MaxLen(10_000)]
 """Numbers of calls by operator."""
 
 
+EXACT = ("flops", "matmul_flops", "params_touched")
+"""What the price of a trace and the Meter on its sample alone must agree on, to the last one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """FLOPs and the multiply-add part of them, parameters read, and bytes of operands and of results.

@@ -13,7 +13,7 @@ from pydantic import (
     PlainValidator,
 )
 
-from elue.protocol import Family, Knob, Trace
+from elue.protocol import Family, Knob, TaskKind, Trace
 from elue.record.index import SignedOff, SubmissionRef
 from elue.record.trace import traces_of
 from elue.record.values import Digest, Finite, Measurement, Name, Size, Whole, Word
@@ -65,7 +65,7 @@ class TaskRef(_Part):
 
     name: Word
     title: str
-    kind: Literal["classification", "regression"]
+    kind: TaskKind
     split: Annotated[str, Field(max_length=50)]
     revision: Word
     metric: str

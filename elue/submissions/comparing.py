@@ -6,9 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict
 
+import numpy as np
+
 from elue.record import files as records
 from elue.record.schema import Controls, Record, Traffic
 from elue.submissions.signing import RunCheck
+from elue.tasks.closed import sign_test
 from elue.tasks.kinds import KINDS
 
 MAY_DIFFER = 0.005
@@ -68,13 +71,13 @@ def _favoured(claimed: Record, again: Record, pairs: list[tuple[int, int]]) -> s
     was, now = claimed.samples, again.samples
     assert was is not None
     assert now is not None
-    better = [abs(now.error[b]) - abs(was.error[a]) for a, b in pairs]
+    errors = np.array([(was.error[a], now.error[b]) for a, b in pairs]).reshape(-1, 2)
+    better = np.diff(KINDS[claimed.task.kind].wrongness(errors))[:, 0]
     cheaper = [now.flops[b] - was.flops[a] for a, b in pairs]
     for differences, how in ((better, "answered better"), (cheaper, "cheaper")):
         favour, other = sum(gap > SAME for gap in differences), sum(gap < -SAME for gap in differences)
-        count = favour + other
-        if sum(math.comb(count, more) for more in range(favour, count + 1)) < CHANCE * 2**count:
-            return f"of {count} samples that differ {favour} are {how} in the record, which is no chance"
+        if sign_test(favour, other) < CHANCE:
+            return f"of {favour + other} samples that differ {favour} are {how} in the record, which is no chance"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Intervals of a score from nothing but itself and the number of samples, for 95 %."""
+"""What counts alone tell, in closed form: 95 % intervals of a score, and how likely so many more of one sort are."""
 
 from __future__ import annotations
 
@@ -23,3 +23,10 @@ def fisher(correlation: float, samples: int) -> tuple[float, float]:
         return correlation, correlation
     centre, reach = math.atanh(correlation), QUANTILE / math.sqrt(samples - 3)
     return math.tanh(centre - reach), math.tanh(centre + reach)
+
+
+def sign_test(more: int, fewer: int) -> float:
+    """How likely at least so many of all are of the one sort where either is as likely (one-sided, exact)."""
+    from scipy.special import bdtrc
+
+    return float(bdtrc(more - 1, more + fewer, 0.5))

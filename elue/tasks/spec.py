@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from elue.errors import ElueError, unknown
-from elue.protocol import TaskInfo
+from elue.protocol import TaskInfo, TaskKind
 from elue.tasks import metrics
 from elue.tasks.kinds import KINDS
 
@@ -62,7 +62,7 @@ class TaskSpec:
 
     name: str
     title: str
-    kind: Literal["classification", "regression"]
+    kind: TaskKind
     metric: str
     columns: Columns = field(default_factory=Columns)
     labels: tuple[str, ...] = ()

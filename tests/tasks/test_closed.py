@@ -1,4 +1,4 @@
-"""Closed intervals against scipy's, and where they take the place of a bootstrap."""
+"""Closed intervals and the sign test against scipy's, and where intervals take the place of a bootstrap."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest, norm
 
 from elue.tasks import metrics
-from elue.tasks.closed import QUANTILE, fisher, wilson
+from elue.tasks.closed import QUANTILE, fisher, sign_test, wilson
 
 
 @pytest.mark.parametrize(("right", "samples"), [(0, 1), (1, 1), (50, 50), (0, 30), (17, 40), (1860, 2210)])
@@ -24,6 +24,12 @@ def test_fisher_is_a_normal_interval_of_z() -> None:
     assert math.atanh(high) - math.atanh(low) == pytest.approx(2 * 1.959964 / 10, abs=1e-6)
     assert fisher(1.0, 50) == (1, 1)
     assert fisher(0.5, 3) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(("more", "fewer"), [(0, 0), (0, 3), (3, 0), (9, 2), (60, 40), (1200, 1100)])
+def test_the_sign_test_is_scipys(more: int, fewer: int) -> None:
+    expected = binomtest(more, more + fewer, alternative="greater").pvalue if more + fewer else 1.0
+    assert sign_test(more, fewer) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "accuracy_f1", "macro_f1", "exact_match"])

@@ -22,6 +22,7 @@ from elue.evaluation.passes.values import close
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Ties
 from elue.evaluation.request import Evaluation
+from elue.meter.counts import EXACT
 from elue.protocol import Step, Trace
 from elue.record.schema import Flag
 from elue.record.trace import step_text
@@ -139,7 +140,7 @@ def _compare_traces(name: str, told: Trace, alone: Trace) -> None:
 
 
 def _compare_counts(place: int, answers: Answers, alone: Observation, told: Trace) -> Mismatch | None:
-    for count in ("flops", "matmul_flops", "params_touched"):
+    for count in EXACT:
         priced, observed = getattr(answers.counts[place], count), getattr(alone.counts, count)
         if priced != observed:
             return Mismatch(place, count, priced, observed, told)

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from math import comb
 
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.observed import observe
-from elue.evaluation.passes.values import close
+from elue.evaluation.passes.values import close, turned
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Measured, PassResult, Ties
 from elue.evaluation.work import Work
 from elue.record.schema import Flag
-from elue.tasks import metrics
+from elue.tasks.closed import sign_test
 
 SAMPLES = 16
 """How many samples are asked with other blanks: of a table of two balanced classes all 16 pass once in 65,000 times."""
@@ -27,8 +26,6 @@ STUTTERED = 24
 """How many are asked with a word said twice: a table then guesses, and half of 24 answers of two classes go wrong."""
 SHARE, CHANCE = 0.25, 0.01
 """A finding is that so many more answers go wrong than right, and so seldom if either were as likely (a sign test)."""
-NEAR = 0.05
-"""Numbers that move by less than this share of their range are as right as before."""
 
 
 def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
@@ -59,9 +56,7 @@ def stuttered(text: str, draw: random.Random) -> str:
 
 def is_table(asked: int, worse: int, better: int) -> bool:
     """Whether so many answers went wrong and right as do when a table misses."""
-    changes = worse + better
-    by_chance = sum(comb(changes, many) for many in range(worse, changes + 1)) / 2**changes
-    return worse - better > SHARE * asked and by_chance < CHANCE
+    return worse - better > SHARE * asked and sign_test(worse, better) < CHANCE
 
 
 def _stutter(context: Context, run: PlannedRun, answers: Answers) -> tuple[int, int, int]:
@@ -82,13 +77,8 @@ def _stutter(context: Context, run: PlannedRun, answers: Answers) -> tuple[int, 
         clocks.append(context.worker.usage().cpu_seconds)
     context.spend_one_by_one(clocks, works)
     labels = [data.labels[place] for place in places]
-    before, after = (
-        metrics.errors(data.spec.metric, labels, values)
-        for values in ([answers.values[place] for place in places], said)
-    )
-    least = NEAR * (info.high - info.low) if info.kind == "regression" else 0.0
-    moved = [abs(now) - abs(was) for was, now in zip(before, after, strict=True)]
-    return len(places), sum(by > least for by in moved), sum(-by > least for by in moved)
+    worse, better = turned(data.spec, labels, [answers.values[place] for place in places], said)
+    return len(places), worse, better
 
 
 def _ask(context: Context, run: PlannedRun, answers: Answers, ties: Ties) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from math import comb
 from typing import Any
 
 from elue.errors import ElueError
@@ -21,13 +20,14 @@ from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.ladder import Reported, WaysOut
 from elue.evaluation.passes.observed import observe
 from elue.evaluation.passes.traces import KnownTraces
-from elue.evaluation.passes.values import checked, close
+from elue.evaluation.passes.values import checked, close, turned
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Measured, PassResult
 from elue.methods.knobs import Knobs
 from elue.protocol import Point, Trace
 from elue.record.schema import Flag
-from elue.tasks import TaskData, metrics
+from elue.tasks import TaskData
+from elue.tasks.closed import sign_test
 from elue.worker.failure import WorkerFailure
 from elue.worker.frames import ClimbLadder, Configure
 from elue.worker.session import Worker
@@ -40,8 +40,6 @@ COMPUTED = 0.9
 """A ladder computes so much of its dearest way out at least: what decides to leave it need not ask."""
 SHARE, CHANCE = 0.05, 0.001
 """A finding is that so many more of the ways taken elsewhere are right on the ladder, and so seldom by chance."""
-NEAR = 0.05
-"""Numbers that move by less than this share of their range are as right as before."""
 
 Taken = tuple[int, Trace, float]
 """A sample's place, the trace it really had at some point, and what it was answered."""
@@ -77,14 +75,9 @@ def favoured(data: TaskData, ways: WaysOut, answers: Answers, elsewhere: Sequenc
     if not compared:
         return None
     labels = [data.labels[place] for place, _ in compared]
-    told = metrics.errors(data.spec.metric, labels, [ways.values[way][place] for place, way in compared])
-    real = metrics.errors(data.spec.metric, labels, list(compared.values()))
-    info = data.spec.info()
-    least = NEAR * (info.high - info.low) if info.kind == "regression" else 0.0
-    moved = [abs(after) - abs(before) for before, after in zip(told, real, strict=True)]
-    better, worse = sum(by > least for by in moved), sum(-by > least for by in moved)
-    chance = sum(comb(better + worse, many) for many in range(better, better + worse + 1)) / 2 ** (better + worse)
-    if better - worse <= SHARE * len(compared) or chance >= CHANCE:
+    told = [ways.values[way][place] for place, way in compared]
+    better, worse = turned(data.spec, labels, told, list(compared.values()))
+    if better - worse <= SHARE * len(compared) or sign_test(better, worse) >= CHANCE:
         return None
     detail = (
         f"of {len(compared):,} ways out that samples took at other points and not here, {better:,} are right on the "

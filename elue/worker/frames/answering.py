@@ -1,4 +1,4 @@
-"""CallKinds that have samples answered and counted, or their traces priced."""
+"""Calls that have samples answered and counted, or their traces priced."""
 
 from __future__ import annotations
 

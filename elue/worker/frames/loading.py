@@ -1,4 +1,4 @@
-"""CallKinds that load the plugin and set its operating points."""
+"""Calls that load the plugin and set its operating points."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ Confinement = Annotated[Mapping[Short, Text | Count | Annotated[Mapping[Short, i
 
 @dataclass(frozen=True, slots=True)
 class CallKinds:
-    """CallKinds of operators: of those that cost nothing, of those that cost little a call, and of the others."""
+    """Calls of operators: of those that cost nothing, of those that cost little a call, and of the others."""
 
     full: Count = 0
     small: Count = 0

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from elue.evaluation.passes.values import checked
+from elue.evaluation.passes.values import checked, turned
 from elue.protocol import TaskInfo
+from elue.tasks import TaskSpec
 from elue.worker.failure import WorkerFailure
 from elue.worker.inside.answers import Invalid, number
 
@@ -35,3 +36,18 @@ def test_what_is_no_answer_is_refused_in_the_kind_s_words(task: TaskInfo, value:
 @pytest.mark.parametrize(("task", "value"), [(CLASSES, 2.0), (NUMBERS, 7.25)])
 def test_an_answer_is_taken_as_it_is(task: TaskInfo, value: float) -> None:
     assert checked(value, task) == number(value, task) == value
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "matthews", "exact_match"])
+def test_of_classes_one_wrong_answer_is_as_good_as_another(metric: str) -> None:
+    """However far the indices of classes lie apart."""
+    spec = TaskSpec("moods", "Moods", "classification", metric, labels=CLASSES.labels)
+    labels, before = [0, 0, 0, 2, 1], [1, 2, 0, 0, 2]
+    assert turned(spec, labels, before, [2, 1, 0, 1, 0]) == (0, 0)
+    assert turned(spec, labels, before, [0, 1, 2, 2, 1]) == (1, 3)
+
+
+@pytest.mark.parametrize("metric", ["pearson_spearman", "mean_squared_error", "exact_match"])
+def test_of_numbers_the_nearer_is_better_by_more_than_noise(metric: str) -> None:
+    spec = TaskSpec("stars", "Stars", "regression", metric, low=1.0, high=5.0)
+    assert turned(spec, [3.0] * 5, [3.0, 4.0, 2.0, 3.0, 1.0], [3.19, 3.0, 1.7, 3.25, 5.0]) == (2, 1)
