@@ -127,12 +127,17 @@ Measure = Callable[[Sequence[float], Sequence[float]], float]
 
 @dataclass(frozen=True, slots=True)
 class TaskExamples:
-    """A further task of a training: what its own job would hold."""
+    """A further task of a training: what its own job would hold.
+
+    `left_out` counts the rows of its training and validation splits that are not here, since another task of the same
+    training has them in its test split.
+    """
 
     task: TaskInfo
     train: Sequence[Example]
     validation: Sequence[Example]
     measure: Measure | None = None
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,7 @@ class TrainingJob:
     `backbone` is "tiny", a folder, or a hub id; `options` are the method's own, as the user set them.
     Training that finds checkpoints of the same job under `out` goes on from them. `measure` is the task's metric, for
     what is chosen on validation data. `keep` asks to leave finished phases there, for a method that differs in nothing
-    but what comes after them.
+    but what comes after them. `left_out` is as in `TaskExamples`.
     """
 
     task: TaskInfo
@@ -156,6 +161,7 @@ class TrainingJob:
     measure: Measure | None = None
     also: Sequence[TaskExamples] = ()
     keep: bool = False
+    left_out: int = 0
 
 
 @runtime_checkable

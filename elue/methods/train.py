@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,8 +18,9 @@ from elue.disk import check_writable
 from elue.errors import ElueError
 from elue.methods.backbones import absolute
 from elue.methods.registry import MethodSource
+from elue.protocol import Sample
 from elue.tasks import TaskData, TaskSpec, load
-from elue.tasks.related import check_apart
+from elue.tasks.related import TextKey, check_apart, shares, text_key
 
 NOT_SERVED = 3
 """How a child ends whose method does not serve the task (see `elue.worker.inside.training`)."""
@@ -56,8 +57,9 @@ class TrainingRequest:
 def train(training: TrainingRequest) -> None:
     """Train a method in a child process; its progress goes to the terminal, or the log.
 
-    Raises ElueError when weights are there already, when the child reports a mistake or ends badly; `unsupported` where
-    the method does not serve the task.
+    Of several tasks none is trained on texts that another one is tested on: such rows are left out. Raises ElueError
+    when weights are there already, when the child reports a mistake or ends badly; `unsupported` where the method does
+    not serve the task.
     """
     out = training.out
     if (out / "elue.json").exists() and not training.force:
@@ -67,18 +69,21 @@ def train(training: TrainingRequest) -> None:
         raise ElueError("bad_value", f"--max-train-samples {training.max_train_samples} is less than 1.")
     check_apart([task.name for task in (training.task, *training.also)])
     check_writable(out, "--out")
-    loaded = {split: load(training.task, split, training.data) for split in ("train", "validation")}
-    for split, revision in training.revisions.items():
-        check_revision(loaded[split], revision)
-    also = [
-        _examples(training, task, load(task, "train", training.data), load(task, "validation", training.data))
-        for task in training.also
+    specs = (training.task, *training.also)
+    loaded = [(load(spec, "train", training.data), load(spec, "validation", training.data)) for spec in specs]
+    for data in loaded[0]:
+        if data.split in training.revisions:
+            check_revision(data, training.revisions[data.split])
+    tested = tested_texts(specs, training.data) if training.also else {}
+    first, *also = [
+        _examples(training, train, validation, [texts for name, texts in tested.items() if name != train.spec.name])
+        for train, validation in loaded
     ]
     if training.force:
         (out / "elue.json").unlink(missing_ok=True)
     job = {
         "target": training.method.address,
-        **_examples(training, training.task, loaded["train"], loaded["validation"]),
+        **first,
         "also": also,
         "backbone": absolute(training.backbone),
         "out": str(out.resolve()),
@@ -104,12 +109,47 @@ def train(training: TrainingRequest) -> None:
         raise ElueError("training_failed", f"Training '{name}' ended with exit code {code}; its output is {where}.")
 
 
-def _examples(training: TrainingRequest, task: TaskSpec, train: TaskData, validation: TaskData) -> dict[str, Any]:
-    """What a job says of one task; of its train split as much as was asked for."""
-    rows = _rows(train)
+def tested_texts(specs: Collection[TaskSpec], data: Path | None) -> dict[str, set[TextKey]]:
+    """The texts of each task's test split, by its name; a task whose test split can't be had is left out.
+
+    Raises ElueError where it is known that another task has rows of that split.
+    """
+    tested = {}
+    for spec in specs:
+        try:
+            tested[spec.name] = {text_key(sample) for sample in load(spec, "test", data).samples}
+        except ElueError as error:
+            if error.code not in ("missing_data", "no_source"):
+                raise
+            shared = shares(spec.name, [other.name for other in specs])
+            if shared is not None:
+                message = f"Without the test split of '{spec.name}' its texts can't be kept out of '{shared[0]}'."
+                raise ElueError("no_test_texts", message, f"Give it: {error.message}") from error
+    return tested
+
+
+def _examples(
+    training: TrainingRequest, train: TaskData, validation: TaskData, tested: Sequence[set[TextKey]]
+) -> dict[str, Any]:
+    """What a job says of one task: of its train split as much as was asked for, and no texts that others test on."""
+    task = train.spec
+    rows, judged = ([_row(*pair) for pair in _apart(data, tested)] for data in (train, validation))
+    left_out = len(train.samples) + len(validation.samples) - len(rows) - len(judged)
+    if not rows or not judged:
+        split = "validation" if rows else "train"
+        message = f"All {split} rows of '{task.name}' are test rows of another task."
+        raise ElueError("leakage", message, "Leave one of them out.")
     if training.max_train_samples is not None and training.max_train_samples < len(rows):
         rows = random.Random(training.seed).sample(rows, training.max_train_samples)
-    return {"task": asdict(task.info()), "metric": task.metric, "train": rows, "validation": _rows(validation)}
+    about = {"task": asdict(task.info()), "metric": task.metric, "left_out": left_out}
+    return {**about, "train": rows, "validation": judged}
+
+
+def _apart(data: TaskData, tested: Sequence[set[TextKey]]) -> list[tuple[Sample, float]]:
+    pairs = list(zip(data.samples, data.labels, strict=True))
+    if not tested:
+        return pairs
+    return [(sample, label) for sample, label in pairs if not any(text_key(sample) in texts for texts in tested)]
 
 
 def check_revision(data: TaskData, revision: str) -> None:
@@ -119,8 +159,8 @@ def check_revision(data: TaskData, revision: str) -> None:
         raise ElueError("other_data", message, "Plan again, and have one copy of the data for all.")
 
 
-def _rows(data: TaskData) -> list[tuple[str, str, str | None, float]]:
-    return [(s.id, s.text, s.pair, label) for s, label in zip(data.samples, data.labels, strict=True)]
+def _row(sample: Sample, label: float) -> tuple[str, str, str | None, float]:
+    return sample.id, sample.text, sample.pair, label
 
 
 def _run(command: list[str], training: TrainingRequest) -> int:

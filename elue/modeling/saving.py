@@ -75,7 +75,10 @@ def save(
     if points_of is not None:
         note["points_of"] = {task: [dict(point) for point in sweep] for task, sweep in points_of.items()}
         note["trained_on"] = [
-            {**dataclasses.asdict(own.task), "samples": {"train": len(own.train), "validation": len(own.validation)}}
+            {
+                **dataclasses.asdict(own.task),
+                "samples": {"train": len(own.train), "validation": len(own.validation), "left_out": own.left_out},
+            }
             for own in jobs_of(job)
         ]
     job.out.mkdir(parents=True, exist_ok=True)

@@ -29,9 +29,17 @@ class SeveralOptions(TrainingOptions):
 
 def jobs_of(job: TrainingJob) -> list[TrainingJob]:
     """The jobs of each task alone, the job's own first."""
-    own = TaskExamples(job.task, job.train, job.validation, job.measure)
+    own = TaskExamples(job.task, job.train, job.validation, job.measure, job.left_out)
     return [
-        replace(job, task=told.task, train=told.train, validation=told.validation, measure=told.measure, also=())
+        replace(
+            job,
+            task=told.task,
+            train=told.train,
+            validation=told.validation,
+            measure=told.measure,
+            left_out=told.left_out,
+            also=(),
+        )
         for told in (own, *job.also)
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from elue import tasks
+from elue.errors import ElueError
 from elue.methods import registry
 from elue.methods import train as training
 from elue.methods.train import TrainingRequest
@@ -39,3 +40,66 @@ def test_the_test_split_is_never_touched(tmp_path: Path, monkeypatch: pytest.Mon
     assert unseen
     assert not unseen & told
     assert (len(job["train"]), len(job["validation"])) == (6000, 500)
+
+
+def several(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str, **splits: list[tuple[str, str]]) -> Any:
+    """The job of a training on tasks of pairs, their splits as given: `a_train=[(text, pair), ...]`."""
+    jobs = []
+
+    def run(command: list[str], request: TrainingRequest) -> int:
+        jobs.append(json.loads(Path(command[-1]).read_text()))
+        return 0
+
+    monkeypatch.setattr(training, "_run", run)
+    specs = []
+    for name in names:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        spec = folder / f"{name}.toml"
+        columns = '{ text = "text", pair = "pair" }'
+        about = f'title = "{name}"\nkind = "classification"\nlabels = ["no", "yes"]\nmetric = "accuracy"\n'
+        spec.write_text(f'{about}licence = "CC0"\ncitation = "none"\ncolumns = {columns}\n')
+        specs.append(tasks.get(str(spec)))
+        for split in ("train", "validation", "test"):
+            if rows := splits.get(f"{name}_{split}"):
+                lines = [json.dumps({"text": one, "pair": two, "label": 0}) for one, two in rows]
+                (folder / name / f"{split}.jsonl").write_text("\n".join(lines))
+    request = TrainingRequest(
+        registry.find("task_moe"), specs[0], folder, "tiny", folder / "w", 0, "cpu", {}, also=tuple(specs[1:])
+    )
+    training.train(request)
+    return jobs[0]
+
+
+HERE = {
+    "mrpc_train": [("one", "two"), ("Three!", "four"), ("five", "six")],
+    "mrpc_validation": [("seven", "eight"), ("nine", "ten")],
+    "stsb_train": [("eleven", "twelve"), ("one", "four")],
+    "stsb_validation": [("thirteen", "fourteen")],
+    "stsb_test": [("FOUR", "three"), ("ten", "nine."), ("five", "five")],
+}
+
+
+def test_texts_that_another_task_is_tested_on_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = several(tmp_path, monkeypatch, "mrpc", "stsb", **HERE, mrpc_test=[("twelve", "eleven"), ("x", "y")])
+    assert [row[1] for row in job["train"]] == ["one", "five"]
+    assert [row[1] for row in job["validation"]] == ["seven"]
+    (also,) = job["also"]
+    assert [row[1] for row in also["train"]] == ["one"]
+    assert (job["left_out"], also["left_out"]) == (2, 1)
+
+
+def test_a_task_whose_texts_are_all_tested_on_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = {**HERE, "stsb_test": HERE["mrpc_train"], "mrpc_test": [("x", "y")]}
+    with pytest.raises(ElueError, match="All train rows of 'mrpc' are test rows of another task"):
+        several(tmp_path, monkeypatch, "mrpc", "stsb", **everything)
+
+
+def test_tasks_known_to_share_texts_need_both_test_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ElueError, match="Without the test split of 'mrpc' its texts can't be kept out of 'stsb'"):
+        several(tmp_path, monkeypatch, "mrpc", "stsb", **HERE)
+
+
+def test_other_tasks_go_without_a_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    splits = {"a_train": [("x", "y")] * 2, "a_validation": [("z", "z")], "b_train": [("u", "v")]}
+    job = several(tmp_path, monkeypatch, "a", "b", **splits, b_validation=[("w", "w")])
+    assert (len(job["train"]), job["left_out"], job["also"][0]["left_out"]) == (2, 0, 0)

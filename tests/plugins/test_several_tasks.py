@@ -18,6 +18,7 @@ from elue.modeling.domains import posterior
 from elue.modeling.several import OneTaskSampler
 from elue.plugins.moe.demix import Demix
 from elue.plugins.moe.task_moe import TaskMoe
+from elue.plugins.mt_dnn import MtDnn
 from elue.protocol import TaskExamples, TrainingJob
 from elue.tasks.related import check_apart, leaks
 from tests import small
@@ -98,7 +99,7 @@ def test_demix_mixes_answers_by_the_posterior():
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("method", [TaskMoe, Demix])
+@pytest.mark.parametrize("method", [TaskMoe, Demix, MtDnn])
 def test_weights_serve_every_task(method: Any, tmp_path: Path):
     job = both(tmp_path)
     method().train(job)

@@ -19,6 +19,7 @@ from elue.modeling.method import Training
 from elue.modeling.options import parse_options
 from elue.modeling.saving import load, read_note, save, tasks_of
 from elue.modeling.several import TASK, TaskHeads, jobs_of
+from elue.modeling.text import TextEncoder
 from elue.modeling.tracing import head_unit
 from elue.protocol import DynamicModel, Point, TaskInfo, TrainingJob
 
@@ -86,7 +87,10 @@ class SeveralMethod(ExpertsMethod):
         tasks = tasks_of(saved.note)
         network = self.network_type(saved.encoder(), tasks, self._options(saved.options))
         network.use([known.name for known in tasks].index(task.name))
-        return SeveralModel(saved.restore(network), saved.text, task)
+        return self.model(saved.restore(network), saved.text, task)
+
+    def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> SeveralModel:
+        return SeveralModel(network, text, task)
 
     def points(self, task: TaskInfo, weights: Path | None) -> Sequence[Point]:
         note = read_note(weights)

@@ -47,6 +47,7 @@ def main(job_file: Path) -> None:
             measure=first.measure,
             also=also,
             keep=document["keep"],
+            left_out=first.left_out,
         )
     )
 
@@ -55,7 +56,7 @@ def _examples_of(told: dict[str, Any]) -> TaskExamples:
     """One task of a job."""
     task = TaskInfo(**{**told["task"], "labels": tuple(told["task"]["labels"])})
     train, validation = (_examples(told[split]) for split in ("train", "validation"))
-    return TaskExamples(task, train, validation, partial(metrics.score, told["metric"]))
+    return TaskExamples(task, train, validation, partial(metrics.score, told["metric"]), told["left_out"])
 
 
 def _examples(rows: list[list[str | float | None]]) -> list[Example]:
