@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -31,7 +32,10 @@ from elue.worker.session import Usage
 STAGES: tuple[Stage, ...] = ("audit", "timed")
 """Those that come after the main one."""
 TOGETHER = 60.0
-"""Seconds for which one main worker makes runs after the other, before their audits: each record waits for these."""
+"""Seconds for which one main worker makes runs after the other before their audits, and one auditor looks at runs
+before they are timed. Records wait for that long, and are lost where the evaluation is killed meanwhile."""
+
+EndedRun = tuple[PlannedRun, Record]
 
 
 def share(
@@ -77,38 +81,58 @@ class _Share:
         self.traced = False
         self.one_by_one = False
 
-    def records(self, first: PlannedRun, more: Iterator[PlannedRun]) -> Iterator[tuple[PlannedRun, Record]]:
+    def records(self, first: PlannedRun, more: Iterator[PlannedRun]) -> Iterator[EndedRun]:
         """Measure a run, and with it as many more as one main worker does in one go, and yield each with its record.
 
-        In their order, each as soon as the last stage that it needs is over. Raises a mistake of the user's when the
-        runs before it are done.
+        Each as soon as the last stage that it needs is over. Raises a mistake of the user's when the runs before it are
+        done.
         """
-        underway: list[Underway] = []
+        underway: deque[Underway] = deque()
         mistake: ElueError | None = None
         with self.stages.within("main"):
             try:
-                underway.extend(self.measured(first, more))
+                for run in self.measured(first, more):
+                    if self.needs_any(run, STAGES):
+                        underway.append(run)
+                    else:
+                        yield self.ended(run)
             except ElueError as error:
                 mistake = error
             finally:
                 self.drop()
-        waiting = deque(underway)
-        for stage in STAGES:
-            if not any(self.needs(run, stage) for run in underway):
-                continue
-            later = STAGES[STAGES.index(stage) + 1 :]
-            with self.stages.within(stage):
-                try:
-                    for place, run in enumerate(underway):
-                        if self.needs(run, stage):
-                            self.examine(run, stage)
-                        while len(underway) - len(waiting) <= place and not self.needs_any(waiting[0], later):
-                            yield self.ended(waiting.popleft())
-                finally:
-                    self.clear(stage)
-        yield from map(self.ended, waiting)
+        while underway:
+            audited = yield from self.examined("audit", underway, TOGETHER)
+            yield from self.examined("timed", audited)
         if mistake is not None:
             raise mistake
+
+    def examined(
+        self, stage: Stage, waiting: deque[Underway], seconds: float = math.inf
+    ) -> Generator[EndedRun, None, deque[Underway]]:
+        """Take runs that wait for a stage through it, one after the other.
+
+        Yields those that have ended, and returns those that go on to later stages: one at least, if there are any, and
+        others for so many seconds.
+        """
+        later, left = STAGES[STAGES.index(stage) + 1 :], deque[Underway]()
+        if not any(self.needs(run, stage) for run in waiting):
+            left.extend(waiting)
+            waiting.clear()
+            return left
+        with self.stages.within(stage):
+            begin = time.monotonic()
+            try:
+                while waiting and (not left or time.monotonic() - begin < seconds):
+                    run = waiting.popleft()
+                    if self.needs(run, stage):
+                        self.examine(run, stage)
+                    if self.needs_any(run, later):
+                        left.append(run)
+                    else:
+                        yield self.ended(run)
+            finally:
+                self.clear(stage)
+        return left
 
     def measured(self, first: PlannedRun, more: Iterator[PlannedRun]) -> Iterator[Underway]:
         """The main stage: runs measured by the main worker, and what else it is asked about each."""
@@ -193,7 +217,7 @@ class _Share:
             underway.take(row.name, PassResult(flags=(flag,)))
             self.clear(row.stage)
 
-    def ended(self, underway: Underway) -> tuple[PlannedRun, Record]:
+    def ended(self, underway: Underway) -> EndedRun:
         """A run with its record."""
         measure: Measure = "traced" if self.traced else "observed"
         return underway.run, underway.record(self.evaluation, self.environment, measure)

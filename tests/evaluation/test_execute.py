@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from elue.record import files as records
-from tests.conftest import WritePlugin, WriteTask
+from tests.conftest import WritePlugin
 from tests.evaluation.conftest import MATMUL, Evaluate
 
 
@@ -136,44 +131,3 @@ def test_points_side_by_side_give_the_same_records(run: Evaluate, write_plugin: 
     alone = {r.key: r.samples for r in run(plugin)}
     together = {r.key: r.samples for r in run(plugin, rerun="all", workers=2)}
     assert alone == together
-
-
-@pytest.mark.thorough
-def test_kill_9_loses_no_finished_run_and_repeats_none(
-    tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask
-) -> None:
-    plugin = write_plugin(
-        points="return [{'k': k} for k in range(8)]", predict="import time; time.sleep(0.05); return [Prediction(0)]"
-    )
-    runs, database = tmp_path / "runs", tmp_path / "index.sqlite"
-    command = [
-        sys.executable,
-        "-m",
-        "elue",
-        "evaluate",
-        str(plugin),
-        "--task",
-        str(write_task(10)),
-        "--json",
-        "--repeat",
-        "0",
-    ]
-    command += ["--latency", "8", "--explain", "0", "--runs", str(runs), "--db", f"sqlite:///{database}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while len(list(records.files(runs))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    workers = subprocess.run(
-        ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
-    ).stdout.split()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    finished = {path: path.read_bytes() for path in records.files(runs)}
-    assert 2 <= len(finished) < 8
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"{len(finished)} of 8 runs are done already" in done.stderr
-    assert [run["point"]["k"] for run in json.loads(done.stdout)] == list(range(8))
-    assert all(path.read_bytes() == content for path, content in finished.items())
-    assert len(list(records.files(runs))) == 8
-    assert workers
-    assert not [pid for pid in workers if Path(f"/proc/{pid}/cmdline").exists()]

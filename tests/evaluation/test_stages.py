@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from elue.evaluation import share
 from elue.evaluation.stages import Stage, Stages
 from elue.worker import session
 from tests import traced_toys as toys
@@ -33,10 +34,11 @@ def unfiltered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("unfiltered")
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("shape", "together"), [("one by one", 60.0), ("a survey", 60.0), ("a survey", 0.0)])
 def test_a_lock_that_every_process_of_a_plugin_takes_is_always_free(
-    shape: str, tmp_path: Path, write_task: WriteTask
+    shape: str, together: float, tmp_path: Path, write_task: WriteTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(share, "TOGETHER", together)
     plugin = toys.write(tmp_path, *SHAPES[shape], changed={"WIDTH, EXITS = 4, 3\n": f"WIDTH, EXITS = 4, 3\n{LONELY}"})
     records = evaluate_plugin(tmp_path, plugin, write_task(12), repeat=2, latency=3, explain=2)
     assert [record.status for record in records] == ["ok"] * 4
