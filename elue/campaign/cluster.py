@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 from elue.campaign.engines import Loss
 from elue.errors import ElueError
@@ -27,7 +29,8 @@ class Cluster:
             import distributed
         except ImportError:
             raise ElueError("no_dask", "--scheduler needs Dask.", "Install it: pip install 'elue[cluster]'.") from None
-        self._distributed, self._address, self._places = distributed, address, 0
+        self._distributed, self._address = distributed, address
+        self._threads: dict[str, int] = {}
         self._client: Any = None
         self._connect(10.0)
 
@@ -35,10 +38,15 @@ class Cluster:
     def places(self) -> int:
         """How many threads all workers have now."""
         try:
-            self._places = sum(self._client.nthreads().values())
+            self._threads = self._client.nthreads()
         except (OSError, TimeoutError, RuntimeError, ValueError):
             self.mend()
-        return self._places
+        return sum(self._threads.values())
+
+    @property
+    def beside(self) -> int:
+        """See `elue.campaign.engines.Engine`; as it was when places were last asked for."""
+        return most_on_one(self._threads)
 
     def submit(self, function: Callable[[Any], Any], work: Any) -> Future[Any]:
         """See `elue.campaign.engines.Engine`."""
@@ -83,3 +91,11 @@ class Cluster:
                 time.sleep(0.5)
             else:
                 return
+
+
+def most_on_one(threads: Mapping[str, int]) -> int:
+    """The most threads that one machine has, by the addresses of workers; 1 where there are none."""
+    machines: Counter[str] = Counter()
+    for address, count in threads.items():
+        machines[urlsplit(address).hostname or address] += count
+    return max(1, *machines.values()) if machines else 1

@@ -27,6 +27,10 @@ class Engine(Protocol):
     def places(self) -> int:
         """How many jobs may be under way."""
 
+    @property
+    def beside(self) -> int:
+        """How many jobs may be under way on one machine, which they share."""
+
     def submit(self, function: Callable[[Any], Any], work: Any) -> Future[Any]:
         """Have a job done. Only as many may be under way as there are places."""
 
@@ -53,6 +57,11 @@ class Processes:
     @property
     def places(self) -> int:
         """How many processes there are."""
+        return len(self._pools)
+
+    @property
+    def beside(self) -> int:
+        """See `Engine`."""
         return len(self._pools)
 
     def submit(self, function: Callable[[Any], Any], work: Any) -> Future[Any]:

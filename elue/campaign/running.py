@@ -23,7 +23,7 @@ from elue.campaign.planning import Planner
 from elue.campaign.request import Campaign
 from elue.campaign.states import keys_of
 from elue.campaign.waiting import Waiting
-from elue.campaign.work import Measured, MeasureWork, Trained, TrainWork, measure, train, with_digest
+from elue.campaign.work import Measured, MeasureWork, Trained, TrainWork, begun, measure, train
 from elue.disk import check_writable
 from elue.errors import ElueError
 from elue.record import files as records
@@ -149,7 +149,7 @@ class _Run:
         if isinstance(work, MeasureWork):
             weights = self.journal.endings[job.training].weights if job.training else None
             done = self._sound_keys(work)
-            future = self.engine.submit(measure, with_digest(work, weights, done))
+            future = self.engine.submit(measure, begun(work, weights, done, self.engine.beside))
         else:
             future = self.engine.submit(train, work)
         self.under_way[future] = job

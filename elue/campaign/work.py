@@ -29,6 +29,7 @@ from elue.protocol import Knob
 from elue.record import files as records
 from elue.record.schema import Record
 from elue.tasks import TaskData, TaskSpec
+from elue.worker.confinement.sandbox import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class MeasureWork:
     """A measuring of one set of weights on one split. `digest` is what the weights are to be, `done` runs made before.
 
     `against` are the static model's weights for a profile with packs. Weights that are not in their folder come from
-    the `store`.
+    the `store`. So many jobs may be under way `beside` each other on one machine, this one among them.
     """
 
     method: MethodSource
@@ -87,6 +88,7 @@ class MeasureWork:
     against: Path | None = None
     done: frozenset[str] = frozenset()
     store: str | None = None
+    beside: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,7 @@ def measure(work: MeasureWork) -> Measured:
         runs=work.runs,
         rerun="all",
         sample_seconds=work.timeout,
+        limits=Limits().shared(work.beside),
         measure=work.measure,
         audit=work.audit,
         latency=work.latency,
@@ -268,6 +271,6 @@ def _lend(work: TrainWork) -> None:
     own.rename(work.phases)
 
 
-def with_digest(work: MeasureWork, digest: str | None, done: frozenset[str]) -> MeasureWork:
-    """The same work, where the weights and the runs that are made are known."""
-    return replace(work, digest=digest, done=done)
+def begun(work: MeasureWork, digest: str | None, done: frozenset[str], beside: int) -> MeasureWork:
+    """The same work, where the weights and the runs that are made are known, and how many jobs a machine does."""
+    return replace(work, digest=digest, done=done, beside=beside)

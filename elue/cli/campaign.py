@@ -58,7 +58,9 @@ def run_campaign(
     retry_failed: bool = typer.Option(False, "--retry-failed", help="Do again what has failed."),
     scheduler: str | None = typer.Option(None, metavar="ADDRESS", help="Run on the workers of this Dask scheduler."),
     gpu: int | None = GPU,
-    workers: int | None = typer.Option(None, min=1, help="Jobs side by side. Default: as many as there are cores."),
+    workers: int | None = typer.Option(
+        None, min=1, help="Jobs side by side, as far as memory goes. Default: one a core."
+    ),
     allow_unconfined: bool = ALLOW_UNCONFINED,
     dry_run: bool = typer.Option(False, "--dry-run", help="Say what is due and why, and how long it may take."),
     as_json: bool = JSON,
@@ -66,9 +68,10 @@ def run_campaign(
     """Train, measure, record and index all that a campaign names. Run again, it goes on where it was."""
     from elue.campaign.journal import Journal
     from elue.campaign.planning import Planner
+    from elue.worker.confinement.sandbox import Limits
 
     campaign = _campaign(file, out, data, gpu)
-    count = workers or max(os.cpu_count() or 1, gpu or 1)
+    count = min(workers or max(os.cpu_count() or 1, gpu or 1), Limits().fitting)
     if dry_run:
         plan = Planner(campaign, Journal(campaign.places.journal), only, retry_failed).begin()
         show_plan(plan, count, as_json)

@@ -46,7 +46,9 @@ def evaluate_method(
     runs: Path = typer.Option(Path("runs"), help="Where records go, one file a run."),
     db: str = typer.Option(DATABASE, help="Index of the records, a SQLAlchemy URL."),
     rerun: Literal["missing", "all", "none"] = typer.Option("missing", help="Which runs to execute."),
-    workers: int = typer.Option(1, min=1, help="Points measured side by side, each in a process of its own."),
+    workers: int = typer.Option(
+        1, min=1, help="Points measured side by side, each in a process of its own, as far as memory goes."
+    ),
     latency: int = typer.Option(100, min=0, help="Samples a point that are timed; 0 leaves timing out."),
     repeat: int = typer.Option(16, min=0, help="Samples a point that are asked again, to audit compute; 0: none."),
     against: Path | None = typer.Option(None, help="Weights of a trained `static`, for a profile with packs."),

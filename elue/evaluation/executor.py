@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from elue.evaluation.events import Event
@@ -24,11 +24,16 @@ def perform(
 ) -> Generator[Event, None, None]:
     """Everything that happens while these runs are made, in as many shares as the evaluation has workers.
 
+    On this machine, in threads or in a pool of the standard library's, there are no more than its memory bears, and
+    each has its part of it; what another executor is given holds for each share of it.
     Without an executor, events come as they happen, and shares take runs from one queue. With one, each share gets its
     runs beforehand, and its events come together when it is done; where this ends early, what has not begun is taken
     back.
     """
     shares = min(max(1, evaluation.workers), len(due))
+    if executor is None or isinstance(executor, ProcessPoolExecutor | ThreadPoolExecutor):
+        shares = min(shares, evaluation.limits.fitting)
+        evaluation = replace(evaluation, limits=evaluation.limits.shared(shares))
     most = -(-len(due) // max(1, shares))
     if executor is None:
         yield from _in_threads(evaluation, due, shares, most)
@@ -46,7 +51,6 @@ def perform(
 def _in_threads(evaluation: Evaluation, due: Sequence[PlannedRun], shares: int, most: int) -> Iterator[Event]:
     if not shares:
         return
-    evaluation = replace(evaluation, limits=evaluation.limits.shared(shares))
     left: queue.SimpleQueue[PlannedRun] = queue.SimpleQueue()
     for run in due:
         left.put(run)

@@ -18,7 +18,9 @@ from elue.campaign.reading import read
 from elue.campaign.running import alone, run
 from elue.errors import ElueError
 from elue.record import files as records
+from elue.record.schema import Record
 from elue.record.store import Store
+from elue.worker.confinement.sandbox import Limits
 from tests.campaign.toys import Watching, write_campaign, write_trained
 from tests.conftest import WriteTask
 
@@ -34,6 +36,7 @@ class Here:
     """An engine of one place, in this process, that does a job when it is handed out."""
 
     places = 1
+    beside = 3
 
     def submit(self, function: Any, work: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -65,6 +68,11 @@ def made(file: Path, engine: Any = None, **changes: Any) -> tuple[Watching, Plan
         planner.begin()
         run(planner, Store(campaign.places.db), engine or Here(), watching)
     return watching, Planner(campaign, journal).begin()
+
+
+def memory_of(record: Record) -> int:
+    """Bytes that the worker of a run could have."""
+    return int(record.environment["sandbox"]["limits"]["RLIMIT_DATA"])
 
 
 def states(plan: Plan) -> Counter[str]:
@@ -174,4 +182,6 @@ def test_processes_make_the_same_and_one_that_is_killed_is_replaced(tmp_path: Pa
         engine.close()
     assert len(watching.losses) == 1
     assert [ended.ending for ended in watching.ends] == ["done"] * 4
-    assert len(list(records.files(campaign.places.runs))) == 4
+    made_records = [records.read(path) for path in records.files(campaign.places.runs)]
+    assert len(made_records) == 4
+    assert {memory_of(record) for record in made_records} == {Limits().memory // 2}

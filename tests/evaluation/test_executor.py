@@ -6,7 +6,8 @@ import multiprocessing
 import pickle
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from elue.meter import profile
 from elue.methods import registry
 from elue.record import files as records
 from elue.record.schema import Record, Times
+from elue.worker.confinement import machine
+from elue.worker.confinement.sandbox import Limits
 from elue.worker.failure import WorkerFailure
 from tests import traced_toys as toys
 from tests.conftest import WritePlugin, WriteTask
@@ -43,6 +46,11 @@ def evaluation(folder: Path, plugin: Path, task: Path, points: Sequence[dict[str
         runs=folder / "runs",
         **{"sample_seconds": 20.0, "rerun": "all", **changes},
     )
+
+
+def memory_of(record: Record) -> int:
+    """Bytes that the worker of a run could have."""
+    return int(record.environment["sandbox"]["limits"]["RLIMIT_DATA"])
 
 
 def timeless(record: Record) -> Record:
@@ -65,17 +73,33 @@ def test_processes_that_share_nothing_make_the_records_that_threads_make(tmp_pat
     plugin, task = toys.write(tmp_path, toys.SWEEP, toys.LADDER), write_task(12)
     request = evaluation(tmp_path, plugin, task, POINTS, workers=2, audit=4)
     planned = plan(request)
-    # Threads halve the machine's memory between two; an executor, which may be elsewhere, is given what each may have.
-    halved = replace(request, limits=request.limits.shared(2))
     here = {record.key: timeless(record) for record in execute(request, planned, Watcher())}
     watcher = Watcher()
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        there = list(execute(halved, planned, watcher, pool))
+        there = list(execute(request, planned, watcher, pool))
+    assert {memory_of(record) for record in there} == {request.limits.memory // 2}
     assert {record.key: timeless(record) for record in there} == here
     assert sorted(watcher.started) == sorted(here)
     assert (watcher.samples, watcher.ended) == (3 * 12, ["ok"] * 3)
     assert {path.stem for path in records.files(request.runs)} == here.keys()
     assert all(records.read(path) in there for path in records.files(request.runs))
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, None])
+def test_shares_on_this_machine_have_its_memory_together_and_are_no_more_than_it_bears(
+    pool: type[Executor] | None, tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask
+) -> None:
+    limits = Limits(memory=int(1.5 * machine.LEAST))
+    asked = evaluation(tmp_path, write_plugin(), write_task(2), [{"k": 0}, {"k": 1}], workers=2, limits=limits)
+    many = replace(asked, limits=Limits(memory=4 * machine.LEAST))
+    assert (limits.fitting, many.limits.fitting, Limits(memory=1).fitting) == (1, 4, 1)
+    with pool(2) if pool else nullcontext() as executor:  # type: ignore[call-arg]
+        few = [memory_of(record) for record in execute(asked, plan(asked), Watcher(), executor)]
+        halves = [memory_of(record) for record in execute(many, plan(many), Watcher(), executor)]
+        there = list(execute(many, plan(many), Watcher(), Here()))
+    assert few == [limits.memory] * 2, "one share, after the other"
+    assert halves == [2 * machine.LEAST] * 2
+    assert [memory_of(record) for record in there] == [4 * machine.LEAST] * 2, "it may be anywhere"
 
 
 def test_what_goes_in_and_comes_out_crosses_as_bytes(
@@ -86,7 +110,7 @@ def test_what_goes_in_and_comes_out_crosses_as_bytes(
     assert pickle.loads(pickle.dumps((request, planned))) == (request, planned)
     events = share(request, planned)
     assert pickle.loads(pickle.dumps(events)) == events
-    assert [type(event) for event in events] == [*[RunStarted, *[SamplesAnswered] * 4] * 2, RunEnded, RunEnded]
+    assert [type(event) for event in events] == [RunStarted, *[SamplesAnswered] * 4, RunEnded] * 2
     assert not list(records.files(request.runs))
 
 

@@ -44,6 +44,11 @@ class Limits:
     tasks: int = field(default_factory=machine.tasks)
     cpu: int = 14 * 24 * 3600
 
+    @property
+    def fitting(self) -> int:
+        """How many workers can run side by side on this machine: each needs some memory."""
+        return max(1, self.memory // machine.LEAST)
+
     def shared(self, workers: int) -> Limits:
         """Those of each of so many workers that run side by side on this machine: together they have its memory."""
         return replace(self, memory=max(min(self.memory, machine.LEAST), self.memory // max(1, workers)))
