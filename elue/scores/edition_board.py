@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from elue.record.schema import Record
 from elue.scores.edition import Edition
-from elue.scores.edition_runs import EditionRun, families_of, gathered, trainings
-from elue.scores.families import Families
+from elue.scores.edition_runs import Entered, families_of, gathered
+from elue.scores.families import HOUSE, Families
 from elue.scores.leads import Lead
 from elue.scores.measuring import Measured, measured
 from elue.scores.standing import EditionStanding, OverallRow, TaskRow, TaskStanding, Tested
@@ -39,11 +39,12 @@ def _standing(edition: Edition, name: str, task: Measured, draws: int, families:
     fit = {method: lead.lead for method, lead in task.leads.items() if not task.reasons[method]}
     tests = judged(fit, draws, lambda method: task.lead(task.methods[method], MANY).lead, families)
     rows = []
-    for method, runs in task.methods.items():
+    for method, own in task.methods.items():
         lead = task.leads.get(method)
         test = tests.get(method) or Tested(lead.lead if lead else None, why=task.why or task.reasons[method])
-        rows.append(_row(method, runs, lead, test))
-    metrics = [run.metric for runs in task.methods.values() for run in runs]
+        rows.append(_row(method, own, lead, test))
+    metrics = [run.metric for own in task.methods.values() for run in own.runs]
+    house = [lead for method, lead in fit.items() if families.of[method] == HOUSE]
     return TaskStanding(
         edition=edition.name,
         digest=edition.rules,
@@ -56,28 +57,28 @@ def _standing(edition: Edition, name: str, task: Measured, draws: int, families:
         low=rules.yardstick.range[0] if rules.yardstick.range else None,
         high=rules.yardstick.range[1] if rules.yardstick.range else None,
         yardstick=rules.yardstick.submission,
-        yardstick_keys=tuple(run.key for run in task.static),
+        yardstick_keys=tuple(run.key for run in task.static.runs),
         why=task.why,
-        smallest=smallest_lead(list(fit.values()), edition.places),
+        smallest=smallest_lead(house or list(fit.values()), edition.places),
         draws=draws,
         rows=tuple(sorted(rows, key=_order)),
     )
 
 
-def _row(method: str, runs: Sequence[EditionRun], lead: Lead | None, tested: Tested) -> TaskRow:
-    of = trainings(runs)
+def _row(method: str, own: Entered, lead: Lead | None, tested: Tested) -> TaskRow:
+    runs = own.runs
     return TaskRow(
         method=method,
         family=runs[0].family,
         sources=tuple(sorted({run.curve.source_digest for run in runs})),
-        seeds=tuple(training[0].seed for training in of),
+        seeds=tuple(training[0].seed for training in own.trainings),
         tested=tested,
         at=tuple(position.estimate for position in lead.at) if lead else (),
         reach=lead.reach if lead else None,
         coverage=lead.coverage if lead else None,
         corners=("validation" if lead.validated else "cross-fitted") if lead else None,
         trainings=lead.trainings if lead else (),
-        points=max(map(len, of)),
+        points=max(map(len, own.trainings)),
         best=max(run.score for run in runs),
         keys=tuple(run.key for run in runs),
     )

@@ -1,4 +1,4 @@
-"""Which runs take part in an edition, what a method's trainings are, and who has no rank and why."""
+"""Which runs take part in an edition, and what a method's trainings are."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from elue.record.board import BoardKey, CurveKey, board_of, curve_of, is_ranked
 from elue.record.files import canonical
+from elue.record.formulas import unproved
 from elue.record.index import SubmissionRef
 from elue.record.schema import Record
 from elue.record.training import training_seed, training_settings
-from elue.scores.comparing import FEWEST
 from elue.scores.contributions import contributions
-from elue.scores.edition import Edition, EditionTask, content_of
+from elue.scores.edition import Edition, content_of
 from elue.scores.families import Families, family_of
 from elue.scores.leads import Sampled
 from elue.scores.pareto import CostScore, mixture_hull
@@ -31,7 +31,7 @@ class EditionRun:
     """What scoring keeps of a run. `content` is that of `edition.content_of`.
 
     `point` is its operating point as text. `seed` and `settings` are those of the training, `submission` is what it
-    came with, where it came with one.
+    came with, where it came with one. `unproved` says how much of its compute is its author's word.
     """
 
     key: str
@@ -45,6 +45,20 @@ class EditionRun:
     seed: int = 0
     settings: str = ""
     submission: SubmissionRef | None = None
+    unproved: str = ""
+
+    @property
+    def at(self) -> CostScore:
+        """Mean FLOPs and score."""
+        return float(self.column.flops.mean()), self.score
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A method's runs on a task, and which of them are its trainings."""
+
+    runs: Sequence[EditionRun]
+    trainings: Sequence[Sequence[EditionRun]]
 
 
 Validation = Mapping[tuple[CurveKey, str], CostScore]
@@ -111,13 +125,14 @@ def gathered(edition: Edition, records: Iterable[Record]) -> Gathered:
             seed=training_seed(record),
             settings=canonical(training_settings(record)),
             submission=record.submission,
+            unproved=unproved(record),
         )
         runs[record.task.name][run.content] = run
     return Gathered({task: [own[content] for content in sorted(own)] for task, own in runs.items()}, ids, validation)
 
 
-def trainings(runs: Sequence[EditionRun]) -> list[list[EditionRun]]:
-    """A method's runs by training, in a fixed order.
+def entered(runs: Sequence[EditionRun], free: CostScore | None = None) -> Entered:
+    """A method's runs with its trainings, in a fixed order; `free` is the yardstick's cheapest model.
 
     A training is a set of weights: the same ones run with another seed, or others that answer all the same but for next
     to nothing, are no further training. Of those the lowest seed stands for all.
@@ -130,21 +145,42 @@ def trainings(runs: Sequence[EditionRun]) -> list[list[EditionRun]]:
     for key in sorted(curves, key=lambda key: (key.seed, key.weights_digest or "", key.source_digest)):
         weights = (key.source_digest, key.weights_digest)
         again = key.weights_digest is not None and weights in seen
-        if not again and not any(one_training(curves[key], other) for other in chosen):
+        if not again and not any(one_training(curves[key], other, free) for other in chosen):
             chosen.append(curves[key])
         seen.add(weights)
-    return chosen
+    return Entered(runs, chosen)
 
 
-def one_training(own: Sequence[EditionRun], other: Sequence[EditionRun]) -> bool:
-    """Whether at least half of the runs of the shorter of two curves answer what a run of the other one does, but for
-    next to nothing.
+def cheapest(yardstick: Entered) -> CostScore | None:
+    """Mean FLOPs and score of the yardstick's cheapest model, over its trainings; None without any."""
+    least = [min(run.at for run in training) for training in yardstick.trainings]
+    if not least:
+        return None
+    cost, score = np.mean(least, axis=0).tolist()
+    return cost, score
 
-    Two trainings of a network differ in a quarter of what either gets wrong, and more; a copy with some answers changed
-    in less than `SAME` of that.
+
+def one_training(own: Sequence[EditionRun], other: Sequence[EditionRun], free: CostScore | None = None) -> bool:
+    """Whether of two curves that with fewer corners has most of them, or half and the dearest, from the other one: with
+    its answers but for next to nothing.
+
+    Corners alone count, since points that are none can be added at will, and a cheap one may be the same network in
+    all trainings. Two trainings of a network differ in a quarter of what either gets wrong, and more; a copy with some
+    answers changed in less than `SAME` of that.
     """
-    short, long = sorted((own, other), key=len)
-    return 2 * sum(any(alike(run.column, beside.column) for beside in long) for run in short) >= len(short)
+    (short, long) = sorted(((corners(own, free), own), (corners(other, free), other)), key=lambda of: len(of[0]))
+    same = [any(alike(run.column, beside.column) for beside in long[1]) for run in short[0]]
+    return 2 * sum(same) > len(same) - same[-1]
+
+
+def corners(curve: Sequence[EditionRun], free: CostScore | None) -> Sequence[EditionRun]:
+    """The corners of a curve's hull beside the yardstick's cheapest model, by rising cost.
+
+    One constant answer is anybody's, and no corner; all runs, where no other is left.
+    """
+    runs = [run for run in curve if (run.column.value != run.column.value[0]).any()]
+    places = mixture_hull([*(run.at for run in runs), *([free] if free else [])])
+    return [runs[place] for place in places if place < len(runs)] or sorted(curve, key=lambda run: run.at)
 
 
 def alike(own: Column, other: Column, room: float | None = None) -> bool:
@@ -184,50 +220,6 @@ def corners_of(own: Sequence[Sequence[EditionRun]], validation: Validation) -> l
     return [tuple(mixture_hull([validation[run.curve, run.point] for run in training])) for training in own]
 
 
-def without_yardstick(task: EditionTask, static: Sequence[EditionRun]) -> str:
-    """Why a task has no yardstick among these runs; empty where it has."""
-    if not task.yardstick.runs:
-        return "the edition has no yardstick for this task yet"
-    missing = len(task.yardstick.runs) - len({run.content for run in static})
-    if missing:
-        return f"{missing} of the {len(task.yardstick.runs)} runs of the edition's yardstick are not at hand"
-    return ""
-
-
-def without_rank(
-    edition: Edition, task: EditionTask, own: Sequence[EditionRun], static: Sequence[EditionRun], announced: int | None
-) -> str:
-    """Why a method has no rank on a task; empty where it may have one."""
-    of = trainings(own)
-    count, points, seeds = len(of), max(map(len, of)), sorted(training[0].seed for training in of)
-    clusters = len(set(task.clusters)) or task.samples
-    reasons = {
-        f"the name '{own[0].curve.method}' is the yardstick's": own[0].curve.method == task.yardstick.method,
-        "it answered other samples than the yardstick": bool(static) and not comparable(own, static),
-        "its runs are of several versions of its code": len({run.curve.source_digest for run in own}) > 1,
-        "its trainings differ in more than their seed": len({run.settings for run in own}) > 1,
-        f"{task.samples} samples, {edition.samples} are needed": task.samples < edition.samples,
-        f"{clusters} clusters of samples, {FEWEST} are needed": clusters < FEWEST,
-        f"{points} points a training, {edition.points} are the most": points > edition.points,
-        f"these weights: {count} of {edition.seeds} trainings": count < edition.seeds,
-        f"these weights: {count} trainings, {announced} were announced": announced not in (None, count),
-        f"these weights: of seeds {_listed(seeds)}, instead of 0 to {count - 1}": seeds != list(range(count)),
-        f"the yardstick has {len(trainings(static))} of {edition.seeds} trainings": len(trainings(static))
-        < edition.seeds,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), "")
-
-
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(map(str, seeds))
-
-
-def announced_by(own: Sequence[EditionRun]) -> int | None:
-    """How many trainings were announced by the submissions a method came with; None where it came with none."""
-    submissions = {run.submission.slug: run.submission.seeds for run in own if run.submission}
-    return sum(submissions.values()) if submissions else None
-
-
 def families_of(edition: Edition, runs: Gathered) -> Families:
     """The families of an edition's methods, ranked or not, the same on all tasks; the yardstick's runs are of none."""
     slugs: dict[str, set[str]] = defaultdict(set)
@@ -237,9 +229,3 @@ def families_of(edition: Edition, runs: Gathered) -> Families:
             slugs[run.curve.method] |= {run.submission.slug} if run.submission else set()
     families = {method: family_of(method, of, edition.house) for method, of in slugs.items()}
     return Families(families, edition.methods, edition.places)
-
-
-def comparable(own: Sequence[EditionRun], static: Sequence[EditionRun]) -> bool:
-    """Whether runs answered the yardstick's samples, by its metric."""
-    first = static[0].column
-    return all((run.column.ids, run.column.metric) == (first.ids, first.metric) for run in own)

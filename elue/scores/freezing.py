@@ -10,9 +10,10 @@ import numpy as np
 from elue.errors import ElueError
 from elue.record.schema import Record
 from elue.scores.edition import Edition, EditionTask, Trainings, Yardstick, content_of
-from elue.scores.edition_runs import Gathered, announced_by, families_of, gathered, takes_part, without_rank
+from elue.scores.edition_runs import Gathered, entered, families_of, gathered, takes_part
 from elue.scores.leads import SHARES
 from elue.scores.measuring import measured
+from elue.scores.reasons import announced_by, without_rank
 from elue.scores.spread import MOST, pooled
 from elue.tasks import metrics
 from elue.tasks.kinds import KINDS
@@ -117,9 +118,9 @@ def frozen(edition: Edition, submission: str, method: str, records: Iterable[Rec
             what = f"'{submission}' has no runs of '{method}' on {name} that are of the edition {edition.name}."
             hint = f"Those are whole runs of the {edition.split} split under profile {edition.profile} as it is now."
             raise ElueError("no_reference", what, hint)
-        own = [run for run in runs.runs[name] if run.curve.method == method]
+        own = entered([run for run in runs.runs[name] if run.curve.method == method])
         nameless = rules.model_copy(update={"yardstick": Yardstick(method="")})
-        if why := without_rank(edition, nameless, own, own, announced_by(own)):
+        if why := without_rank(edition, nameless, own, own, announced_by(own.runs)):
             raise ElueError("unfit_yardstick", f"'{method}' can't be the yardstick on {name}: {why}.")
         tasks[name] = rules.model_copy(update={"yardstick": yardstick_of(submission, static[name]), "trainings": None})
     filled = Edition.model_validate({**edition.model_dump(), "tasks": tasks})

@@ -163,7 +163,9 @@ def lead_of(trainings: Sequence[Sampled], scale: Scale) -> Lead:
         lead=leads[0],
         at=tuple(leads[1:]),
         reach=_reach(steps, windows[1 + len(SHARES) :], scale.high),
-        coverage=float(np.mean([_covered(training, windows[0]) for training in trainings])),
+        coverage=float(
+            np.mean([_covered(training, windows[0], float(scale.cheapest[0].mean())) for training in trainings])
+        ),
         trainings=tuple((areas[0][0, :, 0] - scale.areas[0][0, :, 0].mean()).tolist()),
         validated=all(training.corners is not None for training in trainings),
     )
@@ -241,10 +243,12 @@ def _columns(trainings: Sequence[Sampled]) -> tuple[Array, list[tuple[slice, sli
     return columns, places
 
 
-def _covered(training: Sampled, window: Window) -> float:
-    """The part of the range from a training's cheapest point on."""
+def _covered(training: Sampled, window: Window, free: float) -> float:
+    """The part of the range from a training's cheapest point on that is not `KEPT` below what scores `free` and is
+    free: nothing covers a budget with answers that nobody would take."""
     low, high = window
-    start = min(max(float(training.costs.mean(axis=0).min()), low), high)
+    costs = training.costs.mean(axis=0)[training.scores.mean(axis=0) >= free - KEPT]
+    start = min(max(float(costs.min(initial=high)), low), high)
     return math.log(high / start) / math.log(high / low)
 
 

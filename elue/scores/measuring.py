@@ -7,22 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from elue.scores.edition import Edition
-from elue.scores.edition_runs import (
-    EditionRun,
-    Gathered,
-    Validation,
-    announced_by,
-    comparable,
-    corners_of,
-    sampled,
-    trainings,
-    without_rank,
-    without_yardstick,
-)
+from elue.scores.edition_runs import EditionRun, Entered, Gathered, Validation, cheapest, corners_of, entered, sampled
 from elue.scores.families import HOUSE, Families
 from elue.scores.folds import Folds, folds_of
 from elue.scores.leads import Lead, Sampled, Scale, lead_of, scale_of
 from elue.scores.originals import Originals
+from elue.scores.reasons import announced_by, comparable, without_rank, without_yardstick
 from elue.scores.spread import Known
 
 
@@ -33,10 +23,10 @@ class Measured:
     Without a yardstick there are no leads, for the reason `why`. `static` are the yardstick's runs at hand.
     """
 
-    methods: dict[str, list[EditionRun]]
+    methods: dict[str, Entered]
     reasons: dict[str, str]
     why: str
-    static: tuple[EditionRun, ...]
+    static: Entered
     validation: Validation
     yardstick: Sequence[Sampled] = ()
     folds: Folds | None = None
@@ -45,15 +35,15 @@ class Measured:
     scales: dict[int, Scale] = field(default_factory=dict)
     leads: dict[str, Lead] = field(default_factory=dict)
 
-    def lead(self, own: Sequence[EditionRun], draws: int) -> Lead:
-        """The lead of a method's runs, with an error from so many draws of the samples."""
+    def lead(self, own: Entered, draws: int) -> Lead:
+        """The lead of a method's trainings, with an error from so many draws of the samples."""
         assert self.folds is not None
         if draws not in self.scales:
             known = self.known
             self.scales[draws] = scale_of(self.yardstick, self.folds, *self.budgets, draws, seed=0, known=known)
-        of = trainings(own)
-        corners = corners_of(of, self.validation)
-        return lead_of([sampled(runs, at) for runs, at in zip(of, corners, strict=True)], self.scales[draws])
+        corners = corners_of(own.trainings, self.validation)
+        of = [sampled(runs, at) for runs, at in zip(own.trainings, corners, strict=True)]
+        return lead_of(of, self.scales[draws])
 
 
 def measured(
@@ -63,24 +53,27 @@ def measured(
     rules = edition.tasks[name]
     pinned = set(rules.yardstick.runs)
     own = runs.runs.get(name, ())
-    static = [run for run in own if run.content in pinned]
-    methods: dict[str, list[EditionRun]] = defaultdict(list)
+    static = entered([run for run in own if run.content in pinned])
+    by_name: dict[str, list[EditionRun]] = defaultdict(list)
     for run in own:
         if run.content not in pinned:
-            methods[run.curve.method].append(run)
+            by_name[run.curve.method].append(run)
+    free = cheapest(static)
+    methods = {method: entered(by_name[method], free) for method in sorted(by_name)}
     house = [method for method in methods if families.of[method] == HOUSE]
-    originals = Originals([*static, *(run for method in house for run in methods[method])])
+    originals = Originals([*static.runs, *(run for method in house for run in methods[method].runs)])
     reasons = {
-        method: without_rank(edition, rules, of, static, announced.get(method) or announced_by(of))
-        or ("" if method in house else originals.copied(of))
+        method: without_rank(edition, rules, of, static, announced.get(method) or announced_by(of.runs))
+        or ("" if method in house else originals.copied(of.runs))
         for method, of in methods.items()
     }
-    validation = runs.validation.get(name, {})
-    task = Measured(dict(sorted(methods.items())), reasons, without_yardstick(rules, static), tuple(static), validation)
+    why = without_yardstick(rules, static.runs)
+    task = Measured(methods, reasons, why, static, runs.validation.get(name, {}))
     if not task.why and rules.yardstick.range:
-        task.yardstick = [sampled(training) for training in trainings(static)]
-        task.folds = folds_of(runs.ids[static[0].column.ids], rules.clusters)
+        task.yardstick = [sampled(training) for training in static.trainings]
+        task.folds = folds_of(runs.ids[static.runs[0].column.ids], rules.clusters)
         task.budgets = rules.yardstick.range
         task.known = rules.trainings.known if rules.trainings else ()
-        task.leads = {method: task.lead(of, draws) for method, of in task.methods.items() if comparable(of, static)}
+        fit = {method: of for method, of in methods.items() if comparable(of.runs, static.runs)}
+        task.leads = {method: task.lead(of, draws) for method, of in fit.items()}
     return task

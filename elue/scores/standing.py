@@ -44,9 +44,10 @@ class Tested:
 class TaskRow:
     """A method on a task of an edition.
 
-    `at` are leads at a third, half and two thirds of full compute; `coverage` is the part of the range from its own
-    cheapest point on; `corners` says what chose those of its hull; `trainings` are the leads of its trainings, by
-    `seeds`; `points` the most points of a training.
+    `at` are leads at a third, half and two thirds of full compute; `coverage` is the part of the range from the
+    cheapest own point on that is no worse than the yardstick's cheapest model, but for `elue.scores.leads.KEPT`;
+    `corners` says what chose those of its hull; `trainings` are the leads of its trainings, by `seeds`; `points` the
+    most points of a training.
     """
 
     method: str
@@ -70,7 +71,8 @@ class TaskStanding:
 
     `why` says why there are no scores where there are none. `yardstick` is the submission it is from, `yardstick_keys`
     are the runs of it that are at hand. `smallest` is the smallest lead that the board could have told from 0: at the
-    median error of its ranked methods, were it that of a submission's one method.
+    median error of the house's ranked methods, which nobody else moves (of all where the house has none), were it that
+    of a submission's one method.
     """
 
     edition: str

@@ -173,6 +173,31 @@ def test_the_floor_of_a_guess(edition: Edition, made: list[Record], world: World
     assert best_constant("accuracy_f1", "classification", [1.0] * 1147 + [0.0] * 578) == pytest.approx(73.18, abs=0.01)
 
 
+def test_the_range_that_a_method_covers(edition: Edition, made: list[Record], world: World) -> None:
+    """Not by one and the same answer for next to nothing, which nobody would take instead of the free model's."""
+    dear = world.method("dear", {4: 0.8}, seeds=5)
+    blind = []
+    for record in dear:
+        assert record.samples
+        errors = tuple(float(label != 1) for label in world.labels)
+        samples = {"value": (1.0,) * len(errors), "error": errors, "flops": (1,) * len(errors)}
+        changes = {"samples": record.samples.model_copy(update=samples), "point": {"knob": 9}}
+        blind.append(record.model_copy(update=changes))
+    assert rows(edition, [*made, *dear, *blind])["dear"].coverage == pytest.approx(0, abs=0.01)
+    cheap = world.method("cheap", {1: 0.62, 4: 0.8}, seeds=5)
+    assert rows(edition, [*made, *cheap])["cheap"].coverage == pytest.approx(1, abs=0.01)
+
+
+def test_the_smallest_difference_that_a_board_can_show(edition: Edition, made: list[Record], world: World) -> None:
+    """Others' trainings that lie far apart do not make the house's leads look like nothing."""
+    ours = SubmissionRef(slug="baselines", seeds=5)
+    house = [record.model_copy(update={"submission": ours}) for record in made]
+    wild = [record for name in "abcd" for record in world.method(name, STATIC, seeds=3, spread=0.08)]
+    before, after = (edition_standing(edition, own, draws=200).tasks[0].smallest for own in (house, [*house, *wild]))
+    assert before
+    assert after == before
+
+
 def test_a_bad_method_whose_cost_lies_on_few_samples(edition: Edition, made: list[Record], world: World) -> None:
     """Draws of so skewed a mean fall below 0; what is known of the scores is not lost by that."""
     bad = {1: 0.5, 2: 0.51, 4: 0.52}

@@ -44,6 +44,37 @@ def test_the_best_training_three_times_over(
     assert row["thrice"].tested.why == "these weights: 1 of 3 trainings"
 
 
+@pytest.mark.parametrize("costs", [(0.1, 0.2, 0.3, 0.35), (1.1, 1.3, 1.5, 1.7), (3, 3.5, 3.7, 3.9)])
+def test_the_best_training_three_times_over_among_junk(
+    edition: Edition, made: list[Record], world: World, costs: tuple[float, ...]
+) -> None:
+    """More points that are each training's own, and none a corner of anything, make no further trainings of it."""
+    best = world.training("thrice", {2: 0.82, 4: 0.9})
+    copies = []
+    for seed in range(3):
+        junk = world.training("thrice", {cost: 0.5 + 0.01 * place for place, cost in enumerate(costs)}, seed)
+        mine = [answering(record, 1) for record in reweighed([*best, *junk], f"{seed}" * 64)]
+        copies += [record.model_copy(update={"seed": seed}) for record in mine]
+    assert rows(edition, [*made, *copies])["thrice"].tested.why == "these weights: 1 of 3 trainings"
+
+
+@pytest.mark.parametrize("shared", ["a constant", "a first stage"])
+def test_trainings_that_share_their_cheapest_point_are_still_three(
+    edition: Edition, made: list[Record], world: World, shared: str
+) -> None:
+    """One answer to everything, or a public network that none of them trains."""
+    own = world.method("shared", {4: 0.9})
+    (first,) = world.training("shared", {1: 0.7}) if shared == "a first stage" else world.training("shared", {1: 0})
+    if shared == "a constant":
+        assert first.samples
+        errors = tuple(float(label != 1) for label in world.labels)
+        samples = first.samples.model_copy(update={"value": (1.0,) * len(errors), "error": errors})
+        first = first.model_copy(update={"samples": samples})
+    cheap = [first.model_copy(update={"weights": record.weights, "seed": record.seed}) for record in own]
+    row = rows(edition, [*made, *own, *cheap])["shared"]
+    assert (row.tested.why, len(row.trainings)) == ("", 3)
+
+
 @pytest.mark.parametrize("changed", [0, 3, 20])
 def test_bundling_the_static_networks_as_extra_points(
     edition: Edition, made: list[Record], static: list[Record], changed: int

@@ -166,6 +166,20 @@ def test_as_many_trainings_as_were_announced(hello: Path) -> None:
     assert "not 0 to 2" in said(hello, "R705")[0]
 
 
+def test_a_run_with_a_seed_of_its_own(hello: Path) -> None:
+    """Of a method that draws at inference, the luckiest of many runs could be picked."""
+    trained(hello, seed=2, digit="2")
+    for path in [path for path in files(hello) if records.read(path).weights is None]:
+        path.unlink()
+    assert not any("was run with" in what for what in said(hello, "R705"))
+    (path,) = files(hello)
+    record = records.read(path)
+    path.unlink()
+    add(hello, record.model_copy(update={"seed": 17}))
+    what = "hello on diagnostic was run with seed 17, neither 0 nor its training's: it gets no rank"
+    assert what in said(hello, "R705")
+
+
 def test_an_announcement_stands(hello: Path) -> None:
     root = hello.parent.parent
     (root / "note").write_text("x")

@@ -137,10 +137,17 @@ class AllTrainings(SubmissionCheck):
             return
         path, announced = submission.folder / manifests.FILE, submission.manifest.seeds
         seeds: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        drawn: dict[tuple[str, str], set[int]] = defaultdict(set)
         for record in submission.records.values():
             if record.measure != "published" and record.task.split == "test":
                 training = record.weights.digest if record.weights else str(record.seed)
                 seeds[record.method.name, record.task.name][training] = training_seed(record)
+                if record.seed not in (0, training_seed(record)):
+                    drawn[record.method.name, record.task.name].add(record.seed)
+        for (method, task), others in sorted(drawn.items()):
+            named = ", ".join(map(str, sorted(others)[:5]))
+            what = f"{method} on {task} was run with seed {named}, neither 0 nor its training's: it gets no rank"
+            yield self.found(path, what, "Ask why, and out of how many runs")
         for (method, task), trained in sorted(seeds.items()):
             if len(trained) != announced:
                 what = f"{method} on {task} has {_trainings(len(trained))}, and {announced} announced: it gets no rank"
