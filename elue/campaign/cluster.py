@@ -54,10 +54,6 @@ class Cluster:
         future: Future[Any] = self._client.get_executor(pure=False).submit(function, work)
         return future
 
-    def place(self, future: Future[Any]) -> str:
-        """See `elue.campaign.engines.Engine`; only the scheduler knows."""
-        return ""
-
     def loss(self, error: BaseException) -> Loss | None:
         """See `elue.campaign.engines.Engine`."""
         if isinstance(error, self._distributed.KilledWorker):

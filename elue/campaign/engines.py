@@ -34,9 +34,6 @@ class Engine(Protocol):
     def submit(self, function: Callable[[Any], Any], work: Any) -> Future[Any]:
         """Have a job done. Only as many may be under way as there are places."""
 
-    def place(self, future: Future[Any]) -> str:
-        """Where a job is done, in a word; empty where nobody knows."""
-
     def loss(self, error: BaseException) -> Loss | None:
         """What is gone where an error says that this ended a job; None where the job itself can't be done."""
 
@@ -74,10 +71,6 @@ class Processes:
             future = self._pools[number].submit(function, work)
         self._under_way[number] = future
         return future
-
-    def place(self, future: Future[Any]) -> str:
-        """See `Engine`."""
-        return next((f"worker {number + 1}" for number, own in self._under_way.items() if own is future), "")
 
     def loss(self, error: BaseException) -> Loss | None:
         """See `Engine`."""

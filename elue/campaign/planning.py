@@ -71,7 +71,9 @@ class Planner:
         return list(itertools.islice(self.plan.jobs.values(), before, None))
 
     def _is_tried(self, choice: Choice) -> bool:
-        return not any(self._is_to_come(job) for trial in choice.trials for job in trial)
+        """Whether each trial has its curve, though its weights may be gone since, or will have none."""
+        measurings = [measuring for (*_, measuring) in choice.trials]
+        return not any(self._curve(measuring) is None and self._is_to_come(measuring) for measuring in measurings)
 
     def _is_to_come(self, id: str) -> bool:
         """Whether a job is due and has not ended since, nor in vain what it needs."""

@@ -107,7 +107,7 @@ def _campaign(source: _Source, document: dict[str, Any], out: Path | None, data:
     return Campaign(
         name=name,
         file=source.path,
-        places=_places(source, document, out or Path(name), data),
+        places=_places(source, document, out, Path(name), data),
         profile=profile,
         tasks={word: tasks.get(word) for entry in entries for word in entry.settings.tasks},
         entries=entries,
@@ -124,7 +124,7 @@ def _edition(source: _Source, document: dict[str, Any]) -> Edition | None:
         return editions.load(source.word(document["edition"], ".toml"))
 
 
-def _places(source: _Source, document: dict[str, Any], out: Path, data: Path | None) -> Places:
+def _places(source: _Source, document: dict[str, Any], out: Path | None, else_out: Path, data: Path | None) -> Places:
     told: dict[str, Any] = {}
     for name in ("out", "runs", "site", "data"):
         if name in document:
@@ -136,11 +136,11 @@ def _places(source: _Source, document: dict[str, Any], out: Path, data: Path | N
                 told[name] = source.expanded(document[name])
     if "store" in told and "://" not in told["store"]:
         told["store"] = str(source.place(told["store"]).resolve())
-    folder = told.pop("out", out)
+    folder = told.pop("out", else_out) if out is None else out
     variable = os.environ.get("ELUE_DATA")
     given = data or told.pop("data", None) or (Path(variable) if variable else None)
     default = {"runs": folder / "runs", "db": f"sqlite:///{folder / 'elue.sqlite'}"}
-    return Places(**{"out": folder, **default, **told, "data": given.resolve() if given else None})
+    return Places(**{**default, **told, "out": folder, "data": given.resolve() if given else None})
 
 
 def _entries(source: _Source, document: dict[str, Any], edition: Edition | None) -> Iterator[Entry]:

@@ -44,8 +44,8 @@ class Watcher(Protocol):
     def planned(self, plan: Plan) -> None:
         """What there is to do, at the beginning and as it grows."""
 
-    def began(self, job: Job, place: str) -> None:
-        """A job is under way at a place."""
+    def began(self, job: Job) -> None:
+        """A job is under way."""
 
     def ended(self, job: Job, ended: Ended) -> None:
         """A job has ended."""
@@ -153,7 +153,7 @@ class _Run:
         else:
             future = self.engine.submit(train, work)
         self.under_way[future] = job
-        self.watcher.began(job, self.engine.place(future))
+        self.watcher.began(job)
 
     def _sound_keys(self, work: MeasureWork) -> frozenset[str]:
         """The runs that are made already, but for those that are known to have failed."""
@@ -183,7 +183,9 @@ class _Run:
         self.journal.add(ended)
         self.watcher.ended(job, ended)
         self._offer(self.waiting.ended(job.id))
-        if more := self.planner.settle(job.id):
+        choices = len(self.planner.plan.choices)
+        more = self.planner.settle(job.id)
+        if len(self.planner.plan.choices) < choices:
             self.watcher.planned(self.planner.plan)
             self._offer(self.waiting.add(job for job in more if job.state == "due"))
 

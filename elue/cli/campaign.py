@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from elue.cli.campaign_output import show_plan, show_status
+from elue.cli.campaign_output import note_others, show_plan, show_status
 from elue.cli.output import ALLOW_UNCONFINED, note
+from elue.errors import ElueError
 
 if TYPE_CHECKING:
     from elue.campaign.journal import Journal
@@ -40,7 +43,9 @@ FILE = typer.Argument(help="The campaign, a TOML file.")
 OUT = typer.Option(None, help="Folder for weights, records, index and site, instead of the file's.")
 DATA = typer.Option(None, help="Folder with TASK/SPLIT.parquet (csv, tsv, jsonl), instead of the file's.")
 ONLY = typer.Option([], help="Only this method or task, or those of a pattern such as early_exit/*; repeat.")
-GPU = typer.Option(None, min=1, metavar="N", help="Train on the GPU, N trainings side by side.")
+GPU = typer.Option(
+    None, min=1, metavar="N", help="Train on the GPU, N trainings side by side, with --scheduler N in all."
+)
 JSON = typer.Option(False, "--json", help="Print JSON instead of a table.")
 
 
@@ -65,7 +70,10 @@ def run_campaign(
     dry_run: bool = typer.Option(False, "--dry-run", help="Say what is due and why, and how long it may take."),
     as_json: bool = JSON,
 ) -> None:
-    """Train, measure, record and index all that a campaign names. Run again, it goes on where it was."""
+    """Train, measure, record and index all that a campaign names. Run again, it goes on where it was.
+
+    Leaves with 0 where all is done that methods serve, 1 where something has failed, 2 where it can't go on.
+    """
     from elue.campaign.journal import Journal
     from elue.campaign.planning import Planner
     from elue.worker.confinement.sandbox import Limits
@@ -73,9 +81,13 @@ def run_campaign(
     campaign = _campaign(file, out, data, gpu)
     count = min(workers or max(os.cpu_count() or 1, gpu or 1), Limits().fitting)
     if dry_run:
-        plan = Planner(campaign, Journal(campaign.places.journal), only, retry_failed).begin()
+        journal = Journal(campaign.places.journal)
+        plan = Planner(campaign, journal, only, retry_failed).begin()
         show_plan(plan, count, as_json)
+        note_others(plan, journal)
         return
+    if gpu and not scheduler:
+        _check_gpu()
     journal, store = make(campaign, count, only, retry_failed, scheduler, gpu)
     failures = show_status(Planner(campaign, journal, only).begin(), journal, as_json)
     if campaign.places.site is not None:
@@ -111,8 +123,11 @@ def make(
         store = Store(campaign.places.db)
         engine = Cluster(scheduler) if scheduler else Processes(workers)
         try:
-            with progress() as watcher:
+            with progress(journal) as watcher:
                 run(planner, store, engine, watcher, trainings)
+        except KeyboardInterrupt:
+            note("stopped; the same command goes on from here")
+            raise
         finally:
             engine.close()
     return journal, store
@@ -133,7 +148,9 @@ def campaign_status(
 
     campaign = _campaign(file, out, data, gpu)
     journal = Journal(campaign.places.journal)
-    show_status(Planner(campaign, journal, only).begin(), journal, as_json)
+    plan = Planner(campaign, journal, only).begin()
+    show_status(plan, journal, as_json)
+    note_others(plan, journal)
 
 
 @app.command("schema")
@@ -142,6 +159,13 @@ def campaign_schema() -> None:
     from elue.campaign.form import CAMPAIGN
 
     typer.echo(json.dumps(CAMPAIGN, indent=1))
+
+
+def _check_gpu() -> None:
+    """Raise ElueError `no_cuda` where torch, which a child asks, finds no GPU on this machine."""
+    asked = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    if subprocess.run([sys.executable, "-I", "-c", asked], stdin=subprocess.DEVNULL).returncode:
+        raise ElueError("no_cuda", "--gpu was asked for, but torch finds no GPU here.", "Leave --gpu out.")
 
 
 def _campaign(file: Path, out: Path | None, data: Path | None, gpu: int | None) -> Campaign:

@@ -29,6 +29,19 @@ def span(seconds: float | None) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
+def counted(count: int, thing: str) -> str:
+    """A number of things."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def note_others(plan: Plan, journal: Journal) -> None:
+    """Say that a campaign has made what its plan does not ask for, where it has made nothing else."""
+    others = journal.endings.keys() - plan.jobs.keys()
+    if others and not any(job.state == "done" for job in plan.jobs.values()):
+        made = counted(len(others), "job")
+        note(f"its journal has {made} of another plan: of other options, code or data, or run with --gpu or without")
+
+
 def show_plan(plan: Plan, places: int, as_json: bool) -> None:
     """Print what is due and why, and how long it is likely to take."""
     if as_json:
@@ -78,13 +91,14 @@ def show_status(plan: Plan, journal: Journal, as_json: bool) -> int:
     for (entry, task, _), trial in plan.chosen.items():
         told = ", ".join(f"{name} {value}" for name, value in trial.items())
         note(f"{entry} on {task}: chosen on validation data: {told}")
-    for label, why in {(job.entry, job.task): job.why for job in jobs if job.state == "refused"}.items():
-        note(f"not served: {label[0]} on {label[1]}: {why}")
+    refused = {(job.entry, job.task): job.why for job in reversed(jobs) if job.state == "refused"}
+    for (entry, task), why in reversed(refused.items()):
+        note(f"not served: {entry} on {task}: {why}")
     for job, what in failures:
         note(f"failed: {job.label}: {what}")
     waiting = sum(choice.waiting for choice in plan.choices.values())
     done = sum(job.state == "done" for job in jobs)
-    note(f"{done} of {len(jobs) + waiting} jobs are done, {len(failures)} failures")
+    note(f"{done} of {len(jobs) + waiting} jobs are done, {counted(len(failures), 'failure')}")
     return len(failures)
 
 

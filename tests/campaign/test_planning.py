@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from elue.campaign.jobs import Job, Plan
-from elue.campaign.journal import Ended, Journal
+from elue.campaign.journal import Ended, Journal, RunNote
 from elue.campaign.planning import Planner
 from elue.campaign.reading import read
 from elue.campaign.search import best
@@ -102,6 +102,31 @@ def test_time_is_told_by_what_has_run(tmp_path: Path, write_task: WriteTask) -> 
     Journal(journal.path).add(replace(ended, job=jobs[2].id, ending="failed", reason="no room", seconds=0.0))
     assert plan(file).jobs[jobs[2].id].state == "failed"
     assert plan(file, retry=True).jobs[jobs[2].id].why == "it failed (--retry-failed): no room"
+
+
+def test_a_choice_waits_for_a_trial_that_is_tried_again(tmp_path: Path, write_task: WriteTask) -> None:
+    write_task(4)
+    write_trained(tmp_path)
+    text = 'tasks = ["tasks/mine.toml"]\n[search]\nseed = 5\ngrid = { answer = [0, 1] }\n'
+    file = write_campaign(tmp_path, text + '[method.trained]\nsource = "trained_plugin.py"\n')
+    first = plan(file)
+    assert [choice.waiting for choice in first.choices.values()] == [2]
+    (tmp_path / "board").mkdir()
+    journal = Journal(tmp_path / "board" / "journal.jsonl")
+    run = RunNote("0" * 64, "k=0", "ok", flops=1.0, score=50.0)
+    for job in first.jobs.values():
+        ended = Ended(job.id, job.kind, "trained", "mine", "done", weights="0" * 64, runs=(run,))
+        failed = job.trial == {"answer": 1} and job.kind == "measure"
+        journal.add(replace(ended, ending="failed", reason="no room") if failed else ended)
+    assert list(plan(file).chosen.values()) == [{"answer": 0}]
+    planner = Planner(read(file), journal, retry=True)
+    again = planner.begin()
+    assert (len(again.choices), again.chosen) == (1, {})
+    *others, last = [job for job in again.jobs.values() if job.state == "due"]
+    assert [planner.settle(job.id) for job in others] == [[]] * len(others)
+    journal.add(Ended(last.id, "measure", "trained", "mine", "done", runs=(replace(run, score=60.0),)))
+    assert [job.kind for job in planner.settle(last.id)] == ["train", "measure"]
+    assert list(again.chosen.values()) == [{"answer": 1}]
 
 
 def test_the_best_trial_is_highest_over_the_budgets_of_all() -> None:

@@ -112,6 +112,9 @@ def test_places_are_relative_to_the_file_and_may_name_variables(
     text = 'methods = ["static"]\nout = "made"\nruns = "made/records"\nstore = "kept"\nbackbones = ["$MY_BACKBONE"]'
     asked = campaign(tmp_path, text)
     assert (asked.places.out, asked.places.runs) == (tmp_path / "made", tmp_path / "made/records")
+    other = read(tmp_path / "board.toml", Path("there"), tmp_path)
+    assert (other.places.out, other.places.data) == (Path("there"), tmp_path)
+    assert (other.places.runs, other.places.db) == (asked.places.runs, "sqlite:///there/elue.sqlite")
     assert (asked.places.store, asked.places.data) == (str(tmp_path / "kept"), None)
     assert asked.entries[0].settings.backbones == ("prajjwal1/bert-tiny",)
 

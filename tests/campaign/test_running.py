@@ -46,9 +46,6 @@ class Here:
             future.set_exception(error)
         return future
 
-    def place(self, future: Future[Any]) -> str:
-        return ""
-
     def loss(self, error: BaseException) -> None:
         return None
 

@@ -12,6 +12,7 @@ from elue.record.schema import Record, Times
 
 TRAINED = """\
 import json
+import pathlib
 import time
 from elue.protocol import Method, Prediction
 
@@ -45,6 +46,8 @@ class Toy(Method):
     def train(self, job):
         if job.options.get("fail") == str(job.seed):
             raise RuntimeError("it was told to")
+        if "needs" in job.options and not pathlib.Path(job.options["needs"]).exists():
+            raise RuntimeError("it lacks what it needs")
         if "seconds" in job.options:
             time.sleep(float(job.options["seconds"]))
         else:
@@ -58,7 +61,7 @@ class Toy(Method):
 
 
 def write_trained(folder: Path, name: str = "trained") -> Path:
-    """A plugin whose training writes one file; option `fail` is the seed it fails with."""
+    """A plugin whose training writes one file; it fails with the seed in `fail`, or without the file in `needs`."""
     file = folder / f"{name}_plugin.py"
     file.write_text(TRAINED.replace("NAME", name), "utf-8")
     return file
@@ -84,7 +87,7 @@ class Watching:
     def planned(self, plan: Plan) -> None:
         self.plans.append(len(plan.jobs))
 
-    def began(self, job: Job, place: str) -> None:
+    def began(self, job: Job) -> None:
         self.begun.append(job.label)
 
     def ended(self, job: Job, ended: Ended) -> None:
