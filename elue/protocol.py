@@ -180,6 +180,8 @@ class DynamicModel(Protocol):
     - `survey(samples, points) -> tuple`: what `predict_sweep` gives and, under the first of the points, `ladder`, both
       from one pass.
     - `explain(samples) -> Sequence[Explanation]`: what the model does with each sample at the current point.
+    - `again: int`: how many samples it has run once more by themselves so far, as float noise among others could have
+      turned a decision. It is told in the records of a profile with packs.
     """
 
     def configure(self, point: Point) -> None:

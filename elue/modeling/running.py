@@ -32,6 +32,8 @@ class RaggedModel(DynamicModel):
     """A dynamic model made of stages that run on packs. A method adds `configure`, its units and its stages."""
 
     budget = TOKEN_BUDGET
+    again = 0
+    """Samples that were run once more by themselves so far."""
 
     def __init__(self, network: Any, text: TextEncoder, task: TaskInfo) -> None:
         self.network, self.text, self.task = network, text, task
@@ -84,6 +86,7 @@ class RaggedModel(DynamicModel):
             yield request
 
     def _again(self, request: Request, stages: Sequence[Stage]) -> Request:
+        self.again += 1
         (done,) = flow(stages, [Request(request.place, request.encoded, True, noted=request.noted)], self.budget)
         return done
 

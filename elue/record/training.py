@@ -23,7 +23,8 @@ def training_seed(record: Record) -> int:
 def training_settings(record: Record) -> dict[str, Any]:
     """The settings of a training by name, options each for itself; those of one family differ in no setting.
 
-    A backbone counts by its contents, not by what it was called. Without a word of the training there are none.
+    A backbone counts by its contents, not by what it was called; of several tasks each is a setting. Without a word of
+    the training there are none.
     """
     told = _told(record)
     settings: dict[str, Any] = {}
@@ -35,7 +36,21 @@ def training_settings(record: Record) -> dict[str, Any]:
             settings |= {str(key) if name == "options" else f"{name}.{key}": part for key, part in value.items()}
         elif value is not None:
             settings[name] = value
+    if told.get("trained_on"):
+        settings |= {f"trained_on.{task}": told.get("samples") for task, told in trained_on(record).items()}
     return settings
+
+
+def trained_on(record: Record) -> dict[str, Mapping[str, Any]]:
+    """The tasks that the weights were trained on, by name, with what their folder says of each; none if silent."""
+    told = _told(record)
+    several, task = told.get("trained_on"), told.get("task")
+    entries = several if isinstance(several, list | tuple) else [task]
+    return {
+        str(entry["name"]): entry
+        for entry in entries
+        if isinstance(entry, Mapping) and isinstance(entry.get("name"), str)
+    }
 
 
 def differing_settings(records: Iterable[Record]) -> list[str]:

@@ -7,7 +7,19 @@ from pathlib import Path
 
 from elue.errors import ElueError
 from elue.record.bounds import cleaned
-from elue.submissions.checks import copies, files, history, manifest, numbers, reading, records, review, rules, source
+from elue.submissions.checks import (
+    copies,
+    files,
+    history,
+    manifest,
+    numbers,
+    reading,
+    records,
+    review,
+    rules,
+    source,
+    training,
+)
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
 
 CHECKS: tuple[type[SubmissionCheck], ...] = (
@@ -19,6 +31,7 @@ CHECKS: tuple[type[SubmissionCheck], ...] = (
     *reading.CHECKS,
     *history.CHECKS,
     *rules.CHECKS,
+    *training.CHECKS,
     *copies.CHECKS,
     *review.CHECKS,
 )

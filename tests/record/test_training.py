@@ -43,6 +43,7 @@ def test_the_seed_is_that_of_the_training() -> None:
         ({"backbone": {"name": "a/b", "digest": "d2"}}, ["backbone"]),
         ({"options": {"epochs": 3.0, "learning_rate": 1e-4}}, ["learning_rate"]),
         ({"options": {"epochs": 3.0}}, ["learning_rate"]),
+        ({"trained_on": [{"name": "mrpc", "samples": {"train": 9}}]}, ["trained_on.mrpc"]),
         ({"encoder": {"layers": 12}, "samples": {"train": 9}}, ["encoder.layers", "samples.train"]),
     ],
 )

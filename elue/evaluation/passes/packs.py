@@ -38,6 +38,8 @@ WORKERS = 2
 """So many fresh workers at most read the texts for that."""
 WARM_UP = 64
 """Samples that both sides answer before they are timed, or as many as there are."""
+AGAIN = "run_again"
+"""What a record's measurements call the samples that were run once more by themselves, as they are in company."""
 REALISED = 1.15
 """A speed-up in time above so many times that in FLOPs is a finding."""
 _RESAMPLES = 2000
@@ -102,17 +104,21 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
 def count(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
     """Count all samples in packs at the run's point, in a worker that the main one did not outlive.
 
+    Where the model tells how many samples it ran once more by themselves, that is the measurement `AGAIN`.
+
     Findings are an answer that differs from the counted one, but between tied classes, and operators without a rule.
     """
     evaluation, worker = context.evaluation, context.of_share(Auditor).started().worker
     info, flops, work = evaluation.data.spec.info(), 0, Work()
     differ: list[str] = []
+    again: list[int] = []
     unknown: set[str] = set()
     worker.call(frames.Configure((run.identity.point,), evaluation.seed), evaluation.sample_seconds)
     before = worker.usage().cpu_seconds
     for places in _shuffled(evaluation):
         counted = _counted(context, worker, places)
         flops += counted.took.flops
+        again += [] if counted.again is None else [counted.again]
         unknown.update(counted.took.unknown)
         work += of_samples(len(places), counted.took, counted.kinds)
         for place, answered in zip(places, counted.values, strict=True):
@@ -127,7 +133,8 @@ def count(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
         flags.append(Flag(code="company_differs", detail=f"{detail} '{differ[0]}'"))
     if unknown:
         flags.append(Flag(code="packs_incomplete", detail=f"in packs, no rule for {', '.join(sorted(unknown))}"))
-    return PassResult(flags=(*flags, *_unexplained(context, work, before, worker.usage().cpu_seconds)))
+    parts = {AGAIN: sum(again)} if again else {}
+    return PassResult(parts, (*flags, *_unexplained(context, work, before, worker.usage().cpu_seconds)))
 
 
 def _unexplained(context: Context, work: Work, before: float | None, after: float | None) -> Iterator[Flag]:

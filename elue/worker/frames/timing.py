@@ -12,12 +12,16 @@ from elue.worker.frames.words import Call, CallKinds, Short, others, sized
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Answers in packs, and what all packs together took under the Meter."""
+    """Answers in packs, and what all packs together took under the Meter.
+
+    `again` is how many samples the model says it ran once more by themselves, None where it says nothing.
+    """
 
     ids: tuple[Short, ...]
     values: tuple[float, ...]
     took: Counts
     kinds: CallKinds
+    again: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,9 @@ class CountPacks(Call[Counted]):
     samples: tuple[Sample, ...]
 
     def fault(self, answer: Counted) -> str:
-        """There is an answer to each sample."""
+        """There is an answer to each sample, and none was run again more than once."""
+        if answer.again is not None and not 0 <= answer.again <= len(self.samples):
+            return f"{answer.again} of {len(self.samples)} samples run again"
         return others(answer.ids, self.samples) or sized("values", answer.values, len(self.samples), "samples")
 
 

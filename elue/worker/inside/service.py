@@ -181,10 +181,12 @@ class Service:
 
     def count_packs(self, asked: frames.CountPacks) -> frames.Counted:
         """Answer samples together, in packs of the profile, under the Meter."""
-        from elue.worker.inside.timing import in_packs
+        from elue.worker.inside.timing import in_packs, run_again
 
+        before = run_again(self.model)
         answered, meter = self._metered(in_packs(self.model, self.profile.conditions), asked.samples)
-        return frames.Counted(_ids(asked.samples), self._values(answered, len(asked.samples)), *_taken(meter))
+        values = self._values(answered, len(asked.samples))
+        return frames.Counted(_ids(asked.samples), values, *_taken(meter), run_again(self.model, before))
 
     def answer_bare(self, asked: frames.AnswerBare) -> frames.Answered:
         """Answer samples without a Meter, for the parent to time."""

@@ -46,3 +46,9 @@ def in_packs(model: Any, conditions: Conditions) -> Callable[[Sequence[Sample]],
     torch.set_num_threads(conditions.threads)
     predict: Callable[[Sequence[Sample]], Any] = model.predict
     return predict
+
+
+def run_again(model: Any, before: int | None = 0) -> int | None:
+    """How many samples a model says it ran once more by themselves since it said `before`; None if it says nothing."""
+    again = getattr(model, "again", None)
+    return again - before if type(again) is int and before is not None else None

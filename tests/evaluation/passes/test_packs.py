@@ -19,13 +19,14 @@ from tests.small import job
 
 TINY = {"epochs": "1", "tiny_layers": "2"}
 BEFORE = "import time, torch\nW = torch.nn.Parameter(torch.full((256, 256), 0.01))\nBUDGETS = []"
-CONFIGURE = "self.point = dict(point); self.budget = 7"
+CONFIGURE = "self.point = dict(point); self.budget = 7; self.again = getattr(self, 'again', 3)"
 KNOBS = "{'does': {'type': 'str'}}"
 PREDICT = """
     does = self.point["does"]
     if does == "together":
         for _ in range(10): torch.ones(8 * len(samples), 256) @ W
     else:
+        self.again += len(samples) - 1
         for _ in samples:
             time.sleep(0.005)
             for _ in range(10): torch.ones(8, 256) @ W
@@ -92,6 +93,7 @@ def test_a_run_in_packs(
         assert batch.throughput_low <= batch.throughput <= batch.throughput_high
         assert batch.realised == pytest.approx(batch.throughput / batch.flops_speedup)
         assert "--against STATIC_WEIGHTS" in found[name].command
+        assert found[name].measurements == {"run_again": 0 if name == "together" else 11}
     codes = {name: [flag.code for flag in found[name].flags] for name in names}
     assert codes["unlike"][:2] == ["company_differs", "packs_incomplete"]
     assert {code for name in names[:-1] for code in codes[name]} <= {"realised_unexplained"}
