@@ -47,3 +47,31 @@ def test_a_name_is_text_in_every_column(store: Store, place: str) -> None:
         assert (kept.method.name, kept.task, kept.point) == (record.method.name, record.task, record.point)
         same = {other.key for other in written if board_of(other) == board_of(record)}
         assert {other.key for other in store.records(board=board_of(record))} == same
+
+
+def test_the_longest_names_and_the_largest_numbers_that_a_record_may_hold_fit(store: Store) -> None:
+    """One that the database refuses would keep all others of its batch out."""
+    plain, wide = make_record(), "\U0001d54f"
+    most, least, far = 2**63 - 1, -(2**63), 9.9e39
+    assert plain.score is not None
+    record = make_record(
+        key=wide * 64,
+        method={**plain.method.model_dump(), "name": wide * 200, "source_digest": wide * 200, "title": wide * 9000},
+        task={
+            **plain.task.model_dump(),
+            "name": wide * 200,
+            "split": wide * 50,
+            "revision": "'" * 200,
+            "limit": 2**31 - 1,
+        },
+        weights={"digest": '"' * 200, "training": {wide: most}},
+        profile={"name": "\\" * 200, "digest": "%" * 64},
+        point={wide * 1000: most, "\\": least, "'": "\x01\x7f\ufffe"},
+        seed=least,
+        score={**plain.score.model_dump(), "value": far, "low": -far, "high": far},
+    )
+    store.add_all([make_record(key="0" * 64), record])
+    assert store.keys() == {"0" * 64, record.key}
+    kept = store.record(record.key)
+    assert (kept.seed, kept.point, kept.task, kept.score) == (record.seed, record.point, record.task, record.score)
+    assert [other.key for other in store.records(board=board_of(record))] == [record.key]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from elue.meter import profile
@@ -90,10 +90,19 @@ def attack_0(samples):
 
 
 class Attacked:
-    """A worker with a plugin loaded that can make attacks, code by name; a new one where the last did not survive."""
+    """A worker with a plugin loaded that can make attacks, code by name; a new one where the last did not survive.
 
-    def __init__(self, folder: Path, attacks: Mapping[str, str], limits: Limits | None = None) -> None:
-        self.folder, self.limits = folder, limits or Limits(memory=2**30)
+    `means` are the ways it may confine itself by, all there are where None.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        attacks: Mapping[str, str],
+        limits: Limits | None = None,
+        means: Sequence[str] | None = None,
+    ) -> None:
+        self.folder, self.limits, self.means = folder, limits or Limits(memory=2**30), means
         self.names = list(attacks)
         self.plugin = folder / "attacker.py"
         functions = [
@@ -106,7 +115,8 @@ class Attacked:
     def worker(self) -> Worker:
         if self._worker is None:
             hides = [self.folder / "tasks", self.folder / "runs"]
-            self._worker = Worker(self.folder / "logs" / "log", limits=self.limits, sees=[self.plugin], hides=hides)
+            log, sees = self.folder / "logs" / "log", [self.plugin]
+            self._worker = Worker(log, limits=self.limits, sees=sees, hides=hides, means=self.means)
             task = TaskInfo("mine", "classification", ("a", "b"))
             target = f"{self.plugin}:Attacker"
             self._worker.call(frames.Open(target, task, profile.load("elue-1")), 300.0)

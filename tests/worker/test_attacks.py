@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -165,9 +166,8 @@ DEADLY: dict[str, tuple[str, str, str]] = {
 """The same, but the worker does not outlive it."""
 
 
-@pytest.fixture(scope="module")
-def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
-    folder = tmp_path_factory.mktemp("attacked")
+def furnish(folder: Path) -> None:
+    """Put what an evaluation leaves lying about into a folder."""
     for name in ("tasks", "runs"):
         (folder / name).mkdir()
     (folder / "tasks" / LABELS).write_text("the labels\n")
@@ -175,6 +175,21 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     with sqlite3.connect(folder / DATABASE) as connection:
         connection.execute("CREATE TABLE runs (key TEXT)")
         connection.execute("INSERT INTO runs VALUES ('kept')")
+
+
+def unharmed(folder: Path) -> bool:
+    """Whether it is still as it was, and nothing more lies there."""
+    with sqlite3.connect(folder / DATABASE) as connection:
+        kept = connection.execute("SELECT key FROM runs").fetchall() == [("kept",)]
+    texts = [(folder / "tasks" / LABELS).read_text(), (folder / "runs" / RECORD).read_text()]
+    names = {path.name for path in folder.iterdir()} - {"attacker.py", "__pycache__"}
+    return kept and texts == ["the labels\n", '{"a": "record"}'] and names == {"logs", "runs", "tasks", DATABASE}
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    folder = tmp_path_factory.mktemp("attacked")
+    furnish(folder)
     attacked = Attacked(folder, {name: body for name, (body, _, _) in (ATTACKS | DEADLY).items()})
     yield attacked
     attacked.close()
@@ -195,12 +210,7 @@ def test_after_attacks_nothing_is_harmed(attacked: Attacked) -> None:
     for name in ("opens the database", "rewrites a record", "deletes a record", "writes a new file outside"):
         with pytest.raises(WorkerFailure):
             attacked.predict(name)
-    assert sorted(path.name for path in attacked.folder.iterdir() if path.is_dir()) == ["logs", "runs", "tasks"]
-    assert not (attacked.folder / "mine").exists()
-    assert (attacked.folder / "tasks" / LABELS).read_text() == "the labels\n"
-    assert (attacked.folder / "runs" / RECORD).read_text() == '{"a": "record"}'
-    with sqlite3.connect(attacked.folder / DATABASE) as connection:
-        assert connection.execute("SELECT key FROM runs").fetchall() == [("kept",)]
+    assert unharmed(attacked.folder)
     assert attacked.predict("").took.flops == 2 * 8 * 8 * 8
 
 

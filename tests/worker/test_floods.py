@@ -61,14 +61,14 @@ def test_a_log_is_bounded_and_the_next_worker_still_writes(attacked: Attacked) -
     assert log.stat().st_size <= 2 * MOST
 
 
-@pytest.mark.parametrize(
-    ("name", "status"),
-    [
-        ("stops itself", "timeout"),
-        ("closes the channel", "timeout|crashed"),
-        ("sends out of band", "answered|invalid|timeout"),
-    ],
-)
+SILENT = [
+    ("stops itself", "timeout"),
+    ("closes the channel", "timeout|crashed"),
+    ("sends out of band", "answered|invalid|timeout"),
+]
+
+
+@pytest.mark.parametrize(("name", "status"), SILENT)
 def test_a_worker_that_goes_silent_is_given_up_and_gone(attacked: Attacked, name: str, status: str) -> None:
     attacked.worker()
     clock = time.monotonic()
