@@ -75,14 +75,6 @@ class Attribution:
             self.here = self.here.within(module)
         self._start = self.here
 
-    def enter(self, module: Module) -> _Place:
-        """A module is called: where that is."""
-        outer = self.here
-        place = outer.inside.get(module) if outer.inside is not None else None
-        self.here = place = place or outer.within(module)
-        place.calls += 1
-        return place
-
     def leave(self, left: _Place) -> None:
         """The module that was called there has returned or raised, and with it all that it called."""
         place = self.here
@@ -171,6 +163,12 @@ following = Following()
 
 
 def _followed(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The call of a module, told to all who attribute. It asks no other function: none is in the processor's cache.
+
+    Torch's own call of a module asks whether that is compiled and calls the rest of it, which is done here.
+    """
+    own = call is getattr(Module, "_wrapped_call_impl", None) and hasattr(Module, "_compiled_call_impl")
+
     @wraps(call)
     def followed(self: Module, *args: Any, **kwargs: Any) -> Any:
         if not following.open:
@@ -183,13 +181,26 @@ def _followed(call: Callable[..., Any]) -> Callable[..., Any]:
         for observer in thread.observers:
             attribution: Attribution | None = getattr(observer, "attribution", None)
             if attribution is not None:
-                place = attribution.enter(self)
+                outer = attribution.here
+                inside = outer.inside
+                if inside is None:
+                    inside = outer.inside = {}
+                place = inside.get(self)
+                if place is None:
+                    place = inside[self] = _Place(self, outer)
+                attribution.here = place
+                place.calls += 1
                 entered = (attribution, place, entered)
         try:
+            if own and self._compiled_call_impl is None:
+                return self._call_impl(*args, **kwargs)
             return call(self, *args, **kwargs)
         finally:
             while entered is not None:
                 attribution, place, entered = entered
-                attribution.leave(place)
+                if attribution.here is place and place.outer is not None:
+                    attribution.here = place.outer
+                else:
+                    attribution.leave(place)
 
     return followed

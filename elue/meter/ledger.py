@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
@@ -24,8 +23,7 @@ from elue.meter.reading import access_of
 from elue.meter.traffic import TrafficCounter
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What is to be written down: under which costs, and whether parameters, bytes and modules, too."""
 
     costs: Costs
@@ -43,6 +41,7 @@ class _Row:
         self.calls = self.products = self.rest = 0
 
 
+_Key = TypeVar("_Key")
 _PAGE = 1000
 """Entries that wait at most to be added up."""
 _adding = RLock()
@@ -63,8 +62,8 @@ class Ledger:
         self._costs = wanted.costs
         self._settled: dict[Plan, _Row] = {}
         self._log: list[tuple[Plan, int, int, Any]] = []
-        self.unknown: Counter[Plan] = Counter()
-        self.unseen: Counter[str] = Counter()
+        self.unknown: defaultdict[Plan, int] = defaultdict(int)
+        self.unseen: defaultdict[str, int] = defaultdict(int)
         self.bodied = self.underpriced = 0
         self._operands: Operands | None = None
         if wanted.track or wanted.traffic:
@@ -124,12 +123,13 @@ class Ledger:
     @property
     def _rows(self) -> dict[Plan, _Row]:
         """What each operator took so far."""
-        if self._log:
-            self._settle_log()
+        self._settle_log()
         return self._settled
 
     def _settle_log(self) -> None:
         """Add up what was only written down when it ran: little of this would be in the processor's cache then."""
+        if not self._log:
+            return
         with _adding:
             entries, rows = self._log[:], self._settled
             del self._log[: len(entries)]
@@ -188,8 +188,8 @@ class Ledger:
             return
         if self.touched is not None and less.touched is not None:
             self.touched.add(less.touched)
-        self.unseen += less.unseen
-        self.unknown += less.unknown
+        _tally(self.unseen, less.unseen)
+        _tally(self.unknown, less.unknown)
 
     @property
     def flops(self) -> int:
@@ -213,8 +213,8 @@ class Ledger:
             row.calls += calls
             row.products += products
             row.rest += rest
-        self.unknown.update(dict(branch.unknown))
-        self.unseen += branch.unseen
+        _tally(self.unknown, branch.unknown)
+        _tally(self.unseen, branch.unseen)
         self.bodied += branch.bodied
         self.underpriced += branch.underpriced
         if self.touched is not None and branch.touched is not None:
@@ -241,6 +241,11 @@ class _Inside(Ledger):
         first = result[0] if isinstance(result, (list, tuple)) and result else result
         if not (isinstance(first, Tensor) and (first.is_meta or type(first) is FakeTensor)):
             super().count(plan, args, kwargs, result)
+
+
+def _tally(total: defaultdict[_Key, int], more: Mapping[_Key, int]) -> None:
+    for key, times in list(more.items()):
+        total[key] += times
 
 
 def _is_part(part: str, operator: str) -> bool:

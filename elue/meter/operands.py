@@ -47,7 +47,7 @@ class Operands:
         """An operator ran."""
         touched, traffic = self._touched, self._traffic
         if touched is None or kwargs or not access.plain:
-            if access.still or (access.lends and has_lent(args, result)):
+            if access.still or (access.lends and ((args and result is args[0]) or has_lent(args, result))):
                 return
             if touched is not None:
                 touched.note(access, args, kwargs)
@@ -82,10 +82,9 @@ class Operands:
         if traffic is not None:
             traffic.read += size
             try:
-                dense = type(result) is Tensor and result.is_contiguous()
+                traffic.written += result.nbytes if type(result) is Tensor else bytes_of(result)
             except RuntimeError:
-                dense = False
-            traffic.written += result.nbytes if dense else bytes_of(result)
+                traffic.written += bytes_of(result)
         if len(self._read) > _PAGE:
             self._settle()
 

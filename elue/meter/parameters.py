@@ -102,6 +102,8 @@ class Touched:
     is not read here: initialising and updating a parameter is no use of it.
     """
 
+    __slots__ = ("_reads", "_seen", "blocks", "known", "shift", "version", "whole")
+
     def __init__(self) -> None:
         self._reads: dict[int, _Read] = {}
         self._seen: dict[int, int] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import operator
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
@@ -19,6 +20,7 @@ from torch.nn.utils import stateless
 from elue.meter.memory import BITS, Place, blocks_of, memory, place_of
 from elue.meter.observing import watches
 
+_data_ptr: Callable[[Any], int] = Tensor.data_ptr
 Ground = tuple[int, frozenset[int], list[int], list[float]]
 """How many bits of an address count within a block of memory; numbers of the blocks that weights lie in; the addresses
 at which weights start, in order, and end.
@@ -56,6 +58,11 @@ class Whole:
 class Weights:
     """All that are alive. `version` grows whenever one comes or goes."""
 
+    __slots__ = (
+        "_addresses", "_alive", "_hidden", "_numbers", "_others", "_places", "_standing", "_storages", "_weights",
+        "ground", "mapped", "version", "whole",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self.version = 0
         self._alive: dict[int, ref[Tensor]] = {}
@@ -69,6 +76,7 @@ class Weights:
         self.whole: dict[int, Whole] = {}
         """Parameters without gaps, by identity."""
         self._addresses: list[int] = []
+        self._standing: list[ref[Tensor]] = []
         self._others: list[int] = []
         self.ground: Ground = BITS, frozenset(), [], []
         self._numbers = 0
@@ -124,11 +132,10 @@ class Weights:
 
     def _moved(self) -> bool:
         """Whether one has gone, or lies elsewhere than it did. Of plain tensors an address tells it."""
-        alive = self._alive
         try:
-            if [alive[key]().data_ptr() for key in self.whole] != self._addresses:  # type: ignore[union-attr]
+            if list(map(_data_ptr, map(operator.call, self._standing))) != self._addresses:
                 return True
-        except (KeyError, AttributeError):
+        except TypeError:
             return True
         return any(place_of(self._tensor(key)) != self._places.get(key) for key in self._others)
 
@@ -183,11 +190,12 @@ class Weights:
         self._storages = {number: self._storages[number] for number in frozenset().union(*shown_by)}
         ends = [weight.start + weight.elements * weight.width for weight in self._weights]
         self.ground = *blocks_of(stretches), [weight.start for weight in self._weights], ends
-        whole = {}
+        whole, self._standing = {}, []
         for key, (start, size, _) in self._places.items():
             parameter = self._tensor(key)
             weight = self.at(start)
             if type(parameter) is Parameter and weight is not None and start > 0 and parameter.is_contiguous():
+                self._standing.append(ref(parameter))
                 first = int((start - weight.start) // weight.width)
                 whole[key] = Whole(weight, start, size, (first, first + round(size / weight.width)))
         self.whole, self._addresses = whole, [known.address for known in whole.values()]

@@ -54,13 +54,13 @@ MAKERS = [from_numpy, from_buffer, from_dlpack, from_pointer, from_elsewhere]
 def test_memory_that_is_given_out_anew_is_another_parameter(make: Callable[[], Tensor]) -> None:
     x, places = torch.rand(SIZE), []
     with Meter() as meter, torch.no_grad():
-        for number in range(1, 4):
+        for number in range(1, 21):
             parameter = nn.Parameter(make())
             places.append(parameter.data_ptr())
             x.dot(parameter)
             assert meter.params_touched == number * SIZE
             del parameter
-    assert len(set(places)) < 3
+    assert len(set(places)) < 20
 
 
 def test_memory_that_is_shown_anew_is_the_same_parameter() -> None:
