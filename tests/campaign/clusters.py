@@ -63,11 +63,17 @@ class LocalCluster:
         self.log.close()
 
 
-def under_fire(cluster: LocalCluster, command: Sequence[str | Path], kills: int, seed: int) -> tuple[list[str], str]:
+def under_fire(
+    cluster: LocalCluster,
+    command: Sequence[str | Path],
+    kills: int,
+    seed: int,
+    pauses: tuple[float, float] = (1.0, 4.0),
+) -> tuple[list[str], str]:
     """Run `elue` until it ends by itself, starting it again after each of the kills that hit it.
 
-    So many kills hit workers, scheduler and this parent, at random times. Returns what was hit, and what the last one
-    said.
+    So many kills hit workers, scheduler and this parent, at random times, with `pauses` of so many seconds. Returns
+    what was hit, and what the last one said.
     """
     draw, hit = random.Random(seed), list[str]()
     while True:
@@ -81,7 +87,7 @@ def under_fire(cluster: LocalCluster, command: Sequence[str | Path], kills: int,
             )
             killed = False
             while parent.poll() is None and not killed:
-                time.sleep(draw.uniform(1.0, 4.0))
+                time.sleep(draw.uniform(*pauses))
                 if len(hit) < kills and parent.poll() is None:
                     name = draw.choice([*cluster.names, "parent"])
                     hit.append(name)
