@@ -6,9 +6,11 @@ among strangers is for the checks of submissions (E711), which can look at the h
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from elue.record.point import point_text
 from elue.scores.edition_runs import EditionRun, alike, room_of
 
 SAME_COST = 0.01
@@ -39,7 +41,7 @@ class Originals:
             if other != run.curve.method:
                 return f"its weights are those of '{other}'"
             if original := self._copied(run):
-                return f"its answers are those of '{original}', for no fewer FLOPs"
+                return f"its answers at {_words(run)} are those of '{original}', for no fewer FLOPs"
         return ""
 
     def _copied(self, run: EditionRun) -> str:
@@ -65,6 +67,11 @@ class _Original:
     run: EditionRun
     cost: float
     wrong: float
+
+
+def _words(run: EditionRun) -> str:
+    """Which operating point has to be left out."""
+    return point_text(json.loads(run.point)) if run.point not in ("", "{}") else "its only point"
 
 
 def _cost(run: EditionRun) -> float:

@@ -64,7 +64,7 @@ def test_trainings_that_share_their_cheapest_point_are_still_three(
 ) -> None:
     """One answer to everything, or a public network that none of them trains."""
     own = world.method("shared", {4: 0.9})
-    (first,) = world.training("shared", {1: 0.7}) if shared == "a first stage" else world.training("shared", {1: 0})
+    (first,) = world.training("shared", {1: 0.7}) if shared == "a first stage" else world.training("shared", {1: 0.5})
     if shared == "a constant":
         assert first.samples
         errors = tuple(float(label != 1) for label in world.labels)
@@ -99,7 +99,7 @@ def test_bundling_the_static_networks_as_extra_points(
     else:
         assert lead.value == pytest.approx(0, abs=0.8)
         assert board["bundle"].tested.rank is None
-        assert board["bundle"].tested.why == "its answers are those of 'static', for no fewer FLOPs"
+        assert board["bundle"].tested.why.endswith("are those of 'static', for no fewer FLOPs")
 
 
 def test_bundling_all_published_weights(edition: Edition, made: list[Record]) -> None:
@@ -126,7 +126,8 @@ def test_three_answers_changed_of_a_network_of_the_house(edition: Edition, made:
         copies = [answering(record, changed) for record in called(reweighed(good), "copy")]
         copies = [record.model_copy(update={"submission": theirs}) for record in copies]
         board[changed] = rows(edition, [*house, *copies])["copy"].tested
-    assert (board[3].rank, board[3].why) == (None, "its answers are those of 'good', for no fewer FLOPs")
+    assert board[3].rank is None
+    assert board[3].why in {f"its answers at knob={cost} are those of 'good', for no fewer FLOPs" for cost in GOOD}
     assert board[60].why == ""
     assert board[3].lead
     assert board[60].lead
@@ -145,6 +146,7 @@ def test_clones_of_a_method(edition: Edition, made: list[Record], original: str,
     assert {name: board[name].tested for name in alone} == {name: row.tested for name, row in alone.items()}
     copy = board["copy7"].tested
     if original == "static":
-        assert (copy.rank, copy.why) == (None, "its answers are those of 'static', for no fewer FLOPs")
+        assert copy.rank is None
+        assert copy.why.endswith("are those of 'static', for no fewer FLOPs")
     else:
         assert copy.verdict == ("above" if original == "good" else "level")
