@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from elue.errors import ElueError
@@ -41,7 +42,7 @@ from elue.modeling.saving import load, save, saved_crossings, saved_points
 from elue.modeling.signals import Signals
 from elue.modeling.sweep import Tried, spread_out
 from elue.modeling.text import TextEncoder
-from elue.protocol import DynamicModel, Method, Point, TaskInfo, TrainingJob
+from elue.protocol import DynamicModel, Example, Method, Point, TaskInfo, TrainingJob
 
 Sweep = tuple[Sequence[Point], Mapping[str, Any]]
 """The default points, and the validation scores in percent that they rest on."""
@@ -74,15 +75,28 @@ class Training:
         """The score in percent of logits (samples, outputs) of the validation samples."""
         return quality(logits, self.job.validation, self.job.task, self.job.measure)
 
-    def tried(self, module: nn.Module, setting: Any, cost: str) -> Tried:
+    def weights(self, examples: Sequence[Example], attends: bool = True) -> Tensor:
+        """What samples cost beside their mean, (samples,), by their tokens: a layer of the encoder, where it `attends`.
+
+        A layer of n tokens has n (4 h² + 2 h f) + 2 n² h multiply-adds, of widths h and f; what else is done to tokens
+        goes by their number.
+        """
+        encoded = self.text.encode_all([example.sample for example in examples])
+        tokens, config = torch.tensor([len(text.ids) for text in encoded]).double(), self.encoder.config
+        spent = tokens * (2 * config.hidden + config.intermediate + tokens) if attends else tokens
+        return spent / spent.mean()
+
+    def tried(self, module: nn.Module, setting: Any, cost: str, attends: bool = True) -> Tried:
         """What a setting, in force in the module, costs and scores on validation samples (on some, of very many).
 
-        `cost` names an output of the module, (samples, ...), in shares; its mean and the score are noted in percent.
+        `cost` names an output of the module, (samples, ...), in shares of all layers where it `attends`, else of what
+        is done to all tokens; its mean over samples and the score are noted in percent.
         """
         examples = spread_out(self.job.validation)
         outputs = batched_outputs(module, examples, self.text)
         score = quality(outputs["logits"], examples, self.job.task, self.job.measure)
-        return Tried(setting, outputs[cost], {cost: 100 * outputs[cost].mean().item(), "score": score})
+        notes = {cost: 100 * outputs[cost].mean().item(), "score": score}
+        return Tried(setting, outputs[cost], notes, self.weights(examples, attends))
 
     def under(self, rule: Rule, seen: Signals) -> tuple[float, float]:
         """The mean way out, from 1, and the score of a rule, by the signals of all ways out."""

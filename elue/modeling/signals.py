@@ -22,13 +22,15 @@ class Signals:
     """The channels of some ways out in a row, up to way out `number`, from 1.
 
     `logits` (samples, ways, outputs), `scores` (samples, ways); None where a channel is not asked. `noise` is what a
-    logit, or that of a score, may differ by among others.
+    logit, or that of a score, may differ by among others. `weights` (samples,), where known, say what a layer costs
+    each sample beside the others.
     """
 
     number: int
     logits: Tensor | None = None
     scores: Tensor | None = None
     noise: float = LOGIT_NOISE
+    weights: Tensor | None = None
 
     def of_logits(self) -> Tensor:
         """The logits (samples, ways, outputs)."""
@@ -67,9 +69,9 @@ class Signals:
         return Signals(self.number, logits, scores, self.noise)
 
     @classmethod
-    def whole(cls, logits: Tensor, scores: Tensor | None = None) -> Signals:
+    def whole(cls, logits: Tensor, scores: Tensor | None = None, weights: Tensor | None = None) -> Signals:
         """Those of all ways out: logits (samples, ways, outputs) and, where there are any, scores (samples, ways)."""
-        return cls(logits.shape[1], logits, scores)
+        return cls(logits.shape[1], logits, scores, weights=weights)
 
 
 def entropy(logits: Tensor, normalized: bool = False) -> Tensor:

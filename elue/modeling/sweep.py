@@ -2,7 +2,8 @@
 
 A good sweep reaches its ends, the cheapest way out and the full model, is even in compute between them, and offers
 nothing twice. A method says what a setting costs each validation sample, in its own measure (layers, tokens, updates),
-and gives the settings to begin with, or all of them:
+and gives the settings to begin with, or all of them. Compute is the mean over samples of which each counts as much as
+its length makes it cost: a long one that reads all outweighs many short ones.
 
     tried = refine(measure, settings=[0.0, 0.5, 1.0], halfway=middle)
     points = [{"threshold": candidate.setting} for candidate in choose(tried)]
@@ -36,16 +37,21 @@ MAX_SAMPLES = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tried:
-    """A setting, its cost for each validation sample, (samples, ...), in any unit, and what else is known of it."""
+    """A setting, its cost for each validation sample, (samples, ...), in any unit, and what else is known of it.
+
+    `weights`, (samples,), say how much a unit of cost is of each sample; without them it is as much of all.
+    """
 
     setting: Any
     costs: Tensor
     notes: dict[str, Any] = field(default_factory=dict)
+    weights: Tensor | None = None
 
     @property
     def compute(self) -> float:
-        """The mean cost."""
-        return self.costs.double().mean().item()
+        """The mean cost, weighted."""
+        by_sample = self.costs.double().flatten(1).mean(1) if self.costs.dim() > 1 else self.costs.double()
+        return (by_sample if self.weights is None else by_sample * self.weights).mean().item()
 
     def alike(self, other: Tried) -> bool:
         """Whether every validation sample costs the same under both."""

@@ -61,6 +61,6 @@ class SoftMoe(TrainedMethod):
         tried = []
         for slots in range(1, training.options.slots + 1):
             network.at({"slots": slots})
-            tried.append(training.tried(network, slots, "ran"))
+            tried.append(training.tried(network, slots, "ran", attends=False))
         network.at({})
         return swept("slots", choose(tried))

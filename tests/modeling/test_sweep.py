@@ -147,3 +147,21 @@ def test_examples_are_taken_from_all_over():
     examples = small.examples(10)
     assert list(spread_out(examples, 5)) == examples[::2]
     assert spread_out(examples, 10) is examples
+
+
+def test_compute_counts_samples_by_their_length() -> None:
+    """Nine short texts that leave early and a long one that does not: a tenth of the layers, half of the compute."""
+    weights = torch.tensor([5 / 9] * 9 + [5.0])
+    assert Tried("long one alone", torch.tensor([0.0] * 9 + [1.0]), weights=weights).compute == pytest.approx(0.5)
+    by_layer = torch.tensor([[1.0, 0.0]] * 9 + [[1.0, 1.0]])
+    assert Tried("all of its layers", by_layer, weights=weights).compute == pytest.approx(0.75)
+    assert Tried("unweighted", by_layer).compute == pytest.approx(0.55)
+
+
+def test_a_gap_in_compute_is_filled_though_there_is_none_in_shares() -> None:
+    weights = torch.tensor([0.1] * 8 + [1.6, 1.6]) * 2.5
+    leaving = [torch.tensor([0.0] * place + [1.0] * (10 - place)) for place in range(11)]
+    chosen = choose([Tried(place, costs, weights=weights) for place, costs in enumerate(leaving)], points=5)
+    compute = [candidate.compute for candidate in chosen]
+    assert {8, 9, 10, 0} <= {candidate.setting for candidate in chosen}
+    assert compute == sorted(compute)

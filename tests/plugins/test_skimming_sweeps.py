@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from elue.plugins.skimming.rim_like import RimLike
 from elue.plugins.skimming.skim_reread import SkimReread
 from elue.plugins.skimming.structural_jump_lstm import StructuralJumpLstm
 from elue.plugins.skimming.transkimmer import Transkimmer
-from elue.protocol import Point, Prediction
+from elue.protocol import Point
 from tests import small
-from tests.plugins.test_sweeps import GRID, calls, covers, rows
+from tests.plugins.test_sweeps import GRID, covers
 
 pytestmark = pytest.mark.thorough
 LEANS = np.linspace(-12, 12, 49).tolist()
@@ -34,30 +33,28 @@ def leaning(*knobs: str) -> list[Point]:
     return [dict.fromkeys(knobs, lean) for lean in LEANS]
 
 
-METHODS: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], list[Point]]] = {
-    "transkimmer": (Transkimmer, {**KEEPERS, "predictor_rate": "0.05"}, rows("ffn"), SHARES),
-    "mrt5": (MrT5, {**KEEPERS, "gate_rate": "0.05"}, rows("ffn"), SHARES),
-    "leap_lstm": (LeapLstm, {**TRAINED, "filters": "4", "hidden": "8"}, calls("cell"), SHARES),
-    "lstm_jump": (LstmJump, TRAINED, calls("cell"), [{"jumps": 10_000, "lean": lean} for lean in LEANS]),
-    "lstm_shuttle": (LstmShuttle, TRAINED, calls("cell"), [{"chunks": n, "lean": 1000.0} for n in range(1, 9)]),
-    "jumper": (Jumper, {**TRAINED, "longest": "3"}, rows("sentence"), leaning("lean")),
-    "focused": (Focused, {**TRAINED, "inner": "8"}, calls("upper"), leaning("lean")),
+METHODS: dict[str, tuple[Any, dict[str, Any], list[Point]]] = {
+    "transkimmer": (Transkimmer, {**KEEPERS, "predictor_rate": "0.05"}, SHARES),
+    "mrt5": (MrT5, {**KEEPERS, "gate_rate": "0.05"}, SHARES),
+    "leap_lstm": (LeapLstm, {**TRAINED, "filters": "4", "hidden": "8"}, SHARES),
+    "lstm_jump": (LstmJump, TRAINED, [{"jumps": 10_000, "lean": lean} for lean in LEANS]),
+    "lstm_shuttle": (LstmShuttle, TRAINED, [{"chunks": n, "lean": 1000.0} for n in range(1, 9)]),
+    "jumper": (Jumper, {**TRAINED, "longest": "3"}, leaning("lean")),
+    "focused": (Focused, {**TRAINED, "inner": "8"}, leaning("lean")),
     "skim_reread": (
         SkimReread,
         {**TRAINED, "filters": "8", "inner": "8"},
-        rows("chunk"),
         leaning("on_lean", "next_lean"),
     ),
     "rim_like": (
         RimLike,
         {**TRAINED, "longest": "3", "relevance": "8"},
-        rows("read"),
         leaning("read_lean", "on_lean"),
     ),
-    "structural_jump_lstm": (StructuralJumpLstm, TRAINED, calls("cell"), leaning("read_lean", "next_lean")),
+    "structural_jump_lstm": (StructuralJumpLstm, TRAINED, leaning("read_lean", "next_lean")),
 }
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_default_sweep_has_both_ends_and_no_gap(name: str, tmp_path: Path) -> None:
-    covers(*METHODS[name], True, tmp_path)
+    covers(*METHODS[name], tmp_path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,6 @@ import numpy as np
 import pytest
 
 from elue.methods.knobs import settled
-from elue.modeling.sweep import MAX_GAP
 from elue.plugins.cascade.cascadebert import CascadeBert
 from elue.plugins.cascade.committees import Committees
 from elue.plugins.cascade.elang import ELang
@@ -39,170 +36,138 @@ from elue.plugins.moe.switch import Switch
 from elue.plugins.skimming.ltp import LearnedTokenPruning
 from elue.plugins.skimming.skimrnn import SkimRnn
 from elue.plugins.skimming.skiprnn import SkipRnn
-from elue.protocol import Point, Prediction
+from elue.protocol import Point
 from tests import small
+from tests.plugins.sweeping import priced, shortcomings
 
 GRID = np.linspace(0, 1, 40).tolist()
 
 
-def rows(*units: str) -> Callable[[Prediction], float]:
-    """Rows that units of these names ran on for a sample."""
-    return lambda answer: sum(s.shape[0] * s.times for s in answer.trace if s.unit.startswith(units))
-
-
-def calls(unit: str) -> Callable[[Prediction], float]:
-    return lambda answer: sum(step.times for step in answer.trace if step.unit.startswith(unit))
-
-
-METHODS: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], list[Point]]] = {
+METHODS: dict[str, tuple[Any, dict[str, Any], list[Point]]] = {
     "elasticbert": (
         ElasticBert,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "entropy", "threshold": 0.7 * share} for share in GRID],
     ),
     "hashee": (
         HashEE,
         {"epochs": "4", "tiny_layers": "6"},
-        rows("ffn"),
         [{"shift": shift} for shift in range(-5, 6)],
     ),
     "leebert": (
         LeeBert,
         {"epochs": "2", "tiny_layers": "4"},
-        calls("ffn"),
         [{"rule": "patience", "patience": number} for number in range(1, 4)],
     ),
     "skipbert": (
         SkipBert,
         {"epochs": "3", "teacher_epochs": "3", "tiny_layers": "6"},
-        lambda answer: calls("ffn")(answer) + 9 * calls("trigrams")(answer),
         [{"rule": "entropy", "threshold": 0.7 * share} for share in GRID],
     ),
     "cascadebert": (
         CascadeBert,
         {"difficulty_models": "0", "epochs": "4"},
-        calls("full.ffn"),
         [{"threshold": 1 - 0.5 * share**4} for share in GRID],
     ),
-    "committees": (Committees, {"epochs": "4"}, calls("depth-"), [{"threshold": 1 - 0.5 * share**4} for share in GRID]),
-    "elang": (ELang, {"epochs": "4"}, calls("full.ffn"), [{"energy": 20 * share - 5} for share in GRID]),
-    "routellm": (RouteLlm, {"epochs": "4"}, calls("full.ffn"), [{"threshold": share**4} for share in GRID]),
+    "committees": (Committees, {"epochs": "4"}, [{"threshold": 1 - 0.5 * share**4} for share in GRID]),
+    "elang": (ELang, {"epochs": "4"}, [{"energy": 20 * share - 5} for share in GRID]),
+    "routellm": (RouteLlm, {"epochs": "4"}, [{"threshold": share**4} for share in GRID]),
     "frugalgpt": (
         FrugalGpt,
         {"epochs": "4", "depths": "1,2,3"},
-        calls("depth-"),
         [{"threshold_1": first, "threshold_2": second} for first in GRID[::4] for second in GRID[::4]],
     ),
     "ltp": (
         LearnedTokenPruning,
         {"threshold": "0.05"},
-        rows("ffn"),
         [{"threshold_scale": 200 * share**4} for share in GRID],
     ),
-    "switch": (Switch, {"experts": "3"}, rows("expert"), [{"capacity_factor": 3 * share} for share in GRID]),
+    "switch": (Switch, {"experts": "3"}, [{"capacity_factor": 3 * share} for share in GRID]),
     "skiprnn": (
         SkipRnn,
         {"size": "16", "cost": "0.003", "epochs": "4", **small.READER},
-        calls("cell"),
         [{"threshold": share} for share in GRID],
     ),
     "skiprnn that hardly reads": (
         SkipRnn,
         {"size": "16", "bias": "-14", "epochs": "1", **small.READER, "learning_rate": "1e-6"},
-        calls("cell"),
         [{"threshold": 10 ** (-9 * share)} for share in GRID],
     ),
     "skimrnn": (
         SkimRnn,
         {"size": "16", "small": "4", "epochs": "4", **small.READER},
-        calls("cell"),
         [{"threshold": share} for share in GRID],
     ),
 }
-LIKE: dict[str, tuple[Any, dict[str, Any], Callable[[Prediction], float], list[Point]]] = {
+LIKE: dict[str, tuple[Any, dict[str, Any], list[Point]]] = {
     "deebert": (
         DeeBert,
         {"epochs": "4", "exit_epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "entropy", "threshold": 0.7 * share} for share in GRID],
     ),
     "romebert": (
         RomeBert,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "entropy", "threshold": 0.7 * share} for share in GRID],
     ),
     "fastbert": (
         FastBert,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "normalised_entropy", "threshold": 1.0 * share} for share in GRID],
     ),
     "righttool": (
         RightTool,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "confidence", "threshold": 1.0 * share} for share in GRID],
     ),
     "pabee": (
         Pabee,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "patience", "patience": number} for number in range(1, 6)],
     ),
     "pcee_bert": (
         PceeBert,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "confident_patience", "threshold": 1.0 * share, "patience": 1} for share in GRID],
     ),
     "f_pabee": (
         FPabee,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "divergence_patience", "threshold": 0.7 * share, "patience": 1} for share in GRID],
     ),
     "voting": (
         Voting,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "votes", "threshold": float(votes), "exponent": 0} for votes in range(1, 7)],
     ),
     "gaml_bert": (
         GamlBert,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "patience", "patience": number} for number in range(1, 6)],
     ),
     "past_future": (
         PastFuture,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "entropy", "threshold": 0.7 * share} for share in GRID],
     ),
     "cosee": (
         Cosee,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "normalised_energy", "threshold": 1.0 * share} for share in GRID],
     ),
     "berxit": (
         Berxit,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "score", "threshold": 1.0 * share} for share in GRID],
     ),
     "palbert": (
         Palbert,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "halting", "threshold": 1.0 * share} for share in GRID],
     ),
     "consistentee": (
         ConsistentEE,
         {"epochs": "4", "tiny_layers": "6"},
-        calls("ffn"),
         [{"rule": "score", "threshold": 1.0 * share} for share in GRID],
     ),
 }
@@ -216,49 +181,21 @@ EVERY = [
 
 @pytest.mark.parametrize("name", EVERY)
 def test_the_default_sweep_of_a_trained_method(name: str, tmp_path: Path) -> None:
-    per_token = name not in (
-        "elasticbert",
-        "cascadebert",
-        "committees",
-        "elang",
-        "routellm",
-        "frugalgpt",
-        "leebert",
-        "skipbert",
-        *LIKE,
-    )
-    covers(*(METHODS | LIKE)[name], per_token, tmp_path)
+    covers(*(METHODS | LIKE)[name], tmp_path)
 
 
-def covers(
-    made: Any,
-    options: dict[str, Any],
-    work: Callable[[Prediction], float],
-    grid: list[Point],
-    per_token: bool,
-    tmp_path: Path,
-) -> None:
-    """The default sweep reaches as far as a grid of points does, and has no gap that one of them would fill."""
+def covers(made: Any, options: dict[str, Any], grid: list[Point], tmp_path: Path) -> None:
+    """The default sweep reaches as far as a grid of points does, and has no gap that one of them would fill.
+
+    In FLOPs by the Meter.
+    """
     job = small.job(tmp_path, train=160, **options)
     made().train(job)
     model, points = made().load(job.task, tmp_path, 0), made().points(job.task, tmp_path)
-    samples = [example.sample for example in job.validation]
-    tokens = [len(one.ids) if per_token else 1 for one in model.text.encode_all(samples)]
-
-    def costs(point: Point) -> tuple[float, ...]:
-        model.configure(point)
-        return tuple(work(answer) / count for answer, count in zip(model.predict(samples), tokens, strict=True))
-
-    offered, possible = [costs(point) for point in points], [costs(point) for point in grid]
+    costs = priced(made(), model, [example.sample for example in job.validation])
     assert all(settled(made.knobs, point) == point for point in points)
-    assert len(set(offered)) == len(offered) > 2
-    means, others = sorted(map(_mean, offered)), sorted(map(_mean, possible))
-    assert means[0] <= others[0]
-    assert means[-1] >= others[-1]
-    widest = MAX_GAP * (means[-1] - means[0])
-    for low, high in pairwise(means):
-        inside = [mean for mean in others if low + 0.01 * widest < mean < high - 0.01 * widest]
-        assert high - low <= widest * 1.001 or not inside, (made.name, low, high, inside)
+    assert len(points) > 2
+    assert shortcomings(points, [settled(made.knobs, point) for point in grid], costs) == []
 
 
 def test_the_sweep_of_exits_on_a_regression_starts_at_the_first(tmp_path: Path) -> None:
@@ -270,10 +207,7 @@ def test_the_sweep_of_exits_on_a_regression_starts_at_the_first(tmp_path: Path) 
         assert settled(ElasticBert.knobs, point) == point
         model.configure(point)
         answers = model.predict([example.sample for example in job.validation])
-        means.append(_mean([calls("ffn")(answer) for answer in answers]))
+        layers = [sum(step.times for step in answer.trace if step.unit.startswith("ffn")) for answer in answers]
+        means.append(sum(layers) / len(layers))
     assert means == sorted(means)
     assert (means[0], means[-1]) == (1, 6)
-
-
-def _mean(costs: Sequence[float]) -> float:
-    return sum(costs) / len(costs)

@@ -168,13 +168,15 @@ class TrainedExits(TrainedMethod):
     def crossed(self, network: Any, training: Training, points: Sequence[Point]) -> Mapping[str, Sequence[Point] | str]:
         training, _ = self._parted(training)
         told = batched_outputs(network, spread_out(training.job.validation), training.text)
-        seen, ladder = Signals.whole(told["logits"], padded(told.get(SCORES))), ladder_of(network)
+        weights = training.weights(spread_out(training.job.validation))
+        seen, ladder = Signals.whole(told["logits"], padded(told.get(SCORES)), weights), ladder_of(network)
         return all_settings(seen, ladder, self.own(ladder), points, training.options.thresholds)
 
     def sweep(self, network: Any, training: Training) -> Sweep:
         training, _ = self._parted(training)
         outputs, ladder, scores = training.outputs(network), ladder_of(network), []
-        seen = Signals.whole(outputs["logits"], padded(outputs.get(SCORES)))
+        weights = training.weights(training.job.validation)
+        seen = Signals.whole(outputs["logits"], padded(outputs.get(SCORES)), weights)
         points = self.default_points(seen, ladder, training.options)
         for point in points:
             exit, score = training.under(self.rule(point, ladder), seen)

@@ -121,7 +121,7 @@ class ExitModel(LadderModel):
 def ladder_of(network: ExitNetwork) -> Ladder:
     """What rules may know of a network's exits."""
     channels = (LOGITS,) if network.scorer is None else (LOGITS, SCORES)
-    return Ladder(network.task, len(network.layers), channels, network.tables.named())
+    return Ladder(network.task, len(network.layers), channels, network.tables.named(), tuple(network.layers))
 
 
 def _one_each(pack: Pack) -> list[Shape]:

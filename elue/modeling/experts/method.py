@@ -45,7 +45,7 @@ class ExpertsMethod(TrainedMethod):
 
         def measure(setting: float) -> Tried:
             network.at({knob: setting})
-            return training.tried(network, setting, "ran")
+            return training.tried(network, setting, "ran", attends=False)
 
         if isinstance(trained, int):
             chosen = choose([measure(setting) for setting in settings], always=settings)

@@ -68,7 +68,7 @@ class TrainedReader(TrainedMethod):
     def sweep(self, network: Any, training: Training) -> Sweep:
         def measure(threshold: float) -> Tried:
             network.threshold = threshold
-            return training.tried(network, threshold, "read")
+            return training.tried(network, threshold, "read", attends=False)
 
         with one_thread():
             tried = refine(measure, self.thresholds, self.halfway)
@@ -97,7 +97,7 @@ class JumpingReader(TrainedReader):
         def measure(point: Point) -> Tried:
             for knob, value in point.items():
                 setattr(network, knob, value)
-            return training.tried(network, point, "read")
+            return training.tried(network, point, "read", attends=False)
 
         def leaning(lean: float) -> Tried:
             return replace(measure(self.leaning(network, lean)), setting=lean)

@@ -23,12 +23,16 @@ CONFORMAL = "conformal"
 
 @dataclass(frozen=True)
 class Ladder:
-    """What a rule may know of the ways out it is for: task, number of ways, channels, and tables of calibration."""
+    """What a rule may know of the ways out it is for: task, number of ways, channels, and tables of calibration.
+
+    `layers` says after which layer each way leads out, where they are not one a layer.
+    """
 
     task: TaskInfo
     ways: int
     channels: tuple[str, ...] = (LOGITS,)
     tables: Mapping[str, Tensor] = field(default_factory=dict)
+    layers: tuple[int, ...] = ()
 
     @property
     def regression(self) -> bool:

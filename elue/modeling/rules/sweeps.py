@@ -71,7 +71,7 @@ STATISTICS: dict[str, Statistic] = {
 def settings_of(name: str, seen: Signals, ladder: Ladder, count: int = SWEEP_POINTS) -> list[Tried]:
     """Points of a rule, the cheapest first, at most `count` and what closes wide gaps between them.
 
-    `seen` are the signals of all ways out on validation samples; what a point costs is told in ways out.
+    `seen` are the signals of all ways out on validation samples; what a point costs is told in layers.
     """
     if name == "patience" and ladder.regression:
         return numeric_patience(seen, ladder)
@@ -103,8 +103,9 @@ def all_settings(
 
 
 def tried(points: Iterable[Point], seen: Signals, ladder: Ladder) -> list[Tried]:
-    """What points cost in ways out."""
-    return [Tried(point, simulate(seen, rule_at(point, ladder))) for point in points]
+    """What points cost in layers."""
+    layers = torch.tensor(ladder.layers or range(1, ladder.ways + 1))
+    return [Tried(at, layers[simulate(seen, rule_at(at, ladder)) - 1], weights=seen.weights) for at in points]
 
 
 def without_repeats(candidates: Iterable[Tried]) -> list[Tried]:
