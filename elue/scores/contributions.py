@@ -12,7 +12,7 @@ import numpy as np
 from elue.scores.resampling import Answered, Array, labels_for
 from elue.tasks import metrics
 
-CHUNK = 4_000_000
+COUNTS_AT_ONCE = 4_000_000
 """Counts held at once while samples are left out."""
 
 
@@ -33,7 +33,7 @@ def _left_out(metric: str, labels: Array, values: Array) -> Array:
     count = len(values)
     if count < 2:
         return np.zeros(values.shape)
-    scale, rows = count / (count - 1), max(1, CHUNK // count)
+    scale, rows = count / (count - 1), max(1, COUNTS_AT_ONCE // count)
     scores = []
     for start in range(0, count, rows):
         counts = np.full((min(rows, count - start), count), scale)

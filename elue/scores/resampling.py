@@ -22,7 +22,7 @@ from elue.tasks.drawing import RESAMPLES, counts_of
 
 Array = NDArray[np.float64]
 
-CHUNK = 500_000
+COUNTS_AT_ONCE = 500_000
 """Counts held at once while resampling."""
 
 
@@ -91,7 +91,7 @@ def draws(samples: int, resamples: int, seed: int, clusters: Sequence[int] = ())
     these are differs from row to row.
     """
     generator = np.random.default_rng(seed)
-    rows = max(1, CHUNK // samples)
+    rows = max(1, COUNTS_AT_ONCE // samples)
     drawn = max(clusters) + 1 if clusters else samples
     for start in range(0, resamples, rows):
         size = min(rows, resamples - start)

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000
 """Bootstrap resamples behind an interval unless another number is asked for."""
-CHUNK = 2_000_000
+INDICES_AT_ONCE = 2_000_000
 """Numbers held at once while resampling."""
 
 
 def drawn(generator: np.random.Generator, samples: int, resamples: int) -> Iterator[NDArray[np.int64]]:
     """Indices of drawn samples, (some, samples) at a time; how large the chunks are does not change what is drawn."""
-    rows = max(1, CHUNK // samples)
+    rows = max(1, INDICES_AT_ONCE // samples)
     for start in range(0, resamples, rows):
         yield generator.integers(samples, size=(min(rows, resamples - start), samples))
 

@@ -22,6 +22,8 @@ from elue.worker.inside.pricing import Pricer
 
 SLACK = 0.01
 """Of the widest gap allowed: what is nearer to a point than this is not another setting."""
+ASKING = 0.1
+"""Of the full model: what asking for what may be left out costs, where next to nothing then is."""
 Costs = Callable[[Point], NDArray[np.float64]]
 """FLOPs of each sample at a point, (samples,)."""
 
@@ -65,7 +67,7 @@ def shortcomings(
             mean = float(costs(point).mean())
         except ElueError:
             continue  # a setting that these weights do not have
-        if mean < low - SLACK * widest or mean > high + SLACK * widest:
+        if mean < low - SLACK * widest or mean > (1 + ASKING) * high:
             wrong.append(f"{point} costs {mean / high:.4f} of the dearest, the cheapest {low / high:.4f}")
         wrong += [
             f"{point} parts the gap from {points[first]} to {points[second]}, {means[first] / high:.4f} and "

@@ -90,7 +90,7 @@ def test_seeds_and_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     _, runs = data("pearson_spearman", 50, 2)
     whole = resample(runs, 40, seed=1)
     assert (resample(runs, 40, seed=2).scores != whole.scores).any()
-    monkeypatch.setattr(resampling, "CHUNK", 170)
+    monkeypatch.setattr(resampling, "COUNTS_AT_ONCE", 170)
     parts = resample(runs, 40, seed=1)
     assert parts.scores == pytest.approx(whole.scores)
     assert parts.flops == pytest.approx(whole.flops)
@@ -158,4 +158,4 @@ def test_memory_does_not_grow_with_resamples() -> None:
     resample(runs, 1000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 40 * resampling.CHUNK  # whole, the counts alone would take 40 million bytes
+    assert peak < 40 * resampling.COUNTS_AT_ONCE  # whole, the counts alone would take 40 million bytes

@@ -78,7 +78,7 @@ def test_measure_gathers_both():
 def test_chunks_make_one_sample_of_resamples(monkeypatch):
     labels, values = numbers(100)
     whole = interval("pearson_spearman", labels, values)
-    monkeypatch.setattr("elue.tasks.drawing.CHUNK", 250)
+    monkeypatch.setattr("elue.tasks.drawing.INDICES_AT_ONCE", 250)
     assert interval("pearson_spearman", labels, values) == pytest.approx(whole)
 
 

@@ -16,6 +16,9 @@ from dataclasses import replace
 from statistics import median
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from elue.errors import ElueError
 from elue.evaluation.passes.context import folder, start
 from elue.evaluation.plan import PlannedRun
@@ -34,7 +37,14 @@ EMPTY = 9
 """Calls that do nothing, to see what a call by itself takes."""
 LONG = 256
 """Tokens that keep a processor busy."""
+RESAMPLES = 2000
+"""Bootstrap resamples behind an interval of times."""
 _LEAST = 1e-7
+
+
+def drawn_times(count: int) -> NDArray[np.int64]:
+    """Places of times, drawn anew for a percentile bootstrap, (resamples, count); the same for as many."""
+    return np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
 
 
 class Turns:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elue.evaluation.passes import traced, values
-from elue.evaluation.passes.clock import WARM_UP, Stopwatch, warm_up_samples
+from elue.evaluation.passes.clock import WARM_UP, Stopwatch, drawn_times, warm_up_samples
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Measured, PassResult
@@ -24,7 +24,6 @@ from elue.worker.session import START_SECONDS
 FASTEST = 2.0
 """So many times the FLOPs a second of the reference encoder on a long text may a model do: that is near what a machine
 can, and larger products fill it a little better still."""
-_RESAMPLES = 2000
 
 
 def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
@@ -61,7 +60,7 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
 
 def summarize(ratios: NDArray[np.float64], reference: str, machine: str) -> Latency:
     """Median and 95th percentile of the ratios, with 95 % percentile bootstrap intervals."""
-    draws = np.random.default_rng(0).integers(len(ratios), size=(_RESAMPLES, len(ratios)))
+    draws = drawn_times(len(ratios))
     median, p95 = np.percentile(ratios, [50, 95])
     medians, p95s = np.percentile(ratios[draws], [50, 95], axis=1)
     (median_low, median_high), (p95_low, p95_high) = (

@@ -16,7 +16,7 @@ import numpy as np
 from elue.errors import ElueError
 from elue.evaluation.passes import effort, traced
 from elue.evaluation.passes.audit import Auditor
-from elue.evaluation.passes.clock import STATIC, Stopwatch, warm_up_samples
+from elue.evaluation.passes.clock import STATIC, Stopwatch, drawn_times, warm_up_samples
 from elue.evaluation.passes.context import Context
 from elue.evaluation.passes.latency import machine
 from elue.evaluation.passes.values import checked
@@ -42,7 +42,6 @@ AGAIN = "run_again"
 """What a record's measurements call the samples that were run once more by themselves, as they are in company."""
 REALISED = 1.15
 """A speed-up in time above so many times that in FLOPs is a finding."""
-_RESAMPLES = 2000
 
 
 class Counted:
@@ -183,7 +182,7 @@ def ratio(pairs: list[list[float]]) -> tuple[float, float, float]:
     """
     seconds = np.array(pairs)
     mine, static = seconds.sum(0)
-    draws = np.random.default_rng(0).integers(len(seconds), size=(_RESAMPLES, len(seconds)))
+    draws = drawn_times(len(seconds))
     sums = seconds[draws].sum(1)
     low, high = np.percentile(sums[:, 1] / sums[:, 0], [2.5, 97.5])
     return float(static / mine), float(low), float(high)

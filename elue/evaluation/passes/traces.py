@@ -11,7 +11,7 @@ from elue.worker.failure import WorkerFailure
 from elue.worker.frames import CallKinds, News, PriceTraces
 from elue.worker.session import Worker
 
-CHUNK = 200
+TRACES_A_CALL = 200
 """Traces priced in one call."""
 MOST_TOLD = 40_000_000
 """Steps of all traces that a worker may tell, over all the points that it was set to: 8 bytes each in memory."""
@@ -53,8 +53,8 @@ class KnownTraces:
     def price(self, worker: Worker, seconds: float, wanted: Iterable[int]) -> None:
         """Have those of the wanted traces priced that have no price yet; `seconds` is the time for one step."""
         due = sorted(set(wanted) - self.prices.keys())
-        for start in range(0, len(due), CHUNK):
-            chunk = due[start : start + CHUNK]
+        for start in range(0, len(due), TRACES_A_CALL):
+            chunk = due[start : start + TRACES_A_CALL]
             new = {step[:2] for number in chunk for step in self.traces[number]} - self.rehearsed.keys()
             answer = worker.call(PriceTraces(tuple(chunk)), seconds * (1 + len(new)))
             self.prices.update(zip(chunk, answer.prices, strict=True))
