@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ def between_lists(network: Any, training: Training, longest: int) -> Sweep:
 
     def measure(place: float) -> Tried:
         network.lengths = learned if place == 1 else at(place)
-        return training.tried(network, place, "kept")
+        return kept_between(network, training, place)
 
     settings = [0.0, 1.0, 2.0]
     tried = choose(refine(measure, settings, middle), always=settings)
@@ -74,14 +75,25 @@ def searched(network: Any, training: Training, smallest: Lengths) -> Sweep:
 
 
 def relative_compute(kept: Tensor, tokens: Sequence[int], config: EncoderConfig) -> float:
-    """Multiply-adds of all layers relative to keeping all, for shares kept after each (samples, layers).
+    """Multiply-adds of all layers relative to keeping all, for shares kept after each (samples, layers)."""
+    return (spent(kept, tokens, config).sum() / spent(torch.ones_like(kept), tokens, config).sum()).item()
+
+
+def spent(kept: Tensor, tokens: Sequence[int], config: EncoderConfig) -> Tensor:
+    """Multiply-adds of all layers for each sample, (samples,), for shares kept after each (samples, layers).
 
     A layer's attention runs on what came, its feed-forward on what stays.
     """
     lengths = torch.tensor(tokens, dtype=torch.double)[:, None]
     stays = (kept.double() * lengths).round()
     came = torch.cat([lengths, stays[:, :-1]], 1)
-    spent = 4 * came * config.hidden**2 + 2 * came**2 * config.hidden + 2 * stays * config.hidden * config.intermediate
-    full = 4 * lengths * config.hidden**2 + 2 * lengths**2 * config.hidden
-    full = (full + 2 * lengths * config.hidden * config.intermediate).sum() * kept.shape[1]
-    return (spent.sum() / full).item()
+    attention = 4 * came * config.hidden**2 + 2 * came**2 * config.hidden
+    return (attention + 2 * stays * config.hidden * config.intermediate).sum(1)
+
+
+def kept_between(network: Any, training: Training, setting: Any) -> Tried:
+    """A setting, in force in a network that keeps rows between attention and feed-forward, by its multiply-adds."""
+    tried = training.tried(network, setting, "kept")
+    examples = spread_out(training.job.validation)
+    tokens = [len(text.ids) for text in training.text.encode_all([example.sample for example in examples])]
+    return replace(tried, costs=spent(tried.costs, tokens, training.encoder.config), weights=None)

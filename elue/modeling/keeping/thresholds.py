@@ -15,6 +15,7 @@ from elue.modeling.heads import Head, task_loss
 from elue.modeling.keeping.gates import IMPORTANCE_TOLERANCE, Decision, Gate, everyone, nobody, over
 from elue.modeling.keeping.masked import hard_masked, soft_masked
 from elue.modeling.keeping.model import KeepingModel
+from elue.modeling.keeping.sweeps import kept_between
 from elue.modeling.method import Training
 from elue.modeling.ragged import Pack
 from elue.modeling.sweep import Tried, choose, ratio_middle, refine
@@ -106,7 +107,7 @@ def pruning_sweep(network: Any, training: Training, largest: float) -> list[Trie
 
     def measure(scale: float) -> Tried:
         network.threshold_scale = scale
-        return training.tried(network, scale, "kept")
+        return kept_between(network, training, scale)
 
     settings = sorted({0.0, 1.0, largest})
     chosen = choose(refine(measure, settings, ratio_middle), always=settings)
