@@ -56,6 +56,12 @@ def test_who_has_no_rank_is_told_why(site: Path) -> None:
     assert "The smallest lead that this board could have told from 0" in text
 
 
+def test_how_the_level_is_parted_is_told_with_the_reason(site: Path) -> None:
+    text = read((site / "editions" / "test.html").read_text("utf-8")).text
+    assert "one half is for 1 methods of the standard itself, the other for 1 submissions of others" in text
+    assert "Under Holm’s correction" in text
+
+
 def test_home_leads_to_it(site: Path) -> None:
     page = read((site / "index.html").read_text("utf-8"))
     assert "editions/test.html" in {link.attributes.get("href") for link in page.all("a")}
