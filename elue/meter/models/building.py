@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -87,11 +88,15 @@ def _default(config: Any) -> type[Module] | None:
         generating += [auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING]
     if type(config) not in auto.MODEL_FOR_MASKED_LM_MAPPING:
         generating.append(auto.MODEL_FOR_CAUSAL_LM_MAPPING)
+    fitting = []
     for mapping in (*generating, auto.MODEL_MAPPING):
         if type(config) in mapping:
             chosen = mapping[type(config)]
-            return chosen[0] if isinstance(chosen, (list, tuple)) else chosen
-    return next(iter(_classes(config)), None)
+            chosen = chosen[0] if isinstance(chosen, (list, tuple)) else chosen
+            if getattr(chosen, "config_class", None) in (type(config), None):
+                return chosen
+            fitting.append(chosen)
+    return next(iter([*_classes(config), *fitting]), None)
 
 
 def _classes(config: Any) -> list[type[Any]]:
@@ -131,6 +136,10 @@ def build(model_class: type[Any], config: Any, attention: str | None = None, *, 
             model = model_class._from_config(config, **given)
         (make_up_weights if real else forget_weights)(model)
         model.tie_weights()
+    except ImportError as error:
+        missing = re.search(r"requires the (\S+) library", str(error))
+        needed = f"the library {missing[1]}" if missing else f"what is not installed here ({one_line(error)})"
+        raise ElueError("missing_library", f"{model_class.__name__} needs {needed}.", "Install it first.") from None
     except Exception as error:
         raise ElueError("unbuildable_model", f"{model_class.__name__} cannot be built: {one_line(error)}") from None
     built: Module = model.eval()

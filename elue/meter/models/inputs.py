@@ -14,13 +14,13 @@ from elue.errors import ElueError
 from elue.meter.models import pictures, sounds
 from elue.meter.models.pictures import Form
 from elue.meter.models.placeholders import with_stand_ins
-from elue.meter.models.rules import ALWAYS, RULES
+from elue.meter.models.rules import ALWAYS, RULES, codes
 from elue.meter.models.shapes import Lengths, Wanted
 
 Inputs = dict[str, Any]
-IMAGES = {"pixel_values", "pixel_values_videos", "grid_thw", "inputs"}
+IMAGES = {"pixel_values", "pixel_values_videos", "grid_thw", "inputs", "image"}
 SOUNDS = {"input_values", "input_features", "audio_mel"}
-_OF_IDS = {"attention_mask", "token_type_ids", "mm_token_type_ids"}
+_OF_IDS = {"attention_mask", "token_type_ids", "mm_token_type_ids", "image_embeds_position_mask"}
 
 
 def candidates(model: Module, lengths: Lengths) -> Iterator[Callable[[], Inputs]]:
@@ -31,16 +31,23 @@ def candidates(model: Module, lengths: Lengths) -> Iterator[Callable[[], Inputs]
     there is no rule for, and what a model raises that is asked how many features an image has.
     """
     wanted, needed = _wanted(model, lengths)
-    texts = [True, False] if "input_ids" in wanted.names - needed else [True]
+    texts: list[Inputs | None] = [{}, *codes(wanted)]
+    if "input_ids" in wanted.names - needed:
+        texts.append(None)
     images = _made(pictures.FORMS, IMAGES, wanted, needed)
     for text, picture, sound in product(texts, images, _made(sounds.FORMS, SOUNDS, wanted, needed)):
-        if text or picture or sound:
+        if text is not None or picture or sound:
             yield partial(_completed, model, wanted, needed, {**picture, **sound}, text)
 
 
 def names_taken(model: Module) -> frozenset[str]:
     """The names of all inputs that a model's forward takes."""
     return _wanted(model, Lengths())[0].names
+
+
+def read_once(model: Module, inputs: Inputs) -> Inputs:
+    """The inputs for a text that is not gone on with: a cache of it, which some models cannot make, is not wanted."""
+    return {**inputs, "use_cache": False} if "use_cache" in names_taken(model) else inputs
 
 
 def left_out(model: Module, inputs: Inputs) -> list[str]:
@@ -71,9 +78,12 @@ def _made(forms: tuple[Form, ...], names: set[str], wanted: Wanted, needed: froz
     return made if names & needed else [*made, {}]
 
 
-def _completed(model: Module, wanted: Wanted, needed: frozenset[str], made: Inputs, text: bool) -> Inputs:
-    inputs: Inputs = dict(made)
-    names = ["input_ids"] * text + sorted(needed - {"input_ids"}) + list(ALWAYS)
+def _completed(model: Module, wanted: Wanted, needed: frozenset[str], made: Inputs, text: Inputs | None) -> Inputs:
+    """The inputs of images and sounds, a text beside them (as given, or plain) unless it is None, and the rest."""
+    inputs: Inputs = {**made, **(text or {})}
+    names = ["input_ids"] * (text is not None) + sorted(needed - {"input_ids"}) + list(ALWAYS)
+    if "act_dim" in vars(wanted.config):
+        names.append("actions")
     if getattr(wanted.config, "is_encoder_decoder", False):
         names.append("decoder_input_ids")
     if "query_embeds" in needed:

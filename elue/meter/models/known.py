@@ -37,6 +37,18 @@ _SHAPED_AS: dict[Any, Callable[..., Tensor]] = {
 }
 _SELECT = {torch.masked_select, Tensor.masked_select}
 _REPEAT = {torch.repeat_interleave, Tensor.repeat_interleave}
+_COUNTING = {Tensor.repeat, Tensor.view, Tensor.reshape, Tensor.expand, Tensor.unflatten, Tensor.narrow, torch.narrow}
+_COUNTING |= {
+    F.interpolate,
+    Tensor.as_strided,
+    torch.as_strided,
+    Tensor.split,
+    torch.split,
+    Tensor.new_zeros,
+    Tensor.new_ones,
+    F.pad,
+}
+"""Functions whose arguments beyond the first are numbers, which a model may hold in tensors."""
 _SETITEM = Tensor.__setitem__
 _WRITE = {_SETITEM, Tensor.__iadd__, Tensor.__isub__, Tensor.__imul__, Tensor.__itruediv__, Tensor.__ifloordiv__}
 _WRITE |= {Tensor.__iand__, Tensor.__ior__, Tensor.__ixor__, Tensor.__imod__}
@@ -122,6 +134,8 @@ def _of_weights(func: Callable[..., Any], args: Any, kwargs: Any, tensors: list[
     """The call of a function that some tensor without values goes into."""
     if func is torch._grouped_mm or "grouped_mm_fallback" in str(func):
         return _grouped(func, args, kwargs)
+    if func in _COUNTING and args:
+        args, kwargs = (args[0], *_numbers(args[1:])), _numbers(kwargs)
     if func in _LIKE:
         return _constant(func, args, kwargs)
     if func is F.embedding:
@@ -129,6 +143,8 @@ def _of_weights(func: Callable[..., Any], args: Any, kwargs: Any, tensors: list[
             _within(args[0], args[1])
     elif func in (Tensor.__getitem__, Tensor.__setitem__):
         args = (args[0], _positions(args[1]), *args[2:])
+        if func is _SETITEM and isinstance(args[2], Tensor):
+            _fits(*args)
     elif func in _SHAPED_AS:
         return _SHAPED_AS[func](args[0], args[1].shape)
     elif func in _SELECT and args[1].device != META:
@@ -205,6 +221,16 @@ def _aligned(tensor: Tensor) -> Tensor:
     return torch.empty_strided(tensor.size(), strides, dtype=torch.bfloat16, device=META)
 
 
+def _fits(target: Tensor, places: Any, value: Tensor) -> None:
+    """Raises RuntimeError, as real devices do, where more or less is written than there are places."""
+    with unseen(), torch._C.DisableTorchFunction():
+        shown = shape_only(target)[_to_meta(places)]
+        value = shape_only(value)
+        while value.dim() > shown.dim() and value.size(0) == 1:
+            value = value[0]
+        value.expand_as(shown)
+
+
 def _within(ids: Tensor, table: Tensor) -> None:
     if ids.device != META and ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < table.size(0):
         raise IndexError(f"id {int(ids.max())} is looked up in a table of {table.size(0)} rows")
@@ -222,6 +248,16 @@ def _positions(index: Any) -> Any:
         places = index.numpy().nonzero()
         return tuple(shape_only(torch.from_numpy(place)) for place in places)
     return index
+
+
+def _numbers(values: Any) -> Any:
+    """Known tensors of one number as that number."""
+    with unseen():
+        return tree_map_only(Tensor, _number, values)
+
+
+def _number(tensor: Tensor) -> Any:
+    return tensor.item() if tensor.numel() == 1 and tensor.device != META else tensor
 
 
 def _to_meta(values: Any) -> Any:

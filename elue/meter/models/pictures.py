@@ -23,7 +23,7 @@ def gridded(wanted: Wanted) -> dict[str, Tensor] | None:
     if not names:
         return None
     rows, columns = shapes.grid(wanted.config)
-    temporal = shapes.number(wanted.config, "image", "temporal_patch_size", default=1)
+    temporal = shapes.number(wanted.config, "image", "temporal_patch_size", "patch_temporal", default=1)
     wide = shapes.channels(wanted.config) * temporal * shapes.patch_size(wanted.config) ** 2
     main = "pixel_values" if "pixel_values" in wanted.names else "hidden_states"
     made = {main: torch.rand(wanted.lengths.batch * rows * columns, wide)}
@@ -75,8 +75,10 @@ def waves(wanted: Wanted) -> dict[str, Tensor] | None:
 def _whole(wanted: Wanted, *between: int) -> dict[str, Tensor]:
     """(batch, *between, channels, height, width), and what a model may want to know about its images."""
     height, wide = shapes.image_size(wanted.config)
+    if "prompt_pixel_values" in wanted.names:
+        height //= 2  # The model puts an image and its prompt above each other.
     batch = wanted.lengths.batch
-    main = next((name for name in ("pixel_values", "pixel_values_videos") if name in wanted.names), "inputs")
+    main = next((name for name in ("pixel_values", "pixel_values_videos", "image") if name in wanted.names), "inputs")
     made = {main: torch.rand(batch, *between, shapes.channels(wanted.config), height, wide)}
     if "high_res_pixel_values" in wanted.names:
         high = shapes.number(wanted.config, "image", "high_res_image_size", default=1024)
@@ -142,6 +144,8 @@ def patches(wanted: Wanted) -> dict[str, Tensor] | None:
     rows, columns = max(height // size, 1), max(wide // size, 1)
     if (count := shapes.lookup(wanted.config, "image", "num_patches")) is not None:
         rows = columns = max(int(count**0.5), 1)
+    pooled = shapes.number(wanted.config, "image", "pooling_kernel_size", default=1)
+    rows, columns = max(rows - rows % pooled, pooled), max(columns - columns % pooled, pooled)
     made = {"pixel_values": torch.rand(batch, rows * columns, shapes.channels(wanted.config) * size**2)}
     for name in ("spatial_shapes", "target_sizes"):
         if name in wanted.names:
@@ -156,8 +160,18 @@ def patches(wanted: Wanted) -> dict[str, Tensor] | None:
     return made
 
 
+def strip(wanted: Wanted) -> dict[str, Tensor] | None:
+    """(1, channels, patch, patch x patches): patches of all images beside each other, with the grids they form."""
+    if "target_sizes" not in wanted.names:
+        return None
+    size, batch = shapes.patch_size(wanted.config), wanted.lengths.batch
+    rows, columns = shapes.grid(wanted.config)
+    pixels = torch.rand(1, shapes.channels(wanted.config), size, size * rows * columns * batch)
+    return {"pixel_values": pixels, "target_sizes": torch.tensor([[rows, columns]] * batch)}
+
+
 FORMS: tuple[Form, ...] = (
     waves, anything, ids, gridded, tiles, frames, whole, whole_with_size, base_and_tile, one_of_several, pair,
-    gridded_samples, gridded_whole, gridded_batch, patches,
+    gridded_samples, gridded_whole, gridded_batch, patches, strip,
 )  # fmt: skip
 """All of them, the likely ones first."""

@@ -10,12 +10,22 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from elue.meter.models.shapes import parts, vocabulary
+from elue.meter.models import shapes
+from elue.meter.models.shapes import parts
 
 _KINDS = {
-    "image": ("image_token_id", "image_token_index", "media_placeholder_token_id", "image_soft_token_id"),
+    "image": (
+        "image_token_id",
+        "image_token_index",
+        "media_placeholder_token_id",
+        "image_soft_token_id",
+        "video_token_id",
+        "video_token_index",
+    ),
     "audio": ("audio_token_id", "audio_token_index", "audio_soft_token_id"),
 }
+_ELSE = {"image": "video"}
+"""What tells the features of one kind in models that take another alone."""
 _INPUTS = {"image": ("pixel_values", "pixel_values_videos"), "audio": ("input_features", "input_values")}
 
 
@@ -27,19 +37,27 @@ def with_stand_ins(model: Module, inputs: dict[str, Any], text: set[str]) -> dic
     inputs = dict(inputs)
     kinds = torch.zeros_like(inputs["input_ids"])
     for mark, (kind, names) in enumerate(_KINDS.items(), start=1):
-        token = _token(model.config, names)
-        getter = _getter(model, f"get_{kind}_features")
-        if token is None or getter is None or not set(_INPUTS[kind]) & set(inputs):
+        getter = _getter(model, f"get_{kind}_features") or _getter(model, f"get_{_ELSE.get(kind)}_features")
+        masked = kind == "image" and "image_embeds_position_mask" in text
+        if not (getter or masked) or not set(_INPUTS[kind]) & set(inputs):
             continue
-        taken = inspect.signature(getter).parameters
-        features = getter(**{name: value for name, value in inputs.items() if name in taken and name not in text})
+        token = shapes.vocabulary(model.config) - 1 if masked else _token(model.config, names)
+        if token is None:
+            continue
         batch = inputs["input_ids"].size(0)
-        columns = sum(part.numel() // part.size(-1) for part in _tensors(features)) // batch
+        if getter is None:
+            columns = shapes.number(model.config, "image", "latent_query_num", default=64)
+        else:
+            taken = inspect.signature(getter).parameters
+            features = getter(**{name: value for name, value in inputs.items() if name in taken and name not in text})
+            columns = sum(part.numel() // part.size(-1) for part in _tensors(features)) // batch
         ids = torch.full((batch, columns), token)
         inputs["input_ids"] = torch.cat([inputs["input_ids"][:, :1], ids, inputs["input_ids"][:, 1:]], dim=1)
         kinds = torch.cat([kinds[:, :1], torch.full_like(ids, mark), kinds[:, 1:]], dim=1)
     if "mm_token_type_ids" in text:
         inputs["mm_token_type_ids"] = kinds
+    if "image_embeds_position_mask" in text:
+        inputs["image_embeds_position_mask"] = kinds
     for name in ("attention_mask", "token_type_ids"):
         if name in inputs:
             inputs[name] = torch.ones_like(inputs["input_ids"]) if name == "attention_mask" else kinds.clamp(max=1)
@@ -52,14 +70,18 @@ def _getter(model: Module, name: str) -> Callable[..., Any] | None:
 
 
 def _token(config: Any, names: tuple[str, ...]) -> int | None:
-    """The id; one that lies beyond the vocabulary, as in some defaults, becomes the last that does not."""
-    size = vocabulary(config)
+    """The id; one not set, or beyond the vocabulary, as in some defaults, becomes the last that does not."""
+    size = shapes.vocabulary(config)
     for part in parts(config, "text"):
         for name in names:
             if (token := getattr(part, name, None)) is not None:
                 if token >= size:
                     setattr(part, name, size - 1)
                 return min(int(token), size - 1)
+    for name in names:
+        if hasattr(config, name):
+            setattr(config, name, size - 1)
+            return size - 1
     return None
 
 

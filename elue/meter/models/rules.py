@@ -14,20 +14,76 @@ REGIONS = 36
 """Regions of an image, for models that are given a detector's features: what LXMERT and VisualBERT were trained on."""
 
 
-def _ids(wanted: Wanted, tokens: int) -> Tensor:
-    """Ids from the middle of the vocabulary: special tokens stand at its ends."""
-    size = shapes.vocabulary(wanted.config)
-    return torch.randint(size // 2, max(size - size // 4, size // 2 + 1), (wanted.lengths.batch, tokens))
+def _ids(size: int, *shape: int) -> Tensor:
+    """Ids from the middle of a vocabulary: special tokens stand at its ends."""
+    return torch.randint(size // 2, max(size - size // 4, size // 2 + 1), shape)
 
 
 def input_ids(wanted: Wanted) -> Tensor:
     """(batch, tokens of both texts)."""
-    return _ids(wanted, wanted.lengths.text)
+    sense = "source" if getattr(wanted.config, "is_encoder_decoder", False) else "text"
+    return _ids(shapes.vocabulary(wanted.config, sense), wanted.lengths.batch, wanted.lengths.text)
 
 
 def decoder_input_ids(wanted: Wanted) -> Tensor:
     """(batch, tokens of the decoder)."""
-    return _ids(wanted, wanted.lengths.decoder)
+    return _ids(shapes.vocabulary(wanted.config), wanted.lengths.batch, wanted.lengths.decoder)
+
+
+def codes(wanted: Wanted) -> list[dict[str, Tensor]]:
+    """Ids of a text of audio codes, in the forms that models take them.
+
+    (batch, tokens, codebooks), the same with text beside them, and (batch x codebooks, tokens).
+    """
+    count = shapes.codebooks(wanted.config)
+    if not count and hasattr(wanted.config, "vocab_size"):
+        count = getattr(wanted.config, "num_channels", 0)
+    decodes = getattr(wanted.config, "is_encoder_decoder", False)
+    name = "decoder_input_ids" if decodes else "input_ids"
+    if not count or name not in wanted.names:
+        return []
+    batch, tokens = wanted.lengths.batch, wanted.lengths.decoder if decodes else wanted.lengths.text
+    size = shapes.vocabulary(wanted.config)
+    size = min(size, shapes.number(wanted.config, "text", "codebook_vocab_size", default=size))
+    forms = ((batch, tokens, count), (batch, tokens, count + 1), (batch * count, tokens))
+    return [{name: _ids(size, *shape)} for shape in forms]
+
+
+def qformer_input_ids(wanted: Wanted) -> Tensor:
+    """(batch, tokens of the text) for a Q-Former that reads along."""
+    size = shapes.number(getattr(wanted.config, "qformer_config", wanted.config), "text", "vocab_size", default=100)
+    return _ids(size, wanted.lengths.batch, wanted.lengths.text)
+
+
+def image_attention_mask(wanted: Wanted) -> Tensor:
+    """(batch, tokens, 1): every token sees the image."""
+    return torch.ones(wanted.lengths.batch, wanted.lengths.text, 1, dtype=torch.long)
+
+
+def task_inputs(wanted: Wanted) -> Tensor:
+    """(batch, tokens of the name of a task), for a model that is told what to do."""
+    tokens = shapes.number(wanted.config, "text", "task_seq_len", "max_seq_len", default=77)
+    return torch.randint(100, (wanted.lengths.batch, tokens))
+
+
+def mel_spectrogram(wanted: Wanted) -> Tensor:
+    """(batch, bins, 100): a second of a vocoder's input."""
+    return torch.rand(wanted.lengths.batch, shapes.number(wanted.config, "audio", "mel_dim", default=80), 100)
+
+
+def frequencies(wanted: Wanted) -> Tensor:
+    """(batch, 1) of kinds of time series."""
+    return torch.zeros(wanted.lengths.batch, 1, dtype=torch.long)
+
+
+def past_values_padding(wanted: Wanted) -> Tensor:
+    """All zeros: nothing is padded."""
+    return torch.zeros_like(past_values(wanted))
+
+
+def state(wanted: Wanted) -> Tensor:
+    """(batch, numbers of a robot's state)."""
+    return torch.rand(wanted.lengths.batch, shapes.number(wanted.config, "text", "max_state_dim", default=32))
 
 
 def token_type_ids(wanted: Wanted) -> Tensor:
@@ -50,8 +106,9 @@ def boxes(wanted: Wanted) -> Tensor:
 
 
 def hidden_states(wanted: Wanted) -> Tensor:
-    """(batch, tokens, width)."""
-    return torch.rand(wanted.lengths.batch, wanted.lengths.text, shapes.width(wanted.config))
+    """(batch, tokens, width), or as wide as a configuration that is no part of another says its input is."""
+    wide = getattr(wanted.config, "input_dim", None) or shapes.width(wanted.config)
+    return torch.rand(wanted.lengths.batch, wanted.lengths.text, int(wide))
 
 
 def encoder_hidden_states(wanted: Wanted) -> Tensor:
@@ -129,11 +186,21 @@ RULES: dict[str, Callable[[Wanted], Tensor]] = {
     "flattened_patches": flattened_patches,
     "spectrogram": spectrogram,
     "query_embeds": query_embeds,
+    "qformer_input_ids": qformer_input_ids,
+    "image_attention_mask": image_attention_mask,
+    "task_inputs": task_inputs,
+    "mel_spectrogram": mel_spectrogram,
+    "freq": frequencies,
+    "past_values_padding": past_values_padding,
+    "state": state,
+    "context": hidden_states,
     "states": _episode("state_dim"),
     "actions": _episode("act_dim"),
     "rewards": _episode("reward_dim"),
     "returns_to_go": _episode("return_dim"),
     "timesteps": timesteps,
 }
-ALWAYS = ("bbox", "visual_feats", "visual_pos", "actions", "rewards", "returns_to_go", "timesteps")
+ALWAYS = (
+    "bbox", "visual_feats", "visual_pos", "rewards", "returns_to_go", "timesteps", "image_attention_mask",
+)  # fmt: skip
 """Inputs that models cannot do without, although their forward says so."""

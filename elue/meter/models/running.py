@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import torch
@@ -12,7 +14,7 @@ from torch.nn import Module
 
 from elue.errors import ElueError
 from elue.meter.models.building import one_line
-from elue.meter.models.inputs import Inputs, candidates
+from elue.meter.models.inputs import Inputs, candidates, read_once
 from elue.meter.models.known import KnownValues
 from elue.meter.models.shapes import Lengths
 
@@ -32,8 +34,8 @@ class Ran:
 def first_that_runs(model: Module, lengths: Lengths, run: Callable[[Inputs], Any], *, real: bool = False) -> Ran:
     """Run a model on inputs in one form after the other, until it takes one.
 
-    Raises ValuesWanted where a form fails only because values are missing, and ElueError, with what the likeliest form
-    ended in, where all fail.
+    A cache that cannot be made is not asked for. Raises ValuesWanted where a form fails only because values are
+    missing, and ElueError, with what the likeliest form ended in, where all fail.
     """
     first: Exception | None = None
     wanting: Exception | None = None
@@ -41,7 +43,12 @@ def first_that_runs(model: Module, lengths: Lengths, run: Callable[[Inputs], Any
         for make in candidates(model, lengths):
             try:
                 inputs = make()
-                return Ran(inputs, run(inputs))
+                try:
+                    return Ran(inputs, run(inputs))
+                except Exception as error:
+                    if not _of_cache(error):
+                        raise
+                    return Ran(inputs, run(read_once(model, inputs)))
             except Exception as error:
                 first = first or error
                 wanting = wanting or (error if not real and _wants_values(error) else None)
@@ -54,6 +61,11 @@ def first_that_runs(model: Module, lengths: Lengths, run: Callable[[Inputs], Any
 
 
 _MISSING = ("meta tensor", "data-independent", "data dependent", "no data", "data-dependent")
+
+
+def _of_cache(error: Exception) -> bool:
+    """Whether it was raised where transformers keeps what a model has read."""
+    return any(Path(frame.filename).name == "cache_utils.py" for frame in extract_tb(error.__traceback__))
 
 
 def _wants_values(error: Exception) -> bool:

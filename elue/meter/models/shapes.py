@@ -10,6 +10,7 @@ _SENSES = {
     "image": ("vision", "image", "backbone", "visual", "vit", "encoder"),
     "audio": ("audio", "speech", "sound", "encoder"),
     "text": ("text", "language", "llm", "thinker", "decoder", "talker"),
+    "source": ("text_encoder", "encoder", "text", "language"),
 }
 
 
@@ -79,7 +80,11 @@ def image_size(config: Any) -> tuple[int, int]:
         # The least copy of the image is one patch.
         edge = round(patch_size(config) / min(ratios))
         return edge, edge
-    size = lookup(config, "image", "image_size", "img_size", "input_size", default=224)
+    if windows := lookup(config, "image", "num_windows"):
+        edge = number(config, "image", "image_size", default=224)
+        edge -= edge % (patch_size(config) * int(windows))
+        return edge, edge
+    size = lookup(config, "image", "image_size", "img_size", "input_size", "max_img_size", default=224)
     if isinstance(size, dict):
         height = int(size.get("height") or size.get("shortest_edge") or 224)
         return height, int(size.get("width") or height)
@@ -113,6 +118,11 @@ def width(config: Any, sense: str = "text") -> int:
     return number(config, sense, "hidden_size", "d_model", "embed_dim", "hidden_dim", "dim", "n_embd", default=64)
 
 
-def vocabulary(config: Any) -> int:
+def vocabulary(config: Any, sense: str = "text") -> int:
     """How many ids there are."""
-    return number(config, "text", "vocab_size", default=100)
+    return number(config, sense, "vocab_size", default=100)
+
+
+def codebooks(config: Any) -> int:
+    """How many ids stand beside each other, for models of audio in codes; 0 for others."""
+    return number(config, "text", "num_codebooks", default=0) or len(lookup(config, "text", "delay_pattern") or ())

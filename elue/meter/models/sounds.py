@@ -12,7 +12,7 @@ from elue.meter.models.shapes import Wanted
 FRAMES = 800
 """Of a spectrum, for models of any length: eight seconds of 10 ms, a multiple of the windows that models take."""
 _MASKS = ("input_features_mask", "feature_attention_mask", "audio_mel_mask")
-_BINS = ("num_mel_bins", "n_mels", "mel_bins", "input_feat_per_channel", "num_mels", "num_mel_channels")
+_BINS = ("num_mel_bins", "n_mels", "mel_bins", "input_feat_per_channel", "num_mels", "num_mel_channels", "feature_size")
 
 
 def _named(wanted: Wanted, *names: str) -> str | None:
@@ -55,9 +55,37 @@ def frames_first(wanted: Wanted) -> dict[str, Tensor] | None:
     """(batch, frames, bins), or wider where frames are stacked."""
     name = _named(wanted, "input_features", "audio_mel")
     bins = shapes.number(
-        wanted.config, "audio", "feature_projection_input_dim", "input_feat_size", "input_dim", *_BINS, default=80
-    )
+        wanted.config, "audio", "feature_projection_input_dim", "input_feat_size", "input_dim", "input_size", *_BINS,
+        default=80,
+    )  # fmt: skip
     return name and {name: torch.rand(wanted.lengths.batch, FRAMES, bins), **_masks(wanted, FRAMES)}  # type: ignore[return-value]
+
+
+def frames_of_128(wanted: Wanted) -> dict[str, Tensor] | None:
+    """(batch, frames, 128), for models whose configuration does not say how many bins they take."""
+    name = _named(wanted, "input_features")
+    return name and {name: torch.rand(wanted.lengths.batch, FRAMES, 128), **_masks(wanted, FRAMES)}  # type: ignore[return-value]
+
+
+def stacked_frames(wanted: Wanted) -> dict[str, Tensor] | None:
+    """(batch, frames, 4 x bins): four frames in one."""
+    name = _named(wanted, "input_features")
+    bins = shapes.lookup(wanted.config, "audio", *_BINS)
+    if name is None or bins is None:
+        return None
+    return {name: torch.rand(wanted.lengths.batch, FRAMES // 4, 4 * int(bins)), **_masks(wanted, FRAMES // 4)}
+
+
+def without_batch(wanted: Wanted) -> dict[str, Tensor] | None:
+    """(bins, frames of all samples) and how many frames each has, before and after the convolutions, as Qwen has it."""
+    name = _named(wanted, "input_features")
+    if name is None or "feature_lens" not in wanted.names:
+        return None
+    batch, bins = wanted.lengths.batch, shapes.number(wanted.config, "audio", *_BINS, default=128)
+    made = {name: torch.rand(bins, batch * FRAMES), "feature_lens": torch.full((batch,), FRAMES)}
+    if "aftercnn_lens" in wanted.names:
+        made["aftercnn_lens"] = torch.full((batch,), FRAMES // 2)
+    return made
 
 
 def image_of_sound(wanted: Wanted) -> dict[str, Tensor] | None:
@@ -71,8 +99,15 @@ def image_of_sound(wanted: Wanted) -> dict[str, Tensor] | None:
 
 
 def _masks(wanted: Wanted, length: int) -> dict[str, Tensor]:
-    return {name: torch.ones(wanted.lengths.batch, length, dtype=torch.long) for name in _MASKS if name in wanted.names}
+    """Which frames are there: all. Gemma tells those that are not, by truths."""
+    shape = wanted.lengths.batch, length
+    made = {name: torch.ones(shape, dtype=torch.long) for name in _MASKS if name in wanted.names}
+    if "audio_mel_mask" in made:
+        made["audio_mel_mask"] = torch.zeros(shape, dtype=torch.bool)
+    return made
 
 
-FORMS: tuple[Form, ...] = (spectrogram, wave, mono, bins_first, frames_first, image_of_sound)
+FORMS: tuple[Form, ...] = (
+    spectrogram, wave, mono, bins_first, frames_first, image_of_sound, without_batch, stacked_frames, frames_of_128,
+)  # fmt: skip
 """All of them, the likely ones first."""

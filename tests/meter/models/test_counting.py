@@ -21,7 +21,7 @@ from elue.meter.models.running import first_that_runs
 from elue.meter.models.shapes import Lengths
 from elue.meter.training import count_training_step
 from tests.meter.models.products import Products
-from tests.meter.models.small import BART, GIVEN, GPT2, GROUPED, TEXT, configuration
+from tests.meter.models.small import BART, GIVEN, GPT2, GROUPED, IMAGE, TEXT, configuration
 
 QUICK = ("bert", "deberta-v2", "llama", "gpt2", "mixtral", "t5", "vit", "resnet", "wav2vec2", "whisper", "clip",
          "llava", "qwen2_vl", "perceiver")  # fmt: skip
@@ -135,6 +135,30 @@ def test_features_of_an_image_stand_in_the_text(count: Any) -> None:
     assert cost.notes == ()
 
 
+def test_features_stand_where_a_mask_says_or_an_id_that_was_not_set(count: Any) -> None:
+    vision = {**IMAGE, "num_hidden_layers": 1}
+    text = {"vocab_size": 200, "embed_dim": 32, "layers": 1, "ffn_dim": 64, "attention_heads": 4}
+    kosmos = count("kosmos-2", {"latent_query_num": 5, "vision_config": vision, "text_config": text}, tokens=10)
+    assert kosmos.inputs["input_ids"] == kosmos.inputs["image_embeds_position_mask"] == (1, 10 + 5)
+    blip = count(
+        "blip-2",
+        {
+            "num_query_tokens": 6,
+            "vision_config": vision,
+            "qformer_config": {**TEXT, "encoder_hidden_size": 32},
+            "text_config": {"model_type": "opt", **TEXT, "ffn_dim": 64, "word_embed_proj_dim": 32},
+        },
+        tokens=10,
+    )
+    assert blip.inputs == {"pixel_values": (1, 3, 32, 32), "input_ids": (1, 10 + 6)}
+
+
+def test_codes_of_audio_stand_beside_each_other(count: Any) -> None:
+    sizes = {"vocab_size": 50, "hidden_size": 32, "ffn_dim": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
+    cost = count("musicgen_decoder", {**sizes, "num_codebooks": 3}, tokens=7)
+    assert cost.inputs == {"input_ids": (3, 7)}
+
+
 @pytest.mark.parametrize("name", ["bert", "vit", "gpt2", "t5"])
 def test_a_step_of_training_equals_the_real_one(count: Any, name: str) -> None:
     head = {"bert": "BertForSequenceClassification", "vit": "ViTForImageClassification"}.get(name)
@@ -188,6 +212,7 @@ def test_values_that_decide_are_made_up_for_small_models_alone(count: Any) -> No
         ("llama", {**GROUPED, "hidden_act": "magic"}, {}, "LlamaForCausalLM cannot be built"),
         ("vit", {"image_size": 8, "patch_size": 16}, {}, "ViTModel cannot be run"),
         ("bark", {}, {}, "BarkModel cannot be run"),
+        ("detr", {}, {}, "needs the library timm. Install it first"),
         ("voxtral_realtime_text", {}, {}, "transformers finds no class"),
     ],
 )  # fmt: skip

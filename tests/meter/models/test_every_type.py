@@ -20,8 +20,15 @@ def test_every_type_is_counted_or_refused_in_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["deepseek_vl", "colpali", "colqwen2", "depth_pro", "deepseek_v4", "decision_transformer", "blip_2_qformer"]
-)
+    "name",
+    [
+        "deepseek_vl", "colpali", "colqwen2", "depth_pro", "deepseek_v4", "decision_transformer", "blip_2_qformer",
+        "instructblip", "instructblipvideo", "kosmos-2", "idefics", "bridgetower_vision_model", "gemma4_vision",
+        "kyutai_speech_to_text", "dia", "granite_speech5_ctc", "granite_speech_encoder", "gemma4_audio",
+        "gemma3n_audio", "fun_asr_nano_encoder", "minicpmv4_6_vision", "qwen2_5_omni_audio_encoder", "rf_detr",
+        "seggpt", "tvp", "clvp", "bamba", "led", "vjepa2", "timesfm",
+    ],
+)  # fmt: skip
 def test_what_a_type_takes_it_gets(name: str) -> None:
     """Images through a model inside, patches by sample, sizes that scaled copies ask for, an agent's steps."""
     how, said = outcome(name)

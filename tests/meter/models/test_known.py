@@ -90,6 +90,26 @@ def test_what_weights_are_written_into_is_no_longer_known(write: Callable[[Tenso
             bool(target[0, 0])
 
 
+def test_sizes_may_stand_in_tensors() -> None:
+    two, rows = torch.tensor(2), torch.div(8, 4, rounding_mode="trunc")
+    with KnownValues():
+        assert WEIGHT.view(two, -1).shape == (2, 16)
+        assert WEIGHT.repeat(rows, 1, two).shape == (2, 8, 8)
+        assert WEIGHT.as_strided((two, 3), (1, rows)).shape == (2, 3)
+        assert F.interpolate(WEIGHT[None, None], size=(two, two)).shape == (1, 1, 2, 2)
+
+
+def test_what_is_written_has_to_fit_where_it_is_written() -> None:
+    mask = torch.tensor([True, False, True, True, False, False, False, True])
+    with KnownValues():
+        target = torch.zeros(8, 4)
+        target[mask] = WEIGHT[:1]
+        target[0] = WEIGHT[:1]
+        for wrong in (WEIGHT[:3], WEIGHT):
+            with pytest.raises(RuntimeError, match="expand"):
+                target[mask] = wrong
+
+
 def test_questions_about_activations_are_not_answered() -> None:
     with KnownValues(), pytest.raises(RuntimeError, match="meta"):
         bool((WEIGHT > 0).any())
