@@ -15,7 +15,6 @@ from elue.modeling.ladder import Rule, Way, answer_unit, decided, extended, rule
 from elue.modeling.ragged import Pack, Request
 from elue.modeling.running import RaggedModel, doubt, prediction_of
 from elue.modeling.signals import LOGITS, SCORES
-from elue.modeling.surveys import as_left, surveyed, taken
 from elue.modeling.text import TextEncoder
 from elue.protocol import Explanation, Point, Prediction, Sample, TaskInfo
 
@@ -52,7 +51,7 @@ class LadderModel(RaggedModel):
     def predict_sweep(self, samples: Sequence[Sample], points: Sequence[Point]) -> list[list[Prediction]]:
         """Answer many points from one pass, in which a sample goes as far as any of them wants."""
         rules = [self._rule(point) for point in points]
-        return self._swept(surveyed(self, self.ways, samples, rules), rules)
+        return everything(self, self.ways, samples, rules, whole=False).swept()
 
     def ladder(self, samples: Sequence[Sample]) -> list[list[Prediction]]:
         """What each way out would answer, first to last, at the cost of leaving there under the rule in force."""
@@ -120,10 +119,3 @@ class LadderModel(RaggedModel):
         if logits is not None:
             pack = pack.remembering(logits=extended(pack.memory.get(LOGITS), logits, None))
         return self.answer(pack.requests, self.units.run(self.rule.answer_unit, pack))
-
-    def _swept(self, requests: Sequence[Request], rules: Sequence[Rule]) -> list[list[Prediction]]:
-        """The answers of surveyed requests by every rule."""
-        return [
-            [as_left(self.ways, request, rule, taken(request, column), self.task, column) for request in requests]
-            for column, rule in enumerate(rules)
-        ]

@@ -80,12 +80,13 @@ class RaggedModel(DynamicModel):
             with torch.inference_mode():
                 request = next(done, None)
                 if request is not None and request.doubtful:
-                    request = self._again(request, chosen)
+                    request = self.by_itself(request, chosen)
             if request is None:
                 return
             yield request
 
-    def _again(self, request: Request, stages: Sequence[Stage]) -> Request:
+    def by_itself(self, request: Request, stages: Sequence[Stage]) -> Request:
+        """The request of the same sample, once more through these stages, alone."""
         self.again += 1
         (done,) = flow(stages, [Request(request.place, request.encoded, True, noted=request.noted)], self.budget)
         return done

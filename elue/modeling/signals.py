@@ -16,6 +16,9 @@ LOGIT_NOISE = 5e-5
 """What a logit may differ by among others: 250 times what was measured on trained encoders of MiniLM's shape,
 and 5 times what heads of random weights made of them whose weights are 40 times as large."""
 
+MOST_AWAY = 1 - torch.finfo(torch.float32).eps / 2
+"""The largest number below 1: where `1 - away` is 0, its logarithm may be anything but infinite."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signals:
@@ -101,7 +104,12 @@ def gap(logits: Tensor) -> Tensor:
 
 
 def divergence(logits: Tensor, others: Tensor) -> Tensor:
-    """Jensen-Shannon divergence of two distributions by their logits, in nats."""
+    """Jensen-Shannon divergence of two distributions by their logits, in nats.
+
+    With m a class's mean probability and t the share of it that either is away, m ((1 + t) ln(1 + t) + (1 - t)
+    ln(1 - t)) / 2, summed over classes: none is below 0, so that what is nearly equal is told as well as what is not.
+    """
     log_p, log_q = logits.log_softmax(-1), others.log_softmax(-1)
-    log_m = torch.logaddexp(log_p, log_q) - math.log(2)
-    return ((log_p.exp() * (log_p - log_m)).sum(-1) + (log_q.exp() * (log_q - log_m)).sum(-1)) / 2
+    away = torch.tanh((log_p - log_q).abs() / 2)
+    terms = (1 + away) * away.log1p() + (1 - away) * (-away.clamp(max=MOST_AWAY)).log1p()
+    return ((log_p.exp() + log_q.exp()) * terms).sum(-1) / 4

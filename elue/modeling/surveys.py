@@ -1,109 +1,111 @@
-"""Many operating points from one pass in which samples go as far as any of their rules wants them to."""
+"""The pass in which samples are asked at all ways out, or at those that a rule may still take them to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
 
+from elue.modeling.flow import Stage
 from elue.modeling.ladder import Rule, Way, decided
-from elue.modeling.paying import ADVANCE, LOOK, Parts, bill_of
+from elue.modeling.paying import ADVANCE, LOOK, Parts
 from elue.modeling.ragged import Pack, Request
-from elue.modeling.running import RaggedModel, prediction_of
-from elue.modeling.signals import CHANNELS, LOGITS, SCORES
-from elue.protocol import Prediction, Sample, TaskInfo
+from elue.modeling.running import RaggedModel
+from elue.modeling.signals import CHANNELS, LOGITS, SCORES, Signals
+from elue.protocol import Sample
+
+PARTS, OPEN = "parts", "open"
+"""What is noted of a request beside its channels: where in the trace parts lie, and which rules it may go on for."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found of one sample: by rule the way out taken, from 1, or 0, and answers that aren't a way's own.
+    """How a model's samples are asked: with `whole` at all ways out, else until all rules have surely let them go."""
 
-    Of each way out passed there is what it answers, and where in the trace its parts lie.
-    """
+    model: RaggedModel
+    ways: Sequence[Way]
+    rules: Sequence[Rule]
+    whole: bool
 
-    taken: np.ndarray
-    scores: list[tuple[float, ...]] = field(default_factory=list)
-    parts: list[Parts] = field(default_factory=list)
-    answers: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    def asked(self, samples: Sequence[Sample]) -> list[Request]:
+        """The requests of samples, in order, with what they were told."""
+        done = self.model.run(samples, self._stages(len(self.ways), self.whole), noted=True)
+        return sorted(done, key=lambda request: request.place)
 
+    def alone(self, request: Request, last: int) -> Request:
+        """The same sample asked by itself, up to the way out `last`, from 1."""
+        return self.model.by_itself(request, self._stages(last, whole=True))
 
-def surveyed(
-    model: RaggedModel, ways: Sequence[Way], samples: Sequence[Sample], rules: Sequence[Rule]
-) -> list[Request]:
-    """Requests in order, for `taken` and `as_left`, as far as any rule goes."""
-    stages = [partial(_pass, model, ways, number, rules) for number in range(1, len(ways) + 1)]
-    return sorted(model.run(samples, stages, noted=True), key=lambda request: request.place)
+    def signals(self, requests: Sequence[Request]) -> Signals:
+        """What all were told, 0 where a sample was not asked any more."""
+        logits = _filled([request.notes[LOGITS] for request in requests], len(self.ways))
+        scores = [request.notes[SCORES] for request in requests if SCORES in request.notes]
+        return Signals.whole(logits, _filled(scores, len(self.ways) - 1) if scores else None)
 
+    def _stages(self, last: int, whole: bool) -> Sequence[Stage]:
+        early = range(1, len(self.ways))
+        channels = CHANNELS if any(rule.asks(SCORES, number) for rule in self.rules for number in early) else (LOGITS,)
+        return [
+            partial(self._pass, number, channels if number in early else (LOGITS,), number == last, whole)
+            for number in range(1, last + 1)
+        ]
 
-def taken(request: Request, column: int) -> int:
-    """The way out, from 1, that a surveyed request took under a rule."""
-    return int(_survey(request).taken[column])
+    def _pass(
+        self, number: int, channels: Sequence[str], last: bool, whole: bool, pack: Pack
+    ) -> tuple[Pack | None, Sequence[Request]]:
+        """The stage of a way out. Every unit notes one step for each sample, so parts lie alike in all their traces."""
+        way, trace = self.ways[number - 1], pack.requests[0].trace
+        ends = [len(trace)]
+        pack = way.advance(pack)
+        ends.append(len(trace))
+        pack = way.look(pack)
+        ends.append(len(trace))
+        for channel in channels:
+            pack = way.tell(pack, [channel], None)
+            ends.append(len(trace))
+        parts: Parts = dict(zip((ADVANCE, LOOK, *channels), map(slice, ends, ends[1:]), strict=False))
+        for request in pack.requests:
+            request.notes.setdefault(PARTS, []).append(parts)
+        if last:
+            return None, _noted(pack)
+        if whole:
+            return pack, []
+        goes_on = self._goes_on(number, pack)
+        stay, leave = np.flatnonzero(goes_on), np.flatnonzero(~goes_on)
+        done = _noted(pack.select(leave)) if len(leave) else []
+        return (pack.select(stay) if len(stay) else None), done
 
-
-def as_left(
-    ways: Sequence[Way], request: Request, rule: Rule | None, number: int, task: TaskInfo, column: int
-) -> Prediction:
-    """The answer of a surveyed request that leaves by a way out, from 1, under the rule in a column of the survey."""
-    survey = _survey(request)
-    trace = bill_of(ways, rule, task.outputs).left(request.trace, survey.parts, number)
-    return prediction_of(survey.answers.get(column, survey.scores[number - 1]), task, trace)
-
-
-def _survey(request: Request) -> Survey:
-    survey: Survey = request.notes["survey"]
-    return survey
-
-
-def _pass(
-    model: RaggedModel, ways: Sequence[Way], number: int, rules: Sequence[Rule], pack: Pack
-) -> tuple[Pack | None, Sequence[Request]]:
-    """The stage of a way out, from 1, in a survey."""
-    way, last = ways[number - 1], number == len(ways)
-    marks = [_marks(pack)]
-    pack = way.advance(pack)
-    marks.append(_marks(pack))
-    pack = way.look(pack)
-    marks.append(_marks(pack))
-    wanted = not last and any(SCORES in way.asked(rule, number) for rule in rules)
-    channels = CHANNELS if wanted else (LOGITS,)
-    for channel in channels:
-        pack = way.tell(pack, [channel], way.memory(rules))
-        marks.append(_marks(pack))
-    logits = pack.memory[LOGITS]
-    scores, close = model.scores(logits[:, -1]), model.close(logits[:, -1])
-    surveys: list[Survey] = []
-    for request in pack.requests:
-        surveys.append(request.notes.setdefault("survey", Survey(np.zeros(len(rules), dtype=np.int64))))
-    doubtful = np.zeros_like(close)
-    for column, rule in enumerate(rules):
-        remaining = np.array([survey.taken[column] == 0 for survey in surveys])
-        leaves, unsure = (remaining, np.zeros_like(remaining)) if last else decided(rule, number, pack)
-        if way.scores_of_logits and not last and SCORES in way.asked(rule, number):
-            unsure = unsure | close
-        leaves = leaves & remaining
-        doubtful = doubtful | (unsure & remaining) | (leaves & close)
-        if rule.answers is not None and leaves.any():
-            said = rule.answers(logits)
-            answers = model.scores(said)
-            doubtful = doubtful | (model.close(said) & leaves)
-            for place in np.flatnonzero(leaves).tolist():
-                surveys[place].answers[column] = answers[place]
-        for place in np.flatnonzero(leaves).tolist():
-            surveys[place].taken[column] = number
-    alone = pack.requests[0].alone
-    for place, (request, survey) in enumerate(zip(pack.requests, surveys, strict=True)):
-        ends = [mark[place] for mark in marks]
-        survey.parts.append(dict(zip((ADVANCE, LOOK, *channels), map(slice, ends, ends[1:]), strict=False)))
-        survey.scores.append(scores[place])
-        request.doubtful = bool(doubtful[place]) and not alone
-    over = np.array([last or bool(survey.taken.all()) for survey in surveys])
-    done = over | (doubtful & (not alone))
-    stay = np.flatnonzero(~done)
-    return (pack.select(stay) if len(stay) else None), [pack.requests[place] for place in np.flatnonzero(done)]
+    def _goes_on(self, number: int, pack: Pack) -> np.ndarray:
+        """Which samples a rule may still keep, (samples,)."""
+        way, rules = self.ways[number - 1], self.rules
+        unasked = np.ones(len(rules), dtype=bool)
+        is_open = np.stack([np.asarray(request.notes.get(OPEN, unasked)) for request in pack.requests])
+        close_answer = self.model.close(pack.memory[LOGITS][:, -1])
+        for column in np.flatnonzero(is_open.any(0)).tolist():
+            leaves, close = decided(rules[column], number, pack)
+            if way.scores_of_logits and SCORES in way.asked(rules[column], number):
+                close = close | close_answer
+            is_open[:, column] = is_open[:, column] & (close | ~leaves)
+        for request, row in zip(pack.requests, is_open, strict=True):
+            request.notes[OPEN] = row
+        goes_on: np.ndarray = np.any(is_open, axis=1)
+        return goes_on
 
 
-def _marks(pack: Pack) -> list[int]:
-    """How long the trace of each sample is."""
-    return [len(request.trace) for request in pack.requests]
+def _noted(pack: Pack) -> Sequence[Request]:
+    """The requests of a pack, with what it remembers of each."""
+    for name in CHANNELS:
+        if name in pack.memory:
+            for request, told in zip(pack.requests, pack.memory[name].unbind(), strict=True):
+                request.notes[name] = told
+    return pack.requests
+
+
+def _filled(told: Sequence[Tensor], ways: int) -> Tensor:
+    """One channel of all samples, (samples, ways, ...), of that of each, (ways asked, ...)."""
+    return torch.stack([F.pad(values, (0, 0) * (values.dim() - 1) + (0, ways - len(values))) for values in told])

@@ -122,8 +122,10 @@ def test_a_score_that_turns_with_the_answer_is_left_to_the_sample_alone(monkeypa
     model, again = scoring_exits.made(Cat(), small.CLASSES), []
     output = model.network.heads.output["1"]
     output.weight[1], output.bias[1] = output.weight[0], output.bias[0]
-    rerun = model._again
-    monkeypatch.setattr(model, "_again", lambda request, *rest: (again.append(request.place), rerun(request, *rest))[1])
+    rerun = model.by_itself
+    monkeypatch.setattr(
+        model, "by_itself", lambda request, *rest: (again.append(request.place), rerun(request, *rest))[1]
+    )
     point = {"rule": "score", "threshold": 1e-6}
     model.configure(point)
     alone = [model.predict([sample])[0] for sample in SAMPLES]

@@ -92,12 +92,11 @@ def policy(layer: int, shape: tuple[int, ...]) -> int:
 
 
 def apart() -> int:
-    """Divergence of two distributions: both by log-softmax, the logarithm of their mean, and two sums."""
-    return (2 * costs.SOFTMAX + MEAN + 2 * (costs.EXPONENTIAL + 3)) * C + 2
+    """Divergence of two distributions: both by log-softmax, how far apart classes are, and what that adds up to."""
+    away, terms, mean = 4, 9, 2 * costs.EXPONENTIAL + 1
+    return (2 * costs.SOFTMAX + away + terms + mean + 2) * C + 1
 
 
-MEAN = 4
-"""Of two logarithms, the logarithm of the sum, and half."""
 DECISIONS: dict[str, Callable[[int], int]] = {
     "entropy": lambda ways: costs.by_entropy(C),
     "normalised_entropy": lambda ways: costs.by_entropy(C) + 1,

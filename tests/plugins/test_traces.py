@@ -262,8 +262,8 @@ def test_a_decision_that_noise_could_turn_is_left_to_the_sample_alone(monkeypatc
     """With the threshold at a sample's own entropy, it must leave or stay as it does by itself."""
     model, _ = elasticbert(THREE)
     again: list[int] = []
-    rerun = model._again
-    monkeypatch.setattr(model, "_again", lambda request, *rest: (again.append(request.place), rerun(request, *rest))[1])
+    run = model.by_itself
+    monkeypatch.setattr(model, "by_itself", lambda request, *to: (again.append(request.place), run(request, *to))[1])
     ladder = model.ladder(SAMPLES)
     again.clear()
     for place in range(0, len(SAMPLES), 10):

@@ -35,17 +35,19 @@ def entropies(logits: Tensor, threshold: float, moved: float = LOGIT_NOISE) -> n
 def divergences(logits: Tensor, others: Tensor, threshold: float, moved: float = LOGIT_NOISE) -> np.ndarray:
     """Where Jensen-Shannon divergences (samples, ways) of which all must be under a threshold are too near it.
 
-    The derivative by a logit of p is p (ln p/m - KL(p, m)) / 2, and so for the other distribution.
+    The derivative by a logit of p is p (ln p/m - KL(p, m)) / 2, that by ln p is p ln(p/m) / 2, and so for the other
+    distribution. Both are 0 where the two are equal: there what noise and rounding make of it is of second order.
     """
     (p, log_p), (q, log_q) = _softmax(logits), _softmax(others)
     log_m = np.logaddexp(log_p, log_q) - np.log(2)
-    nats, moves = np.zeros(p.shape[:-1]), np.zeros(p.shape[:-1])
+    nats, moves, rounds = np.zeros(p.shape[:-1]), np.zeros(p.shape[:-1]), ROUNDING / 4 * np.abs(p - q).sum(-1)
     for own, log_own in ((p, log_p), (q, log_q)):
         apart = (own * (log_own - log_m)).sum(-1)
         nats += apart / 2
         moves += (own * np.abs(log_own - log_m - apart[..., None])).sum(-1) / 2
-    rounding = ROUNDING / 8 * (1 + np.log(p.shape[-1]) + 3 * nats)
-    return _turns(_near(nats - threshold, moved * moves, rounding), nats < threshold)
+        rounding = ROUNDING / 4 * (1 + np.abs(log_own))
+        rounds += (own * rounding * (np.abs(log_own - log_m) / 2 + rounding)).sum(-1)
+    return _turns(_near(nats - threshold, moved * (moves + moved), rounds + ROUNDING / 2 * nats), nats < threshold)
 
 
 def score(said: Tensor, threshold: float, moved: float = LOGIT_NOISE) -> np.ndarray:

@@ -166,8 +166,10 @@ def test_explanations_tell_every_pair_the_heaviest_first(name: str):
 def rerun(model: ExpertsModel, monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """The samples that a prediction in packs leaves to themselves."""
     again: set[int] = set()
-    before = model._again
-    monkeypatch.setattr(model, "_again", lambda request, *rest: (again.add(request.place), before(request, *rest))[1])
+    before = model.by_itself
+    monkeypatch.setattr(
+        model, "by_itself", lambda request, *rest: (again.add(request.place), before(request, *rest))[1]
+    )
     model.predict(SAMPLES)
     return again
 
