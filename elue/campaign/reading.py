@@ -88,9 +88,14 @@ class _Source:
         return str(self.place(text)) if text.partition(":")[0].endswith(ending) else self.expanded(text)
 
     def folder(self, text: str) -> str:
-        """A folder's absolute path, where there is one of that name beside the file; any other name as it is."""
-        place = self.place(text)
-        return str(place.resolve()) if place.is_dir() else self.expanded(text)
+        """A folder's absolute path, where there is one of that name beside the file; any other name as it is.
+
+        Raises ElueError for a path of none: no name of the hub begins like one.
+        """
+        place, told = self.place(text), self.expanded(text)
+        if not place.is_dir() and told.startswith(("/", ".", "~")):
+            raise ElueError("no_folder", f"there is no folder {place}.")
+        return str(place.resolve()) if place.is_dir() else told
 
 
 def _campaign(source: _Source, document: dict[str, Any], out: Path | None, data: Path | None) -> Campaign:
@@ -111,6 +116,7 @@ def _campaign(source: _Source, document: dict[str, Any], out: Path | None, data:
         profile=profile,
         tasks={word: tasks.get(word) for entry in entries for word in entry.settings.tasks},
         entries=entries,
+        edition=source.word(document["edition"], ".toml") if edition else None,
         search_seed=document.get("search", {}).get("seed", 0),
     )
 

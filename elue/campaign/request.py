@@ -84,7 +84,8 @@ class Places:
 class Campaign:
     """A whole campaign. `tasks` are those of all entries, by the word the file has for each.
 
-    `device` is where trainings run; `search_seed` is the seed of the trials' trainings.
+    `device` is where trainings run; `search_seed` is the seed of the trials' trainings. `edition` is the one that
+    was named, if any.
     """
 
     name: str
@@ -95,3 +96,4 @@ class Campaign:
     entries: tuple[Entry, ...]
     device: str = "cpu"
     search_seed: int = 0
+    edition: str | None = None

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from elue.cli.campaign_output import note_others, show_plan, show_status
+from elue.cli.campaign_output import counted, note_others, show_plan, show_status
 from elue.cli.output import ALLOW_UNCONFINED, note
+from elue.cli.site import pages_of
 from elue.errors import ElueError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def run_campaign(
 ) -> None:
     """Train, measure, record and index all that a campaign names. Run again, it goes on where it was.
 
-    Leaves with 0 where all is done that methods serve, 1 where something has failed, 2 where it can't go on.
+    Leaves with 0 where all is done that methods serve, 1 where something is not, 2 where it can't go on.
     """
     from elue.campaign.journal import Journal
     from elue.campaign.planning import Planner
@@ -89,12 +90,14 @@ def run_campaign(
     if gpu and not scheduler:
         _check_gpu()
     journal, store = make(campaign, count, only, retry_failed, scheduler, gpu)
-    failures = show_status(Planner(campaign, journal, only).begin(), journal, as_json)
+    plan = Planner(campaign, journal, only).begin()
+    failures = show_status(plan, journal, as_json)
+    if plan.due:
+        note(f"{counted(len(plan.due), 'job')} to do yet: what they are made from has changed meanwhile")
     if campaign.places.site is not None:
-        from elue.leaderboard import build
-
-        note(f"the site is {build(store.summaries(), campaign.places.site, store.text)}")
-    if failures:
+        _, page = pages_of(store, campaign.places.site, [campaign.edition] if campaign.edition else [])
+        note(f"the site is {page}")
+    if failures or plan.due:
         raise typer.Exit(1)
 
 

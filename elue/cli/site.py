@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from elue.cli.evaluate import DATABASE
 from elue.cli.output import note, note_skipped
 from elue.errors import ElueError
+
+if TYPE_CHECKING:
+    from elue.record.store import Store
 
 
 def build_site(
@@ -24,31 +29,43 @@ def build_site(
     port: int = typer.Option(8000, help="Port for --serve; 0 takes any free one."),
 ) -> None:
     """Build the static leaderboard site from the index."""
-    from elue.leaderboard import build, manifests
-    from elue.leaderboard.workers import reader, workers
     from elue.record.store import Store
-    from elue.scores import edition as editions
     from elue.submissions.standing import as_it_stands, record_folders
 
-    ranking = [editions.load(name) for name in dict.fromkeys([*editions.names(), *edition])]
-    if twice := {rules.name for rules in ranking if sum(rules.name == other.name for other in ranking) > 1}:
-        what = f"Two editions are called '{min(twice)}'."
-        raise ElueError("edition_twice", what, "Each has a page of its name: give the file another one.")
     store = Store(db, create=runs is not None)
     if runs is not None:
         folders = record_folders(runs)
         adjust = as_it_stands(folders, note_skipped)
         for folder in folders:
             store.catch_up(folder, note_skipped, adjust)
-    summaries = store.summaries()
-    told = manifests.read(submissions, note_skipped) if submissions is not None else {}
-    damaged: list[ElueError] = []
-    with workers(len(summaries)) as executor:
-        index = build(summaries, out, reader(db), told, base_url, executor, ranking, damaged.append)
-    for error in damaged:
-        note_skipped(error)
-    note(f"{len(summaries) - len(damaged)} runs; open {index.resolve().as_uri()}")
+    count, index = pages_of(store, out, edition, submissions, base_url)
+    note(f"{count} runs; open {index.resolve().as_uri()}")
     if serve:
         from elue.leaderboard.serving import serve as serve_folder
 
         serve_folder(out, port, lambda address: note(f"serving {address}; stop with Ctrl-C"))
+
+
+def pages_of(
+    store: Store, out: Path, edition: Sequence[str] = (), submissions: Path | None = None, base_url: str = ""
+) -> tuple[int, Path]:
+    """Build the site of an index, with ranks by the editions that come with ELUE and by these.
+
+    Returns how many runs it has, and its first page. Says which damaged records are left out.
+    """
+    from elue.leaderboard import build, manifests
+    from elue.leaderboard.workers import reader, workers
+    from elue.scores import edition as editions
+
+    ranking = [editions.load(name) for name in dict.fromkeys([*editions.names(), *edition])]
+    if twice := {rules.name for rules in ranking if sum(rules.name == other.name for other in ranking) > 1}:
+        what = f"Two editions are called '{min(twice)}'."
+        raise ElueError("edition_twice", what, "Each has a page of its name: give the file another one.")
+    summaries = store.summaries()
+    told = manifests.read(submissions, note_skipped) if submissions is not None else {}
+    damaged: list[ElueError] = []
+    with workers(len(summaries)) as executor:
+        index = build(summaries, out, reader(store.url), told, base_url, executor, ranking, damaged.append)
+    for error in damaged:
+        note_skipped(error)
+    return len(summaries) - len(damaged), index

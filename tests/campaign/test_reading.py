@@ -162,6 +162,7 @@ WRONG: list[tuple[str, tuple[str, ...]]] = [
     ('methods = ["static"]\n[method.static]\ngrid = { a = [1] }', ("line 2", "[search]")),
     ('methods = ["static"]\n[search]\ntrials = 2', ("line 2", "no grid")),
     ('methods = ["static"]\n[search]\ngrid = { a = [1] }\ntrials = 2', ("line 2", "1 combinations", "2 trials")),
+    ('methods = ["static"]\nbackbones = ["tiny", "./nothere"]', ("line 2", "'backbones'", "there is no folder")),
     ('methods = ["static"]\nout = "$NO_SUCH_VARIABLE"', ("line 2", "no variable NO_SUCH_VARIABLE")),
     ('methods = ["static"]\nname = "a/b"', ("line 2", "'name'")),
     ("seeds = [1]", ("there is no method", "[method.NAME]")),

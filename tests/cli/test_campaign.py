@@ -113,6 +113,17 @@ def test_mistakes_are_one_line_and_leave_with_two(board: Path, words: list[str],
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_code_that_changes_meanwhile_leaves_work_to_do(board: Path) -> None:
+    plugin = board.parent / "trained_plugin.py"
+    changing = "pathlib.Path(__file__).open('a').write('more = 1')"
+    plugin.write_text(plugin.read_text().replace('note = {"answer"', f'{changing}\n        note = {{"answer"'))
+    (board.parent / "needed").touch()
+    done = elue("campaign", board, "--workers", "1", "--only", "trained", cwd=board.parent)
+    assert done.returncode == 1
+    assert "The code of 'trained' is another one where it runs than where the campaign was planned" in done.stderr
+    assert done.stderr.splitlines()[-1] == "2 jobs to do yet: what they are made from has changed meanwhile"
+
+
 @pytest.mark.thorough
 def test_a_gpu_that_is_not_there_is_told_before_anything_begins(board: Path) -> None:
     asked = [sys.executable, "-c", "import sys, torch; sys.exit(not torch.cuda.is_available())"]
