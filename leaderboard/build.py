@@ -94,7 +94,7 @@ def pages(
     if record is not None:
         known = standings.shipped() if editions is None else editions
         wholes = Wholes(record)
-        site.ranked = standings.standings([board for _, board in site.boards], known, wholes)
+        site.ranked = standings.standings(site.tasks, known, wholes)
         if wholes.damaged:
             raise DamagedRecords(wholes.damaged)
     for name in _STATIC:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from elue.leaderboard.boards import Board, ShownRun
+from elue.leaderboard.boards import Board, ShownRun, Task
 from elue.leaderboard.text import short
 from elue.leaderboard.wholes import Wholes
 from elue.record.board import MEASURED, CurveKey, curve_of
 from elue.record.schema import Record
 from elue.scores.edition import Edition, load, names
 from elue.scores.edition_board import edition_standing
-from elue.scores.edition_runs import chooses_corners, covers, takes_part
+from elue.scores.edition_runs import chooses_corners, covers, takes_part, was_withdrawn
 from elue.scores.standing import EditionStanding, TaskStanding
 from elue.submissions.references import first_of, static_of
 
@@ -43,14 +43,16 @@ def shipped() -> list[Edition]:
     return [load(name) for name in names()]
 
 
-def standings(boards: Sequence[Board], editions: Sequence[Edition], wholes: Wholes) -> list[Ranked]:
+def standings(tasks: Sequence[Task], editions: Sequence[Edition], wholes: Wholes) -> list[Ranked]:
     """The editions that any run takes part in, with their scores, from whole records; damaged ones are passed over."""
-    runs = [run for board in boards for run in board.runs]
+    runs = [run for task in tasks for board in task.boards for run in board.runs]
+    every = [record for task in tasks for record in task.records]
     shown = [edition for edition in editions if any(takes_part(edition, run.record) for run in runs)]
-    return [(edition, edition_standing(edition, _records(edition, runs, wholes))) for edition in shown]
+    return [(edition, edition_standing(edition, _records(edition, runs, every, wholes))) for edition in shown]
 
 
-def _records(edition: Edition, runs: Iterable[ShownRun], wholes: Wholes) -> Iterator[Record]:
+def _records(edition: Edition, runs: Iterable[ShownRun], every: Iterable[Record], wholes: Wholes) -> Iterator[Record]:
+    yield from (record for record in every if was_withdrawn(edition, record))
     for run in runs:
         if (takes_part(edition, run.record) or chooses_corners(edition, run.record)) and (read := wholes.read(run.key)):
             yield read[0]

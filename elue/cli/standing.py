@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ def score_edition(name: str, db: str, runs: Sequence[Path], task: str | None, as
     """Print the standings. Raises ElueError for an unknown edition or task, and where nothing is of the edition."""
     from elue.scores import edition as editions
     from elue.scores.edition_board import edition_standing
+    from elue.scores.edition_runs import was_withdrawn
 
     edition = editions.load(name)
     if task is not None and task not in edition.tasks:
@@ -56,7 +58,8 @@ def score_edition(name: str, db: str, runs: Sequence[Path], task: str | None, as
             if board.profile_digest == edition.profile_digest
             for record in store.records(board=board, ranked=True, skipped=note_skipped)
         )
-        standing = edition_standing(edition, records)
+        withdrawn = (record for record in store.summaries() if was_withdrawn(edition, record))
+        standing = edition_standing(edition, chain(records, withdrawn))
     if as_json:
         typer.echo(json.dumps(standing.as_json(), indent=1))
         return

@@ -59,6 +59,12 @@ def counts(record: Record) -> bool:
     return sound and record.score is not None and record.flops is not None
 
 
+def taken_back(record: Record) -> bool:
+    """Whether a run was retracted by the submission that it came with."""
+    codes = {flag.code for flag in record.flags}
+    return RETRACTED in codes and SET_ASIDE not in codes
+
+
 def published_reference(environment: dict[str, Any]) -> str | None:
     """The reference that a published record names for its board."""
     published = environment.get("declared")

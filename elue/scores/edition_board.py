@@ -118,6 +118,9 @@ def _overall(tasks: Mapping[str, Measured], draws: int, families: Families) -> t
 
 def _not_overall(method: str, tasks: Mapping[str, Measured]) -> str:
     """The first reason why a method has no rank over all tasks."""
+    runs = [run for task in tasks.values() if method in task.methods for run in task.methods[method].runs]
+    if len({run.curve.source_digest for run in runs}) > 1:
+        return "its runs are of several versions of its code"
     for name, task in tasks.items():
         reason = task.why or ("it has no runs" if method not in task.methods else task.reasons[method])
         if reason:

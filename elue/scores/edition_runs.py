@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from elue.record.board import BoardKey, CurveKey, board_of, curve_of, is_ranked
+from elue.record.board import BoardKey, CurveKey, board_of, curve_of, is_ranked, taken_back
 from elue.record.files import canonical
 from elue.record.formulas import unproved
 from elue.record.index import SubmissionRef
@@ -68,12 +68,14 @@ Validation = Mapping[tuple[CurveKey, str], CostScore]
 class Gathered:
     """An edition's runs by task, the ids of samples by their digest, and what is known from validation.
 
-    `validation` has by task, curve and operating point the mean FLOPs and the score there.
+    `validation` has by task, curve and operating point the mean FLOPs and the score there. `withdrawn` has the methods
+    of which a run was taken back, with the submissions these came with.
     """
 
     runs: Mapping[str, Sequence[EditionRun]]
     ids: Mapping[str, tuple[str, ...]]
     validation: Mapping[str, Validation] = field(default_factory=dict)
+    withdrawn: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def takes_part(edition: Edition, record: Record) -> bool:
@@ -85,6 +87,11 @@ def covers(edition: Edition, board: BoardKey) -> bool:
     """Whether an edition ranks a board."""
     task = edition.tasks.get(board.task)
     return task is not None and board == _key(edition, board.task, edition.split, task.revision)
+
+
+def was_withdrawn(edition: Edition, record: Record) -> bool:
+    """Whether a run would be of an edition, had it not been taken back."""
+    return taken_back(record) and covers(edition, board_of(record))
 
 
 def chooses_corners(edition: Edition, record: Record) -> bool:
@@ -104,7 +111,12 @@ def gathered(edition: Edition, records: Iterable[Record]) -> Gathered:
     runs: dict[str, dict[str, EditionRun]] = defaultdict(dict)
     ids: dict[str, tuple[str, ...]] = {}
     validation: dict[str, dict[tuple[CurveKey, str], CostScore]] = defaultdict(dict)
+    withdrawn: dict[str, frozenset[str]] = {}
     for record in records:
+        if was_withdrawn(edition, record):
+            slugs = {record.submission.slug} if record.submission else set()
+            withdrawn[record.method.name] = withdrawn.get(record.method.name, frozenset()) | slugs
+            continue
         if chooses_corners(edition, record) and record.score and record.flops:
             at = record.flops.mean, record.score.value
             validation[record.task.name][curve_of(record), canonical(record.point)] = at
@@ -128,7 +140,8 @@ def gathered(edition: Edition, records: Iterable[Record]) -> Gathered:
             unproved=unproved(record),
         )
         runs[record.task.name][run.content] = run
-    return Gathered({task: [own[content] for content in sorted(own)] for task, own in runs.items()}, ids, validation)
+    of_task = {task: [own[content] for content in sorted(own)] for task, own in runs.items()}
+    return Gathered(of_task, ids, validation, withdrawn)
 
 
 def entered(runs: Sequence[EditionRun], free: CostScore | None = None) -> Entered:
@@ -221,8 +234,13 @@ def corners_of(own: Sequence[Sequence[EditionRun]], validation: Validation) -> l
 
 
 def families_of(edition: Edition, runs: Gathered) -> Families:
-    """The families of an edition's methods, ranked or not, the same on all tasks; the yardstick's runs are of none."""
+    """The families of an edition's methods, ranked or not, the same on all tasks; the yardstick's runs are of none.
+
+    What was taken back counts on: else a submission of many methods could leave its part to the luckiest of them.
+    """
     slugs: dict[str, set[str]] = defaultdict(set)
+    for method, withdrawn in runs.withdrawn.items():
+        slugs[method] |= withdrawn
     for name, of_task in runs.runs.items():
         pinned = set(edition.tasks[name].yardstick.runs)
         for run in (run for run in of_task if run.content not in pinned):

@@ -117,6 +117,33 @@ def test_the_site_ranks_by_it(elue: Elue, world: World, tmp_path: Path) -> None:
     assert (twice.returncode, "Two editions are called 'mine'" in twice.stderr) == (2, True)
 
 
+@pytest.mark.thorough
+def test_what_is_retracted_counts_on(elue: Elue, world: World, tmp_path: Path) -> None:
+    """On the command line as on the site: the part of the level of who is left does not grow."""
+    made = [*world.method("better", GOOD), *world.method("worse", {1: 0.55, 2: 0.6, 4: 0.7})]
+    submission(tmp_path / "submissions", "two", made)
+    assert freeze(elue).returncode == 0
+
+    def tested() -> tuple[dict[str, float], dict[str, float]]:
+        assert elue("db", "rebuild", "--runs", "submissions").returncode == 0
+        assert elue("site", "--out", "site", "--edition", "mine.toml").returncode == 0
+        shown = json.loads((tmp_path / "site" / "data" / "edition-mine.json").read_text("utf-8"))
+        told = json.loads(elue("score", "--edition", "mine.toml", "--json").stdout)
+        one, other = (
+            {row["method"]: row["tested"]["p_adjusted"] for row in standing["tasks"][0]["rows"]}
+            for standing in (shown, told)
+        )
+        return one, other
+
+    before = tested()
+    done = elue("retract", "submissions/two", "--method", "worse", "--reason", "it came out worse")
+    assert done.returncode == 0, done.stderr
+    after = tested()
+    for was, now in zip(before, after, strict=True):
+        assert "worse" not in now
+        assert now["better"] == was["better"] < 1
+
+
 def test_the_digests_are_those_of_the_submissions_runs(elue: Elue, world: World, tmp_path: Path) -> None:
     assert elue("db", "rebuild", "--runs", "submissions").returncode == 0
     done = elue("edition", "freeze", "mine.toml", "--yardstick", "baselines", "--out", "other.toml", "--json")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from elue.record.index import SubmissionRef
-from elue.record.schema import Record
+from elue.record.schema import RETRACTED, Flag, Record
 from elue.scores.edition import Edition
 from elue.scores.edition_board import edition_standing
 from elue.scores.freezing import frozen
@@ -101,6 +101,20 @@ def test_a_change_of_one_changes_no_other_row(
     others = {name: own_rows for name, own_rows in before.items() if name != method}
     assert after == others
     assert {row.tested.rank for of in others.values() for row in of} >= {1, 2}
+
+
+def test_the_luckiest_of_many_does_not_gain_by_taking_the_others_back(
+    made: tuple[Edition, list[Record]], before: dict[str, list[TaskRow | OverallRow]]
+) -> None:
+    """A submission's methods share its part of the level whether or not it retracts those that came out worse."""
+    edition, records = made
+    back = Flag(code=RETRACTED, detail="it came out worse")
+    fewer = [
+        record.model_copy(update={"flags": (back,)}) if record.method.name == "their other" else record
+        for record in records
+    ]
+    after = rows(edition, fewer)
+    assert after == {name: own for name, own in before.items() if name != "their other"}
 
 
 def test_new_submissions_change_no_row(

@@ -224,6 +224,20 @@ def test_tasks_of_the_edition_alone_make_the_overall_score() -> None:
     assert found.error == pytest.approx(np.hypot(*(lead.error for lead in leads if lead)) / 2)
 
 
+def test_another_code_on_each_task_is_no_method_over_all_of_them() -> None:
+    worlds = [World("one"), World("two")]
+    static = [record for world in worlds for record in world.method("static", STATIC)]
+    good = [world.method("good", GOOD) for world in worlds]
+    other = [
+        record.model_copy(update={"method": record.method.model_copy(update={"source_digest": "e" * 64})})
+        for record in good[1]
+    ]
+    (row,) = edition_standing(edition_of(static), [*static, *good[0], *other], draws=100).overall
+    assert (row.tested.rank, row.tested.why) == (None, "its runs are of several versions of its code")
+    (row,) = edition_standing(edition_of(static), [*static, *good[0], *good[1]], draws=100).overall
+    assert row.tested.rank == 1
+
+
 def test_every_score_carries_the_edition(edition: Edition, made: list[Record]) -> None:
     standing = edition_standing(edition, made, draws=200)
     read = json.loads(json.dumps(standing.as_json()))
