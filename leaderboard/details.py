@@ -6,8 +6,9 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from elue.leaderboard import experts, samplefiles
 from elue.record.schema import Record, Samples
 
 BINS = 24
@@ -32,7 +33,10 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """FLOPs over samples as counts in `BINS` bins, equal in log FLOPs from `low` to `high`, and the use of units."""
+    """FLOPs over samples as counts in `BINS` bins, equal in log FLOPs from `low` to `high`, and the use of units.
+
+    `words` names of each expert, by layer and number, the words that it gets; of tasks whose texts may be shown.
+    """
 
     low: float
     high: float
@@ -40,6 +44,16 @@ class Detail:
     spend: tuple[Spend, ...]
     explained: tuple[str, ...]
     samples: int
+    words: Mapping[experts.Place, tuple[experts.Word, ...]] = field(default_factory=dict)
+
+    @property
+    def spread(self) -> experts.Spread | None:
+        """How tokens spread over experts; None of a model that has none."""
+        return experts.spread_of(
+            experts.Use(s.kind, (s.layer, s.expert or 0), s.share * s.rows, s.share)
+            for s in self.spend
+            if s.kind != "expert" or s.expert is not None
+        )
 
 
 def detail_of(record: Record, low: float, high: float) -> Detail | None:
@@ -53,6 +67,7 @@ def detail_of(record: Record, low: float, high: float) -> Detail | None:
         spend=spend_of(record.samples, record.units),
         explained=tuple(sample.id for sample in record.explained),
         samples=len(record.samples.id),
+        words=experts.words_of(record.explained) if samplefiles.shippable(record.task.name) else {},
     )
 
 

@@ -14,6 +14,7 @@ from elue.leaderboard.charts import data as chartdata
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.charts import specs as charts
 from elue.leaderboard.details import Detail, Spend
+from elue.leaderboard.experts import Place, Spread, Word
 from elue.leaderboard.manifests import retraction_of_all
 from elue.leaderboard.pages import provenance
 from elue.leaderboard.pages.provenance import flat
@@ -76,6 +77,31 @@ class BoardEntry:
         return list(kinds.items())
 
     @property
+    def trades(self) -> list[tuple[ShownRun, Spread]]:
+        """The runs of a model with experts, and how tokens spread over these."""
+        spreads = [(run, self.details[run.key].spread) for run in self.detailed]
+        return [(run, spread) for run, spread in spreads if spread is not None]
+
+    @property
+    def loads(self) -> list[tuple[str, list[float | None], tuple[Word, ...]]]:
+        """Of every expert its load at each of the traced runs, and words that it gets at the dearest that tells any."""
+        runs = self.traced
+        spreads = [self.details[run.key].spread for run in runs]
+        places = sorted({place for spread in spreads if spread is not None for place in spread.load})
+        words = next((told for run in reversed(self.runs) if (told := self._words(run))), {})
+        return [
+            (
+                f"expert.{layer}.{expert}",
+                [None if spread is None else spread.load.get((layer, expert), 0.0) for spread in spreads],
+                words.get((layer, expert), ()),
+            )
+            for layer, expert in places
+        ]
+
+    def _words(self, run: ShownRun) -> Mapping[Place, tuple[Word, ...]]:
+        return self.details[run.key].words if run.key in self.details else {}
+
+    @property
     def priced(self) -> bool:
         """Whether a run that tells traces also tells the FLOPs of each unit."""
         return any(run.record.units for run in self.traced)
@@ -99,13 +125,15 @@ def pages(site: Site, part: slice) -> list[File]:
 
 def contents(site: Site, method: MethodCard) -> dict[str, Any]:
     """What the template needs."""
+    entries = _entries(site, method)
     return {
         "method": method,
         "card": _card(method),
         "retracted": retraction_of_all(method.manifest),
         "description": method.manifest.get("description") or method.summary,
         "options": _options(method),
-        "entries": _entries(site, method),
+        "entries": entries,
+        "shared": _shared(entries),
         "unranked": [run for task in site.tasks for run in task.unranked if run.record.method.name == method.name],
         "sources": provenance.of(method),
     }
@@ -155,6 +183,28 @@ def _entries(site: Site, method: MethodCard) -> list[BoardEntry]:
         own = {run.key: site.details[run.key] for run in runs if run.key in site.details}
         entries.append(BoardEntry(task, board, curves, runs, _figure(site, board, [curve.id for curve in curves]), own))
     return entries
+
+
+def _shared(entries: Sequence[BoardEntry]) -> dict[str, Any] | None:
+    """How the experts of one set of weights divide tasks among them: titles, and each expert's load on every task.
+
+    Of each task the dearest run; None unless some weights were measured on several tasks.
+    """
+    by_weights: dict[str, dict[str, tuple[str, Spread]]] = defaultdict(dict)
+    for entry in entries:
+        for run, spread in entry.trades:
+            if run.record.weights is not None:
+                by_weights[run.record.weights.digest][entry.task.slug] = entry.task.title, spread
+    told = max(by_weights.values(), key=len, default={})
+    if len(told) < 2:
+        return None
+    spreads = [spread for _, spread in told.values()]
+    places = sorted({place for spread in spreads for place in spread.load})
+    rows = [
+        (f"expert.{layer}.{expert}", [spread.load.get((layer, expert), 0.0) for spread in spreads])
+        for layer, expert in places
+    ]
+    return {"titles": [title for title, _ in told.values()], "rows": rows}
 
 
 def _figure(site: Site, board: Board, own: Sequence[str]) -> dict[str, Any]:

@@ -129,6 +129,27 @@ def test_a_method_page_says_what_each_unit_spends(whole_site, whole_records):
     assert "tell no FLOPs by unit" not in method.text
 
 
+def test_a_page_of_a_method_with_experts_says_what_they_trade(whole_site, whole_records):
+    method = page(whole_site, "methods/switch.html")
+    records = [r for r in whole_records if r.method.name == "switch" and r.task.name == "diagnostic"]
+    traded, loads = (
+        next(table for table in method.all("table") if said in table.one("caption").text)
+        for said in ("Memory, traffic and time", "Share of a layer’s tokens")
+    )
+    rows = traded.one("tbody").all("tr")
+    assert len(rows) == len(records)
+    shares = {float(row.all("data")[2].attributes["value"]) for row in rows}
+    assert shares == {r.params.touched_mean / r.params.total for r in records}
+    assert all(row.all("td")[4].text == "1.00" for row in rows), "one expert a token"
+    names = [row.one("th").text for row in loads.one("tbody").all("tr")]
+    assert names == [f"expert.{layer}.{expert}" for layer in (2, 4, 6) for expert in (1, 2, 3, 4)]
+    assert any(row.all("bdi")[1:] for row in loads.one("tbody").all("tr")), "words of an expert"
+    for number in range(len(names) // 4):
+        layer = loads.one("tbody").all("tr")[4 * number : 4 * number + 4]
+        assert sum(float(row.all("td")[0].text.rstrip(" %")) for row in layer) == pytest.approx(100, abs=2)
+    assert "Experts’ load" not in page(whole_site, "methods/elasticbert.html").text
+
+
 def test_a_histogram_counts_everything_once():
     assert details.histogram([1, 2, 4, 8, 8, 100, 0], 1, 16, bins=4) == (2, 1, 1, 3)
     assert sum(details.histogram([5, 5], 5, 5)) == 2

@@ -115,8 +115,9 @@ def _steps(family: str, length: int, layers: int, place: int):
         yield f"attention.{layer}", (kept, 8), 1
         if family == "moe" and layer % 2 == 0:
             yield f"router.{layer}", (kept, 1), 1
-            yield f"expert.{layer}.{length % 4}", (kept // 2, 8), 1
-            yield f"expert.{layer}.{(length + 1) % 4}", (kept - kept // 2, 8), 1
+            yield f"expert.{layer}.{length % 4 + 1}", (kept // 2, 8), 1
+            yield f"expert.{layer}.{(length + 1) % 4 + 1}", (kept - kept // 2, 8), 1
+            yield f"combine.{layer}", (kept, 8), 1
         else:
             yield f"ffn.{layer}", (kept, 16), 1
         if family == "early_exit":
