@@ -10,9 +10,8 @@ import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from elue.disk import check_writable
 from elue.errors import ElueError
@@ -21,9 +20,8 @@ from elue.methods.registry import MethodSource
 from elue.protocol import Sample
 from elue.tasks import TaskData, TaskSpec, load
 from elue.tasks.related import TextKey, check_apart, shares, text_key
-
-NOT_SERVED = 3
-"""How a child ends whose method does not serve the task (see `elue.worker.inside.training`)."""
+from elue.worker.decoding import plain
+from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, Row, TaskRows, TrainingCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +73,33 @@ def train(training: TrainingRequest) -> None:
         if data.split in training.revisions:
             check_revision(data, training.revisions[data.split])
     tested = tested_texts(specs, training.data) if training.also else {}
-    first, *also = [
-        _examples(training, train, validation, [texts for name, texts in tested.items() if name != train.spec.name])
+    rows = [
+        _rows(training, train, validation, [texts for name, texts in tested.items() if name != train.spec.name])
         for train, validation in loaded
     ]
     if training.force:
         (out / "elue.json").unlink(missing_ok=True)
-    job = {
-        "target": training.method.address,
-        **first,
-        "also": also,
-        "backbone": absolute(training.backbone),
-        "out": str(out.resolve()),
-        "seed": training.seed,
-        "device": training.device,
-        "options": dict(training.options),
-        "keep": training.keep,
-    }
+    call = TrainingCall(
+        target=training.method.address,
+        tasks=tuple(rows),
+        backbone=absolute(training.backbone),
+        out=str(out.resolve()),
+        seed=training.seed,
+        device=training.device,
+        options=training.options,
+        keep=training.keep,
+    )
     with tempfile.TemporaryDirectory(prefix="elue-train-") as folder:
         file = Path(folder) / "job.json"
-        file.write_text(json.dumps(job), encoding="utf-8")
+        file.write_text(json.dumps(call, default=plain, allow_nan=False), encoding="utf-8")
         command = [sys.executable, "-I", "-m", "elue.worker.inside.training", str(file)]
         code = _run(command, training)
     said = _last_error(training.log) if training.log else ""
     if code == NOT_SERVED:
         raise ElueError("unsupported", said)
-    if code == 2:
+    if code == REFUSED:
         raise ElueError("training_refused", said)
-    if code == 130:
+    if code == INTERRUPTED:
         raise KeyboardInterrupt
     if code:
         name, where = training.method.name, f"in {training.log}" if training.log else "above"
@@ -128,10 +125,8 @@ def tested_texts(specs: Collection[TaskSpec], data: Path | None) -> dict[str, se
     return tested
 
 
-def _examples(
-    training: TrainingRequest, train: TaskData, validation: TaskData, tested: Sequence[set[TextKey]]
-) -> dict[str, Any]:
-    """What a job says of one task: of its train split as much as was asked for, and no texts that others test on."""
+def _rows(training: TrainingRequest, train: TaskData, validation: TaskData, tested: Sequence[set[TextKey]]) -> TaskRows:
+    """What a training is told of a task: as much of its train split as was asked for, no texts that others test on."""
     task = train.spec
     rows, judged = ([_row(*pair) for pair in _apart(data, tested)] for data in (train, validation))
     left_out = len(train.samples) + len(validation.samples) - len(rows) - len(judged)
@@ -141,8 +136,7 @@ def _examples(
         raise ElueError("leakage", message, "Leave one of them out.")
     if training.max_train_samples is not None and training.max_train_samples < len(rows):
         rows = random.Random(training.seed).sample(rows, training.max_train_samples)
-    about = {"task": asdict(task.info()), "metric": task.metric, "left_out": left_out}
-    return {**about, "train": rows, "validation": judged}
+    return TaskRows(task.info(), task.metric, tuple(rows), tuple(judged), left_out)
 
 
 def _apart(data: TaskData, tested: Sequence[set[TextKey]]) -> list[tuple[Sample, float]]:
@@ -159,7 +153,7 @@ def check_revision(data: TaskData, revision: str) -> None:
         raise ElueError("other_data", message, "Plan again, and have one copy of the data for all.")
 
 
-def _row(sample: Sample, label: float) -> tuple[str, str, str | None, float]:
+def _row(sample: Sample, label: float) -> Row:
     return sample.id, sample.text, sample.pair, label
 
 
@@ -180,7 +174,7 @@ def _run(command: list[str], training: TrainingRequest) -> int:
             return process.wait()
         except KeyboardInterrupt:
             process.wait()
-            return 130
+            return INTERRUPTED
 
 
 def _last_error(log: Path) -> str:

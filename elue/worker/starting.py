@@ -20,8 +20,11 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
+
+from elue.worker.decoding import plain
 
 MODULE = "elue.worker.inside.original"
 """What runs in an original."""
@@ -32,6 +35,14 @@ TOLD = struct.Struct(">i")
 _SECONDS = 300.0
 """How long an original may take to import its modules."""
 _COPIES = sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRequest:
+    """What an original is asked for: the module that a copy runs, and its environment."""
+
+    module: str
+    environment: Mapping[str, str]
 
 
 class Process(Protocol):
@@ -127,7 +138,7 @@ class _Original:
     def copied(self, module: str, channel: int, output: int, environment: Mapping[str, str]) -> Copy | None:
         """A copy that begins to be a worker. None where there is none to be had, now or ever."""
         line, far = socket.socketpair()
-        request = json.dumps([module, dict(environment)]).encode()
+        request = json.dumps(CopyRequest(module, environment), default=plain).encode()
         try:
             with far:
                 socket.send_fds(self._requests, [request], [channel, output, far.fileno()])

@@ -32,7 +32,7 @@ def test_the_test_split_is_never_touched(tmp_path: Path, monkeypatch: pytest.Mon
     spec, out = tasks.get("diagnostic"), tmp_path / "weights"
     training.train(TrainingRequest(registry.find("static"), spec, None, "tiny", out, 0, "cpu", {}))
     assert sorted(loaded) == ["train", "validation"]
-    (job,) = jobs
+    (job,) = jobs[0]["tasks"]
     told = {text for split in ("train", "validation") for _, text, _, _ in job[split]}
     unseen = {sample.text for sample in tasks.load(spec, "test").samples} - {
         sample.text for split in ("train", "validation") for sample in tasks.load(spec, split).samples
@@ -81,11 +81,11 @@ HERE = {
 
 def test_texts_that_another_task_is_tested_on_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = several(tmp_path, monkeypatch, "mrpc", "stsb", **HERE, mrpc_test=[("twelve", "eleven"), ("x", "y")])
-    assert [row[1] for row in job["train"]] == ["one", "five"]
-    assert [row[1] for row in job["validation"]] == ["seven"]
-    (also,) = job["also"]
+    (first, also) = job["tasks"]
+    assert [row[1] for row in first["train"]] == ["one", "five"]
+    assert [row[1] for row in first["validation"]] == ["seven"]
     assert [row[1] for row in also["train"]] == ["one"]
-    assert (job["left_out"], also["left_out"]) == (2, 1)
+    assert (first["left_out"], also["left_out"]) == (2, 1)
 
 
 def test_a_task_whose_texts_are_all_tested_on_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,4 +102,5 @@ def test_tasks_known_to_share_texts_need_both_test_splits(tmp_path: Path, monkey
 def test_other_tasks_go_without_a_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     splits = {"a_train": [("x", "y")] * 2, "a_validation": [("z", "z")], "b_train": [("u", "v")]}
     job = several(tmp_path, monkeypatch, "a", "b", **splits, b_validation=[("w", "w")])
-    assert (len(job["train"]), job["left_out"], job["also"][0]["left_out"]) == (2, 0, 0)
+    (first, also) = job["tasks"]
+    assert (len(first["train"]), first["left_out"], also["left_out"]) == (2, 0, 0)

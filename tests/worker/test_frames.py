@@ -16,6 +16,7 @@ from elue.meter.counts import Counts
 from elue.protocol import Explanation, Sample, Step, TaskInfo
 from elue.worker import frames
 from elue.worker.decoding import Fault, decode, plain
+from elue.worker.starting import CopyRequest
 
 CALLS = frames.CallKinds(9, 2, 1)
 COUNTS = Counts(9, 6, 5, 4, 3, {"aten.x": 1}, {})
@@ -25,6 +26,9 @@ SAMPLES = (Sample("a", "one"), Sample("b", "two", "three"))
 PREDICTED = frames.Predicted(("a", "b"), COLUMNS, COUNTS, 12, NEWS, frames.CallKinds(9, 2, 1))
 SWEPT = frames.Swept(("a", "b"), (COLUMNS, COLUMNS), (), NEWS)
 ANSWERED = frames.Answered(("a", "b"), (1.0, 0.0))
+TASK = TaskInfo("t", "classification", ("no", "yes"), True)
+ROWS = frames.TaskRows(TASK, "accuracy", (("a", "one", "two", 1),), (("b", "x", None, 0.5),), 3)
+TRAINING = frames.TrainingCall("m:C", (ROWS, ROWS), "tiny", "w", 7, "cpu", {"epochs": "2"}, True)
 
 
 def sent(frame: Any) -> Any:
@@ -44,6 +48,8 @@ def sent(frame: Any) -> Any:
         frames.Told(("a",), (Explanation(("x", "y"), ((0, 1),), ((0.5, 0.5),), {"l": (1, -1)}, 1),), COUNTS, CALLS),
         frames.Offered(None, ({"k": 1},)),
         frames.Reply(None, frames.Trouble("user", "no", "a_code", "mend it"), ("a/path",)),
+        TRAINING,
+        CopyRequest("a.module", {"HOME": "somewhere"}),
     ],
 )
 def test_a_frame_comes_back_as_it_was_sent(frame: Any) -> None:
@@ -84,6 +90,25 @@ def changed(frame: Any, where: str, value: Any) -> Any:
 def test_what_is_wrong_is_named(where: str, value: Any, fault: str) -> None:
     with pytest.raises(Fault, match=rf"^{re.escape(fault)}"):
         decode(frames.Predicted, changed(PREDICTED, where, value))
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "fault"),
+    [
+        ("tasks", [], "tasks: 0 long"),
+        ("tasks.1.task.kind", "sorting", "tasks.1.task.kind"),
+        ("tasks.0.validation", [], "tasks.0.validation: 0 long"),
+        ("tasks.0.train.0", ["a", "one", None], "tasks.0.train.0"),
+        ("tasks.0.train.0.3", "1", "tasks.0.train.0.3"),
+        ("tasks.0.left_out", -1, "tasks.0.left_out"),
+        ("seed", 0.5, "seed"),
+        ("options", {"epochs": 2}, "options.epochs"),
+        ("extra", 1, "extra: unknown"),
+    ],
+)
+def test_what_is_wrong_with_a_training_is_named(where: str, value: Any, fault: str) -> None:
+    with pytest.raises(Fault, match=rf"^{re.escape(fault)}"):
+        decode(frames.TrainingCall, changed(TRAINING, where, value))
 
 
 def test_half_an_answer_is_none() -> None:

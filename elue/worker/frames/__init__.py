@@ -39,9 +39,13 @@ from elue.worker.frames.loading import (
     Points,
 )
 from elue.worker.frames.timing import AnswerBare, AnswerEach, Answered, Counted, CountPacks, Ran, RunReference
+from elue.worker.frames.training import INTERRUPTED, NOT_SERVED, REFUSED, Row, TaskRows, TrainingCall
 from elue.worker.frames.words import Call, CallKinds, Offer, Step, answer_of, name_of
 
 __all__ = [
+    "INTERRUPTED",
+    "NOT_SERVED",
+    "REFUSED",
     "AnswerBare",
     "AnswerColumns",
     "AnswerEach",
@@ -80,11 +84,14 @@ __all__ = [
     "Ran",
     "Ready",
     "Reply",
+    "Row",
     "RunReference",
     "Step",
     "Survey",
     "Swept",
+    "TaskRows",
     "Told",
+    "TrainingCall",
     "Trouble",
     "answer_of",
     "name_of",

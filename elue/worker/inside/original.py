@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elue.worker.confinement import kernel
-from elue.worker.starting import TOLD
+from elue.worker.decoding import decode
+from elue.worker.starting import TOLD, CopyRequest
 
 NEEDED = (
     "numpy",
@@ -44,10 +45,9 @@ _MOST = 2**16
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a copy is to be: the module that runs in it, its environment, its channel and what it prints to."""
+    """What a copy is to be: what was asked for, its channel and what it prints to."""
 
-    module: str
-    environment: dict[str, str]
+    asked: CopyRequest
     channel: int
     output: int
 
@@ -77,13 +77,13 @@ def become(request: Request) -> None:
             with suppress(OSError):  # that of the listing itself
                 os.close(int(entry.name))
     os.environ.clear()
-    os.environ.update(request.environment)
-    os.chdir(request.environment["HOME"])
+    os.environ.update(request.asked.environment)
+    os.chdir(request.asked.environment["HOME"])
     tempfile.tempdir = None
     sys.modules["numpy"].random.seed()
     sys.modules["torch"].default_generator.seed()
-    sys.argv = [request.module, str(request.channel)]
-    runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+    sys.argv = [request.asked.module, str(request.channel)]
+    runpy.run_module(request.asked.module, run_name="__main__", alter_sys=True)
 
 
 def _serve(requests: socket.socket, parent: int) -> Request | None:
@@ -107,8 +107,7 @@ def _serve(requests: socket.socket, parent: int) -> Request | None:
                 channel, output, line = *descriptors[:2], socket.socket(fileno=descriptors[2])
                 pid = _fork()
                 if pid == 0:
-                    module, environment = json.loads(body)
-                    return Request(module, environment, channel, output)
+                    return Request(decode(CopyRequest, json.loads(body)), channel, output)
                 os.close(channel)
                 os.close(output)
                 line.send(TOLD.pack(pid or 0))

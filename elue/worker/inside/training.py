@@ -9,24 +9,21 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from elue import disk
 from elue.errors import ElueError
-from elue.protocol import Example, Method, Sample, TaskExamples, TaskInfo, TrainingJob
+from elue.protocol import Example, Method, Sample, TaskExamples, TrainingJob
 from elue.tasks import metrics
 from elue.worker.confinement.kernel import die_with_parent
+from elue.worker.decoding import decode
+from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, TaskRows, TrainingCall
 from elue.worker.inside.plugin import load_method
 
-NOT_SERVED = 3
-"""The exit code where the method does not serve the task."""
 
-
-def main(job_file: Path) -> None:
-    """Train as the job file says. Raises ElueError for the user's mistakes."""
-    document = json.loads(job_file.read_text(encoding="utf-8"))
-    method = load_method(document["target"])
-    first, *also = [_examples_of(told) for told in (document, *document["also"])]
+def main(call: TrainingCall) -> None:
+    """Train as the call says. Raises ElueError for the user's mistakes."""
+    method = load_method(call.target)
+    first, *also = map(_examples_of, call.tasks)
     if type(method).train is Method.train:
         raise ElueError("no_training", f"Method '{method.name}' has no training.", "Give its weights to evaluate.")
     for task in (examples.task for examples in (first, *also)):
@@ -39,48 +36,41 @@ def main(job_file: Path) -> None:
             task=first.task,
             train=first.train,
             validation=first.validation,
-            backbone=document["backbone"],
-            out=Path(document["out"]),
-            seed=document["seed"],
-            device=document["device"],
-            options=document["options"],
+            backbone=call.backbone,
+            out=Path(call.out),
+            seed=call.seed,
+            device=call.device,
+            options=call.options,
             measure=first.measure,
             also=also,
-            keep=document["keep"],
+            keep=call.keep,
             left_out=first.left_out,
         )
     )
 
 
-def _examples_of(told: dict[str, Any]) -> TaskExamples:
-    """One task of a job."""
-    task = TaskInfo(**{**told["task"], "labels": tuple(told["task"]["labels"])})
-    train, validation = (_examples(told[split]) for split in ("train", "validation"))
-    return TaskExamples(task, train, validation, partial(metrics.score, told["metric"]), told["left_out"])
-
-
-def _examples(rows: list[list[str | float | None]]) -> list[Example]:
-    return [Example(Sample(str(i), str(text), pair), label) for i, text, pair, label in rows]  # type: ignore[arg-type]
-
-
-def out_of(job_file: Path) -> Path:
-    """Where a job writes its weights."""
-    return Path(json.loads(job_file.read_text(encoding="utf-8"))["out"])
+def _examples_of(told: TaskRows) -> TaskExamples:
+    """One task of a training."""
+    train, validation = (
+        [Example(Sample(id, text, pair), label) for id, text, pair, label in rows]
+        for rows in (told.train, told.validation)
+    )
+    return TaskExamples(told.task, train, validation, partial(metrics.score, told.metric), told.left_out)
 
 
 if __name__ == "__main__":
     die_with_parent()
-    job = Path(sys.argv[1])
+    call = decode(TrainingCall, json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     try:
-        main(job)
+        main(call)
     except ElueError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(NOT_SERVED if error.code == "unsupported" else 2)
+        sys.exit(NOT_SERVED if error.code == "unsupported" else REFUSED)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except Exception as error:
-        said = disk.complaint(error, out_of(job))
+        said = disk.complaint(error, Path(call.out))
         if said is None:
             raise
         print(f"\nerror: {said} Free some space, or choose another --out.", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(REFUSED)
