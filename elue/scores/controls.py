@@ -27,7 +27,7 @@ DEALS_AGAIN = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
+class Ways:
     """What every way out would answer and take, (samples, ways) each, and the `taken` ways out, (samples,)."""
 
     values: NDArray[np.float64]
@@ -52,7 +52,7 @@ class Gain:
     high: float
 
 
-def shares(ladder: Ladder) -> tuple[float, ...]:
+def shares(ladder: Ways) -> tuple[float, ...]:
     """The share of samples that took each way out."""
     import numpy as np
 
@@ -60,7 +60,7 @@ def shares(ladder: Ladder) -> tuple[float, ...]:
     return tuple(float(share) for share in counts / len(ladder.taken))
 
 
-def random_ways(metric: str, labels: Sequence[float], ladder: Ladder, seed: int = 0) -> Reached:
+def random_ways(metric: str, labels: Sequence[float], ladder: Ways, seed: int = 0) -> Reached:
     """Expected score and FLOPs when the ways out taken are dealt out to the samples at random.
 
     FLOPs and exact metrics are linear in single samples: their expectation over all deals is exact, the mean over ways
@@ -78,7 +78,7 @@ def random_ways(metric: str, labels: Sequence[float], ladder: Ladder, seed: int 
     return Reached(_dealt_score(metric, np.asarray(labels, dtype=float), ladder, generator, DEALS), flops)
 
 
-def oracle(metric: str, labels: Sequence[float], ladder: Ladder, kind: str | None = None) -> Reached:
+def oracle(metric: str, labels: Sequence[float], ladder: Ways, kind: str | None = None) -> Reached:
     """Score and FLOPs when each sample takes the cheapest way out that is right; where none is, the cheapest of all.
 
     In a regression that is the cheapest of those that come nearest to the label. `kind` is that of the task, where the
@@ -95,7 +95,7 @@ def oracle(metric: str, labels: Sequence[float], ladder: Ladder, kind: str | Non
     return Reached(score, float(ladder.flops[rows, chosen].mean()))
 
 
-def gain(metric: str, labels: Sequence[float], ladder: Ladder, seed: int = 0) -> Gain:
+def gain(metric: str, labels: Sequence[float], ladder: Ways, seed: int = 0) -> Gain:
     """What the decision is worth: score as taken minus `random_ways`, by a paired bootstrap over samples (Efron 1979).
 
     Each resample draws samples with all their ways out and the one they took, so both sides, the shares included, move
@@ -116,7 +116,7 @@ def gain(metric: str, labels: Sequence[float], ladder: Ladder, seed: int = 0) ->
     return Gain(*(round(float(percent), 9) + 0.0 for percent in (value, low, high)))  # no minus nought
 
 
-def _exact_gains(ladder: Ladder, right: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.float64]:
+def _exact_gains(ladder: Ways, right: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.float64]:
     """The gain in the share of right answers on each resample, in percent.
 
     Samples that took the same way out and are right at the same ones are alike: how many of each sort are drawn is all
@@ -133,18 +133,18 @@ def _exact_gains(ladder: Ladder, right: NDArray[np.bool_], generator: np.random.
     return 100 * gains
 
 
-def _gain_once(metric: str, label: NDArray[np.float64], ladder: Ladder, generator: np.random.Generator) -> float:
+def _gain_once(metric: str, label: NDArray[np.float64], ladder: Ways, generator: np.random.Generator) -> float:
     import numpy as np
 
     drawn = generator.integers(len(label), size=len(label))
-    part = Ladder(ladder.values[drawn], ladder.flops[drawn], ladder.taken[drawn])
+    part = Ways(ladder.values[drawn], ladder.flops[drawn], ladder.taken[drawn])
     own = part.values[np.arange(len(drawn)), part.taken].tolist()
     dealt = _dealt_score(metric, label[drawn], part, generator, DEALS_AGAIN)
     return metrics.score(metric, label[drawn].tolist(), own) - dealt
 
 
 def _dealt_score(
-    metric: str, label: NDArray[np.float64], ladder: Ladder, generator: np.random.Generator, deals: int
+    metric: str, label: NDArray[np.float64], ladder: Ways, generator: np.random.Generator, deals: int
 ) -> float:
     """The mean score in percent over deals of the ways out."""
     import numpy as np

@@ -155,7 +155,7 @@ def shown_by_the_site(found: list[Record], tmp_path: Path) -> None:
 
 
 def test_controls_and_published_points_know_it() -> None:
-    ladder = controls.Ladder(np.array([[0.0, 1.0], [1.0, 1.0], [0.0, 2.0]]), np.ones((3, 2)), np.array([1, 0, 1]))
+    ladder = controls.Ways(np.array([[0.0, 1.0], [1.0, 1.0], [0.0, 2.0]]), np.ones((3, 2)), np.array([1, 0, 1]))
     assert controls.oracle("balanced", [1, 1, 2], ladder).score == 100
     assert controls.gain("balanced", [1, 1, 2], ladder).value > 0
     assert known_interval("balanced", 80.0, 500) == (80.0, 80.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elue.scores import controls
-from elue.scores.controls import Ladder
+from elue.scores.controls import Ways
 from elue.tasks import metrics
 
 LABELS = [1.0, 0.0, 1.0, 0.0]
@@ -17,7 +17,7 @@ VALUES = [
     [1.0, 1.0, 1.0],  # never right
 ]
 FLOPS = [[10.0, 20.0, 30.0], [10.0, 20.0, 30.0], [20.0, 40.0, 60.0], [10.0, 20.0, 30.0]]
-LADDER = Ladder(np.array(VALUES), np.array(FLOPS), np.array([0, 1, 1, 2]))
+LADDER = Ways(np.array(VALUES), np.array(FLOPS), np.array([0, 1, 1, 2]))
 
 
 def test_shares_are_those_of_the_samples() -> None:
@@ -45,7 +45,7 @@ def test_the_oracle_takes_the_cheapest_right_way_out_else_the_cheapest() -> None
 
 
 def test_the_oracle_of_a_regression_takes_the_cheapest_of_the_nearest() -> None:
-    ladder = Ladder(
+    ladder = Ways(
         np.array([[1.0, 3.0, 1.0], [0.0, 4.0, 5.0]]), np.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]]), np.zeros(2, int)
     )
     reached = controls.oracle("pearson_spearman", [1.1, 5.0], ladder)
@@ -62,12 +62,12 @@ def test_the_gain_is_the_score_minus_that_of_chance() -> None:
 
 @pytest.mark.parametrize("metric", ["accuracy", "accuracy_f1"])
 def test_one_way_out_for_all_gains_nothing_and_has_no_interval(metric: str) -> None:
-    ladder = Ladder(LADDER.values, LADDER.flops, np.ones(4, int))
+    ladder = Ways(LADDER.values, LADDER.flops, np.ones(4, int))
     gain = controls.gain(metric, LABELS, ladder)
     assert (gain.value, gain.low, gain.high) == (0.0, 0.0, 0.0)
 
 
-def skilled(size: int = 2000, skill: float = 0.9) -> tuple[list[float], Ladder]:
+def skilled(size: int = 2000, skill: float = 0.9) -> tuple[list[float], Ways]:
     """Half the samples are right at once, half only at the end; with `skill` each takes the right way out."""
     draw = np.random.default_rng(1)
     labels = draw.integers(2, size=size).astype(float)
@@ -75,7 +75,7 @@ def skilled(size: int = 2000, skill: float = 0.9) -> tuple[list[float], Ladder]:
     values = np.stack([np.where(easy, labels, 1 - labels), labels], axis=1)
     decided = draw.random(size) < skill
     taken = np.where(decided, np.where(easy, 0, 1), draw.integers(2, size=size))
-    return labels.tolist(), Ladder(values, np.tile([1.0, 2.0], (size, 1)), taken)
+    return labels.tolist(), Ways(values, np.tile([1.0, 2.0], (size, 1)), taken)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "accuracy_f1"])
@@ -85,7 +85,7 @@ def test_a_good_decision_gains_and_the_interval_says_so(metric: str) -> None:
     assert gain.low < gain.value < gain.high
     assert gain.low > 15
     assert gain.high - gain.low < 6
-    none = controls.gain(metric, labels, Ladder(ladder.values, ladder.flops, skilled(skill=0.0)[1].taken))
+    none = controls.gain(metric, labels, Ways(ladder.values, ladder.flops, skilled(skill=0.0)[1].taken))
     assert none.low < 0 < none.high
 
 
@@ -96,12 +96,12 @@ def test_the_interval_of_the_gain_has_the_width_that_repeating_the_draw_has(metr
         draw = np.random.default_rng(seed)
         labels, ladder = skilled()
         rows = draw.integers(2000, size=400)
-        part = Ladder(ladder.values[rows], ladder.flops[rows], ladder.taken[rows])
+        part = Ways(ladder.values[rows], ladder.flops[rows], ladder.taken[rows])
         label = [labels[row] for row in rows]
         taken = part.values[np.arange(400), part.taken].tolist()
         found.append(metrics.score(metric, label, taken) - controls.random_ways(metric, label, part).score)
     low, high = np.quantile(found, [0.025, 0.975])
     labels, ladder = skilled()
-    part = Ladder(ladder.values[:400], ladder.flops[:400], ladder.taken[:400])
+    part = Ways(ladder.values[:400], ladder.flops[:400], ladder.taken[:400])
     gain = controls.gain(metric, labels[:400], part)
     assert gain.high - gain.low == pytest.approx(high - low, rel=0.25)

@@ -108,7 +108,7 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     data = context.evaluation.data
     values, took = np.array(ways.values, dtype=np.float64).T, np.array(taken)
     values[np.arange(len(took)), took] = answers.values
-    ladder = controls.Ladder(values, np.array(ways.flops, dtype=np.float64).T, took)
+    ladder = controls.Ways(values, np.array(ways.flops, dtype=np.float64).T, took)
     metric, labels = data.spec.metric, data.labels
     chance, oracle = (
         controls.random_ways(metric, labels, ladder),
