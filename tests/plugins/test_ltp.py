@@ -13,8 +13,9 @@ from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.heads import task_loss
 from elue.modeling.keeping.thresholds import ScaledPruning
 from elue.plugins.skimming.ltp import LearnedTokenPruning, LtpNetwork, LtpOptions
-from elue.protocol import Example, Sample, TaskInfo, TrainingJob
+from elue.protocol import Example, Point, Sample, TaskInfo, TrainingJob
 from tests import small
+from tests.plugins import keepers
 
 CONFIG = EncoderConfig(
     vocabulary=50, hidden=16, layers=4, heads=4, intermediate=32, positions=40, types=2, embedding=16
@@ -37,6 +38,35 @@ def padded(lengths: list[int]) -> dict[str, Tensor]:
     ids = torch.randint(1, 50, (len(lengths), max(lengths)), generator=generator)
     mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
     return {"ids": ids * mask, "segments": torch.zeros_like(ids), "mask": mask}
+
+
+def plain(network: LtpNetwork, sample: Sample, point: Point) -> tuple[list[int], list[float]]:
+    rows, counts = keepers.embedded(network, sample), []
+    for module, threshold in zip(network.encoder.layers, network.thresholds.tolist(), strict=True):
+        rows, weights = keepers.attended(module.attention, rows)
+        received = [float(weights[:, :, key].sum()) / weights.shape[0] / len(rows) for key in range(len(rows))]
+        limit = float(point["threshold_scale"]) * threshold
+        rows = rows[[place for place, share in enumerate(received) if place == 0 or share >= limit]]
+        rows = module.feed_forward(rows)
+        counts.append(len(rows))
+    return counts, keepers.answer(network, rows)
+
+
+@pytest.mark.parametrize(("task", "every"), keepers.CASES)
+def test_as_a_plain_implementation_does(task: TaskInfo, every: int) -> None:
+    points: list[Point] = [{"threshold_scale": value} for value in (0.0, 1.0, 2.5, 100.0)]
+    keepers.holds(keepers.made(LearnedTokenPruning(), task, threshold=0.1), points, plain, every)
+
+
+def test_what_it_costs_in_closed_form() -> None:
+    """Attention on what came, feed-forward on what stays, and nothing for the decision but sums."""
+    model = keepers.made(LearnedTokenPruning(), small.CLASSES, threshold=0.1)
+    for scale in (0.0, 1.0, 2.5):
+        model.configure({"threshold_scale": scale})
+        for answer in model.predict(keepers.SAMPLES[:10]):
+            left, tokens = keepers.rows_of(answer), answer.trace[0].shape[0]
+            wanted = sum(keepers.attention(n) for n in (tokens, *left[:-1])) + sum(2 * k * 16 * 32 for k in left)
+            assert keepers.matmuls(model, answer) == 2 * wanted
 
 
 def test_thresholds_start_linearly_up_to_the_last_layer():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +12,10 @@ import torch
 from torch import nn
 
 from elue.modeling.inference import price_of
-from elue.modeling.method import TrainedMethod
-from elue.modeling.reading.method import TrainedReader
 from elue.modeling.text import pad_batch
-from elue.plugins import skimming
 from elue.protocol import Point, Step
 from tests import small
-from tests.plugins import keepers
+from tests.plugins import keepers, skimmers
 
 
 @dataclass(frozen=True)
@@ -98,17 +93,8 @@ Skim-RNN's price rests on probabilities and not on what is read: `test_skimrnn` 
 """
 
 
-def methods() -> dict[str, type[TrainedMethod]]:
-    names = {}
-    for module in pkgutil.iter_modules(skimming.__path__, "elue.plugins.skimming."):
-        for made in vars(importlib.import_module(module.name)).values():
-            if isinstance(made, type) and issubclass(made, TrainedMethod) and made.__module__ == module.name:
-                names[made.name] = made
-    return names
-
-
 def test_no_method_is_missing() -> None:
-    assert set(methods()) == {*PRICES, "skimrnn"}
+    assert set(skimmers.METHODS) == {*PRICES, "skimrnn"}
 
 
 def texts_of(model: Any) -> list[Text]:
@@ -122,14 +108,10 @@ def texts_of(model: Any) -> list[Text]:
 @pytest.mark.parametrize("name", PRICES)
 @torch.no_grad()
 def test_the_price_is_that_of_what_is_read(name: str) -> None:
-    method = methods()[name]()
-    options = {"size": 16} if issubclass(methods()[name], TrainedReader) else {}
-    model = keepers.made(method, small.CLASSES, **options)
+    model = skimmers.made(name, small.CLASSES)
     network: nn.Module = model.network.eval()
-    most = 0.0 if "threshold" in method.knobs and name not in ("leap_lstm",) else 1000.0
-    points: list[Point] = (
-        [{}] if name in ("ltp", "lat", "power_bert", "adapler") else [{}, dict.fromkeys(method.knobs, most)]
-    )
+    rest = name in ("ltp", "lat", "power_bert", "adapler")
+    points: list[Point] = [{}] if rest else [{}, skimmers.POINTS[name][0]]
     for point in points:
         model.configure(point)
         outputs = network(pad_batch(model.text.encode_all(keepers.SAMPLES), 0))
