@@ -86,8 +86,8 @@ class FocusedNetwork(TrialNetwork):
         batch.question("question")
         batch.update("lower")
         passed = batch.choose("gate", batch.state[0], batch.state[-1], lean={1: ALWAYS if self.full else self.lean})
-        batch.update("upper", [row for row, own in enumerate(passed) if own])
-        batch.go([-1 if text.at + 1 == text.second else text.at + 1 for text in batch.readings])
+        batch.update("upper", passed.nonzero()[0])
+        batch.move(1 - (batch.column("at") + 1 == batch.column("second")))
 
     def share(self, trial: Trial, lengths: Tensor) -> Tensor:
         return trial.counts("upper") / trial.counts("lower")

@@ -21,10 +21,8 @@ from elue.modeling.reading.method import JumpingReader
 from elue.modeling.reading.multiscale import Multiscale, Output
 from elue.modeling.reading.network import ReaderOptions
 from elue.modeling.reading.trial import Trial
-from elue.modeling.reading.units import ReaderUnit, State, near
+from elue.modeling.reading.units import ReaderUnit, State
 from elue.protocol import TaskInfo
-
-CASES = (0, 0), (1, 0), (0, 1), (1, 1)  # whether a layer looks below and above: COPY, UPDATE, FLUSH twice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,30 +52,24 @@ class HmRnnNetwork(TrialNetwork):
         return torch.cat(state[::3], 1)
 
     def units(self) -> dict[str, ReaderUnit]:
-        """Head, and "layer.L" on (1, below, above); "learnt.L" for training."""
+        """Head, and "layer.L" on (1, below, above)."""
         size = self.layers.size
         widths = (self.words.embedding_dim, *(size, size, 1) * self.count)
         made = {"head": ReaderUnit(self.answers, (self.count * size,), listed=True)}
-        for at in range(self.count):
-            made[f"layer.{at}"] = ReaderUnit(partial(self.layers.layer, at), widths)
-            made[f"learnt.{at}"] = ReaderUnit(partial(self.layers.learnt, at), widths)
-        return made
+        return made | {f"layer.{at}": ReaderUnit(partial(self.layers.layer, at), widths) for at in range(self.count)}
+
+    def relaxed(self, unit: str, leaning: Tensor) -> Tensor:
+        return self.layers.boundary(leaning)
 
     def step(self, batch: Batch) -> None:
         """Let layers take in the current token in turn, as far as there are boundaries, and go on to the next."""
-        below = [True] * len(batch)
+        below = batch.all_of_it(1)
         for at in range(self.count):
-            if self.training:
-                batch.update(f"learnt.{at}")
-                continue
-            highest = at + 1 == self.count
-            above = [not highest and own > -self.lean for own in batch.state[3 * at + 2].squeeze(1).tolist()]
-            cases = list(zip(below, above, strict=True))
-            for case in CASES[highest:]:
-                batch.update(f"layer.{at}", [row for row, own in enumerate(cases) if own == case], case)
-            leanings = batch.state[3 * at + 2].squeeze(1).tolist()
-            batch.doubt(row for row, own in enumerate(leanings) if not highest and near(own, -self.lean))
-            below = [own > -self.lean for own in leanings]
+            unit, highest = f"layer.{at}", at + 1 == self.count
+            opened = partial(batch.opened, unit, bar=-self.lean)
+            above = batch.all_of_it(0) if highest else opened(batch.state[3 * at + 2])
+            batch.through(unit, below, above, idle=not highest)
+            below = below if highest else opened(batch.state[3 * at + 2])
         batch.move(1)
 
     def share(self, trial: Trial, lengths: Tensor) -> Tensor:

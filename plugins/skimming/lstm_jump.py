@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from torch import Tensor, nn
 
 from elue.modeling.options import option
@@ -55,16 +56,13 @@ class LstmJumpNetwork(TrialNetwork):
     def step(self, batch: Batch) -> None:
         """Read a token; after R of them jump, if jumps are left and there is a text to jump in."""
         batch.update("cell")
-        places, asked = [reading.at + 1 for reading in batch.readings], []
-        for row, reading in enumerate(batch.readings):
-            read = reading.notes["read"] = reading.notes.get("read", 0) + 1
-            if read % self.options.chunk == 0 and reading.at + 1 < len(reading.ids):
-                if read // self.options.chunk > self.jumps:
-                    places[row] = len(reading.ids)
-                else:
-                    asked.append(row)
-        for row, jump in zip(asked, batch.choose("jump", batch.state[0], rows=asked, lean={1: self.lean}), strict=True):
-            places[row] = batch.readings[row].at + jump if jump else len(batch.readings[row].ids)
+        at, read = batch.column("at"), batch.column("turns") + 1
+        due = (read % self.options.chunk == 0) & (at + 1 < batch.column("length"))
+        places, left = at + 1, read // self.options.chunk <= self.jumps
+        places[due & ~left] = -1
+        asked = (due & left).nonzero()[0]
+        jumps = batch.choose("jump", batch.state[0], rows=asked, lean={1: self.lean})
+        places[asked] = np.where(jumps > 0, at[asked] + jumps, -1)
         batch.go(places)
 
     def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:

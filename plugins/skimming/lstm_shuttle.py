@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -60,21 +61,16 @@ class LstmShuttleNetwork(TrialNetwork):
     def step(self, batch: Batch) -> None:
         """Read a token; after R of them, or at the end of the text, go on or back, if chunks are left."""
         batch.update("cell")
-        places, asked, farthest = [reading.at + 1 for reading in batch.readings], [], self.options.farthest
-        for row, reading in enumerate(batch.readings):
-            start = reading.notes.setdefault("start", 0)
-            if reading.at + 1 == min(start + self.options.chunk, len(reading.ids)):
-                done = reading.notes["chunks"] = reading.notes.get("chunks", 0) + 1
-                if done < self.chunks:
-                    asked.append(row)
-                else:
-                    places[row] = -1
-        lean = {farthest + 1: self.lean}
-        for row, step in zip(asked, batch.choose("shuttle", batch.state[0], rows=asked, lean=lean), strict=True):
-            reading, by = batch.readings[row], step - farthest
-            place = reading.at + by if by > 0 else reading.notes["start"] + by
-            places[row] = place if by else -1
-            reading.notes["start"] = place
+        at, start, farthest = batch.column("at"), batch.column("start"), self.options.farthest
+        due = at + 1 == np.minimum(start + self.options.chunk, batch.column("length"))
+        batch.note("chunks", batch.column("chunks") + due)
+        places, left = at + 1, batch.column("chunks") < self.chunks
+        places[due & ~left] = -1
+        asked, lean = (due & left).nonzero()[0], {farthest + 1: self.lean}
+        by = batch.choose("shuttle", batch.state[0], rows=asked, lean=lean) - farthest
+        start[asked] = np.where(by > 0, at[asked], start[asked]) + by
+        places[asked] = np.where(by == 0, -1, start[asked])
+        batch.note("start", start)
         batch.go(places)
 
     def lesson(self, trial: Trial, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:

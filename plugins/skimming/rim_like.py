@@ -59,7 +59,7 @@ class RimLikeNetwork(TrialNetwork):
     def units(self) -> dict[str, ReaderUnit]:
         """Head, "start", "question", "glance" and "read" on chunks, "select": skip or read, "stop": go on or stop."""
         width, relevance, cells = self.words.embedding_dim, self.options.relevance, self.cells
-        runs = (by_length(run) for run in (cells.question, cells.sentence))
+        runs = by_length(cells.question), cells.sentences
         question, read = (ReaderUnit(run, (width, *cells.widths), chunked=True) for run in runs)
         glance = ReaderUnit(by_length(lambda words: words.mean(1)), (width,), chunked=True)
         selects = lambda glance, asked, known: self.select(torch.cat([match(asked, glance), known], 1))  # noqa: E731

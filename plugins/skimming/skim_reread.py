@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -71,15 +72,15 @@ class SkimRereadNetwork(TrialNetwork):
     def step(self, batch: Batch) -> None:
         """Read a chunk; stop, or go on, as long as there may be more chunks."""
         chunk = self.options.chunk
-        batch.take("chunk", [(text.at, min(text.at + chunk, len(text.ids))) for text in batch.readings])
-        batch.pay([1 / -(-len(text.ids) // chunk) for text in batch.readings])
-        rows = [row for row, text in enumerate(batch.readings) if text.turns + 1 < self.bound(len(text.ids))]
+        at = batch.column("at")
+        batch.take("chunk", np.stack([at, np.minimum(at + chunk, batch.column("length"))], 1).tolist())
+        batch.pay(1 / -(-batch.column("length") // chunk))
+        rows = (batch.column("turns") + 1 < batch.column("bound")).nonzero()[0]
         lean = {0: ALWAYS if self.full else self.on_lean}
-        stops = batch.choose("stop", batch.state[0], rows=rows, lean=lean)
-        rows = [row for row, stop in zip(rows, stops, strict=True) if not stop]
-        lean, places = {1: ALWAYS if self.full else self.next_lean}, [-1] * len(batch)
-        for row, by in zip(rows, batch.choose("next", batch.state[0], rows=rows, lean=lean), strict=True):
-            places[row] = batch.readings[row].at + by * chunk
+        rows = rows[batch.choose("stop", batch.state[0], rows=rows, lean=lean) == 0]
+        lean, places = {1: ALWAYS if self.full else self.next_lean}, np.full(len(batch), -1)
+        by = batch.choose("next", batch.state[0], rows=rows, lean=lean)
+        places[rows] = batch.column("at")[rows] + by * chunk
         batch.go(places)
 
     def bound(self, tokens: int) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -61,21 +62,21 @@ class StructuralJumpNetwork(TrialNetwork):
 
     def step(self, batch: Batch) -> None:
         """Skip or read the current word; one that was read may be the last of its clause, sentence or text."""
-        marks: list[int] = self.marks.tolist()
-        for reading in batch.readings:
-            if "walk" not in reading.notes:
-                reading.notes |= {"walk": Walk.of(reading.ids, marks), "last": (1, 0)}
-        actions = one_hot([reading.notes["last"] for reading in batch.readings], COUNTS, batch.device)
+        fresh = (batch.column("turns") == 0).nonzero()[0]
+        for reading in (batch.readings[row] for row in fresh):
+            reading.notes["walk"] = Walk.of(reading.ids, self.marks.tolist())
+        skipped, jumped = batch.column("skipped"), batch.column("jumped")
+        actions = one_hot(np.stack([1 - skipped, jumped], 1), COUNTS, batch.device)
         lean = {1: ALWAYS if self.full else self.read_lean}
         reads = batch.choose("skip", batch.state[0], batch.inputs, actions, lean=lean)
-        rows = [row for row in range(len(batch)) if reads[row]]
+        rows, jumps = reads.nonzero()[0], np.zeros_like(reads)
         batch.update("cell", rows, extra=(actions,))
-        batch.pay([SKIP_COST + (1 - SKIP_COST) * read for read in reads])
+        batch.pay(SKIP_COST + (1 - SKIP_COST) * reads)
         lean = {0: ALWAYS if self.full else self.next_lean}
-        jumps = dict(zip(rows, batch.choose("jump", batch.state[0], rows=rows, lean=lean), strict=True))
-        for row, reading in enumerate(batch.readings):
-            reading.notes["last"] = reads[row], jumps.get(row, 0)
-        batch.go([reading.notes["walk"].go(reading.notes["last"][1]) for reading in batch.readings])
+        jumps[rows] = batch.choose("jump", batch.state[0], rows=rows, lean=lean)
+        batch.note("skipped", 1 - reads)
+        batch.note("jumped", jumps)
+        batch.go([reading.notes["walk"].go(jump) for reading, jump in zip(batch.readings, jumps.tolist(), strict=True)])
 
     def spent(self, trial: Trial, lengths: Tensor) -> Tensor:
         return self.options.reading_cost * torch.tensor(trial.paid, device=lengths.device) / lengths

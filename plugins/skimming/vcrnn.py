@@ -7,7 +7,6 @@ the next state, and copies the rest. Training masks dimension i by σ(λ (m_t D 
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +19,7 @@ from elue.modeling.reading.gates import logit
 from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.method import ALWAYS, FullReadingFirst, SpeedOptions
 from elue.modeling.reading.trial import Trial
-from elue.modeling.reading.units import ReaderUnit, State, near
+from elue.modeling.reading.units import ReaderUnit, State
 from elue.protocol import TaskInfo
 
 SURE = logit(1 - 2**-53)  # where a sigmoid is 1
@@ -51,33 +50,29 @@ class VcRnnNetwork(TrialNetwork):
         """The logit of m_t, (batch,)."""
         return self.scheduler(torch.cat([output, word], 1)).squeeze(1)
 
-    def masked(self, word: Tensor, share: Tensor, output: Tensor) -> State:
-        """The next state in training, (batch, size), by the share m_t, (batch, 1), of dimensions that are updated."""
-        return self.cell.masked(word, share, output, 0.1 + 0.9 * self.progress)
+    def taken(self, word: Tensor, output: Tensor, size: int | Tensor) -> State:
+        """The cell on so many dimensions, or in training on a share of them, (batch, 1)."""
+        if isinstance(size, int):
+            return self.cell.first(word, output, size)
+        return self.cell.masked(word, output, size, 0.1 + 0.9 * self.progress)
 
     def units(self) -> dict[str, ReaderUnit]:
-        """Head, "cell" on so many dimensions, "scheduler": the logit of m_t, and "masked", for training."""
+        """Head, "cell" on so many dimensions, and "scheduler": the logit of m_t."""
         widths = self.words.embedding_dim, self.cell.size
-        cell, scheduler = ReaderUnit(self.cell.first, widths), ReaderUnit(self.leaning, widths, listed=True)
-        masked = ReaderUnit(self.masked, (widths[0], 1, widths[1]))
-        return {**super().units(), "cell": cell, "scheduler": scheduler, "masked": masked}
+        cell, scheduler = ReaderUnit(self.taken, widths), ReaderUnit(self.leaning, widths, listed=True)
+        return {**super().units(), "cell": cell, "scheduler": scheduler}
 
     def relaxed(self, unit: str, leaning: Tensor) -> Tensor:
         return leaning.sigmoid()
 
     def step(self, batch: Batch) -> None:
         """Ask how many dimensions the token is to update, update them, and go on to the next."""
-        if self.training and not self.full:
-            if (share := batch.gate("scheduler", batch.inputs, batch.state[0]).share) is not None:
-                batch.update("masked", extra=(share[:, None],))
-        else:
-            lean = ALWAYS if self.full else self.lean
-            leanings = [own + lean for own in batch.ask("scheduler", batch.inputs, batch.state[0])]
-            levels = [bisect_right(self.bars, leaning) for leaning in leanings]
-            for level in sorted(set(levels) - {0}):
-                rows = [row for row, own in enumerate(levels) if own == level]
-                batch.update("cell", rows, (self.cell.size * level // self.levels,))
-            batch.doubt(row for row, own in enumerate(leanings) if any(near(own, bar) for bar in self.bars))
+        lean, sizes = (
+            ALWAYS if self.full else self.lean,
+            [self.cell.size * n // self.levels for n in range(self.levels + 1)],
+        )
+        known = batch.inputs, batch.state[0]
+        batch.through("cell", batch.graded("scheduler", *known, bars=self.bars, sizes=sizes, lean=lean, sure=self.full))
         batch.move(1)
 
     def share(self, trial: Trial, lengths: Tensor) -> Tensor:

@@ -36,6 +36,8 @@ from elue.protocol import Step, TaskInfo
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("one_thread")]
 ROUNDS, WORDS, WIDTH, SIZE = 3, 2000, 384, 256
+TEXTS = 400
+"""Reviews, several times as many as are read side by side, as with fewer most steps are those of an emptying batch."""
 TASK = TaskInfo("bench", "classification", ("no", "yes"))
 HERE = Path(__file__).parent
 SENTENCES = HERE.parent / "meter" / "data" / "sst2_elue_test_lengths.json"
@@ -121,7 +123,7 @@ def test_batches_are_faster_than_one_by_one(name: str) -> None:
 def test_what_is_saved_in_flops_is_saved_in_time(name: str) -> None:
     """How much faster reviews are read than by the plain network, over how much cheaper they are, 64 side by side."""
     kind, options, point = READERS[name]
-    reader, full, given = made(kind, options, **point), plain(), texts(REVIEWS, 100)
+    reader, full, given = made(kind, options, **point), plain(), texts(REVIEWS, TEXTS)
     cheaper = flops(full, given) / flops(reader, given)
     runs: dict[str, Callable[[], float]] = {
         "full": partial(seconds, full, given, 64),

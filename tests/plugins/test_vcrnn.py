@@ -62,7 +62,7 @@ def test_the_mask_of_its_card(sharpness: float, expected: list[float]) -> None:
     for parameter in network.cell.parameters():
         nn.init.zeros_(parameter)
     network.progress = (sharpness - 0.1) / 0.9
-    (state,) = network.masked(torch.zeros(1, WIDTH), torch.tensor([[0.6]]), torch.ones(1, 4))
+    (state,) = network.taken(torch.zeros(1, WIDTH), torch.ones(1, 4), torch.tensor([[0.6]]))
     assert (1 - state[0]).tolist() == pytest.approx(expected, abs=5e-4)
 
 
@@ -72,7 +72,7 @@ def test_a_hard_mask_is_a_cut(cell: str, width: int) -> None:
     network: Any = build(cell=cell, width=width).network
     network.progress = 1000.0
     word, state = torch.randn(5, width), torch.randn(5, SIZE)
-    (masked,) = network.masked(word, torch.full((5, 1), 6.5 / SIZE), state)
+    (masked,) = network.taken(word, state, torch.full((5, 1), 6.5 / SIZE))
     (cut,) = network.cell.first(word, state, 6)
     torch.testing.assert_close(masked, torch.cat([cut, state[:, 6:]], 1))
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from elue.modeling.reading.book import Numbers
 from elue.modeling.reading.trial import Decision
 
 
@@ -50,12 +52,11 @@ class Agents(nn.ModuleDict):
         return torch.cat(losses).mean() if losses else torch.zeros(())
 
 
-def one_hot(taken: Sequence[Sequence[int]], counts: Sequence[int], device: torch.device | None) -> Tensor:
-    """Actions of each sample, one of so many each, as zeros and ones side by side: (samples, sum of counts)."""
-    rows = [
-        [float(action == k) for action, count in zip(own, counts, strict=True) for k in range(count)] for own in taken
-    ]
-    return torch.tensor(rows, device=device)
+def one_hot(taken: Numbers, counts: Sequence[int], device: torch.device | None) -> Tensor:
+    """Actions of each sample, (samples, kinds), one of so many each, as zeros and ones: (samples, sum of counts)."""
+    rows = np.zeros((len(taken), sum(counts)), np.float32)
+    rows[np.arange(len(taken))[:, None], taken + np.cumsum([0, *counts[:-1]])] = 1
+    return torch.from_numpy(rows).to(device or "cpu")
 
 
 def layers(*widths: int) -> nn.Sequential:

@@ -5,96 +5,67 @@ method's network says by `step(batch)` what happens between two tokens:
 
     def step(self, batch):
         batch.update("cell")                            # the state takes in the current token
-        jumps = batch.ask("policy", batch.state[0])     # a list, one number a sample
-        batch.move([int(jump) for jump in jumps])       # 1: read on, k: jump, 0: stop
+        jumps = batch.choose("policy", batch.state[0])  # an array, one number a sample
+        batch.move(jumps)                               # 1: read on, k: jump, 0: stop
 
-What computes is a `ReaderUnit` of the network. Between units there is only Python and indexing, which costs no FLOPs,
-so that the trace of a sample is all it executed. A sample that stops or comes to its end leaves the batch at once, and
+What computes is a `ReaderUnit` of the network. Between units there are only places, counts and indexing, which cost no
+FLOPs, so that the trace of a sample is all it executed. They are kept in columns, an entry a sample: what costs time
+with every token goes over a whole batch at once. A sample that stops or comes to its end leaves the batch at once, and
 the next one waiting takes its place; no padding is ever computed.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from elue.modeling.reading.units import Gate, ReaderUnit, Reading, State, near, replaced
+from elue.modeling.reading.ahead import rows_of
+from elue.modeling.reading.book import Numbers
+from elue.modeling.reading.company import Company, RecurrentNetwork, Rows
+from elue.modeling.reading.units import Amount, Gate, Reading, State, nearly, replaced
 
-
-class RecurrentNetwork(Protocol):
-    """What the Reader asks of a network."""
-
-    words: nn.Embedding
-    ahead: Sequence[str]
-    """Units, chunked, that look at whole texts before their first token is read, and say (tokens, …) of each."""
-
-    answer_unit: str
-    """The unit that makes answers of final states."""
-
-    def units(self) -> dict[str, ReaderUnit]:
-        """The parts that compute, by the name they have in traces.
-
-        A state at the start that is learned, and so read from parameters, is the unit "start".
-        """
-
-    def start(self, count: int) -> State:
-        """The state of `count` samples that have read nothing."""
-
-    def step(self, batch: Batch) -> None:
-        """Read, decide and move, once for every sample of the batch."""
-
-    def final(self, state: State) -> Tensor:
-        """What the head looks at, (samples, width), of the states that samples ended with."""
-
-    def bound(self, tokens: int) -> int:
-        """After how many steps a reading of so many tokens ends at the latest."""
+FAR, SET = 2.0**40, 1e8
+"""A wait of so many tokens passes over any text; no unit reckons a logit as large."""
 
 
-class Batch:
+class Batch(Company):
     """The samples being read right now, as a method's `step` sees them.
 
-    `readings` and the rows of `state` run in parallel. Calls that take `rows` act on some samples only, by position;
-    others neither compute anything nor change.
+    Calls that take `rows` act on some samples only, by position; others neither compute anything nor change.
     """
 
-    device: torch.device | None = None
-
     def __init__(self, network: RecurrentNetwork) -> None:
-        self.network, self.units = network, network.units()
-        self.readings: list[Reading] = []
-        self.state: State = ()
+        super().__init__(network)
         self._inputs: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.readings)
+        self.largest: dict[str, float] = {}
 
     @property
     def inputs(self) -> Tensor:
         """The current tokens of all samples, embedded: (samples, width). Asking for them is reading them."""
         if self._inputs is None:
-            for reading in self.readings:
-                reading.read.append(reading.at)
+            self.book.read(self.lines, self.column("at"))
             self._inputs = self._embedded()
         return self._inputs
 
     def _embedded(self) -> Tensor:
+        places = self.column("at")
         if self.network.ahead:
-            return torch.stack([_at(reading.words, reading.at) for reading in self.readings])
-        return self.network.words(torch.tensor([reading.ids[reading.at] for reading in self.readings]))
+            return rows_of(self.readings, places, "words")
+        return self.network.words(torch.from_numpy(self.book.ids[self.lines, places]))
 
     @property
     def ahead(self) -> Tensor:
         """What the units that look ahead said of the current tokens, (samples, width), side by side."""
-        return torch.stack([_at(reading.seen, reading.at) for reading in self.readings])
+        return rows_of(self.readings, self.column("at"), "seen")
 
     def update(
         self,
         unit: str,
-        rows: Sequence[int] | None = None,
+        rows: Rows | None = None,
         sizes: Sequence[int] = (),
         extra: Sequence[Tensor] = (),
         inputs: Tensor | None = None,
@@ -106,93 +77,134 @@ class Batch:
         A new state may be narrower than the old one: then only the first dimensions change.
         """
         subset = self._subset(rows)
-        if subset is not None and not subset:
+        if subset is not None and not len(subset):
             return
         known = self.inputs if inputs is None else inputs
-        new = self._run(unit, (known, *extra, *self.state), subset, sizes)
-        self.state = tuple(replaced(old, part, subset) for old, part in zip(self.state, new, strict=True))
+        chosen = None if subset is None else self._index(subset)
+        new = self._run(unit, (known, *extra, *self.state), subset, sizes, chosen)
+        self.state = tuple(replaced(old, part, chosen) for old, part in zip(self.state, new, strict=True))
 
-    def ask(
-        self, unit: str, *inputs: Tensor, rows: Sequence[int] | None = None, sizes: Sequence[int] = ()
-    ) -> list[Any]:
+    def ask(self, unit: str, *inputs: Tensor, rows: Rows | None = None, sizes: Sequence[int] = ()) -> list[Any]:
         """What a unit says to tensors of one row a sample: one value for each of the samples asked."""
         subset = self._subset(rows)
-        if subset is not None and not subset:
+        if subset is not None and not len(subset):
             return []
-        answers: list[Any] = self._run(unit, inputs, subset, sizes)
+        answers: list[Any] = self._run(unit, inputs, subset, sizes, None if subset is None else self._index(subset))
         return answers
 
-    def look(self, unit: str, spans: Sequence[tuple[int, int]], rows: Sequence[int] | None = None) -> Tensor:
+    def look(self, unit: str, spans: Sequence[tuple[int, int]], rows: Rows | None = None) -> Tensor:
         """What a unit makes of a chunk of each of the samples asked, from one place up to another: (samples, width)."""
         made: Tensor = self._apart(unit, self._chunks(spans, rows), rows, ())
         return made
 
-    def take(self, unit: str, spans: Sequence[tuple[int, int]], rows: Sequence[int] | None = None) -> None:
+    def take(self, unit: str, spans: Sequence[tuple[int, int]], rows: Rows | None = None) -> None:
         """Let a unit make new states of a chunk of each text and the states: as `look`, `(chunks, *state) -> state`."""
         self._remake(unit, self._chunks(spans, rows), self._subset(rows))
 
     def question(self, unit: str) -> None:
         """Let a unit make new states of the second texts of pairs that have read nothing yet: as `take`."""
-        rows = [row for row, text in enumerate(self.readings) if text.second and not text.turns]
-        pairs = [self.readings[row] for row in rows]
-        self.take(unit, [(text.second, len(text.ids)) for text in pairs], rows)
+        rows = np.flatnonzero((self.column("second") > 0) & (self.column("turns") == 0))
+        if len(rows):
+            pairs = [self.readings[row] for row in rows]
+            self.take(unit, [(text.second, len(text.ids)) for text in pairs], rows)
 
     def recall(self, unit: str) -> None:
         """Let a unit make new states of all that those which look ahead said of a text: `(seen, *state) -> state`."""
         self._remake(unit, [reading.seen for reading in self.readings if reading.seen is not None], None)
 
-    def _chunks(self, spans: Sequence[tuple[int, int]], rows: Sequence[int] | None) -> list[Tensor]:
+    def _chunks(self, spans: Sequence[tuple[int, int]], rows: Rows | None) -> list[Tensor]:
         """The chunks of some texts, (tokens, width) each, which are read."""
         chunks = []
         for reading, (start, end) in zip(self._readings(rows), spans, strict=True):
-            reading.read.extend(range(start, end))
+            self.book.read(np.full(end - start, reading.line), np.arange(start, end))
             chunks.append(self._chunk(reading, start, end))
         return chunks
 
-    def _remake(self, unit: str, chunks: Sequence[Tensor], rows: Sequence[int] | None) -> None:
+    def _remake(self, unit: str, chunks: Sequence[Tensor], rows: Rows | None) -> None:
         if chunks:
-            new = self._apart(unit, chunks, rows, self.state)
-            self.state = tuple(replaced(old, part, rows) for old, part in zip(self.state, new, strict=True))
+            new, chosen = self._apart(unit, chunks, rows, self.state), None if rows is None else self._index(rows)
+            self.state = tuple(replaced(old, part, chosen) for old, part in zip(self.state, new, strict=True))
 
-    def _apart(self, unit: str, chunks: Sequence[Tensor], rows: Sequence[int] | None, state: State) -> Any:
+    def _apart(self, unit: str, chunks: Sequence[Tensor], rows: Rows | None, state: State) -> Any:
         """Run a unit on a chunk of each text, (tokens, width) each, and their states."""
-        for reading, chunk in zip(self._readings(rows), chunks, strict=True):
-            reading.ran(unit, (len(chunk),))
+        lines, lengths = self.lines if rows is None else self.lines[rows], np.array([len(chunk) for chunk in chunks])
+        for length in np.unique(lengths).tolist():
+            self.book.ran(lines[lengths == length], unit, (length,))
         if rows is not None:
-            chosen = torch.tensor(rows, device=self.device)
-            state = tuple(part.index_select(0, chosen) for part in state)
+            state = tuple(part.index_select(0, self._index(rows)) for part in state)
         return self.units[unit](chunks, *state)
 
-    def _readings(self, rows: Sequence[int] | None) -> Sequence[Reading]:
+    def _readings(self, rows: Rows | None) -> Sequence[Reading]:
         return self.readings if rows is None else [self.readings[row] for row in rows]
 
     def choose(
-        self, unit: str, *inputs: Tensor, rows: Sequence[int] | None = None, lean: Mapping[int, float] | None = None
-    ) -> list[int]:
+        self, unit: str, *inputs: Tensor, rows: Rows | None = None, lean: Mapping[int, float] | None = None
+    ) -> Numbers:
         """One option for each of the samples asked: the likeliest by the logits that a unit lists, in training drawn.
 
         `lean` adds to the logits of some options. Where two options are nearly as likely, the sample is read alone.
         """
-        asked = range(len(self)) if rows is None else rows
-        options = []
-        for row, logits in zip(asked, self.ask(unit, *inputs, rows=rows), strict=True):
-            leaning = [logit + (lean or {}).get(option, 0.0) for option, logit in enumerate(logits)]
-            second, best = sorted(leaning)[-2:]
-            if near(best - second, 0.0):
-                self.doubt([row])
-            options.append(leaning.index(best))
-        return options
+        logits = np.array(self.ask(unit, *inputs, rows=rows), float)
+        if not len(logits):
+            return np.zeros(0, np.int64)
+        largest = self._largest(unit, logits)
+        for option, more in (lean or {}).items():
+            logits[:, option] += more
+        second, best = np.sort(logits, 1)[:, -2:].T
+        if (close := nearly(best - second, 0.0, largest)).any():
+            self.doubt((np.arange(len(self)) if rows is None else np.asarray(rows))[close])
+        return logits.argmax(1)
 
     def gate(self, unit: str, *inputs: Tensor, bar: float = 0.0) -> Gate:
         """For which samples the logit that a unit lists is above a bar. In training a share, to be learned from."""
-        leanings = self.ask(unit, *inputs)
-        self.doubt(row for row, leaning in enumerate(leanings) if near(leaning, bar))
-        return Gate([row for row, leaning in enumerate(leanings) if leaning > bar])
+        leanings = np.array(self.ask(unit, *inputs), float)
+        self.doubt(nearly(leanings, bar, self._largest(unit, leanings)).nonzero()[0])
+        return Gate((leanings > bar).nonzero()[0])
+
+    def all_of_it(self, size: int) -> Amount:
+        """The same size for all samples, in training as well."""
+        return Amount(np.full(len(self), size))
+
+    def opened(self, unit: str, leaning: Tensor, bar: float) -> Amount:
+        """1 for samples whose logit, (samples, 1), which a unit made part of the state, is above a bar, else 0."""
+        leanings = np.array(leaning.squeeze(1).tolist(), float)
+        self.doubt(nearly(leanings, bar, self._largest(unit, leanings)).nonzero()[0])
+        return Amount((leanings > bar).astype(np.int64))
+
+    def graded(
+        self, unit: str, *inputs: Tensor, bars: Sequence[float], sizes: Sequence[int], lean: float, sure: bool
+    ) -> Amount:
+        """One of some sizes, by how many bars a logit that a unit lists, and `lean` more, reaches.
+
+        Unless it is `sure`, training learns from it.
+        """
+        leanings = np.array(self.ask(unit, *inputs), float)
+        largest, leanings = self._largest(unit, leanings), leanings + lean
+        for bar in bars:
+            self.doubt(nearly(leanings, bar, largest).nonzero()[0])
+        return Amount(np.asarray(sizes)[np.searchsorted(bars, leanings, side="right")])
+
+    def through(self, unit: str, *amounts: Amount, idle: bool = False) -> None:
+        """Let as much of a unit update the states as is said, `(inputs, *state, *amounts) -> state`.
+
+        Where all amounts are 0 it runs if `idle`.
+        """
+        kinds = np.stack([amount.sizes for amount in amounts], 1)
+        for sizes in sorted(set(map(tuple, kinds.tolist()))):
+            if idle or any(sizes):
+                self.update(unit, (kinds == sizes).all(1).nonzero()[0], sizes)
+
+    def _largest(self, unit: str, leanings: Numbers) -> float:
+        """The largest that a unit ever reckoned, up to now; what is larger than any was set."""
+        sizes = np.abs(leanings)
+        self.largest[unit] = max(self.largest.get(unit, 0.0), float(sizes[sizes < SET].max(initial=0.0)))
+        return self.largest[unit]
 
     def blend(self, gate: Gate, on: str | None, off: str | None) -> None:
         """Let one unit update the states where a gate is on, and another where it is off; None leaves them."""
-        closed = sorted(set(range(len(self))) - set(gate.on))
-        for unit, rows in ((off, closed), (on, gate.on)):
+        closed = np.ones(len(self), bool)
+        closed[gate.on] = False
+        for unit, rows in ((off, closed.nonzero()[0]), (on, gate.on)):
             if unit is not None:
                 self.update(unit, rows)
 
@@ -201,96 +213,53 @@ class Batch:
 
         A unit lists after how many tokens that is, not rounded up. They are passed over; above 1 it ends the reading.
         """
-        waits = self.ask(unit, *inputs)
-        self.move([max(1, math.ceil(wait)) if bar <= 1 else 0 for wait in waits])
-        rows = zip(self.readings, waits, strict=True)
-        self.doubt(
-            row for row, (text, wait) in enumerate(rows) if 0.5 < wait < len(text.ids) and near(wait, round(wait))
-        )
+        waits, lengths = np.array(self.ask(unit, *inputs), float).clip(max=FAR), self.column("length")
+        self.move(np.ceil(waits).clip(min=1).astype(np.int64) if bar <= 1 else 0)
+        self.doubt(((waits > 0.5) & (waits < lengths) & nearly(waits, np.round(waits))).nonzero()[0])
 
-    def _subset(self, rows: Sequence[int] | None) -> Sequence[int] | None:
+    def _subset(self, rows: Rows | None) -> Rows | None:
         return None if rows is None or len(rows) == len(self.readings) else rows
 
-    def _run(self, unit: str, inputs: Sequence[Tensor], subset: Sequence[int] | None, sizes: Sequence[int]) -> Any:
-        shape = (1, *sizes)
-        for reading in self._readings(subset):
-            reading.ran(unit, shape)
-        if subset is not None:
-            chosen = torch.tensor(subset, device=self.device)
+    def _run(
+        self, unit: str, inputs: Sequence[Tensor], subset: Rows | None, sizes: Sequence[int], chosen: Tensor | None
+    ) -> Any:
+        self.book.ran(self.lines if subset is None else self.lines[subset], unit, (1, *sizes))
+        if chosen is not None:
             inputs = [tensor.index_select(0, chosen) for tensor in inputs]
         return self.units[unit](*inputs, sizes=sizes)
 
-    def move(self, by: int | Sequence[int]) -> None:
+    def move(self, by: int | Rows) -> None:
         """Move every sample in its text: 1 reads on, k jumps, -k goes back (to the start at most), 0 stops."""
-        for row, reading in enumerate(self.readings):
-            step = by if isinstance(by, int) else by[row]
-            reading.at = max(0, reading.at + step) if step else len(reading.ids)
+        if isinstance(by, int) and by > 0:
+            self.book["at"][self.lines] += by
+            return
+        steps = np.asarray(by)
+        self.note("at", np.where(steps == 0, self.column("length"), np.maximum(self.column("at") + steps, 0)))
 
-    def go(self, places: Sequence[int]) -> None:
+    def go(self, places: Rows) -> None:
         """Send every sample to a place of its text; one before its start or behind its end ends the reading."""
-        for reading, place in zip(self.readings, places, strict=True):
-            reading.at = place if 0 <= place < len(reading.ids) else len(reading.ids)
+        wanted, lengths = np.asarray(places), self.column("length")
+        self.note("at", np.where((wanted >= 0) & (wanted < lengths), wanted, lengths))
 
-    def pay(self, amounts: Sequence[float]) -> None:
+    def pay(self, amounts: Sequence[float] | Numbers) -> None:
         """Say what this step cost each sample, in the method's own unit: training alone goes by it."""
 
-    def doubt(self, rows: Iterable[int]) -> None:
+    def doubt(self, rows: Iterable[int] | Numbers) -> None:
         """Say that these samples' decisions were so close that rounding, which differs by batch, may turn them.
 
         They leave and are read again alone, so that no answer and no trace depends on company.
         """
-        for row in rows:
-            self.readings[row].sure = False
-
-    def enter(self, new: Sequence[Reading]) -> None:
-        """Take in samples that have read nothing."""
-        fresh = self.network.start(len(new))
-        if "start" in self.units:
-            for reading in new:
-                reading.ran("start", (1,))
-        self.look_ahead([reading for reading in new if reading.words is None])
-        self.state = tuple(torch.cat(parts) for parts in zip(self.state, fresh, strict=True)) if self.state else fresh
-        self.readings.extend(new)
-
-    def look_ahead(self, coming: Sequence[Reading]) -> None:
-        """Embed whole texts, and let the units that look ahead, if any, say what they see at each of their tokens."""
-        if not self.network.ahead:
-            return
-        for reading in coming:
-            reading.words = self._chunk(reading, 0, len(reading.ids))
-            reading.looked = range(len(reading.ids))
-            for unit in self.network.ahead if reading.ids else ():
-                reading.ran(unit, (len(reading.ids),))
-        texts = [reading for reading in coming if reading.ids]
-        if texts:
-            said = [self.units[unit]([text.words for text in texts]) for unit in self.network.ahead]
-            for text, *parts in zip(texts, *said, strict=True):
-                text.seen = torch.cat(parts, 1) if parts[1:] else parts[0]
-
-    def _chunk(self, reading: Reading, start: int, end: int) -> Tensor:
-        return self.network.words(torch.tensor(reading.ids[start:end], dtype=torch.long))
-
-    def leave(self, leaving: set[int]) -> None:
-        """Drop samples, by position."""
-        staying = [row for row in range(len(self.readings)) if row not in leaving]
-        self.readings = [self.readings[row] for row in staying]
-        self.state = self.states_of(staying) if staying else ()
-
-    def states_of(self, rows: Sequence[int]) -> State:
-        """The states of some samples, by position."""
-        chosen = torch.tensor(rows, device=self.device)
-        return tuple(part.index_select(0, chosen) for part in self.state)
+        chosen = rows if isinstance(rows, np.ndarray) else np.array(list(rows), np.int64)
+        if len(chosen):
+            self.doubted = True
+            self.book["unsure"][self.lines[chosen]] = 1
 
     def advance(self) -> None:
         """One step of the method for every sample; one that has taken as many as its text allows ends."""
         self._inputs = None
         self.network.step(self)
-        for reading in self.readings:
-            reading.turns += 1
-            if reading.turns >= self.network.bound(len(reading.ids)):
-                reading.at = len(reading.ids)
-
-
-def _at(rows: Tensor | None, place: int) -> Tensor:
-    assert rows is not None
-    return rows[place]
+        turns = self.book["turns"]
+        turns[self.lines] += 1
+        over = self.lines[turns[self.lines] >= self.column("bound")]
+        if len(over):
+            self.book["at"][over] = self.book["length"][over]

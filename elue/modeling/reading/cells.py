@@ -89,22 +89,26 @@ class CutCell(Cell):
 
     def first(self, inputs: Tensor, state: Tensor, dimensions: int) -> State:
         """The first so many dimensions of the next state, (batch, dimensions), of as many of token and state."""
-        gates, seen = (3 if self.kind == "gru" else 1), min(dimensions, self.width)
+        seen, kept = min(dimensions, self.width), state[:, :dimensions]
 
-        def cut(name: str, columns: int) -> Tensor:
-            weights = self.cell.get_parameter(name).view(gates, self.size, -1)
-            return weights[:, :dimensions, :columns].flatten(0, 1)
+        def gates(of: str, known: Tensor) -> list[Tensor]:
+            """Each of the cell's gates by views of its weights, which no copy is made of."""
+            weights, biases = self.cell.get_parameter(f"weight_{of}"), self.cell.get_parameter(f"bias_{of}")
+            return [
+                F.linear(
+                    known, weights[start : start + dimensions, : known.shape[1]], biases[start : start + dimensions]
+                )
+                for start in range(0, len(weights), self.size)
+            ]
 
-        kept = state[:, :dimensions]
-        told = F.linear(inputs[:, :seen], cut("weight_ih", seen), cut("bias_ih", 1).squeeze(1))
-        known = F.linear(kept, cut("weight_hh", dimensions), cut("bias_hh", 1).squeeze(1))
+        told, known = gates("ih", inputs[:, :seen]), gates("hh", kept)
         if self.kind == "rnn":
-            return ((told + known).tanh(),)
-        (reset, update, new), (old_reset, old_update, old) = told.chunk(3, 1), known.chunk(3, 1)
+            return ((told[0] + known[0]).tanh(),)
+        (reset, update, new), (old_reset, old_update, old) = told, known
         candidate = (new + (reset + old_reset).sigmoid() * old).tanh()
         return (candidate + (update + old_update).sigmoid() * (kept - candidate),)
 
-    def masked(self, inputs: Tensor, share: Tensor, state: Tensor, sharpness: float) -> State:
+    def masked(self, inputs: Tensor, state: Tensor, share: Tensor, sharpness: float) -> State:
         """The next state, (batch, size), where a share of the dimensions, (batch, 1), is updated softly.
 
         Dimension i of token and state is masked by σ(sharpness · (share · size - i)), i from 1.
@@ -113,5 +117,5 @@ class CutCell(Cell):
         mask = (sharpness * (share * self.size - places)).sigmoid()
         mask = torch.where(mask > 1 - HARD, 1.0, torch.where(mask < HARD, 0.0, mask))
         seen = F.pad(mask, (0, max(0, self.width - self.size)))[:, : self.width]
-        (new,) = self(seen * inputs, mask * state)
+        (new,) = self.first(seen * inputs, mask * state, self.size)
         return (mask * new + (1 - mask) * state,)

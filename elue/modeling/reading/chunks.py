@@ -11,6 +11,8 @@ from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 Chunks = Sequence[Tensor]
 """What of some texts is looked at, (tokens, width) each."""
+IN_CACHE = 2048
+"""Tokens that a convolution takes at a time, so that they stay in the processor's cache."""
 
 
 def by_length(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,6 +40,27 @@ def by_length(run: Callable[..., Any]) -> Callable[..., Any]:
     return together
 
 
+def in_turn(step: Callable[..., tuple[Tensor, ...]], chunks: Chunks, state: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The states (chunks, width) after a step for each token of chunks of any lengths, those that are left together."""
+    if len(chunks) == 1:
+        made = tuple(state)
+        for word in chunks[0].unbind(0):
+            made = step(word[None], *made)
+        return made
+    packed = pack_sequence(list(chunks), enforce_sorted=False)
+    order, back = packed.sorted_indices, packed.unsorted_indices
+    assert order is not None
+    assert back is not None
+    made, over = tuple(part.index_select(0, order) for part in state), list[tuple[Tensor, ...]]()
+    for words in packed.data.split(packed.batch_sizes.tolist()):
+        if len(words) < len(made[0]):
+            over.append(tuple(part[len(words) :] for part in made))
+            made = tuple(part[: len(words)] for part in made)
+        made = step(words, *made)
+    ended = zip(made, *reversed(over), strict=True)
+    return tuple(torch.cat(parts).index_select(0, back) for parts in ended)
+
+
 def packed(network: nn.RNNBase, chunks: Chunks) -> list[Tensor]:
     """The outputs of a recurrent network, batch first or not, on each chunk from its start: (tokens, size) each."""
     if len(chunks) == 1:
@@ -57,6 +80,9 @@ def convolved(convolution: nn.Module, chunks: Chunks) -> list[Tensor]:
     """A convolution with as many outputs as tokens on each chunk, (tokens, filters), as if it stood alone."""
     assert isinstance(convolution, nn.Conv1d)
     lengths = [len(chunk) for chunk in chunks]
+    if len(chunks) > 1 and sum(lengths) > IN_CACHE:
+        half = len(chunks) // 2
+        return convolved(convolution, chunks[:half]) + convolved(convolution, chunks[half:])
     if len(chunks) == 1:
         joined = chunks[0]
     else:  # zeros between two keep them apart, as those that pad the ends do

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 
 def gated(gate: Tensor, new: Sequence[Tensor], old: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """`new` where the gate (batch,) is 1, `old` where it is 0, and between them their weighted sum, part by part."""
-    share = gate.unsqueeze(-1)
+    """`new` where the gate (batch,) or (batch, 1) is 1, `old` where it is 0, and between them their weighted sum."""
+    share = gate if gate.dim() == 2 else gate.unsqueeze(-1)
     return tuple(share * after + (1 - share) * before for after, before in zip(new, old, strict=True))
 
 

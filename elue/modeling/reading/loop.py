@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import torch
 
-from elue.modeling.reading.batch import Batch, RecurrentNetwork
+from elue.modeling.reading.batch import Batch
+from elue.modeling.reading.company import RecurrentNetwork
 from elue.modeling.reading.units import Ending, Reading, State, near
 from elue.modeling.text import Encoded
 
@@ -46,15 +48,22 @@ def read(
         together = clock if len(batch) > 1 else together
         if all(len(reading.ids) for reading in new):  # else those without a token leave first
             batch.advance()
-        doubted = [row for row, text in enumerate(batch.readings) if not text.sure and text.since < together]
-        leaving = [row for row, text in enumerate(batch.readings) if text.at >= len(text.ids) and row not in doubted]
+        over = batch.column("at") >= batch.column("length")
+        doubtful = np.zeros(len(batch), bool)
+        if batch.doubted:
+            unsure = batch.column("unsure") > 0
+            doubtful = unsure & (batch.column("since") < together)
+            batch.doubted = bool((unsure & ~doubtful).any())
+        doubted, leaving = doubtful.nonzero()[0], (over & ~doubtful).nonzero()[0]
+        for row in (*doubted, *leaving):
+            batch.readings[row].closed()
         for row in doubted:
             yield _alone(network, batch.readings[row])
-        if leaving:
+        if len(leaving):
             ended += [batch.readings[row] for row in leaving]
             states.append(batch.states_of(leaving))
-        if leaving or doubted:
-            batch.leave({*leaving, *doubted})
+        if len(leaving) or len(doubted):
+            batch.leave(np.concatenate([leaving, doubted]))
         if len(ended) >= batch_size:
             yield from _answer(network, ended, states, together)
             ended, states = [], []

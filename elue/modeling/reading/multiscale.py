@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from elue.modeling.reading.gates import straight_through
+from elue.modeling.reading.gates import gated, straight_through
 from elue.modeling.reading.units import State
 
 NONE = -1e9
@@ -39,35 +39,26 @@ class Multiscale(nn.Module):
         return straight_through(((self.slope * leaning + 1) / 2).clamp(0, 1), 0.5 + 1e-7)
 
     def layer(self, at: int, word: Tensor, *known: Any) -> State:
-        """The state after one layer looked below and above, or not, as the last two of what is `known` say."""
+        """The state after one layer, the last two of what is `known` being the boundaries below and above.
+
+        They are 0 or 1, and what is multiplied by 0 is not computed; in training they are z, (batch, 1), and it is.
+        """
         *state, below, above = known
         output, memory, leaning = state[3 * at : 3 * at + 3]
         own: Any = self.own[at]
-        if not below and not above:
+        if not any(torch.is_tensor(part) or part for part in (below, above)):
             leaning = nn.functional.linear(output, own.weight[-1:], own.bias[-1:])
         else:
             gates = own(output)
-            gates = gates + self.below[at](state[3 * at - 3] if at else word) if below else gates
-            gates = gates + self.above[at](state[3 * at + 3]) if above else gates
-            output, memory, leaning = self.made(gates, memory, leaning, 1.0 if above else 0.0)
-        return (*state[: 3 * at], output, memory, leaning, *state[3 * at + 3 :])
-
-    def made(self, gates: Tensor, memory: Tensor, leaning: Tensor, flush: Tensor | float) -> State:
-        """Output, memory and logit of a layer that does not copy."""
-        i, f, o, g = gates[:, : 4 * self.size].chunk(4, 1)
-        memory = i.sigmoid() * g.tanh() + (1 - flush) * f.sigmoid() * memory
-        return o.sigmoid() * memory.tanh(), memory, gates[:, 4 * self.size :] if gates.shape[1] % 4 else leaning
-
-    def learnt(self, at: int, word: Tensor, *state: Tensor) -> State:
-        """The state after one layer in training: all is computed, and boundaries let it through."""
-        output, memory, leaning = state[3 * at : 3 * at + 3]
-        below: Any = self.boundary(state[3 * at - 1]) if at else 1.0
-        above: Any = self.boundary(leaning) if at + 1 < self.layers else 0.0
-        gates = self.own[at](output) + below * self.below[at](state[3 * at - 3] if at else word)
-        gates = gates + above * self.above[at](state[3 * at + 3]) if at + 1 < self.layers else gates
-        new_output, new_memory, leaning = self.made(gates, memory, leaning, above)
-        copy = (1 - above) * (1 - below)
-        output, memory = copy * output + (1 - copy) * new_output, copy * memory + (1 - copy) * new_memory
+            if torch.is_tensor(below) or below:
+                gates = gates + _let(below, self.below[at](state[3 * at - 3] if at else word))
+            if torch.is_tensor(above) or above:
+                gates = gates + _let(above, self.above[at](state[3 * at + 3]))
+            i, f, o, g = gates[:, : 4 * self.size].chunk(4, 1)
+            leaning = gates[:, 4 * self.size :] if gates.shape[1] % 4 else leaning
+            new = i.sigmoid() * g.tanh() + (1 - above) * f.sigmoid() * memory
+            copy, made = (1 - above) * (1 - below), (o.sigmoid() * new.tanh(), new)
+            output, memory = gated(1 - copy, made, (output, memory)) if torch.is_tensor(copy) else made
         return (*state[: 3 * at], output, memory, leaning, *state[3 * at + 3 :])
 
     def products(self, at: int, below: int, above: int) -> int:
@@ -78,6 +69,11 @@ class Multiscale(nn.Module):
             return self.size
         rows: int = own.out_features
         return rows * (self.size + below * lower.in_features + above * self.size)
+
+
+def _let(share: Tensor | int, product: Tensor) -> Tensor:
+    """What a boundary lets through of a product."""
+    return share * product if torch.is_tensor(share) else product
 
 
 class Output(nn.Module):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from elue.modeling.reading.cells import Cell
+from elue.modeling.reading.chunks import Chunks, in_turn
 from elue.modeling.reading.units import State
 
 
@@ -37,8 +38,8 @@ class Relevance(nn.Module):
         output, *_ = self.cell.through(words, *self.cell.start(len(words)))
         return (*state[:-2], output, words.mean(1))
 
-    def sentence(self, words: Tensor, *state: Tensor) -> State:
-        """The states after sentences (texts, tokens, width) were read."""
+    def sentences(self, chunks: Chunks, *state: Tensor) -> State:
+        """The states after sentences, (tokens, width) each, were read."""
         relevance, *before, question, asked = state
-        output, *rest = self.cell.through(words, *before)
+        output, *rest = in_turn(self.cell, chunks, before)
         return (*self.relevance(match(question, output), relevance), output, *rest, question, asked)

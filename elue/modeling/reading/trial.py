@@ -6,16 +6,19 @@ over. In eval mode all is decided as inference decides, so that what is validate
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from elue.modeling.reading.batch import Batch
+from elue.modeling.reading.book import Numbers
+from elue.modeling.reading.company import Rows
 from elue.modeling.reading.gates import gated, straight_through
 from elue.modeling.reading.network import ReaderNetwork
-from elue.modeling.reading.units import Gate, Reading, State, replaced
+from elue.modeling.reading.units import Amount, Gate, Reading, State, replaced
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,44 +92,67 @@ class Trial(Batch):
         order: list[int] = []
         states: list[State] = []
         while len(self):
-            ended = [row for row, reading in enumerate(self.readings) if reading.at >= len(reading.ids)]
-            if ended:
-                order += [self.readings[row].number for row in ended]
+            ended = (self.column("at") >= self.column("length")).nonzero()[0]
+            if len(ended):
+                order += self._numbers()[ended].tolist()
                 states.append(self.states_of(ended))
-                self.leave(set(ended))
+                self.leave(ended)
             if len(self):
                 self.advance()
-        back = self._index(order).argsort()
+        back = torch.tensor(order, device=self.device).argsort()
         return tuple(torch.cat(parts)[back] for parts in zip(*states, strict=True))
 
     def choose(
-        self, unit: str, *inputs: Tensor, rows: Sequence[int] | None = None, lean: Mapping[int, float] | None = None
-    ) -> list[int]:
-        asked = list(range(len(self))) if rows is None else list(rows)
-        if not asked:
-            return []
-        known = tuple(tensor.index_select(0, self._index(asked)) for tensor in inputs)
-        self._ran(unit, asked)
+        self, unit: str, *inputs: Tensor, rows: Rows | None = None, lean: Mapping[int, float] | None = None
+    ) -> Numbers:
+        asked = np.arange(len(self)) if rows is None else np.asarray(rows, np.int64)
+        if not len(asked):
+            return asked
+        chosen = self._index(asked)
+        known = tuple(tensor.index_select(0, chosen) for tensor in inputs)
+        self.book.ran(self.lines[asked], unit, (1,))
         logits = self.units[unit].run(*known)
         for option, more in (lean or {}).items():
             logits = logits + more * torch.eye(logits.shape[1], device=self.device)[option]
         log_p = logits.log_softmax(-1)
         drawn = torch.multinomial(log_p.exp(), 1) if self.learner.training else logits.argmax(-1, keepdim=True)
-        numbers = [self.readings[row].number for row in asked]
+        numbers = self._numbers()[asked]
         paid = torch.tensor([self.paid[number] for number in numbers], device=self.device)
         taken = log_p.gather(1, drawn).squeeze(1)
-        self.decisions.append(Decision(unit, self._index(numbers), taken, known, paid))
-        options: list[int] = drawn.squeeze(1).tolist()
-        return options
+        self.decisions.append(Decision(unit, torch.from_numpy(numbers).to(taken.device), taken, known, paid))
+        return np.array(drawn.squeeze(1).tolist(), np.int64)
 
     def gate(self, unit: str, *inputs: Tensor, bar: float = 0.0) -> Gate:
-        self._ran(unit, range(len(self)))
+        self.book.ran(self.lines, unit, (1,))
         leaning = self.units[unit].run(*inputs)
-        on = torch.nonzero(leaning > bar).flatten().tolist()
         hard = (leaning > bar).to(leaning.dtype)
         share = self.learner.relaxed(unit, leaning) if self.learner.training else hard
-        self.gates.append(Opened(unit, self._index([reading.number for reading in self.readings]), leaning, share))
-        return Gate(on, share)
+        self.gates.append(Opened(unit, self._index(self._numbers()), leaning, share))
+        return Gate(np.array(torch.nonzero(leaning > bar).flatten().tolist(), np.int64), share)
+
+    def opened(self, unit: str, leaning: Tensor, bar: float) -> Amount:
+        if not self.learner.training:
+            return super().opened(unit, leaning, bar)
+        return Amount(np.zeros(len(self), np.int64), self.learner.relaxed(unit, leaning))
+
+    def graded(
+        self, unit: str, *inputs: Tensor, bars: Sequence[float], sizes: Sequence[int], lean: float, sure: bool
+    ) -> Amount:
+        if sure or not self.learner.training:
+            return super().graded(unit, *inputs, bars=bars, sizes=sizes, lean=lean, sure=sure)
+        share = self.gate(unit, *inputs).share
+        assert share is not None
+        return Amount(np.zeros(len(self), np.int64), share[:, None])
+
+    def through(self, unit: str, *amounts: Amount, idle: bool = False) -> None:
+        """In training everything is computed, and shares let it through."""
+        if all(amount.share is None for amount in amounts):
+            super().through(unit, *amounts, idle=idle)
+            return
+        told = [int(own.sizes[0]) if own.share is None else own.share for own in amounts]
+        self.book.ran(self.lines, unit, (1,))
+        new = self.units[unit].run(self.inputs, *self.state, *told)
+        self.state = tuple(replaced(old, part, None) for part, old in zip(new, self.state, strict=True))
 
     def blend(self, gate: Gate, on: str | None, off: str | None) -> None:
         if not self.learner.training:
@@ -138,7 +164,7 @@ class Trial(Batch):
     def update(
         self,
         unit: str,
-        rows: Sequence[int] | None = None,
+        rows: Rows | None = None,
         sizes: Sequence[int] = (),
         extra: Sequence[Tensor] = (),
         inputs: Tensor | None = None,
@@ -150,13 +176,13 @@ class Trial(Batch):
 
     def wait(self, unit: str, *inputs: Tensor, bar: float) -> None:
         """In training tokens are passed over one by one, as gates that are learned from (straight through)."""
-        numbers = self._index([reading.number for reading in self.readings])
+        numbers = self._index(self._numbers())
         if not self.learner.training:
             sure = inputs[0].new_ones(len(self))
             self.gates.append(Opened(unit, numbers, sure, sure))
             super().wait(unit, *inputs, bar=bar)
             return
-        self._ran(unit, range(len(self)))
+        self.book.ran(self.lines, unit, (1,))
         growth = bar / self.units[unit].run(*inputs)
         old, sure = self.waiting, torch.ones_like(growth)
         if old is None:  # the first token is read in any case
@@ -169,14 +195,14 @@ class Trial(Batch):
         self.waiting = Waiting(total, growth, straight_through(total, bar))
         self.move(1)
 
-    def leave(self, leaving: set[int]) -> None:
+    def leave(self, leaving: Rows) -> None:
         if self.waiting is not None:
-            self.waiting = self.waiting.of(self._index([row for row in range(len(self)) if row not in leaving]))
+            self.waiting = self.waiting.of(self._index(np.delete(np.arange(len(self)), leaving)))
         super().leave(leaving)
 
-    def pay(self, amounts: Sequence[float]) -> None:
+    def pay(self, amounts: Sequence[float] | Numbers) -> None:
         for reading, amount in zip(self.readings, amounts, strict=True):
-            self.paid[reading.number] += amount
+            self.paid[reading.number] += float(amount)
 
     def totals(self, unit: str) -> tuple[Tensor, Tensor]:
         """Over all steps, for each reading the sum of what a gate let through, and of log σ(logit): (readings,)."""
@@ -203,18 +229,22 @@ class Trial(Batch):
         """The states as a unit makes them of all samples."""
         if unit is None:
             return self.state
-        new = self._run(unit, (self.inputs, *self.state), None, ())
+        new = self._run(unit, (self.inputs, *self.state), None, (), None)
         return tuple(replaced(old, part, None) for part, old in zip(new, self.state, strict=True))
 
-    def _ran(self, unit: str, rows: Sequence[int]) -> None:
-        for row in rows:
-            self.readings[row].ran(unit, (1,))
+    def _numbers(self) -> Numbers:
+        """The numbers of the readings under way, (readings,)."""
+        return np.array([reading.number for reading in self.readings], np.int64)
+
+    @property
+    def ahead(self) -> Tensor:
+        return torch.stack([reading.seen[at] for reading, at in self._places() if reading.seen is not None])
 
     def _embedded(self) -> Tensor:
-        return torch.stack([self.places[reading.number % self.texts][reading.at] for reading in self.readings])
+        return torch.stack([self.places[reading.number % self.texts][at] for reading, at in self._places()])
+
+    def _places(self) -> Iterable[tuple[Reading, int]]:
+        return zip(self.readings, self.column("at").tolist(), strict=True)
 
     def _chunk(self, reading: Reading, start: int, end: int) -> Tensor:
         return self.embedded[reading.number % self.texts, start:end]
-
-    def _index(self, places: Sequence[int]) -> Tensor:
-        return torch.tensor(places, device=self.device, dtype=torch.long)

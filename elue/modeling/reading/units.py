@@ -7,18 +7,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from elue.modeling.reading.book import Book, Key, Numbers
 from elue.protocol import Step
 
 State = tuple[Tensor, ...]
 """What a cell carries from token to token: tensors of one row a sample, (samples, width)."""
 
 RELATIVE_TOLERANCE = 1e-4
-"""How near to its limit a decision, relative to the limit where that is above 1, counts as close.
+"""How near two answers, relative to one where that is above 1, count as alike."""
+DECISION_TOLERANCE = 2e-5
+"""How near to its limit a decision between tokens counts as close, relative to the limit where that is above 1.
 
-The same sample in another batch differs by some 1e-6, as matrix products of other sizes sum in another order.
+The same sample in another batch differs, as matrix products of other sizes sum in another order: in reviews of up to
+512 tokens at most by 1.4e-6 of the largest logit that a unit gave, and a wait by 2.6e-6 of itself. So half of the
+largest logit counts as a limit does.
 """
 
 
@@ -56,38 +62,81 @@ class Gate:
     In training `share` (samples,) says by how much, and carries the gradient.
     """
 
-    on: Sequence[int]
+    on: Numbers
     share: Tensor | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Amount:
+    """How much of a unit runs for every sample of a batch: the size that it is told, (samples,), 0 for none.
+
+    In training `share`, one row a sample, says so instead, and carries the gradient.
+    """
+
+    sizes: Numbers
+    share: Tensor | None = None
+
+
+@dataclass(slots=True, eq=False)
 class Reading:
-    """One text on its way through the Reader: `at` is the place of its current token, `read` the places it read.
+    """One text on its way through the Reader. What is noted of it on the way stands on its `line` of the batch's book.
 
     Of a pair `second` is the place where its second text begins, else 0. It came at `since` of the clock, -1 where it
-    was looked at in company before. `notes` is the method's own memory of this sample; `steps` counts the units it went
-    through, `turns` the steps of the method. Where units look ahead, `words` (tokens, width) is the text embedded,
-    `seen` (tokens, …) what they said, and `looked` the places looked at.
+    was looked at in company before. `notes` is the method's own memory of this sample. Where units look ahead, `words`
+    (tokens, width) is the text embedded, `seen` (tokens, …) what they said, `looked` the places looked at, and `among`
+    the texts that it was looked at with, in which it begins at `start`.
     """
 
     number: int
     ids: Sequence[int]
-    since: int
-    at: int = 0
-    read: list[int] = field(default_factory=list)
+    since: int = 0
+    second: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
-    steps: dict[tuple[str, tuple[int, ...]], int] = field(default_factory=dict)
-    sure: bool = True
-    turns: int = 0
     looked: Sequence[int] = ()
     words: Tensor | None = None
     seen: Tensor | None = None
-    second: int = 0
+    among: Looked | None = None
+    start: int = 0
+    line: int = -1
+    _book: Book | None = None
+    _read: list[int] = field(default_factory=list)
+    _steps: dict[Key, int] = field(default_factory=dict)
+
+    def opened(self, book: Book, line: int) -> None:
+        """Let what comes be noted on a line of a book."""
+        self._book, self.line = book, line
+
+    def closed(self) -> None:
+        """Keep what was noted, and give the line back."""
+        if self._book is not None:
+            self._read, self._steps = self.read, self.steps
+            self._book.close(self.line)
+            self._book = None
+
+    @property
+    def at(self) -> int:
+        """The place of its current token."""
+        return 0 if self._book is None else int(self._book["at"][self.line])
+
+    @property
+    def turns(self) -> int:
+        """How many steps of the method it took."""
+        return 0 if self._book is None else int(self._book["turns"][self.line])
+
+    @property
+    def read(self) -> list[int]:
+        """The places it read, in order."""
+        return self._read if self._book is None else self._book.were_read(self.line)
+
+    @property
+    def steps(self) -> dict[Key, int]:
+        """How often units ran for it, in the order in which they first did."""
+        later = {} if self._book is None else self._book.steps(self.line)
+        return self._steps | {key: times + self._steps.get(key, 0) for key, times in later.items()}
 
     def ran(self, unit: str, shape: tuple[int, ...]) -> None:
-        """Note that a unit ran for this sample."""
-        key = (unit, shape)
-        self.steps[key] = self.steps.get(key, 0) + 1
+        """Note that a unit ran for it while it had no line."""
+        self._steps[unit, shape] = self._steps.get((unit, shape), 0) + 1
 
     def trace(self) -> tuple[Step, ...]:
         """All that ran: the look-ups `embed (tokens, distinct tokens)`, then units in the order they first ran."""
@@ -95,6 +144,14 @@ class Reading:
         looked = len(places), len({self.ids[place] for place in places})
         counted = (Step(unit, shape, times) for (unit, shape), times in self.steps.items())
         return (Step("embed", looked), *counted) if places else tuple(counted)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """Texts that were looked at together, one after the other: embedded, and what was said, (tokens of all, width)."""
+
+    words: Tensor
+    seen: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +164,7 @@ class Ending:
     read: tuple[int, ...]
 
 
-def replaced(old: Tensor, new: Tensor, rows: Sequence[int] | None) -> Tensor:
+def replaced(old: Tensor, new: Tensor, rows: Tensor | None) -> Tensor:
     """The state with new values in some rows (None: all) and its first dimensions, as many as there are.
 
     It keeps its precision: under autocast units give numbers of less.
@@ -118,10 +175,9 @@ def replaced(old: Tensor, new: Tensor, rows: Sequence[int] | None) -> Tensor:
     width = new.shape[1]
     if rows is None:
         return torch.cat([new, old[:, width:]], 1)
-    chosen = torch.tensor(rows, device=old.device)
     if width < old.shape[1]:
-        new = torch.cat([new, old.index_select(0, chosen)[:, width:]], 1)
-    return old.index_copy(0, chosen, new)
+        new = torch.cat([new, old.index_select(0, rows)[:, width:]], 1)
+    return old.index_copy(0, rows, new)
 
 
 def near(value: float, limit: float) -> bool:
@@ -130,3 +186,10 @@ def near(value: float, limit: float) -> bool:
     Ask it of what is not squeezed: of a logit rather than a probability near 0 or 1.
     """
     return math.isfinite(limit) and abs(value - limit) <= RELATIVE_TOLERANCE * max(1.0, abs(limit))
+
+
+def nearly(values: Numbers, limits: Numbers | float, largest: float = 0.0) -> Numbers:
+    """Whether decisions between the sides of limits, (values,), are so close, where values are as large as is said."""
+    limits = np.asarray(limits, float)
+    scale = np.maximum(max(1.0, largest / 2), np.abs(limits))
+    return np.isfinite(limits) & (np.abs(values - limits) <= DECISION_TOLERANCE * scale)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -32,4 +33,4 @@ def test_the_sigmoid_cross_entropy_of_all_logits() -> None:
 
 
 def test_actions_side_by_side() -> None:
-    assert one_hot([(1, 0), (0, 3)], (2, 4), None).tolist() == [[0, 1, 1, 0, 0, 0], [1, 0, 0, 0, 0, 1]]
+    assert one_hot(np.array([(1, 0), (0, 3)]), (2, 4), None).tolist() == [[0, 1, 1, 0, 0, 0], [1, 0, 0, 0, 0, 1]]

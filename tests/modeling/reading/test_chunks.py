@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from elue.meter import Meter
-from elue.modeling.reading.chunks import by_length, convolved, packed
+from elue.modeling.reading import chunks as reading_chunks
+from elue.modeling.reading.chunks import by_length, convolved, in_turn, packed
 
 WIDTH, SIZE = 5, 4
 LENGTHS = [3, 1, 7, 3, 4, 1]
@@ -53,8 +54,33 @@ def test_a_recurrent_network_starts_anew_on_each_chunk(kind: type[nn.RNNBase], b
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize("span", [1, 3, 4, 5])
+@pytest.mark.parametrize("most", [1, 8, 2048])
 @torch.no_grad()
-def test_a_convolution_does_not_see_across_chunks(span: int) -> None:
+def test_a_convolution_does_not_see_across_chunks(span: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_chunks, "IN_CACHE", most)
     convolution, given = nn.Conv1d(WIDTH, SIZE, span, padding="same"), chunks(LENGTHS)
     for made, chunk in zip(convolved(convolution, given), given, strict=True):
         torch.testing.assert_close(made, convolution(chunk.T[None])[0].T)
+
+
+@torch.no_grad()
+def test_steps_go_through_chunks_of_any_lengths_together_and_rows_are_those_that_are_left() -> None:
+    cell, given, rows = nn.LSTMCell(WIDTH, SIZE), chunks(LENGTHS), []
+    start = torch.randn(2, len(given), SIZE)
+
+    def step(word: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        rows.append(len(word))
+        output, memory = cell(word, state)
+        return output, memory
+
+    together = in_turn(step, given, tuple(start))
+    assert rows == [sum(length > turn for length in LENGTHS) for turn in range(max(LENGTHS))]
+    for row, chunk in enumerate(given):
+        state: tuple[Tensor, ...] = tuple(part[row : row + 1] for part in start)
+        for word in chunk:
+            state = cell(word[None], state)
+        for made, wanted, own in zip(
+            together, state, in_turn(step, [chunk], tuple(start[:, row : row + 1])), strict=True
+        ):
+            torch.testing.assert_close(made[row], wanted[0])
+            torch.testing.assert_close(own, wanted)

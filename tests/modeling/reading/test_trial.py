@@ -13,7 +13,7 @@ from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.loop import read
 from elue.modeling.reading.network import ReaderOptions
 from elue.modeling.reading.trial import Trial
-from elue.modeling.reading.units import ReaderUnit
+from elue.modeling.reading.units import ReaderUnit, Reading
 from tests import small
 from tests.modeling.reading.readers import SIZE, WIDTH, WORDS, texts
 
@@ -122,8 +122,7 @@ def test_every_reading_ends() -> None:
 @pytest.mark.parametrize(("places", "at"), [([-1, 4], [3, 4]), ([0, 5], [0, 5]), ([3, 2], [3, 2])])
 def test_a_place_outside_of_the_text_ends_the_reading(places: list[int], at: list[int]) -> None:
     batch = Batch(made())
-    trial = Trial(made(), *padded([[1, 2, 3], [1, 2, 3, 4, 5]]))
-    batch.readings = trial.all
+    batch.enter([Reading(0, [1, 2, 3]), Reading(1, [1, 2, 3, 4, 5])])
     batch.go(places)
     assert [reading.at for reading in batch.readings] == at
 
