@@ -244,10 +244,11 @@ def _columns(trainings: Sequence[Sampled]) -> tuple[Array, list[tuple[slice, sli
 
 
 def _covered(training: Sampled, window: Window, free: float) -> float:
-    """The part of the range from a training's cheapest point on that is not `KEPT` below what scores `free` and is
-    free: nothing covers a budget with answers that nobody would take."""
+    """The part of the range from a training's cheapest point on that is not clearly worse than what scores `free` and
+    is free: by `KEPT` and two standard errors. Nothing covers a budget with answers that nobody would take."""
     low, high = window
-    costs = training.costs.mean(axis=0)[training.scores.mean(axis=0) >= free - KEPT]
+    doubt = 2 * training.scores.std(axis=0) / math.sqrt(len(training.scores))
+    costs = training.costs.mean(axis=0)[training.scores.mean(axis=0) + doubt >= free - KEPT]
     start = min(max(float(costs.min(initial=high)), low), high)
     return math.log(high / start) / math.log(high / low)
 

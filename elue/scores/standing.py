@@ -45,7 +45,7 @@ class TaskRow:
     """A method on a task of an edition.
 
     `at` are leads at a third, half and two thirds of full compute; `coverage` is the part of the range from the
-    cheapest own point on that is no worse than the yardstick's cheapest model, but for `elue.scores.leads.KEPT`;
+    cheapest own point on that is not clearly worse than the yardstick's cheapest model;
     `corners` says what chose those of its hull; `trainings` are the leads of its trainings, by `seeds`; `points` the
     most points of a training.
     """
