@@ -42,8 +42,10 @@ def write_slow(folder: Path, *parts: str) -> Path:
     return toys.write(folder, *parts, changed={run: f"{run}        {SLOW}\n", points: several})
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("kind", KILLED)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow if kind == "one by one" else pytest.mark.thorough) for kind in KILLED],
+)
 def test_kill_9_in_the_middle_loses_no_finished_run_and_repeats_none(
     kind: str, tmp_path: Path, write_task: WriteTask
 ) -> None:

@@ -39,6 +39,15 @@ ATTACKS = {
         "from elue.meter import intercept\nintercept._set_included = lambda key, on: None"
     ),
     "replaces the list of watches": "from elue.meter import observing\nobserving.watches = []",
+    "replaces a built-in function": "import builtins\nbuiltins.sum = lambda *given, **named: 0",
+    "replaces a function of the standard library": "import math\nmath.prod = lambda *given, **named: 0",
+    "replaces a method of tensors": "torch.Tensor.numel = lambda tensor: 0",
+    "gives tensors a method that theirs hides": "torch.nn.Parameter.size = lambda tensor, *place: 0 if place else ()",
+    "hides a built-in from a module": "from elue.meter import ledger\nledger.sum = lambda *given: 0",
+    "gives a Meter another class": (
+        "import gc\nfor own in gc.get_objects():\n"
+        "    if type(own) is Meter: own.__class__ = type('Cheap', (Meter,), {'flops': 0})"
+    ),
     "replaces a default": "from elue.meter import Meter\nMeter.__init__.__defaults__ = ('elue-2022',)",
 }
 """What a plugin does in `predict`; each ends its worker, since what it changed stays changed."""

@@ -31,6 +31,7 @@ NEEDED = (
     "elue.meter",
     "elue.meter.meter",
     "elue.worker.inside.calibration",
+    "elue.worker.inside.ground",
     "elue.worker.inside.parameters",
     "elue.worker.inside.plugin",
     "elue.worker.inside.pricing",

@@ -13,6 +13,7 @@ from elue.meter.counts import Counts, total
 from elue.meter.intervals import Interval, count_elements
 from elue.meter.profile import Profile
 from elue.protocol import Step
+from elue.worker.confinement import sandbox
 from elue.worker.frames import CallKinds
 from elue.worker.inside.answers import Invalid
 
@@ -30,7 +31,12 @@ class StepPrice:
 
 
 def calls_of(meter: Meter) -> CallKinds:
-    """The calls that a Meter counted; those of operators without a rule are among the free ones."""
+    """The calls that a Meter counted; those of operators without a rule are among the free ones.
+
+    A Meter that has become something else meanwhile is a violation.
+    """
+    if type(meter) is not Meter:
+        sandbox.violations.append("change the code that measures it (the class of a Meter)")
     full = sum(calls for calls, flops in meter.ops.values() if flops >= SMALL * calls)
     computing = sum(calls for calls, flops in meter.ops.values() if flops)
     return CallKinds(full, computing - full, meter.calls - computing)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
+from elue.worker.inside.ground import Ground
+
 _SEALED = ("elue.meter", "elue.worker", "elue.protocol", "__main__")
 _DATA = "elue.worker.frames."
 TURNS = 8
@@ -19,9 +21,10 @@ _SPARED = ("__repr__", "__eq__", "__hash__", "__getstate__", "__setstate__", "__
 
 
 class Seal:
-    """What measures: functions, classes, names of modules, prices. Take it before a plugin is imported.
+    """What measures: functions, classes, names of modules, prices, and what these stand on.
 
-    Defaults, closures and the whole table, which take long to look through, have their turn every few looks.
+    Take it before a plugin is imported. Defaults, closures and the whole table, which take long to look through, have
+    their turn every few looks.
     """
 
     def __init__(self) -> None:
@@ -38,7 +41,8 @@ class Seal:
             for name, _, _, value, _ in self._kept
             if isinstance(value, FunctionType) and (value.__defaults__ or value.__kwdefaults__ or value.__closure__)
         ]
-        self._prices, self._turn = Prices(), 0
+        functions = [function for _, _, _, value, _ in self._kept for function in _functions(value)]
+        self._prices, self._ground, self._turn = Prices(), Ground(_modules(), functions), 0
 
     def broken(self) -> str:
         """The name of the first of these that is another now; empty where none is."""
@@ -53,7 +57,7 @@ class Seal:
             same = function.__defaults__ is defaults and function.__kwdefaults__ is named
             if not same or any(now is not then for now, then in zip(_contents(function), cells, strict=True)):
                 return name
-        return self._prices.changed(thorough=not self._turn)
+        return self._ground.changed(self._turn, TURNS) or self._prices.changed(thorough=not self._turn)
 
 
 class Prices:
@@ -86,6 +90,12 @@ class Prices:
                 return f"the price of {name}"
             self._sound[key] = plan, plan.formula
         return ""
+
+
+def _functions(value: Any) -> Iterator[FunctionType]:
+    """The functions that an attribute of a module or class is made of."""
+    parts = (value.fget, value.fset) if isinstance(value, property) else (getattr(value, "__func__", value),)
+    yield from (part for part in parts if isinstance(part, FunctionType))
 
 
 def _contents(function: FunctionType) -> list[Any]:
