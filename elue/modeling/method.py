@@ -75,14 +75,18 @@ class Training:
         """The score in percent of logits (samples, outputs) of the validation samples."""
         return quality(logits, self.job.validation, self.job.task, self.job.measure)
 
+    def tokens(self, examples: Sequence[Example]) -> Tensor:
+        """The number of tokens of each sample, (samples,), in double precision."""
+        encoded = self.text.encode_all([example.sample for example in examples])
+        return torch.tensor([len(text.ids) for text in encoded], dtype=torch.double)
+
     def weights(self, examples: Sequence[Example], attends: bool = True) -> Tensor:
         """What samples cost beside their mean, (samples,), by their tokens: a layer of the encoder, where it `attends`.
 
         A layer of n tokens has n (4 h² + 2 h f) + 2 n² h multiply-adds, of widths h and f; what else is done to tokens
         goes by their number.
         """
-        encoded = self.text.encode_all([example.sample for example in examples])
-        tokens, config = torch.tensor([len(text.ids) for text in encoded]).double(), self.encoder.config
+        tokens, config = self.tokens(examples), self.encoder.config
         spent = tokens * (2 * config.hidden + config.intermediate + tokens) if attends else tokens
         return spent / spent.mean()
 

@@ -27,6 +27,8 @@ SWEEP_POINTS = 8
 """Points that a default sweep aims at."""
 MAX_GAP = 0.15
 """The widest gap between neighbours, a share of the range of compute, unless nothing lies inside it."""
+ALIKE = 0.01
+"""Settings whose compute is nearer than this share of the costliest's are as good as the same."""
 MAX_TRIES = 24
 """Settings that `refine` measures beyond those it is given: each is a pass over validation data."""
 MAX_STALLS = 10
@@ -62,7 +64,8 @@ def choose(tried: Iterable[Tried], points: int = SWEEP_POINTS, always: Sequence[
     """A sweep even in compute, the cheapest first: at most `points`, and what it takes to close gaps above `MAX_GAP`.
 
     The cheapest and the costliest are among them, and those whose settings are in `always`. Of settings that are alike
-    the first that is in `always` stands for all, else the first.
+    for every sample the first that is in `always` stands for all, else the first. No two are nearer than `ALIKE`,
+    unless they are the ends; those in `always` come before others.
     """
     distinct: list[Tried] = []
     for candidate in sorted(tried, key=lambda candidate: candidate.setting not in always):
@@ -72,21 +75,25 @@ def choose(tried: Iterable[Tried], points: int = SWEEP_POINTS, always: Sequence[
     if len(distinct) <= 2:
         return distinct
     compute = np.array([candidate.compute for candidate in distinct])
-    targets = np.linspace(compute[0], compute[-1], max(points, 2))
-    chosen = {int(np.abs(compute - target).argmin()) for target in targets}
-    chosen |= {0, len(distinct) - 1}
-    chosen |= {place for place, candidate in enumerate(distinct) if candidate.setting in always}
-    while (gap := _gap(compute, sorted(chosen))) is not None:
+    chosen, near = {0, len(distinct) - 1}, ALIKE * compute[-1]
+    wanted = [place for place, candidate in enumerate(distinct) if candidate.setting in always]
+    wanted += [int(np.abs(compute - target).argmin()) for target in np.linspace(compute[0], compute[-1], points)]
+    for place in wanted:
+        if all(abs(compute[place] - compute[other]) >= near for other in chosen):
+            chosen.add(place)
+    while (gap := _gap(compute, sorted(chosen), near)) is not None:
         chosen.add(gap)
     return [distinct[place] for place in sorted(chosen)]
 
 
-def _gap(compute: np.ndarray, chosen: Sequence[int]) -> int | None:
-    """What lies nearest the middle of the widest gap that is above `MAX_GAP` and can be parted."""
+def _gap(compute: np.ndarray, chosen: Sequence[int], near: float) -> int | None:
+    """What lies nearest the middle of the widest gap above `MAX_GAP` that something not so `near` its sides parts."""
     widest = MAX_GAP * (compute[-1] - compute[0])
     gaps = sorted(((compute[high] - compute[low], low, high) for low, high in pairwise(chosen)), reverse=True)
     for width, low, high in gaps:
-        inside = [place for place in range(low + 1, high) if compute[low] < compute[place] < compute[high]]
+        inside = [
+            place for place in range(low + 1, high) if compute[low] + near <= compute[place] <= compute[high] - near
+        ]
         if width > widest and inside:
             middle = (compute[low] + compute[high]) / 2
             return min(inside, key=lambda place: abs(compute[place] - middle))
@@ -108,7 +115,8 @@ def refine(
     stalled: dict[tuple[float, float], int] = {}
     for _ in range(tries):
         compute = [candidate.compute for candidate in tried]
-        widest = MAX_GAP * (max(compute) - min(compute))
+        allowed = MAX_GAP * (max(compute) - min(compute))
+        widest = max(allowed - 2 * ALIKE * max(compute), allowed / 3)  # something is inside that is near neither side
         urgent: list[tuple[float, int, float]] = []
         for place, (low, high) in enumerate(pairwise(tried)):
             jump, stalls = abs(compute[place] - compute[place + 1]), stalled.get((low.setting, high.setting), 0)

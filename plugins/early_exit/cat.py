@@ -43,12 +43,13 @@ class Cat(TrainedExits):
     """Narrow heads, meta-classifiers, and conformal calibration.
 
     The risk is about the full model's answer, not the label, and holds on average over draws, not for a sample. Half of
-    the validation data calibrate, and nothing is chosen on them. The rank of the quantile is the release's, slightly
-    more careful than the textbook's: at a small risk no sample may leave. So the sweep has thresholds on the score
-    beside risks, and reaches both ends. Numbers agree within a tenth of the label's range, half a unit of STS-B. The
-    release only counts afterwards what leaving would have saved; here samples do leave. Its meta-classifiers do not see
-    the first layer's probabilities, ours see those of all exits before. All training data fine-tune the encoder; the
-    optional temperatures are left out. Exits pool by mean unless told, where the paper takes the first token.
+    the validation data calibrate; of them the sweep is told what settings cost, and nothing else is chosen on them. The
+    rank of the quantile is the release's, slightly more careful than the textbook's: at a small risk no sample may
+    leave. So the sweep has thresholds on the score beside risks, and reaches both ends. Numbers agree within a tenth of
+    the label's range, half a unit of STS-B. The release only counts afterwards what leaving would have saved; here
+    samples do leave. Its meta-classifiers do not see the first layer's probabilities, ours see those of all exits
+    before. All training data fine-tune the encoder; the optional temperatures are left out. Exits pool by mean unless
+    told, where the paper takes the first token.
     """
 
     name = "cat"

@@ -117,4 +117,4 @@ class DSelectK(ExpertsMethod):
     knobs = {"gamma": {"type": "float", "above": 0, "help": "width of the smooth step: the narrower, the fewer run"}}
 
     def ends(self, network: ExpertsNetwork) -> tuple[float, float]:
-        return network.options.gamma / 50, network.options.gamma
+        return network.options.gamma / 50, 50 * network.options.gamma

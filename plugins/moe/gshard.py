@@ -20,6 +20,7 @@ from elue.modeling.experts.method import ExpertsMethod
 from elue.modeling.experts.network import CapacityOptions, ExpertsNetwork
 from elue.modeling.experts.seats import capacity
 from elue.modeling.options import option
+from elue.protocol import Point
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,8 @@ class GShard(ExpertsMethod):
     policies of the authors' library, Lingvo, whose default runs all; nothing is by lot. Capacity is CF · 2n / E,
     rounded up, without the least of 4 that Mesh-TensorFlow has; at inference each sample has its own. Probabilities
     are softmaxed over all experts. Experts are copies of a trained encoder's feed-forwards. The capacity factor of
-    training may be asked anew; both knobs are the paper's means, their use for a curve is ours.
+    training may be asked anew; both knobs are the paper's means, their use for a curve is ours: from room for all, by
+    way of fewer second experts, to no room at all.
     """
 
     name = "gshard"
@@ -86,5 +88,14 @@ class GShard(ExpertsMethod):
         },
     }
 
-    def ends(self, network: ExpertsNetwork) -> tuple[float, float]:
-        return 0.0, 0.5
+    def ends(self, network: ExpertsNetwork) -> tuple[float, ...]:
+        return (-1.0, 0.0, 0.5, 1.0)
+
+    def along(self, network: ExpertsNetwork, place: float) -> Point:
+        """From room for all choices, at -1, to that of training, to no second choice, at 0.5, to no room, at 1."""
+        trained = network.trained["capacity_factor"]
+        most = max(trained, float(network.options.experts))
+        room = trained - place * (most - trained) if place < 0 and trained < most else trained
+        if place > 0.5:
+            room = 2 * (1 - place) * min(trained, float(network.options.experts))
+        return {"second_above": min(max(place, 0.0), 0.5), "capacity_factor": room}

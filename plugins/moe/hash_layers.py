@@ -105,5 +105,6 @@ class HashLayers(ExpertsMethod):
         network.read(Counter(id for text in texts for id in text.ids), training.text.special)
         super().learn(network, training)
 
-    def ends(self, network: ExpertsNetwork) -> tuple[float, float]:
-        return 0.0, max(network.options.most_skipped, 0.01)
+    def ends(self, network: ExpertsNetwork) -> tuple[float, ...]:
+        """Beyond what training skipped, too: all ids that training texts have may pass by."""
+        return 0.0, min(network.options.most_skipped, 1.0), 1.0

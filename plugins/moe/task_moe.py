@@ -113,4 +113,4 @@ class TaskMoe(SeveralMethod):
         training.fit(network, rates=rates_of(training.options))
 
     def ends(self, network: ExpertsNetwork) -> tuple[int, ...]:
-        return 1, 2
+        return tuple(range(1, network.options.experts + 1))

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from elue.modeling.sweep import (
+    ALIKE,
     MAX_GAP,
     Tried,
     choose,
@@ -68,6 +69,21 @@ def test_what_is_always_offered_stands_for_its_twins():
     assert settings([0, 0, 1, 50, 100, 100], points=2, always=[1, 2, 5]) == [1, 2, 3, 5]
 
 
+@pytest.mark.parametrize(
+    ("costs", "always", "chosen"),
+    [
+        ([100 + place / 10 for place in range(31)], (), [0, 13, 30]),
+        ([100 + place / 10 for place in range(31)], (15,), [0, 15, 30]),
+        ([100.0, 100.3, 100.6], (1,), [0, 2]),
+        ([0.0, 0.9, 20.0, 40.0, 60.0, 80.0, 99.1, 100.0], (6,), [0, 2, 3, 4, 5, 7]),
+    ],
+)
+def test_what_costs_within_one_percent_of_another_is_not_offered_beside_it(
+    costs: list[float], always: tuple[int, ...], chosen: list[int]
+):
+    assert settings(costs, always=always) == chosen
+
+
 def stepwise(setting: float) -> Tried:
     """All at 0, a jump to 0.4 at a third, then linear."""
     return Tried(setting, torch.tensor([0.0 if setting < 1 / 3 else 0.4 + 0.6 * (setting - 1 / 3) / (2 / 3)]))
@@ -80,6 +96,20 @@ def test_refining_parts_jumps_until_none_can_be_parted():
     wide = [(low, high) for low, high in pairwise(compute) if high - low > MAX_GAP]
     assert [low for low, _ in wide] == [0.0]
     assert wide[0][1] == pytest.approx(0.4, abs=1e-3)
+
+
+@pytest.mark.parametrize("power", [0.2, 0.5, 1, 2, 3, 5, 8])
+@pytest.mark.parametrize("least", [0.0, 1.0, 4.0])
+def test_what_is_chosen_of_what_was_refined_has_no_gap_that_a_setting_parts(power: float, least: float):
+    def cost(setting: float) -> float:
+        return least + (1 - setting) ** power
+
+    tried = refine(lambda setting: Tried(setting, torch.tensor([cost(setting)])), [0.0, 0.5, 1.0], middle)
+    chosen = [candidate.setting for candidate in choose(tried, always=[0.0, 0.5, 1.0])]
+    assert {chosen[0], chosen[-1]} == {0.0, 1.0}
+    near = ALIKE * cost(0.0)
+    for high, low in pairwise(chosen):
+        assert cost(low) - cost(high) <= max(MAX_GAP, 2 * near) + 1e-6
 
 
 def test_refining_stops_where_all_is_alike_and_at_the_number_of_tries():

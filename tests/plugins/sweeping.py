@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from elue.errors import ElueError
 from elue.meter import profile
 from elue.methods.knobs import Knobs, settled
-from elue.modeling.sweep import MAX_GAP
+from elue.modeling.sweep import ALIKE, MAX_GAP
 from elue.protocol import Knob, KnobSpec, Method, Point, Sample
 from elue.worker.inside.parameters import modules_of
 from elue.worker.inside.points import numeric
 from elue.worker.inside.pricing import Pricer
 
-SLACK = 0.01
-"""Of the widest gap allowed: what is nearer to a point than this is not another setting."""
+NEAR = ALIKE / 2
+"""Of the dearest: points of one rule are not nearer than this, and no setting is farther below the cheapest."""
 ASKING = 0.1
 """Of the full model: what asking for what may be left out costs, where next to nothing then is."""
 ESTIMATED = 1.35
@@ -61,6 +61,10 @@ def shortcomings(
         f"{points[first]} and {points[second]} are alike"
         for first, second in combinations(range(len(points)), 2)
         if np.array_equal(offered[first], offered[second])
+        or (
+            ({means[first], means[second]} != {low, high} and _of_a_rule(points[first], points[second]))
+            and abs(means[first] - means[second]) < NEAR * high
+        )
     ]
     order = sorted(range(len(points)), key=means.__getitem__)
     gaps = [(first, second) for first, second in pairwise(order) if means[second] - means[first] > room * widest]
@@ -69,15 +73,21 @@ def shortcomings(
             mean = float(costs(point).mean())
         except ElueError:
             continue  # a setting that these weights do not have
-        if mean < low - SLACK * widest or mean > (1 + ASKING) * high:
+        if mean < low - NEAR * high or mean > (1 + ASKING) * high:
             wrong.append(f"{point} costs {mean / high:.4f} of the dearest, the cheapest {low / high:.4f}")
         wrong += [
             f"{point} parts the gap from {points[first]} to {points[second]}, {means[first] / high:.4f} and "
             f"{means[second] / high:.4f} of the dearest, at {mean / high:.4f}"
             for first, second in gaps
-            if means[first] + SLACK * widest < mean < means[second] - SLACK * widest
+            if means[first] + ALIKE * high < mean < means[second] - ALIKE * high
         ]
     return wrong
+
+
+def _of_a_rule(point: Point, other: Point) -> bool:
+    """Whether two points set the same knobs, and differ in numbers alone."""
+    same = (point[name] == other[name] for name in point if isinstance(point[name], str) and name in other)
+    return point.keys() == other.keys() and all(same)
 
 
 def around(knobs: Knobs, points: Sequence[Point], tries: int = 40) -> Iterator[Point]:

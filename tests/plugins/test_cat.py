@@ -95,9 +95,10 @@ def test_training_in_parts_and_the_sweep(task: TaskInfo, tmp_path: Path, monkeyp
     (heads, chosen), (meta, _) = trained["heads"], trained["meta"]
     assert not heads & meta
     assert (len(heads), len(meta)) == (224, 96)
-    assert len(calibrated) == 2
-    assert not calibrated[0] & chosen, "calibration sees what nothing is chosen on"
-    assert calibrated[1] == chosen, "the sweep does not"
+    assert len(calibrated) == 3
+    assert not calibrated[0] & chosen, "calibration sees what nothing is chosen on by score"
+    assert calibrated[1] == calibrated[0] | chosen, "what settings cost is told by all"
+    assert calibrated[2] == chosen, "scores are not"
     for phase, earlier, parts_moved in (("heads", "trunk", {"heads"}), ("meta", "heads", {"scorer"})):
         moved = {name for name, tensor in states[phase].items() if not tensor.equal(states[earlier][name])}
         assert {name.partition(".")[0] for name in moved} == parts_moved

@@ -18,6 +18,7 @@ from tests import small
 from tests.modeling.experts.plain import SAMPLES, TEXT, THREE, WORDS
 from tests.plugins import plain_moe
 from tests.plugins.plain_moe import Pair
+from tests.plugins.sweeping import around
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -142,6 +143,24 @@ def test_losses_are_finite_and_gradients_reach_routers_and_experts(name: str):
     assert [n for n in learning if "experts" in n]
     routers = [n for n, _ in network.named_parameters() if "router" in n]
     assert not routers or [n for n in learning if "router" in n]
+
+
+@ANY
+@torch.no_grad()
+def test_no_setting_runs_fewer_or_more_experts_than_the_ends_of_the_sweep(name: str):
+    network, _ = made(name)
+    method: Any = CASES[name].method()
+    batch = pad_batch(TEXT.encode_all(SAMPLES), TEXT.pad)
+
+    def ran(point: Point) -> float:
+        network.at(point)
+        return float(network(batch)["ran"].sum())
+
+    ends = [{**network.trained, **method.along(network, place)} for place in method.ends(network)]
+    shares = [ran(point) for point in ends]
+    assert min(shares) < max(shares)
+    for point in around(method.knobs, ends, tries=20):
+        assert 0.98 * min(shares) - 1e-3 <= ran(point) <= max(shares) + 1e-3, point
 
 
 @pytest.mark.slow

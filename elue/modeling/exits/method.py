@@ -103,7 +103,7 @@ class TrainedExits(TrainedMethod):
     from_pooler: ClassVar[bool] = False
     """Whether heads start from the backbone's pooler, where it has one."""
     calibration: ClassVar[float] = 0.0
-    """Share of the validation data that calibration alone sees, and nothing is chosen on."""
+    """Share of the validation data that calibration sees. On them nothing is chosen by score, and none is reported."""
 
     @abstractmethod
     def heads(self, config: EncoderConfig, task: TaskInfo, options: Any) -> ExitHeads:
@@ -166,23 +166,28 @@ class TrainedExits(TrainedMethod):
         return self.numeric_rules if ladder.regression else self.own_rules
 
     def crossed(self, network: Any, training: Training, points: Sequence[Point]) -> Mapping[str, Sequence[Point] | str]:
-        training, _ = self._parted(training)
         told = batched_outputs(network, spread_out(training.job.validation), training.text)
         weights = training.weights(spread_out(training.job.validation))
         seen, ladder = Signals.whole(told["logits"], padded(told.get(SCORES)), weights), ladder_of(network)
         return all_settings(seen, ladder, self.own(ladder), points, training.options.thresholds)
 
     def sweep(self, network: Any, training: Training) -> Sweep:
-        training, _ = self._parted(training)
-        outputs, ladder, scores = training.outputs(network), ladder_of(network), []
-        weights = training.weights(training.job.validation)
-        seen = Signals.whole(outputs["logits"], padded(outputs.get(SCORES)), weights)
+        ladder, scores = ladder_of(network), []
+        seen = self._seen(network, training)
         points = self.default_points(seen, ladder, training.options)
+        if self.calibration:
+            training, _ = self._parted(training)
+            seen = self._seen(network, training)
         for point in points:
             exit, score = training.under(self.rule(point, ladder), seen)
             scores.append({"point": point, "exit": exit, "score": score})
         exits = [training.quality(logits) for logits in seen.of_logits().unbind(1)]
         return points, {"exits": exits, "points": scores}
+
+    def _seen(self, network: Any, training: Training) -> Signals:
+        """What all exits say of all validation samples of a training."""
+        outputs, weights = training.outputs(network), training.weights(training.job.validation)
+        return Signals.whole(outputs["logits"], padded(outputs.get(SCORES)), weights)
 
     def _parted(self, training: Training) -> tuple[Training, Training]:
         """What chooses on validation data, and what calibrates on them."""

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from elue.modeling.encoder import Encoder
 from elue.modeling.experts.model import ExpertsModel
 from elue.modeling.experts.network import ExpertsNetwork
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
-from elue.modeling.sweep import Tried, choose, middle, refine
+from elue.modeling.sweep import Tried, choose, middle, ratio_middle, refine, spread_out
 from elue.modeling.text import TextEncoder
-from elue.protocol import TaskInfo
+from elue.protocol import Point, TaskInfo
 
 
 class ExpertsMethod(TrainedMethod):
-    """A network with experts; of its knobs the first makes the default sweep."""
+    """A network with experts; of its knobs the first makes the default sweep, unless `along` leads by way of more."""
 
     network_type: ClassVar[type[ExpertsNetwork]]
 
     def ends(self, network: ExpertsNetwork) -> Sequence[float]:
         """Settings of the knob that the sweep begins with, the cheapest and the costliest among them."""
         return (0.0, float(network.options.experts))
+
+    def along(self, network: ExpertsNetwork, place: float) -> Point:
+        """The point at a place between the ends: that setting of the first knob."""
+        return {network.KNOBS[0]: place}
+
+    def halfway(self, low: float, high: float) -> float | None:
+        """A place between two, of very different ones by ratio, or None where there is none that differs."""
+        return ratio_middle(low, high) if high > 4 * low > 0 else middle(low, high)
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> nn.Module:
         return self.network_type(encoder, task, options)
@@ -44,15 +53,29 @@ class ExpertsMethod(TrainedMethod):
         settings = sorted({*ends, *([trained] if min(ends) < trained < max(ends) else [])})
 
         def measure(setting: float) -> Tried:
-            network.at({knob: setting})
-            return training.tried(network, setting, "ran", attends=False)
+            network.at(self.along(network, setting))
+            tried = training.tried(network, setting, "ran", attends=False)
+            return replace(tried, costs=spent(tried.costs, network, training), weights=None)
 
         if isinstance(trained, int):
             chosen = choose([measure(setting) for setting in settings], always=settings)
         else:
-            chosen = choose(refine(measure, settings, middle), always=settings)
+            chosen = choose(refine(measure, settings, self.halfway), always=settings)
         network.at({})
-        return swept(knob, chosen)
+        if all(self.along(network, tried.setting).keys() == {knob} for tried in chosen):
+            return swept(knob, chosen)
+        points = [self.along(network, tried.setting) for tried in chosen]
+        return points, {
+            "points": [{"point": point, **tried.notes} for point, tried in zip(points, chosen, strict=True)]
+        }
+
+
+def spent(ran: Tensor, network: ExpertsNetwork, training: Training) -> Tensor:
+    """Multiply-adds of all layers for each validation sample, (samples,), of which experts `ran` such shares."""
+    tokens, config = training.tokens(spread_out(training.job.validation)), training.encoder.config
+    attention = config.layers * (4 * tokens * config.hidden**2 + 2 * tokens**2 * config.hidden)
+    half, sparse = 2 * tokens * config.hidden * config.intermediate, len(network.numbered())
+    return len(network.turns()) * (attention + (config.layers - sparse) * half) + sparse * ran.double() * half
 
 
 def rates_of(options: Any) -> dict[str, float]:
