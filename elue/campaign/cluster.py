@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from elue.campaign.engines import Loss
 from elue.errors import ElueError
 
+SOON = 30.0
+"""Seconds for which a scheduler that is not there at the beginning may be starting."""
 PATIENCE = 60.0
 """Seconds for which a scheduler that is gone may come back at its address."""
 
@@ -32,7 +34,7 @@ class Cluster:
         self._distributed, self._address = distributed, address
         self._threads: dict[str, int] = {}
         self._client: Any = None
-        self._connect(10.0)
+        self._connect(SOON)
 
     @property
     def places(self) -> int:

@@ -46,7 +46,9 @@ def guard(url: str) -> Iterator[None]:
         yield
     except OperationalError as error:
         hint = "Check that it exists, can be written and is not locked by another program."
-        raise ElueError("database_unusable", f"Cannot use {url}: {error.orig}.", hint) from None
+        raise ElueError(
+            "database_unusable", f"Cannot use {url}: {' '.join(str(error.orig).split()).rstrip('.')}.", hint
+        ) from None
     except DBAPIError as error:
         hint = "It can be made again from the records: `elue db rebuild`."
         raise ElueError("database_broken", f"{url} is not an ELUE index: {error.orig}.", hint) from None
