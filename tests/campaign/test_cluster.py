@@ -47,7 +47,12 @@ def test_workers_of_a_scheduler_make_what_this_process_makes(tmp_path: Path, wri
         engine.close()
         assert len(cluster.workers) == 2
     assert {job.state for job in plan.jobs.values() if job.task == "mine"} == {"done"}
-    assert told(tmp_path / "there") == told(tmp_path / "here")
+    # two at once have less memory each than one alone, which their records say
+    alone, together = (
+        {key: run.model_copy(update={"environment": {}}) for key, run in told(tmp_path / name).items()}
+        for name in ("here", "there")
+    )
+    assert together == alone
     assert len(watching.ends) == len(told(tmp_path / "there")) == 4
 
 
