@@ -17,7 +17,7 @@ from elue.methods.knobs import settled
 from elue.protocol import Example, TrainingJob
 from elue.worker.inside.plugin import load_method
 from elue.worker.inside.points import numeric
-from tests.plugins.sweeping import ESTIMATED, around, priced, shortcomings
+from tests.plugins.sweeping import around, priced, shortcomings
 
 SHORT: dict[str, Any] = {
     "epochs": 3,
@@ -57,4 +57,4 @@ def test_the_default_sweep_has_both_ends_no_twins_and_no_gap(name: str, tmp_path
     points = [settled(method.knobs, numeric(method.knobs, point)) for point in method.points(training.task, tmp_path)]
     costs = priced(method, model, [example.sample for example in training.validation])
     assert len(points) > 1
-    assert shortcomings(points, around(method.knobs, points), costs, method.knobs, ESTIMATED) == []
+    assert shortcomings(points, around(method.knobs, points), costs, method.knobs) == []
