@@ -29,9 +29,9 @@ MAX_GAP = 0.15
 """The widest gap between neighbours, a share of the range of compute, unless nothing lies inside it."""
 ALIKE = 0.01
 """Settings whose compute is nearer than this share of the costliest's are as good as the same."""
-MAX_TRIES = 24
+MAX_TRIES = 36
 """Settings that `refine` measures beyond those it is given: each is a pass over validation data."""
-MAX_STALLS = 10
+MAX_STALLS = 20
 """Times that halving between two settings may leave the jump in compute as it is."""
 MAX_SAMPLES = 1000
 """Validation samples that tell what a setting costs."""
