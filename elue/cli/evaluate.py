@@ -156,6 +156,8 @@ def parse_point(text: str, texts: Container[str] = ()) -> dict[str, Knob]:
         if not separator or not knob.strip() or not value.strip():
             raise ElueError("bad_point", f"'{text}' is no operating point.", "Write --point KNOB=VALUE[,KNOB=VALUE].")
         knob, value = knob.strip(), value.strip()
+        if knob in point:
+            raise ElueError("bad_point", f"'{text}' gives {knob} twice.", "For two points give --point twice.")
         point[knob] = value if knob in texts else _parse_value(value)
     return point
 

@@ -110,6 +110,7 @@ def test_a_failed_run_exits_with_1_and_says_where_the_log_is(
         (("evaluate", "static", "--split", "tets"), "Did you mean 'test'?"),
         (("evaluate", "gone.py"), "no file gone.py"),
         (("evaluate", "static", "--point", "layers"), "'layers' is no operating point"),
+        (("evaluate", "static", "--point", "layers=2,layers=3"), "gives layers twice"),
         (("train", "statc", "--out", "w"), "Unknown method"),
         (("train", "static", "--out", "w", "--set", "epochs"), "'epochs' is no option"),
         (("train", "static", "--out", "w", "--max-train-samples", "0"), "less than 1"),
