@@ -98,6 +98,7 @@ class Weights:
         if known is None or known() is not tensor:
             return False
         self._gone(id(tensor))
+        self._standing = [standing for standing in self._standing if standing() is not tensor]
         return True
 
     def _gone(self, key: int) -> None:
