@@ -25,7 +25,7 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -94,13 +94,13 @@ class Training:
         """What a setting, in force in the module, costs and scores on validation samples (on some, of very many).
 
         `cost` names an output of the module, (samples, ...), in shares of all layers where it `attends`, else of what
-        is done to all tokens; its mean over samples and the score are noted in percent.
+        is done to all tokens; that of all samples together and the score are noted in percent.
         """
         examples = spread_out(self.job.validation)
         outputs = batched_outputs(module, examples, self.text)
         score = quality(outputs["logits"], examples, self.job.task, self.job.measure)
-        notes = {cost: 100 * outputs[cost].mean().item(), "score": score}
-        return Tried(setting, outputs[cost], notes, self.weights(examples, attends))
+        known = Tried(setting, outputs[cost], {"score": score}, self.weights(examples, attends))
+        return replace(known, notes={cost: 100 * known.compute, "score": score})
 
     def under(self, rule: Rule, seen: Signals) -> tuple[float, float]:
         """The mean way out, from 1, and the score of a rule, by the signals of all ways out."""
