@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.budget import Budget
+from tests.postgresql import postgresql as postgresql
 
 HEADER = """\
 from elue.protocol import Method, Prediction

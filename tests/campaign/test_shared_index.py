@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import pwd
-import shutil
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,66 +20,12 @@ from tests.benchmarks.test_site_scale import METHODS, TASKS, record
 from tests.campaign.toys import told, write_campaign, write_trained
 from tests.commanding import elue
 from tests.conftest import WriteTask
-
-pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'elue[postgresql]'")
-
-
-def program(name: str) -> str | None:
-    """A program of PostgreSQL's server, where Debian puts it or on the path."""
-    places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
-    return str(places[0]) if places else shutil.which(name)
+from tests.postgresql import fresh
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an empty database on a server that ends with the tests."""
-    initdb, postgres = program("initdb"), program("postgres")
-    if not initdb or not postgres:
-        pytest.skip("there is no PostgreSQL server: apt-get install postgresql")
-    folder = tmp_path_factory.mktemp("postgresql")
-    options: dict[str, object] = {"cwd": folder}
-    if os.geteuid() == 0:  # the server refuses to run as root
-        try:
-            user = pwd.getpwnam("postgres")
-        except KeyError:
-            pytest.skip("there is no user postgres for the server to run as")
-        for path in (folder, *folder.parents):
-            if path.stat().st_uid == os.geteuid() and path.is_relative_to(tmp_path_factory.getbasetemp().parent):
-                path.chmod(0o755)
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        options |= {"user": "postgres", "group": user.pw_gid, "extra_groups": []}
-    data = folder / "data"
-    made = subprocess.run(
-        [initdb, "-D", data, "-U", "elue", "-A", "trust", "-E", "UTF8", "--no-sync"], capture_output=True, **options
-    )  # type: ignore[call-overload]
-    assert made.returncode == 0, made.stderr
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [postgres, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, **options)  # type: ignore[call-overload]
-    try:
-        _wait(port, server)
-        yield f"postgresql+psycopg://elue@127.0.0.1:{port}/postgres"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
-    import psycopg
-
-    end = time.monotonic() + 120
-    while True:
-        try:
-            psycopg.connect(f"host=127.0.0.1 port={port} user=elue dbname=postgres").close()
-        except psycopg.OperationalError:
-            assert server.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.2)
-        else:
-            return
+@pytest.fixture
+def url(postgresql: str) -> str:
+    return fresh(postgresql)
 
 
 @pytest.mark.thorough
