@@ -13,9 +13,7 @@ import torch
 from torch import Tensor
 
 from elue.errors import ElueError
-from elue.modeling.method import Training
 from elue.modeling.saving import read_note
-from elue.modeling.signals import Signals
 from elue.plugins.early_exit.cosee import Cosee
 from elue.plugins.early_exit.f_pabee import FPabee
 from elue.plugins.early_exit.fastbert import FastBert
@@ -264,30 +262,6 @@ def test_it_learns_and_sweeps_from_its_cheapest_exit_to_full_depth(preset: Any, 
     assert max(point["score"] for point in note["points"]) > 90
     assert {point["rule"] for point in points} <= set(kind.own_rules)
     assert "class probabilities" in str(kind().supports(small.SCORE))
-
-
-def test_righttool_scores_on_what_does_not_calibrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What points cost no temperature decides, so that is told by all validation samples."""
-    seen: dict[str, list[int]] = {"calibration": [], "costs": [], "scores": []}
-    calibrate, sweep, under = RightTool.calibrate, RightTool.default_points, Training.under
-
-    def calibrating(made: RightTool, network: Any, training: Training) -> None:
-        seen["calibration"].append(len(training.job.validation))
-        calibrate(made, network, training)
-
-    def sweeping(made: RightTool, told: Signals, *rest: Any) -> list[Point]:
-        seen["costs"].append(told.samples)
-        return sweep(made, told, *rest)
-
-    def scoring(training: Training, rule: Any, told: Signals) -> tuple[float, float]:
-        seen["scores"].append(told.samples)
-        return under(training, rule, told)
-
-    monkeypatch.setattr(RightTool, "calibrate", calibrating)
-    monkeypatch.setattr(RightTool, "default_points", sweeping)
-    monkeypatch.setattr(Training, "under", scoring)
-    RightTool().train(small.job(tmp_path, epochs="1"))
-    assert (seen["calibration"], seen["costs"], set(seen["scores"])) == ([20], [40], {20})
 
 
 def test_the_weights_that_all_exits_of_romebert_share() -> None:
