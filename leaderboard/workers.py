@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from elue.record.store import Store
@@ -52,14 +53,17 @@ def _unpacked(work: bytes, item: bytes) -> Any:
 
 
 def reader(url: str) -> Callable[[str], str]:
-    """What gives a whole record as text by its key, from the index at a URL that each process opens for itself."""
-    return partial(_read, url)
+    """What gives a whole record as text by its key, from the index at a URL that each process opens for itself.
+
+    Each reader opens it anew: there may be another index by now, and a file's name may be of another folder.
+    """
+    return partial(_read, url, time.monotonic_ns())
 
 
-def _read(url: str, key: str) -> str:
-    return _opened(url).text(key)
+def _read(url: str, reader: int, key: str) -> str:
+    return _opened(url, reader).text(key)
 
 
-@cache
-def _opened(url: str) -> Store:
+@lru_cache(maxsize=1)
+def _opened(url: str, reader: int) -> Store:
     return Store(url, create=False)
