@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from elue.errors import ElueError
 from elue.methods.backbones import absolute
 from elue.methods.registry import MethodSource
 from elue.protocol import Sample
+from elue.record.bounds import LARGEST_WHOLE
 from elue.tasks import TaskData, TaskSpec, load
 from elue.tasks.related import TextKey, check_apart, shares, text_key
 from elue.worker.decoding import plain
@@ -65,6 +66,8 @@ def train(training: TrainingRequest) -> None:
         raise ElueError("weights_exist", f"{out} already holds trained weights.", hint)
     if training.max_train_samples is not None and training.max_train_samples < 1:
         raise ElueError("bad_value", f"--max-train-samples {training.max_train_samples} is less than 1.")
+    if not -LARGEST_WHOLE <= training.seed < LARGEST_WHOLE:
+        raise ElueError("bad_value", f"--seed {training.seed} is a number of more than 64 bits.", "Take a smaller one.")
     check_apart([task.name for task in (training.task, *training.also)])
     check_writable(out, "--out")
     specs = (training.task, *training.also)
@@ -74,7 +77,7 @@ def train(training: TrainingRequest) -> None:
             check_revision(data, training.revisions[data.split])
     tested = tested_texts(specs, training.data) if training.also else {}
     rows = [
-        _rows(training, train, validation, [texts for name, texts in tested.items() if name != train.spec.name])
+        _rows(training, train, validation, set().union(*(tested[name] for name in tested.keys() - {train.spec.name})))
         for train, validation in loaded
     ]
     if training.force:
@@ -125,7 +128,7 @@ def tested_texts(specs: Collection[TaskSpec], data: Path | None) -> dict[str, se
     return tested
 
 
-def _rows(training: TrainingRequest, train: TaskData, validation: TaskData, tested: Sequence[set[TextKey]]) -> TaskRows:
+def _rows(training: TrainingRequest, train: TaskData, validation: TaskData, tested: set[TextKey]) -> TaskRows:
     """What a training is told of a task: as much of its train split as was asked for, no texts that others test on."""
     task = train.spec
     rows, judged = ([_row(*pair) for pair in _apart(data, tested)] for data in (train, validation))
@@ -139,11 +142,11 @@ def _rows(training: TrainingRequest, train: TaskData, validation: TaskData, test
     return TaskRows(task.info(), task.metric, tuple(rows), tuple(judged), left_out)
 
 
-def _apart(data: TaskData, tested: Sequence[set[TextKey]]) -> list[tuple[Sample, float]]:
+def _apart(data: TaskData, tested: set[TextKey]) -> list[tuple[Sample, float]]:
     pairs = list(zip(data.samples, data.labels, strict=True))
     if not tested:
         return pairs
-    return [(sample, label) for sample, label in pairs if not any(text_key(sample) in texts for texts in tested)]
+    return [(sample, label) for sample, label in pairs if text_key(sample) not in tested]
 
 
 def check_revision(data: TaskData, revision: str) -> None:

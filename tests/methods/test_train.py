@@ -104,3 +104,13 @@ def test_other_tasks_go_without_a_test_split(tmp_path: Path, monkeypatch: pytest
     job = several(tmp_path, monkeypatch, "a", "b", **splits, b_validation=[("w", "w")])
     (first, also) = job["tasks"]
     assert (len(first["train"]), first["left_out"], also["left_out"]) == (2, 0, 0)
+
+
+@pytest.mark.parametrize("seed", [2**63, -(2**63) - 1])
+def test_a_seed_that_no_record_could_hold_is_refused(seed: int, tmp_path: Path) -> None:
+    request = TrainingRequest(
+        registry.find("static"), tasks.get("diagnostic"), None, "tiny", tmp_path / "w", seed, "cpu", {}
+    )
+    with pytest.raises(ElueError, match=f"--seed {seed} is a number of more than 64 bits"):
+        training.train(request)
+    assert not (tmp_path / "w").exists()
