@@ -44,6 +44,14 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights_of", tuple(self.weights_of))  # a list where it was read from JSON
 
+    def attention_products(self, tokens: Tensor) -> Tensor:
+        """Multiply-adds of a layer's attention among so many tokens: four maps, and two products with every pair."""
+        return 4 * tokens * self.hidden**2 + 2 * tokens**2 * self.hidden
+
+    def feed_forward_products(self, tokens: Tensor) -> Tensor:
+        """Multiply-adds of a layer's feed-forward on so many tokens."""
+        return 2 * tokens * self.hidden * self.intermediate
+
 
 class Embeddings(nn.Module):
     """Word, position and segment embeddings, normed, then projected where the table is narrower."""

@@ -26,6 +26,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -75,19 +76,28 @@ class Training:
         """The score in percent of logits (samples, outputs) of the validation samples."""
         return quality(logits, self.job.validation, self.job.task, self.job.measure)
 
+    @cached_property
+    def judged(self) -> Sequence[Example]:
+        """The validation samples that tell what settings cost: some, of very many."""
+        return spread_out(self.job.validation)
+
+    @cached_property
+    def judged_tokens(self) -> Tensor:
+        """The numbers of tokens of these, (samples,), which every setting is weighed by."""
+        return self.tokens(self.judged)
+
     def tokens(self, examples: Sequence[Example]) -> Tensor:
         """The number of tokens of each sample, (samples,), in double precision."""
         encoded = self.text.encode_all([example.sample for example in examples])
         return torch.tensor([len(text.ids) for text in encoded], dtype=torch.double)
 
-    def weights(self, examples: Sequence[Example], attends: bool = True) -> Tensor:
+    def weights(self, tokens: Tensor, attends: bool = True) -> Tensor:
         """What samples cost beside their mean, (samples,), by their tokens: a layer of the encoder, where it `attends`.
 
-        A layer of n tokens has n (4 h² + 2 h f) + 2 n² h multiply-adds, of widths h and f; what else is done to tokens
-        goes by their number.
+        What else is done to tokens goes by their number.
         """
-        tokens, config = self.tokens(examples), self.encoder.config
-        spent = tokens * (2 * config.hidden + config.intermediate + tokens) if attends else tokens
+        config = self.encoder.config
+        spent = config.attention_products(tokens) + config.feed_forward_products(tokens) if attends else tokens
         return spent / spent.mean()
 
     def tried(self, module: nn.Module, setting: Any, cost: str, attends: bool = True) -> Tried:
@@ -96,10 +106,9 @@ class Training:
         `cost` names an output of the module, (samples, ...), in shares of all layers where it `attends`, else of what
         is done to all tokens; that of all samples together and the score are noted in percent.
         """
-        examples = spread_out(self.job.validation)
-        outputs = batched_outputs(module, examples, self.text)
-        score = quality(outputs["logits"], examples, self.job.task, self.job.measure)
-        known = Tried(setting, outputs[cost], {"score": score}, self.weights(examples, attends))
+        outputs = batched_outputs(module, self.judged, self.text)
+        score = quality(outputs["logits"], self.judged, self.job.task, self.job.measure)
+        known = Tried(setting, outputs[cost], {"score": score}, self.weights(self.judged_tokens, attends))
         return replace(known, notes={cost: 100 * known.compute, "score": score})
 
     def under(self, rule: Rule, seen: Signals) -> tuple[float, float]:

@@ -24,7 +24,7 @@ from elue.modeling.options import TrainingOptions, option
 from elue.modeling.rules.registry import Ladder, rule_at, why_not
 from elue.modeling.rules.sweeps import all_settings, settings_of, without_repeats
 from elue.modeling.signals import SCORES, Signals
-from elue.modeling.sweep import Tried, choose, spread_out
+from elue.modeling.sweep import Tried, choose
 from elue.modeling.text import TextEncoder
 from elue.protocol import KnobSpec, Point, TaskInfo
 
@@ -166,8 +166,8 @@ class TrainedExits(TrainedMethod):
         return self.numeric_rules if ladder.regression else self.own_rules
 
     def crossed(self, network: Any, training: Training, points: Sequence[Point]) -> Mapping[str, Sequence[Point] | str]:
-        told = batched_outputs(network, spread_out(training.job.validation), training.text)
-        weights = training.weights(spread_out(training.job.validation))
+        told = batched_outputs(network, training.judged, training.text)
+        weights = training.weights(training.judged_tokens)
         seen, ladder = Signals.whole(told["logits"], padded(told.get(SCORES)), weights), ladder_of(network)
         return all_settings(seen, ladder, self.own(ladder), points, training.options.thresholds)
 
@@ -186,7 +186,7 @@ class TrainedExits(TrainedMethod):
 
     def _seen(self, network: Any, training: Training) -> Signals:
         """What all exits say of all validation samples of a training."""
-        outputs, weights = training.outputs(network), training.weights(training.job.validation)
+        outputs, weights = training.outputs(network), training.weights(training.tokens(training.job.validation))
         return Signals.whole(outputs["logits"], padded(outputs.get(SCORES)), weights)
 
     def _parted(self, training: Training) -> tuple[Training, Training]:

@@ -12,7 +12,7 @@ from elue.modeling.encoder import Encoder
 from elue.modeling.experts.model import ExpertsModel
 from elue.modeling.experts.network import ExpertsNetwork
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
-from elue.modeling.sweep import Tried, choose, middle, ratio_middle, refine, spread_out
+from elue.modeling.sweep import Tried, choose, middle, ratio_middle, refine
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
 
@@ -72,9 +72,9 @@ class ExpertsMethod(TrainedMethod):
 
 def spent(ran: Tensor, network: ExpertsNetwork, training: Training) -> Tensor:
     """Multiply-adds of all layers for each validation sample, (samples,), of which experts `ran` such shares."""
-    tokens, config = training.tokens(spread_out(training.job.validation)), training.encoder.config
-    attention = config.layers * (4 * tokens * config.hidden**2 + 2 * tokens**2 * config.hidden)
-    half, sparse = 2 * tokens * config.hidden * config.intermediate, len(network.numbered())
+    tokens, config = training.judged_tokens, training.encoder.config
+    attention = config.layers * config.attention_products(tokens)
+    half, sparse = config.feed_forward_products(tokens), len(network.numbered())
     return len(network.turns()) * (attention + (config.layers - sparse) * half) + sparse * ran.double() * half
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from elue.modeling.encoder import EncoderConfig
 from elue.modeling.keeping.lengths import Lengths, text_of
 from elue.modeling.keeping.search import Search, chosen
 from elue.modeling.method import Sweep, Training, along
-from elue.modeling.sweep import SWEEP_POINTS, Tried, choose, middle, refine, spread_out
+from elue.modeling.sweep import SWEEP_POINTS, Tried, choose, middle, refine
 
 
 def between_lists(network: Any, training: Training, longest: int) -> Sweep:
@@ -58,9 +57,7 @@ def searched(network: Any, training: Training, smallest: Lengths) -> Sweep:
     def measure(lengths: Lengths) -> dict[str, float]:
         network.lengths = lengths
         tried = training.tried(network, lengths, "kept")
-        examples = spread_out(job.validation)
-        tokens = [len(text.ids) for text in training.text.encode_all([example.sample for example in examples])]
-        return {**tried.notes, "compute": 100 * relative_compute(tried.costs, tokens, config)}
+        return {**tried.notes, "compute": 100 * relative_compute(tried.costs, training.judged_tokens, config)}
 
     def told(name: str, compute: Any) -> Any:
         measured = recall(job, options, name, lambda: {text_of(lengths): measure(lengths) for lengths in compute()})
@@ -74,26 +71,24 @@ def searched(network: Any, training: Training, smallest: Lengths) -> Sweep:
     return along("lengths", {text: notes[text] for text in map(text_of, points)})
 
 
-def relative_compute(kept: Tensor, tokens: Sequence[int], config: EncoderConfig) -> float:
+def relative_compute(kept: Tensor, tokens: Tensor, config: EncoderConfig) -> float:
     """Multiply-adds of all layers relative to keeping all, for shares kept after each (samples, layers)."""
     return (spent(kept, tokens, config).sum() / spent(torch.ones_like(kept), tokens, config).sum()).item()
 
 
-def spent(kept: Tensor, tokens: Sequence[int], config: EncoderConfig) -> Tensor:
+def spent(kept: Tensor, tokens: Tensor, config: EncoderConfig) -> Tensor:
     """Multiply-adds of all layers for each sample, (samples,), for shares kept after each (samples, layers).
 
     A layer's attention runs on what came, its feed-forward on what stays.
     """
-    lengths = torch.tensor(tokens, dtype=torch.double)[:, None]
+    lengths = tokens[:, None]
     stays = (kept.double() * lengths).round()
     came = torch.cat([lengths, stays[:, :-1]], 1)
-    attention = 4 * came * config.hidden**2 + 2 * came**2 * config.hidden
-    return (attention + 2 * stays * config.hidden * config.intermediate).sum(1)
+    return (config.attention_products(came) + config.feed_forward_products(stays)).sum(1)
 
 
 def kept_between(network: Any, training: Training, setting: Any) -> Tried:
     """A setting, in force in a network that keeps rows between attention and feed-forward, by its multiply-adds."""
     tried = training.tried(network, setting, "kept")
-    examples = spread_out(training.job.validation)
-    tokens = [len(text.ids) for text in training.text.encode_all([example.sample for example in examples])]
-    return replace(tried, costs=spent(tried.costs, tokens, training.encoder.config), weights=None)
+    costs = spent(tried.costs, training.judged_tokens, training.encoder.config)
+    return replace(tried, costs=costs, weights=None)
