@@ -23,12 +23,12 @@ SHAPES = {
     OTHER: "triangle-down",
 }
 COLOURS = {
-    "static": "#5c6670",
-    "early_exit": "#0069a8",
-    "skimming": "#b84a08",
-    "moe": "#00805c",
-    "cascade": "#a3327a",
-    OTHER: "#7a6a00",
+    "static": "#6a727e",
+    "early_exit": "#0673c8",
+    "skimming": "#871d00",
+    "moe": "#03694d",
+    "cascade": "#7e197a",
+    OTHER: "#82710c",
 }
 DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3])
 MANY = 16
