@@ -38,11 +38,14 @@ def labels(words: Sequence[str] | None, tables: Mapping[str, Any], methods: Sequ
 
 def tables_for(name: str, method: MethodSource, tables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The tables that say something of an entry: those of patterns in the file's order, its own last."""
-    for pattern, table in tables.items():
-        if is_pattern(pattern) and _matches(pattern, method):
-            yield table
+    return (tables[label] for label in tables_named(name, method, tables))
+
+
+def tables_named(name: str, method: MethodSource, tables: Mapping[str, Any]) -> Iterator[str]:
+    """As `tables_for`, by what they are called."""
+    yield from (pattern for pattern in tables if is_pattern(pattern) and _matches(pattern, method))
     if name in tables:
-        yield tables[name]
+        yield name
 
 
 def _meant(word: str, methods: Sequence[MethodSource]) -> list[str]:

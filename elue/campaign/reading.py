@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from elue import tasks
-from elue.campaign import form, naming
+from elue.campaign import form, naming, options
 from elue.campaign.lines import line_of
 from elue.campaign.request import Campaign, Entry, Places, Settings
 from elue.campaign.search import trials_of
@@ -178,7 +178,10 @@ def _entries(source: _Source, document: dict[str, Any], edition: Edition | None)
         with source.telling(*where):
             for point in settings.points:
                 knobs.settled(method.knobs, point)
-        yield Entry(name, method, settings, trials, lineage.trained_as(method), lineage.trains(method))
+        trains = lineage.trains(method)
+        if wrong_option := options.fault(name, method, trains, document, settings.backbones):
+            raise source.error(*wrong_option)
+        yield Entry(name, method, settings, trials, lineage.trained_as(method), trains)
 
 
 def _of_edition(edition: Edition | None) -> dict[str, Any]:

@@ -78,6 +78,39 @@ class Classes:
         """A class of the method's file and all that it inherits from as far as it can be read, with their modules."""
         return [(module.name, body) for module, body in self._lineage(self.module, name, set())]
 
+    def said(self, name: str, attribute: str) -> tuple[Module, ast.expr] | None:
+        """What a class of the method's file says an attribute is, itself or the nearest that it inherits from."""
+        for module, body in self._lineage(self.module, name, set()):
+            if attribute in body.literals:
+                values = (_value(node, attribute) for node in _statement(module, body.name).body)
+                return next((module, value) for value in values if value is not None)
+        return None
+
+    def statements(self, module: Module, written: str) -> list[tuple[Module, ast.ClassDef]] | None:
+        """A class by what it is called in a module, and all that it inherits from, nearest first; None if unread."""
+        start = self._find(module, written)
+        if not isinstance(start, tuple):
+            return None
+        lineage = list(self._lineage(*start, set()))
+        bases = (self._find(place, base) for place, body in lineage for base in body.bases)
+        if any(isinstance(base, str) and base != "object" for base in bases):
+            return None
+        return [(place, _statement(place, body.name)) for place, body in lineage]
+
+    def full_name(self, module: Module, written: str) -> str:
+        """The absolute dotted name of what is called so in a module."""
+        head, _, rest = written.partition(".")
+        return ".".join([module.imported.get(head, f"{module.name}.{head}"), *([rest] if rest else [])])
+
+    def literal(self, module: Module, value: ast.expr) -> object:
+        """What an expression of a module literally is, or a constant that it names; `...` for what is computed."""
+        if isinstance(value, ast.Name | ast.Attribute):
+            place, _, name = self.full_name(module, ast.unparse(value)).rpartition(".")
+            there = module if place == module.name else self._module(place) if place else None
+            values = (_value(node, name) for node in there.tree.body) if there else iter(())
+            value = next((told for told in values if told is not None), value)
+        return _literal(value)
+
     def _lineage(self, module: Module, name: str, seen: set[tuple[str, str]]) -> Iterator[tuple[Module, ClassBody]]:
         """A class and all it inherits from, the nearest first, and the module of each."""
         if (module.name, name) in seen:
@@ -153,11 +186,30 @@ def _module(content: bytes, file: Path, name: str) -> Module:
 
 def _literals(body: Sequence[ast.stmt]) -> Iterator[tuple[str, object]]:
     for node in body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         value = getattr(node, "value", None)
-        for target in targets:
+        for target in _targets(node):
             if isinstance(target, ast.Name) and isinstance(value, ast.expr):
-                try:
-                    yield target.id, ast.literal_eval(value)
-                except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                    yield target.id, ...
+                yield target.id, _literal(value)
+
+
+def _literal(value: ast.expr) -> object:
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return ...
+
+
+def _targets(node: ast.stmt) -> list[object]:
+    return [*node.targets] if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+
+
+def _value(node: ast.stmt, name: str) -> ast.expr | None:
+    """What a statement assigns to a name, None where it does not."""
+    value = getattr(node, "value", None)
+    named = any(isinstance(target, ast.Name) and target.id == name for target in _targets(node))
+    return value if named and isinstance(value, ast.expr) else None
+
+
+def _statement(module: Module, name: str) -> ast.ClassDef:
+    """The class statement of a module that counts, the last of its name."""
+    return [node for node in module.tree.body if isinstance(node, ast.ClassDef) and node.name == name][-1]

@@ -87,7 +87,7 @@ def options_for(kind: type[Options], backbone: str, given: Mapping[str, Knob]) -
             message = f"Option '{name}' does nothing for the backbone '{backbone}'."
             raise ElueError("idle_option", message, f"Leave it out: it shapes the backbone '{TINY}' alone.")
         values[name] = _convert(name, value, hints[name])
-        _check(name, values[name], fields[name].metadata)
+        _check(name, value, values[name], fields[name].metadata)
     return kind(**values)
 
 
@@ -123,11 +123,11 @@ def _convert(name: str, given: Knob, kind: Any) -> Any:
         raise ElueError("bad_option", message, f"Set it as {name}=VALUE.") from error
 
 
-def _check(name: str, value: Any, metadata: Any) -> None:
+def _check(name: str, given: Knob, value: Any, metadata: Any) -> None:
     minimum, choices = metadata.get("minimum"), metadata.get("choices")
     if choices and value not in choices:
         raise unknown(f"value of option {name}", str(value), choices, code="bad_option")
     smallest = min(value) if isinstance(value, tuple) and value else value
     if minimum is not None and not isinstance(smallest, tuple | None) and not smallest >= minimum:
         hint = f"Give {minimum:g} or more."
-        raise ElueError("bad_option", f"Option '{name}' can't be {value}.", hint)
+        raise ElueError("bad_option", f"Option '{name}' can't be {given}.", hint)

@@ -158,10 +158,22 @@ WRONG: list[tuple[str, tuple[str, ...]]] = [
     ('methods = ["static"]\n[method.elasticbert]\nseeds = [1]', ("line 2", "no method of this campaign")),
     ('methods = ["static"]\n[method.static]\ntasks = ["sst3"]', ("line 3", "'method.static.tasks'")),
     ('methods = ["static"]\n[method.static]\npoints = [{ deep = 1 }]', ("line 2", "'deep'", "layers")),
+    ('methods = ["static"]\n\noptions = { epohcs = 1 }', ("line 3", "'options.epohcs'", "Did you mean 'epochs'?")),
+    ('methods = ["static"]\n[options]\nepochs = 1\nskim_loss = 1', ("line 4", "of method 'static'", "skim_loss")),
+    ('methods = ["static"]\n[options]\nepochs = "two"', ("line 3", "'options.epochs'", "of type float")),
+    ('methods = ["static"]\n[method.static]\noptions.batch_size = 0', ("line 3", "can't be 0", "1 or more")),
+    ('methods = ["static"]\n[method.static]\noptions.pooling = "men"', ("line 3", "Did you mean 'mean'?", "first")),
+    ('methods = ["static"]\n[method."st*"]\noptions.a = 1', ("line 3", "'method.st*.options.a'", "'a'")),
+    ('methods = ["static"]\nbackbones = ["hub/x"]\noptions = { tiny_layers = 2 }', ("line 3", "does nothing")),
+    ('methods = ["static"]\n[search]\ngrid = { epochs = [1, -1] }', ("line 3", "'search.grid.epochs'", "0 or more")),
+    (
+        'methods = ["static"]\n[search]\n[method.static]\ngrid = { epohcs = [1] }',
+        ("line 4", "'method.static.grid.epohcs'", "'epochs'"),
+    ),
     ('methods = ["static"]\n[method.static]\noptions.a = [1]', ("line 3", "not a text or a number or true or false")),
     ('methods = ["static"]\n[method.static]\ngrid = { a = [1] }', ("line 2", "[search]")),
     ('methods = ["static"]\n[search]\ntrials = 2', ("line 2", "no grid")),
-    ('methods = ["static"]\n[search]\ngrid = { a = [1] }\ntrials = 2', ("line 2", "1 combinations", "2 trials")),
+    ('methods = ["static"]\n[search]\ngrid = { epochs = [1] }\ntrials = 2', ("line 2", "1 combinations", "2 trials")),
     ('methods = ["static"]\nbackbones = ["tiny", "./nothere"]', ("line 2", "'backbones'", "there is no folder")),
     ('methods = ["static"]\nout = "$NO_SUCH_VARIABLE"', ("line 2", "no variable NO_SUCH_VARIABLE")),
     ('methods = ["static"]\nname = "a/b"', ("line 2", "'name'")),
@@ -176,6 +188,16 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, said: tu
     assert "board.toml" in told
     assert not [words for words in said if words not in told], told
     assert "\n" not in told
+
+
+def test_what_has_no_training_takes_no_options_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        'from elue.protocol import Method\nclass Mine(Method):\n    name = "mine"\n    family = "static"\n'
+    )
+    text = 'options = { anything = 1 }\n[method.mine]\nsource = "mine.py"\n'
+    assert not campaign(tmp_path, text).entries[0].trains
+    told = refused(tmp_path, text + "options = { epochs = 1 }\n")
+    assert "line 4: 'method.mine.options.epochs': 'mine' has no training" in told
 
 
 def test_uneven_searches_are_refused(tmp_path: Path) -> None:

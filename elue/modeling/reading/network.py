@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.options import CommonOptions, option
 from elue.modeling.reading.batch import Batch
-from elue.modeling.reading.cells import CELLS, Cell
+from elue.modeling.reading.cells import Cell
 from elue.modeling.reading.gates import straight_through
 from elue.modeling.reading.units import ReaderUnit, State
 from elue.protocol import TaskInfo
@@ -38,7 +38,7 @@ class ReaderOptions(CommonOptions):
 
     epochs: float = option(5.0, "passes over the training data", 0.0)
     learning_rate: float = option(1e-3, "peak learning rate of AdamW, decaying linearly to 0", 0.0)
-    cell: str = option("lstm", "kind of the recurrent cell", choices=tuple(CELLS))
+    cell: str = option("lstm", "kind of the recurrent cell", choices=("lstm", "gru", "rnn"))
     size: int = option(256, "size of the recurrent state", 1)
     words: str = option("", "word vectors, a folder or a text file such as GloVe's, in place of the backbone's table")
 

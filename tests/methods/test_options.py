@@ -1,0 +1,96 @@
+"""Training options read from source: the names, and the values refused, that the kit has where training begins."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from elue.errors import ElueError
+from elue.methods import options, registry
+from elue.methods.options import Option
+from elue.modeling.options import options_for
+from elue.worker.inside.plugin import load_method
+
+FEW = ("static", "righttool", "switch", "skiprnn")
+"""With their own and inherited options: lists, words, those that may be unset, a constant of another module."""
+EVERY = [
+    pytest.param(method.name, marks=() if method.name in FEW else pytest.mark.thorough)
+    for method in registry.installed()
+    if method.comes_with_elue
+]
+VALUES = ("1", 0, -1, 1.5, "nan", "inf", "true", "False", True, "mean", "1,2", "1 x", "", "lstm", "1e-3")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_is_read_is_what_training_checks(name: str) -> None:
+    method = registry.find(name)
+    kind = load_method(method.address).options
+    declared = options.declared(method)
+    assert kind is not None
+    assert declared is not None
+    assert set(declared) == {field.name for field in dataclasses.fields(kind)}
+    for option in declared:
+        for value in VALUES:
+            for backbone in ("tiny", "other"):
+                told, known = None, None
+                try:
+                    options_for(kind, backbone, {option: str(value)})
+                except ElueError as error:
+                    told = error.code, error.message
+                try:
+                    options.check(declared, option, value, backbone)
+                except ElueError as error:
+                    known = error.code, error.message
+                assert told == known
+
+
+OWN = """
+from dataclasses import dataclass, field
+from elue.modeling.method import TrainedMethod
+from elue.modeling.options import TrainingOptions, option
+from elue.protocol import Method
+WORDS = ("one", "two")
+
+@dataclass(frozen=True, kw_only=True)
+class Mine(TrainingOptions):
+    word: str = option("one", "a word", choices=WORDS)
+    free: int = 3
+    listed: list = field(default_factory=list)
+
+class Derived(TrainedMethod):
+    name = "derived"
+    family = "static"
+    options = Mine
+
+class Plain(Method):
+    name = "plain"
+    family = "static"
+
+class Computed(Method):
+    name = "computed"
+    family = "static"
+    options = make()
+"""
+
+
+def test_options_of_an_own_file_are_followed_into_the_kit(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(OWN)
+    declared = options.declared(registry.find(f"{file}:Derived"))
+    assert declared is not None
+    assert declared["word"] == Option("str", choices=("one", "two"))
+    assert (declared["free"], declared["listed"]) == (Option(), Option())
+    assert declared["tiny_layers"] == Option("int", 1, tiny=True)
+    options.check(declared, "free", "anything", "tiny")
+    with pytest.raises(ElueError, match=r"Unknown option 'wrod'\. Did you mean 'word'\?"):
+        options.check(declared, "wrod", "one", "tiny")
+    with pytest.raises(ElueError, match="does nothing for the backbone 'minilm'"):
+        options.check(declared, "tiny_layers", 2, "minilm")
+
+
+@pytest.mark.parametrize("name", ["Plain", "Computed"])
+def test_nothing_is_known_of_options_that_are_not_declared_or_computed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    assert options.declared(registry.find(f"{tmp_path / 'own.py'}:{name}")) is None
