@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from elue.leaderboard.summaries import curve_id, latest, run_page, why_not
+from elue.leaderboard.summaries import curve_id, latest, run_page, task_title, why_not
 from elue.leaderboard.text import DisplayUnit, digest_of, short, slug, unit_for
 from elue.methods.registry import installed
 from elue.protocol import FAMILIES
@@ -241,7 +241,7 @@ def _task(name: str, records: list[Record], retracted: Callable[[Record], str]) 
     boards.sort(key=lambda b: (b.limit is not None, b.split != "test", b.split, b.profile.name, -len(b.runs), b.id))
     unranked.sort(key=lambda run: (run.record.method.name, run.point, run.key))
     task = latest(records).task
-    return Task(name, task.title, task.kind, task.metric, boards, unranked, records)
+    return Task(name, task_title(task), task.kind, task.metric, boards, unranked, records)
 
 
 def _board(key: BoardKey, runs: list[ShownRun], crossings: list[ShownRun]) -> Board:

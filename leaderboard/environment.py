@@ -51,6 +51,7 @@ def environment() -> jinja2.Environment:
         retraction_of_all=manifests.retraction_of_all,
         run_page=summaries.run_page,
         set_aside=summaries.set_aside,
+        task_title=summaries.task_title,
         track_of=summaries.track_of,
         unit_for=text.unit_for,
         why_not=summaries.why_not,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
+from elue import tasks
 from elue.leaderboard.text import digest_of, short, slug
 from elue.record.board import CurveKey
 from elue.record.index import SET_ASIDE
 from elue.record.labels import told_parts
-from elue.record.schema import Record
+from elue.record.schema import Record, TaskRef
 from elue.scores.tracks import PARAMETER_TRACKS
 
 
@@ -36,6 +38,16 @@ def set_aside(record: Record) -> str:
 def is_published(record: Record) -> bool:
     """Whether a run's numbers are published ones that nobody measured here."""
     return record.measure == "published"
+
+
+def task_title(task: TaskRef) -> str:
+    """What a task is called on the pages: one that comes with ELUE as ELUE calls it now, another as its record does."""
+    return _shipped_titles().get(task.name, task.title)
+
+
+@cache
+def _shipped_titles() -> dict[str, str]:
+    return {name: tasks.get(name).title for name in tasks.names()}
 
 
 def latest(records: Iterable[Record]) -> Record:

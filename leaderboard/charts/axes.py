@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from elue.leaderboard.text import with_unit
 from elue.record.schema import Record
 
 Reading = tuple[float, float, float]
@@ -13,7 +14,10 @@ Reading = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One quantity of a run: `read` gives its reading, or None where the run has none. `whisker` says what that is."""
+    """One quantity of a run: `read` gives its reading, or None where the run has none. `whisker` says what that is.
+
+    `ticks` is how numbers stand along it, in the words of d3-format: with the letters K, M, G, or of a ratio as it is.
+    """
 
     id: str
     title: str
@@ -21,6 +25,11 @@ class Axis:
     unit: str
     whisker: str
     read: Callable[[Record], Reading | None]
+    ticks: str = "~s"
+
+    def written(self, value: float) -> str:
+        """A value as a table shows it, without what the heading says."""
+        return with_unit(value, self.unit) if self.ticks == "~s" else f"{value:.2f}"
 
 
 def _flops(record: Record) -> Reading | None:
@@ -73,16 +82,32 @@ COSTS = (
     Axis("params", "Mean parameters touched per sample", "Parameters touched", "", "", _params),
     Axis("bytes", "Mean bytes read and written per sample", "Bytes", "B", "", _bytes),
     Axis(
-        "latency", "Median latency over that of the reference encoder", "Latency ratio", "×", "95 % interval", _latency
+        "latency",
+        "Median latency over that of the reference encoder",
+        "Latency ratio",
+        "×",
+        "95 % interval",
+        _latency,
+        ".3~r",
     ),
     Axis("batch", "Mean FLOPs per sample in packs", "FLOPs in packs", "FLOPs", "", _batch),
 )
 """What may stand along a chart, on a log scale; the first is the one that ranks."""
 
 QUALITIES = (
-    Axis("score", "Score, %", "Score", "%", "95 % interval", _score),
-    Axis("gain", "Adaptivity gain over random ways out, points", "Adaptivity gain", "points", "95 % interval", _gain),
-    Axis("realised", "Realised over theoretical speed-up", "Speed-up realised", "×", "95 % interval", _realised),
+    Axis("score", "Score, %", "Score", "%", "95 % interval", _score, ".4~r"),
+    Axis(
+        "gain",
+        "Adaptivity gain over random ways out, points",
+        "Adaptivity gain",
+        "points",
+        "95 % interval",
+        _gain,
+        ".3~r",
+    ),
+    Axis(
+        "realised", "Realised over theoretical speed-up", "Speed-up realised", "×", "95 % interval", _realised, ".3~r"
+    ),
 )
 """What may stand up a chart; the first is the one that ranks."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from elue.leaderboard.boards import Board, Curve, ShownRun, merit
 from elue.leaderboard.charts import axes
+from elue.leaderboard.summaries import is_published
 from elue.leaderboard.text import FAMILY_TITLES, TRUST_TITLES, clean, score_text, slug, titled, with_unit
 from elue.protocol import FAMILIES
 from elue.scores.pareto import front
@@ -124,7 +125,7 @@ def _words(run: ShownRun) -> dict[str, Any]:
         "kind": clean(titled(FAMILY_TITLES, run.record.method.family)),
         "point": clean(run.point),
         "score": f"{score_text(score.value)} [{score_text(score.low)}, {score_text(score.high)}]",
-        "trust": titled(TRUST_TITLES, run.record.trust),
+        "trust": "Published" if is_published(run.record) else titled(TRUST_TITLES, run.record.trust),
     }
 
 

@@ -20,7 +20,7 @@ from elue.leaderboard.pages import provenance
 from elue.leaderboard.pages.provenance import flat
 from elue.leaderboard.publish import File
 from elue.leaderboard.site import Site, page
-from elue.leaderboard.summaries import training_of
+from elue.leaderboard.summaries import is_published, training_of
 from elue.leaderboard.text import with_unit
 from elue.record.point import knob_words
 
@@ -144,8 +144,9 @@ def _card(method: MethodCard) -> list[tuple[str, str]]:
     manifest = {**method.manifest}
     if manifest.get("title") == method.title:
         del manifest["title"]
-    if not manifest.get("paper"):
-        manifest["paper"] = method.paper
+    manifest["paper"] = method.paper or manifest.get("paper")
+    if all(is_published(record) for record in method.records):
+        manifest = {name: told for name, told in manifest.items() if name in ("title", "authors", "licence", "paper")}
     pairs: list[tuple[str, str]] = []
     for name, heading in CARD:
         value = manifest.get(name)

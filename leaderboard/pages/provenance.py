@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from elue.leaderboard.boards import MethodCard
-from elue.leaderboard.summaries import latest, training_of
+from elue.leaderboard.summaries import is_published, latest, training_of
 from elue.leaderboard.text import canonical, digest_of
 from elue.record.point import knob_words
 from elue.record.schema import MethodRef, ProfileRef, Record, TaskRef, WeightsRef
@@ -30,6 +30,7 @@ class Source:
     runs: int
     first: str
     last: str
+    published: bool
 
 
 _COMMON = ("task", "weights", "method", "profile", "seed")
@@ -56,12 +57,13 @@ def _source(key: str, group: list[Record]) -> Source:
         weights=last.weights,
         profile=last.profile,
         seed=last.seed,
-        environment=flat(last.environment),
+        environment=[] if is_published(last) else flat(last.environment),
         training=flat(training_of(last)),
         commands=sorted({record.command for record in group}),
         runs=len(group),
         first=started[0],
         last=started[-1],
+        published=is_published(last),
     )
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from elue.leaderboard.boards import Board, ShownRun, Task
 from elue.leaderboard.pages.provenance import flat
-from elue.leaderboard.summaries import training_of
+from elue.leaderboard.summaries import is_published, training_of
 from elue.leaderboard.text import canonical, clean
 from elue.meter import profile
 from elue.meter.table import operator_table
@@ -54,8 +54,8 @@ def contents(site: Site, task: Task, board: Board | None, run: ShownRun) -> dict
         "sections": Markup("").join(
             _section(heading, canonical(content))
             for heading, content in (
-                ("Times", record.times.model_dump(mode="json")),
-                ("Environment", record.environment),
+                ("Times", {} if is_published(record) else record.times.model_dump(mode="json")),
+                ("Environment", {} if is_published(record) else record.environment),
                 ("Training", training_of(record)),
             )
         ),

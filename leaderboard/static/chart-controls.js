@@ -36,8 +36,6 @@
       const own = table(chart.id);
       if (!own) return;
       for (const row of own.tBodies[0].rows) row.classList.toggle("shown", row.dataset.run === datum.run);
-      const row = document.getElementById(datum.run);
-      if (row) row.scrollIntoView({ block: "nearest" });
     });
     const area = chart.view.container();
     area.addEventListener(

@@ -29,8 +29,9 @@
       const select = chart.controls.querySelector(`[data-axis="${side}"]`);
       const option = select.selectedOptions[0];
       const value = side === "x" ? datum.x : datum.y;
-      const small = Math.abs(value) < 1000;
-      words.push([option.textContent, `${small ? value.toFixed(2) : window.elue.flops(value)}${option.dataset.unit === "×" ? " ×" : ""}`]);
+      const unit = option.dataset.unit;
+      const written = option.dataset.ticks === "~s" ? window.elue.flops(value) + unit : `${value.toFixed(2)} ${unit}`;
+      words.push([option.textContent, written]);
     }
     words.push(["Front", datum.front ? "yes" : "no"]);
     if (datum.sure > 0 && datum.sure < 1) words.push(["", `in ${Math.round(100 * datum.sure)} % of resamples`]);

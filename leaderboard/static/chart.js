@@ -87,6 +87,7 @@
         layer.mark.clip = true;
         if (titles.x) layer.encoding.x.title = `${titles.x}, log scale`;
         if (titles.y) layer.encoding.y.title = titles.y;
+        for (const side of /** @type {const} */ (["x", "y"])) this.ticked(layer, side);
       }
       spec.datasets.runs = rows;
       this.values = { ...this.values, ...this.window(rows), picked: this.pins() };
@@ -117,11 +118,26 @@
       }
     }
 
-    /** @param {"x" | "y"} side */
-    title(side) {
+    /** What is chosen for an axis, where it can be chosen.
+     * @param {"x" | "y"} side */
+    option(side) {
       /** @type {HTMLSelectElement | null} */
       const select = this.controls && this.controls.querySelector(`[data-axis="${side}"]`);
-      return select ? select.selectedOptions[0].dataset.title : "";
+      return select && select.selectedOptions[0];
+    }
+
+    /** @param {"x" | "y"} side */
+    title(side) {
+      const option = this.option(side);
+      return option ? option.dataset.title : "";
+    }
+
+    /** Give an axis numbers in the manner of what stands along it.
+     * @param {any} layer
+     * @param {"x" | "y"} side */
+    ticked(layer, side) {
+      const option = this.option(side);
+      if (option && layer.encoding[side].axis) layer.encoding[side].axis.format = option.dataset.ticks;
     }
 
     pins() {
@@ -211,6 +227,7 @@
         for (const side of /** @type {const} */ (["x", "y"])) {
           const title = this.title(side);
           if (title) layer.encoding[side].title = side === "x" ? `${title}, log scale` : title;
+          this.ticked(layer, side);
         }
       }
       const { view } = await vegaEmbed(make("div"), spec, { actions: false, ast: true, defaultStyle: false, renderer: "none" });

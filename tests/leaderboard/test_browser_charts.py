@@ -28,10 +28,12 @@ def test_the_live_chart_shows_what_the_table_shows(browser, folder):
     card = browser.one(".card-tip").text
     assert card.splitlines()[0] == row.find_element("css selector", "th a").text
     assert row.find_element("css selector", "data").text in card
+    before = browser.run("return window.scrollY")
     ActionChains(browser.driver).click().perform()
     assert "shown" in row.get_attribute("class")
     assert browser.one(f".legend [data-curve='{curve}']").get_attribute("aria-pressed") == "true"
     assert f"pin={curve}" in browser.run("return location.hash")
+    assert browser.run("return window.scrollY") == before, "who clicks on a point stays where the chart is"
     assert browser.complaints() == []
 
 
@@ -55,6 +57,10 @@ def test_the_chart_follows_axes_filters_families_and_zoom(browser, folder):
     browser.choose("[data-axis=x]", "latency")
     browser.wait("document.querySelector('.canvas').textContent.includes('reference encoder')")
     assert browser.count(MARKS) == everything
+    ticks = browser.run(
+        "return [...document.querySelectorAll('.canvas .role-axis-label text')].map(t => t.textContent)"
+    )
+    assert any(float(tick) < 1 for tick in ticks), "a ratio stands as it is, not in thousandths"
     browser.choose("[data-axis=y]", "gain")
     browser.wait("document.querySelector('.canvas').textContent.includes('Adaptivity gain')")
     gains = browser.run(

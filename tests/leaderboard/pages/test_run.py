@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from elue.leaderboard.build import build
+from elue.leaderboard.build import build, pages
 from elue.leaderboard.pages.run import CLAIMS, claims
 from elue.record.index import SignedOff, SubmissionRef
 from elue.record.schema import Record, Traffic
 from elue.record.store import Store
+from tests.leaderboard.reading import read
+from tests.leaderboard.samples import summary
 from tests.scoring import run
 
 
@@ -33,3 +35,18 @@ def test_what_nobody_measured_again_is_named_as_a_claim(tmp_path: Path) -> None:
         "<dt>Measured again</dt><dd><code><bdi>traffic</bdi></code>, <code><bdi>samples.value</bdi></code></dd>" in text
     )
     assert "<dt>Claimed by its author</dt><dd>times" in text
+
+
+def test_a_published_run_claims_no_conditions_it_never_had() -> None:
+    published = summary(measure="declared", weights=None)
+    files = dict(pages([published]))
+    (run_page,) = (read(text) for name, text in files.items() if name.startswith("runs/"))
+    facts = {dt.text: dd.text for dt, dd in zip(run_page.all("dt"), run_page.all("dd"), strict=True)}
+    assert "nobody ran anything here" in facts["Conditions"].lower()
+    never = {"Seed", "Source digest", "Weights digest", "Parameters touched", "Status", "Division", "Compute found by"}
+    assert not never & facts.keys()
+    assert {section.one("h2").text for section in run_page.all("section")}.isdisjoint({"Times", "Environment"})
+    headings = {th.text for th in read(files["tasks/sst2_elue.html"]).one("table", class_="runs sortable").all("th")}
+    assert headings.isdisjoint({"p95", "Matmul", "Touched"})
+    method = read(files["methods/elasticbert.html"])
+    assert {"Environment", "Hardware", "Seeds"}.isdisjoint(e.text for e in [*method.all("h3"), *method.all("dt")])
