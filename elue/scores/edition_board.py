@@ -31,7 +31,15 @@ def edition_standing(
     families = families_of(edition, runs)
     tasks = {name: measured(edition, name, runs, families, announced or {}, draws) for name in edition.tasks}
     standings = tuple(_standing(edition, name, task, draws, families) for name, task in tasks.items())
-    return EditionStanding(edition.name, edition.rules, edition.frozen, standings, _overall(tasks, draws, families))
+    return EditionStanding(
+        edition.name,
+        edition.rules,
+        edition.frozen,
+        standings,
+        _overall(tasks, draws, families),
+        {name: task.leads for name, task in tasks.items()},
+        {name: task.lead(task.static, draws) for name, task in tasks.items() if not task.why},
+    )
 
 
 def _standing(edition: Edition, name: str, task: Measured, draws: int, families: Families) -> TaskStanding:

@@ -62,7 +62,8 @@ class Reach:
 @dataclass(frozen=True, slots=True)
 class Lead:
     """A method on a task: its lead, leads at `SHARES` of full compute, `Reach`, coverage from 0 to 1, each training's
-    lead, and whether validation records chose the corners."""
+    lead, and whether validation records chose the corners. `along` are its leads on each of `STEPS` stretches of the
+    range, which are `stretches`, as shares of full compute."""
 
     lead: Difference
     at: tuple[Difference, ...]
@@ -70,6 +71,8 @@ class Lead:
     coverage: float
     trainings: tuple[float, ...]
     validated: bool
+    along: tuple[Difference, ...] = ()
+    stretches: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +160,13 @@ def lead_of(trainings: Sequence[Sampled], scale: Scale) -> Lead:
     areas, weights = areas_of(trainings, scale)
     windows = scale.windows
     compared = Compared(scale, areas, weights.mean(axis=0))
-    leads = [compared.over(scale.areas, window) for window in range(1 + len(SHARES))]
+    leads = [compared.over(scale.areas, window) for window in range(len(windows))]
     steps = [compared.over(_level(scale.full), window) for window in range(1 + len(SHARES), len(windows))]
     return Lead(
         lead=leads[0],
-        at=tuple(leads[1:]),
+        at=tuple(leads[1 : 1 + len(SHARES)]),
+        along=tuple(leads[1 + len(SHARES) :]),
+        stretches=tuple((start / scale.high, end / scale.high) for start, end in windows[1 + len(SHARES) :]),
         reach=_reach(steps, windows[1 + len(SHARES) :], scale.high),
         coverage=float(
             np.mean([_covered(training, windows[0], float(scale.cheapest[0].mean())) for training in trainings])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from elue.scores.intervals import Estimate
-from elue.scores.leads import Reach
+from elue.scores.leads import Lead, Reach
 from elue.scores.trainings import Difference
 
 Verdict = Literal["above", "level", "below"]
@@ -105,17 +105,21 @@ class OverallRow:
 
 @dataclass(frozen=True, slots=True)
 class EditionStanding:
-    """All of an edition's scores."""
+    """All of an edition's scores; `leads` are those behind the rows, by task and method, and `statics` by task those of
+    the yardstick itself."""
 
     edition: str
     digest: str
     frozen: bool
     tasks: tuple[TaskStanding, ...]
     overall: tuple[OverallRow, ...]
+    leads: Mapping[str, Mapping[str, Lead]] = field(default_factory=dict, repr=False)
+    statics: Mapping[str, Lead] = field(default_factory=dict, repr=False)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain data; a lead's interval is spelled out beside it."""
-        document = asdict(self)
+        """The rows as plain data; a lead's interval is spelled out beside it."""
+        document = asdict(replace(self, leads={}, statics={}))
+        del document["leads"], document["statics"]
         for shown, task in zip(document["tasks"], self.tasks, strict=True):
             _spell_out(shown["rows"], task.rows)
         _spell_out(document["overall"], self.overall)
