@@ -38,7 +38,8 @@ class RunNote:
 class Ended:
     """How a job ended. `refused` is one that a method can't serve; `weights` the digest of what a training made.
 
-    `seconds` are what it took, 0 where what it was to make was there already.
+    `store` is where these are kept by digest, if anywhere. `seconds` are what it took, 0 where what it was to make was
+    there already.
     """
 
     job: str
@@ -49,6 +50,7 @@ class Ended:
     seconds: float = 0.0
     reason: str = ""
     weights: str | None = None
+    store: str | None = None
     runs: tuple[RunNote, ...] = ()
 
     @property

@@ -32,6 +32,13 @@ class Kept:
         self._files: Any = files
         self._root = str(root).rstrip("/")
 
+    def check(self) -> None:
+        """See that there is a place to keep weights in, before long work for it begins."""
+        try:
+            self._write(f"{self._root}/.elue", "")
+        except OSError as error:
+            raise self._unusable(error) from None
+
     def put(self, folder: Path, digest: str, training: str) -> None:
         """Keep the weights of a folder under their digest, as those of a training. Those that are kept stay."""
         try:

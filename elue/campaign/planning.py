@@ -36,7 +36,7 @@ class Planner:
         self.seen = Seen(campaign.places.out / "seen.json")
         self.plan = Plan()
         self._sources: dict[str, str] = {}
-        self._states = States(journal, campaign.places.runs, retry)
+        self._states = States(journal, campaign.places.runs, retry, campaign.places.store)
         self._alike: dict[str, set[str]] = {}
         self._first: dict[Path, str] = {}
         self._ended: set[str] = set()
@@ -89,8 +89,7 @@ class Planner:
             tuple(self._line(entry, task, backbone, self.campaign.search_seed, (search.SPLIT,), trial, True))
             for trial in entry.trials
         )
-        settings = entry.settings
-        choice = Choice(entry, task, backbone, trials, len(settings.seeds) * (1 + len(settings.splits)))
+        choice = Choice(entry, task, backbone, trials, self._following(entry.settings))
         if self._is_tried(choice):
             self._choose(choice)
             return
@@ -98,6 +97,11 @@ class Planner:
         self.plan.choices[key] = choice
         for job in itertools.chain(*trials):
             self._tried_by.setdefault(job, []).append(key)
+
+    def _following(self, settings: Settings) -> int:
+        """How many jobs follow a choice. What the chosen trial has done already, of the search's own seed, does not."""
+        tried = self.campaign.search_seed in settings.seeds
+        return len(settings.seeds) * (1 + len(settings.splits)) - tried * (1 + (search.SPLIT in settings.splits))
 
     def _choose(self, choice: Choice) -> None:
         spec = self.campaign.tasks[choice.task]
@@ -191,7 +195,7 @@ class Planner:
                 work=work,
                 state=state,
                 why=why,
-                seconds=self._seconds("train", entry, spec.name),
+                seconds=0.0 if self._states.are_made(id, out) else self._seconds("train", entry, spec.name),
                 trial=trial,
                 after=after,
             )

@@ -13,6 +13,7 @@ from typing import Any
 
 from elue import tasks
 from elue.campaign import form, naming, options
+from elue.campaign.kept import Kept
 from elue.campaign.lines import line_of
 from elue.campaign.request import Campaign, Entry, Places, Settings
 from elue.campaign.search import trials_of
@@ -20,6 +21,7 @@ from elue.errors import ElueError
 from elue.meter import profile as profiles
 from elue.methods import knobs, lineage, registry
 from elue.methods.registry import MethodSource
+from elue.record.connection import check_url
 from elue.scores import edition as editions
 from elue.scores.edition import Edition
 
@@ -46,6 +48,19 @@ def read(path: Path, out: Path | None = None, data: Path | None = None) -> Campa
         where, what = wrong
         raise source.error(where, what)
     return _campaign(source, document, out, data)
+
+
+@contextmanager
+def telling(campaign: Campaign, entry: str) -> Iterator[None]:
+    """Say where in a campaign's file an entry at its top stands that turns out to be of no use."""
+    try:
+        yield
+    except ElueError as error:
+        text = campaign.file.read_text("utf-8")
+        if entry not in tomllib.loads(text):
+            raise
+        message = f"{campaign.file}, line {line_of(text, (entry,))}: '{entry}': {error.message}"
+        raise ElueError(error.code, message, error.hint) from None
 
 
 class _Source:
@@ -136,12 +151,15 @@ def _places(source: _Source, document: dict[str, Any], out: Path | None, else_ou
         if name in document:
             with source.telling(name):
                 told[name] = source.place(document[name])
-    for name in ("db", "store"):
-        if name in document:
-            with source.telling(name):
-                told[name] = source.expanded(document[name])
-    if "store" in told and "://" not in told["store"]:
-        told["store"] = str(source.place(told["store"]).resolve())
+    if "db" in document:
+        with source.telling("db"):
+            told["db"] = source.expanded(document["db"])
+            check_url(told["db"])
+    if "store" in document:
+        with source.telling("store"):
+            where = source.expanded(document["store"])
+            told["store"] = where if "://" in where else str(source.place(document["store"]).resolve())
+            Kept(told["store"])
     folder = told.pop("out", else_out) if out is None else out
     variable = os.environ.get("ELUE_DATA")
     given = data or told.pop("data", None) or (Path(variable) if variable else None)

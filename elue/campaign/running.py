@@ -177,7 +177,8 @@ class _Run:
         elif error is not None:
             ended = replace(_ended(job), ending="failed", reason=f"{type(error).__name__}: {error}")
         elif isinstance(trained := future.result(), Trained):
-            ended = replace(_ended(job), weights=trained.digest, seconds=round(trained.seconds, 3))
+            store = job.work.store
+            ended = replace(_ended(job), weights=trained.digest, store=store, seconds=round(trained.seconds, 3))
         else:
             ended = self._written(job, future.result())
         self.journal.add(ended)

@@ -7,14 +7,18 @@ from pathlib import Path
 from elue.campaign.jobs import Job, State
 from elue.campaign.journal import Ended, Journal
 from elue.campaign.kept import CHECKPOINTS
+from elue.campaign.work import TrainWork
 from elue.record.files import path_of
 
 
 class States:
-    """What the journal, and the folders it speaks of, say of jobs. With `retry` those that failed are due."""
+    """What the journal, and the folders it speaks of, say of jobs. With `retry` those that failed are due.
 
-    def __init__(self, journal: Journal, runs: Path, retry: bool) -> None:
-        self._journal, self._runs, self._retry = journal, runs, retry
+    With a `store` so are trainings whose weights are not kept in it, though these are made already.
+    """
+
+    def __init__(self, journal: Journal, runs: Path, retry: bool, store: str | None = None) -> None:
+        self._journal, self._runs, self._retry, self._store = journal, runs, retry, store
         self._keys: dict[tuple[str, str], frozenset[str]] = {}
 
     def of_training(self, id: str, out: Path) -> tuple[State, str]:
@@ -25,7 +29,16 @@ class States:
             return "due", "it goes on from its checkpoints" if unfinished else "not trained yet"
         if ended.ending != "done":
             return self._failed(ended)
-        return ("done", "done") if (out / "elue.json").is_file() else ("due", f"its weights are gone from {out}")
+        if not self.are_made(id, out):
+            return "due", f"its weights are gone from {out}"
+        if self._store is not None and ended.store != self._store:
+            return "due", f"its weights are not kept in {self._store} yet"
+        return "done", "done"
+
+    def are_made(self, id: str, out: Path) -> bool:
+        """Whether the weights of a training are made, and still in their folder."""
+        ended = self._journal.endings.get(id)
+        return ended is not None and ended.ending == "done" and (out / "elue.json").is_file()
 
     def of_measuring(self, id: str, task: str, method: str, training: Job | None) -> tuple[State, str]:
         """How a measuring stands, by the training whose weights it is of."""
@@ -33,13 +46,10 @@ class States:
         if training is not None and training.state in ("failed", "refused"):
             return training.state, f"its training: {training.why}"
         if ended is None:
-            return (
-                "due",
-                "not measured yet" if training is None or training.state == "done" else "waits for its weights",
-            )
+            return "due", "not measured yet" if self._has_weights(training) else "waits for its weights"
         if ended.ending != "done":
             return self._failed(ended)
-        if training is not None and training.state != "done":
+        if not self._has_weights(training):
             return "due", "its weights are to be trained again"
         if training is not None and self._journal.endings[training.id].weights != ended.weights:
             return "due", "its weights are others now"
@@ -49,6 +59,12 @@ class States:
         if ended.failed_runs and self._retry:
             return "due", f"{len(ended.failed_runs)} of its {len(ended.runs)} runs failed (--retry-failed)"
         return "done", "done"
+
+    def _has_weights(self, training: Job | None) -> bool:
+        """Whether what is to be measured is there: a training's weights, or a method that has none."""
+        if training is None or training.state == "done":
+            return True
+        return isinstance(training.work, TrainWork) and self.are_made(training.id, training.work.out)
 
     def _failed(self, ended: Ended) -> tuple[State, str]:
         if ended.ending == "refused":

@@ -113,7 +113,9 @@ def make(
     from elue.campaign.cluster import Cluster
     from elue.campaign.engines import Processes
     from elue.campaign.journal import Journal
+    from elue.campaign.kept import Kept
     from elue.campaign.planning import Planner
+    from elue.campaign.reading import telling
     from elue.campaign.running import alone, run
     from elue.cli.campaign_progress import progress
     from elue.record.store import Store
@@ -123,7 +125,11 @@ def make(
         planner = Planner(campaign, journal, only or (), retry)
         planner.begin()
         planner.seen.save()
-        store = Store(campaign.places.db)
+        with telling(campaign, "store"):
+            if campaign.places.store is not None:
+                Kept(campaign.places.store).check()
+        with telling(campaign, "db"):
+            store = Store(campaign.places.db)
         engine = Cluster(scheduler) if scheduler else Processes(workers)
         try:
             with progress(journal) as watcher:

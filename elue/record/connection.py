@@ -19,17 +19,22 @@ WAIT_SECONDS = 60
 """How long a writer waits for others."""
 
 
+def check_url(url: str) -> Engine:
+    """The engine of a URL, which opens nothing yet. Raises ElueError `bad_database`."""
+    try:
+        return create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
+        hint = "Use for example sqlite:///elue.sqlite."
+        raise ElueError("bad_database", f"'{url}' is no database URL I can use ({error}).", hint) from None
+
+
 def opened(url: str, create: bool) -> Engine:
     """The database at a URL, with its tables.
 
     Raises ElueError `bad_database`, `database_unusable`, `database_broken`, and with `create` off `no_database` where
     an SQLite file is missing.
     """
-    try:
-        engine = create_engine(url)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        hint = "Use for example sqlite:///elue.sqlite."
-        raise ElueError("bad_database", f"'{url}' is no database URL I can use ({error}).", hint) from None
+    engine = check_url(url)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, url, create)
     with guard(url):
@@ -67,7 +72,7 @@ def _prepare_sqlite(engine: Engine, url: str, create: bool) -> None:
     @event.listens_for(engine, "connect")
     def share(connection: Any, _: object) -> None:
         """Writers wait for each other. A power cut may take back the last commits, never half of one."""
-        connection.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
+        connection.execute(f"PRAGMA busy_timeout = {round(WAIT_SECONDS * 1000)}")
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA synchronous = NORMAL")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from elue.campaign.kept import Kept
+from elue.campaign.reading import read, telling
 from elue.errors import ElueError
 from elue.evaluation.plan import weights_digest
 from tests.campaign.test_running import TWO, made
@@ -58,3 +59,29 @@ def test_another_campaign_finds_what_one_has_trained(tmp_path: Path, write_task:
     assert {job.state for job in plan.jobs.values()} == {"done"}
     runs = [sorted(path.name for path in (tmp_path / name / "runs").rglob("*.json")) for name in ("one", "two")]
     assert runs[0] == runs[1]
+
+
+def test_a_store_that_is_named_later_is_filled_and_nothing_measured_again(
+    tmp_path: Path, write_task: WriteTask
+) -> None:
+    write_task(4)
+    write_trained(tmp_path)
+    file = write_campaign(tmp_path, TWO)
+    made(file)
+    file.write_text('store = "kept"\n' + file.read_text())
+    told, plan = made(file)
+    assert [(ended.kind, ended.seconds) for ended in told.ends] == [("train", 0.0), ("train", 0.0)]
+    assert {job.state for job in plan.jobs.values()} == {"done"}
+    assert len(list((tmp_path / "kept" / "trainings").iterdir())) == 2
+    assert made(file)[0].begun == []
+
+
+def test_a_store_without_a_place_is_told_before_anything_is_trained(tmp_path: Path, write_task: WriteTask) -> None:
+    write_task(4)
+    write_trained(tmp_path)
+    file = write_campaign(tmp_path, f'\nstore = "file://{tmp_path}/board.toml/kept"\n' + TWO)
+    with pytest.raises(ElueError) as caught, telling(read(file), "store"):
+        Kept(f"file://{tmp_path}/board.toml/kept").check()
+    assert f"{file}, line 6: 'store': Cannot use the store" in str(caught.value)
+    with pytest.raises(ElueError, match=r"^no$"), telling(read(file), "db"):
+        raise ElueError("other", "no")

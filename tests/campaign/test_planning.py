@@ -111,6 +111,10 @@ def test_a_choice_waits_for_a_trial_that_is_tried_again(tmp_path: Path, write_ta
     file = write_campaign(tmp_path, text + '[method.trained]\nsource = "trained_plugin.py"\n')
     first = plan(file)
     assert [choice.waiting for choice in first.choices.values()] == [2]
+    # a trial of a seed that counts is that seed's training, and its measuring on validation data
+    for told, waiting in (("seeds = [5, 6]", 3), ('seeds = [5, 6]\nsplits = ["validation", "test"]', 4)):
+        other = plan(write_campaign(tmp_path, f'{told}\n{text}[method.trained]\nsource = "trained_plugin.py"\n', "o"))
+        assert [choice.waiting for choice in other.choices.values()] == [waiting]
     (tmp_path / "board").mkdir()
     journal = Journal(tmp_path / "board" / "journal.jsonl")
     run = RunNote("0" * 64, "k=0", "ok", flops=1.0, score=50.0)
