@@ -13,7 +13,7 @@ from elue import tasks
 from elue.evaluation.plan import weights_digest
 from elue.record.files import canonical
 from elue.tasks import TaskSpec
-from elue.tasks.tables import READERS
+from elue.tasks.loading import local_files
 
 
 class Seen:
@@ -29,9 +29,9 @@ class Seen:
 
     def revision(self, spec: TaskSpec, split: str, data: Path | None) -> str:
         """The revision of a split. Raises ElueError where it can't be loaded."""
-        place = _file(spec, split, data)
-        state = _state(place) if place else None
-        if place is None and not spec.generated and spec.hub and spec.hub.revision:
+        files = [] if spec.generated else local_files(spec, split, data)[0]
+        state = " ".join(_state(path) for path in files) or None
+        if not files and not spec.generated and spec.hub and spec.hub.revision:
             state = spec.hub.revision
         name = hashlib.sha256(f"{split} {data} {spec!r} {state}".encode()).hexdigest()
         return self._told(name, state is not None, lambda: tasks.load(spec, split, data).revision)
@@ -69,15 +69,6 @@ def _read(path: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return {str(name): str(value) for name, value in document.items()} if isinstance(document, Mapping) else {}
-
-
-def _file(spec: TaskSpec, split: str, data: Path | None) -> Path | None:
-    if split in spec.files:
-        return spec.files[split]
-    if data is None or spec.generated:
-        return None
-    files = [path for kind in READERS if (path := data / spec.name / f"{split}{kind}").is_file()]
-    return files[0] if len(files) == 1 else None
 
 
 def _state(path: Path) -> str:

@@ -20,6 +20,7 @@ from elue.cli import (
     score,
     site,
     submit,
+    tasks,
     trace,
     train,
 )
@@ -34,7 +35,8 @@ app = typer.Typer(
 )
 app.command("list")(browse.list_methods)
 app.command("show")(browse.show_method)
-app.command("tasks")(browse.list_tasks)
+app.command("tasks")(tasks.list_tasks)
+app.command("init-task")(tasks.init_task)
 app.command("init-method")(check.init_method)
 app.command("check")(check.check_method)
 app.command("train")(train.train_method)

@@ -1,4 +1,4 @@
-"""`elue list`, `elue show` and `elue tasks`: what there is."""
+"""`elue list` and `elue show`: the methods there are."""
 
 from __future__ import annotations
 
@@ -76,20 +76,3 @@ def _checked(method: MethodSource) -> MethodSource:
     except ElueError as error:
         return replace(method, broken=error.message.partition("is broken: ")[2] or error.message)
     return method
-
-
-def list_tasks(
-    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
-) -> None:
-    """List the tasks that come with ELUE."""
-    from elue import tasks
-
-    specs = [tasks.get(name) for name in tasks.names()]
-    if as_json:
-        fields = ("name", "title", "kind", "metric", "labels", "sizes", "licence", "citation", "caveats")
-        typer.echo(json.dumps([{f: getattr(s, f) for f in fields} for s in specs], indent=1, default=str))
-        return
-    table(
-        ("task", "metric", "train / validation / test", "what it is"),
-        [(s.name, s.metric, " / ".join(f"{sizes[-1]:,}" for sizes in s.sizes.values()), s.title) for s in specs],
-    )

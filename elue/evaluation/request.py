@@ -13,7 +13,7 @@ from elue.meter.profile import Profile
 from elue.methods.registry import MethodSource
 from elue.protocol import Knob
 from elue.record.schema import Record
-from elue.tasks import PRIVATE, TaskData, TaskSpec
+from elue.tasks import PRIVATE, TaskData, TaskSpec, sources
 from elue.worker.confinement.sandbox import Limits
 from elue.worker.session import Worker
 
@@ -63,7 +63,7 @@ class Evaluation:
         One that is `apart` has nothing in common with the others (see `elue.worker.starting`).
         """
         sees = (*self.method.code, *([self.weights] if self.weights else []))
-        hides = [self.runs, *self.data.spec.files.values()]
+        hides = [self.runs, *(path for named in self.data.spec.files.values() for path in sources.expanded(named))]
         folder = self.data.folder
         if folder is not None and not any(path.resolve().is_relative_to(folder) for path in sees):
             hides.append(folder)

@@ -63,9 +63,11 @@ def _class_flaw(task: TaskInfo) -> str | None:
 
 
 def _class_read(cell: Any, task: TaskInfo) -> int | None:
-    """A class index, from an index or from a class's name."""
-    if cell in task.labels:
-        return task.labels.index(cell)
+    """A class index, from a class's name or from an index; a number is first a name, so that "1" and 1 are the same."""
+    whole = isinstance(cell, float) and cell.is_integer()
+    name = str(int(cell)) if whole else str(cell)
+    if cell is not None and name in task.labels:
+        return task.labels.index(name)
     value = _number(cell)
     return int(value) if value in range(len(task.labels)) else None
 

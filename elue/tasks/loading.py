@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError, unknown
 from elue.protocol import Sample, TaskInfo
-from elue.tasks import tables
+from elue.tasks import sources, tables
 from elue.tasks.kinds import KINDS
 from elue.tasks.spec import PRIVATE, SPLITS, Columns, TaskSpec
 
@@ -34,7 +35,7 @@ class TaskData:
     revision: str
     limit: int | None
     folder: Path | None = None
-    """Where the split's file lies, if it is one of the user's own."""
+    """Where the split's files lie, if they are the user's own."""
 
 
 def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None = None) -> TaskData:
@@ -51,7 +52,7 @@ def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None
     if limit is not None and limit < 1:
         raise ElueError("invalid_limit", f"The limit {limit} leaves no samples.", "Give at least 1.")
     difficulty: list[int] | None = None
-    file: Path | None = None
+    folder: Path | None = None
     if spec.generated and split != PRIVATE:
         from elue.tasks.generated import diagnostic  # not there in a worker
 
@@ -60,8 +61,8 @@ def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None
         labels: list[float] = [row.label for row in rows]
         difficulty = [row.difficulty for row in rows]
     else:
-        table, columns, where, file = _find(spec, split, data)
-        samples, labels = _rows(spec, split, table, columns, where)
+        table, columns, where, folder = find(spec, split, data)
+        samples, labels = rows_of(spec, split, table, columns, where)
         if split == PRIVATE:
             samples, labels = _opaque(samples, labels)
     kept = _spread(samples, limit)
@@ -73,7 +74,7 @@ def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None
         difficulty=None if difficulty is None else tuple(difficulty[row] for row in kept),
         revision=_revision(samples, labels),
         limit=limit,
-        folder=file.parent.resolve() if file else None,
+        folder=folder.resolve() if folder else None,
     )
 
 
@@ -93,15 +94,12 @@ def _spread(samples: Sequence[Sample], limit: int | None) -> Sequence[int]:
     return sorted(sorted(range(len(samples)), key=hashes.__getitem__)[:limit])
 
 
-def _find(spec: TaskSpec, split: str, data: Path | None) -> tuple[tables.Table, Columns, str, Path | None]:
-    """The table of a split, its column names, how to name it in a message, and its file unless it is from the hub."""
-    if split in spec.files:
-        path = spec.files[split]
-        return tables.read(path), spec.columns, str(path), path
-    folder = data or (Path(os.environ["ELUE_DATA"]) if os.environ.get("ELUE_DATA") else None)
-    if folder is not None:
-        path = _file(folder, spec.name, split)
-        return tables.read(path), spec.columns, str(path), path
+def find(spec: TaskSpec, split: str, data: Path | None) -> tuple[tables.Table, Columns, str, Path | None]:
+    """The table of a split, its column names, how to name it in a message, and its folder unless it is from the hub."""
+    files, base = local_files(spec, split, data)
+    if files:
+        where = str(spec.files[split] if split in spec.files else files[0])
+        return tables.read_all(files, spec.header), spec.columns, where, base
     if spec.hub is None or split not in spec.hub.splits:
         raise ElueError(
             "no_source",
@@ -117,94 +115,102 @@ def _find(spec: TaskSpec, split: str, data: Path | None) -> tuple[tables.Table, 
     return table, columns, f"hub dataset {spec.hub.path}, split {spec.hub.splits[split]}", None
 
 
-def _file(folder: Path, task: str, split: str) -> Path:
+def local_files(spec: TaskSpec, split: str, data: Path | None = None) -> tuple[list[Path], Path | None]:
+    """The user's files of a split and the folder that holds it, those the task names before those in `data`.
+
+    `data` is else the environment's ELUE_DATA; with neither there is nothing. Raises ElueError where it lacks them.
+    """
+    if split in spec.files:
+        return sources.expanded(spec.files[split]), spec.files[split].parent
+    folder = data or (Path(os.environ["ELUE_DATA"]) if os.environ.get("ELUE_DATA") else None)
+    if folder is None:
+        return [], None
     if not folder.is_dir():
         raise ElueError("missing_data", f"There is no data folder {folder}.", "Check --data or ELUE_DATA.")
-    kinds = ", ".join(tables.READERS)
-    files = [path for kind in tables.READERS if (path := folder / task / f"{split}{kind}").is_file()]
+    base = sources.task_folder(folder, spec.name)
+    files = sources.split_files(base, split)
     if not files:
+        kinds = ", ".join(sources.KINDS)
         raise ElueError(
             "missing_data",
-            f"There is no {split} split of '{task}' in {folder}: looked for {folder / task / split} with {kinds}.",
+            f"There is no {split} split of '{spec.name}' in {folder}: looked for {base / split} with {kinds}.",
             "Check --data or ELUE_DATA.",
         )
-    if len(files) > 1:
-        raise ElueError(
-            "ambiguous_data",
-            f"{folder / task} holds both {files[0].name} and {files[1].name}.",
-            "Keep one of them.",
-        )
-    return files[0]
+    return files, base
 
 
-def _rows(
-    spec: TaskSpec, split: str, table: tables.Table, columns: Columns, where: str
+def _refuse(error: ElueError) -> None:
+    raise error
+
+
+def rows_of(
+    spec: TaskSpec,
+    split: str,
+    table: tables.Table,
+    columns: Columns,
+    where: str,
+    report: Callable[[ElueError], None] = _refuse,
 ) -> tuple[list[Sample], list[float]]:
-    texts = _column(table, columns.text, where)
-    pairs = _column(table, columns.pair, where) if columns.pair else None
-    raw = _column(table, columns.label, where)
-    _check_size(spec, split, len(raw), where)
-    if all(label in (None, "", -1, "-1") for label in raw):
-        raise ElueError(
-            "unlabelled_split",
-            f"{where}: the {split} split has no labels (column '{columns.label}').",
-            "Use a labelled copy, or another split.",
-        )
+    """The samples of a table and their labels. Whatever is wrong is given to `report`; by default the first is raised.
+
+    Where that goes on, faulty texts stay as they are, faulty labels are NaN, and without its columns a table is empty.
+    """
+    missing = [name for name in (columns.text, columns.pair, columns.label) if name and name not in table]
+    for absent in missing:
+        wrong = unknown("column", absent, table)
+        report(ElueError("missing_column", f"{where}: there is no column '{absent}'.", wrong.hint))
+    if missing:
+        return [], []
+    texts, raw = table[columns.text], table[columns.label]
+    pairs = table[columns.pair] if columns.pair else None
+    _check_size(spec, split, len(raw), where, report)
+    if raw and all(label in (None, "", -1, "-1") for label in raw):
+        said = f"{where}: the {split} split has no labels (column '{columns.label}')."
+        report(ElueError("unlabelled_split", said, "Use a labelled copy, or another split."))
+        return [], []
     for name, values in ((columns.text, texts), (columns.pair, pairs or [])):
         for row, text in enumerate(values, start=1):
             if not isinstance(text, str) or not text.strip():
-                raise ElueError("empty_text", f"{where}: row {row}, column '{name}': the text is empty.")
+                report(ElueError("empty_text", f"{where}: row {row}, column '{name}': the text is empty."))
     info = spec.info()
-    labels = [_label(info, label, row, columns.label, where) for row, label in enumerate(raw, start=1)]
-    ids = _ids(table, columns.id, len(raw), where)
+    labels = [_label(info, label, row, columns.label, where, report) for row, label in enumerate(raw, start=1)]
+    ids = _ids(table, columns.id, len(raw), where, report)
     samples = [Sample(*row) for row in zip(ids, texts, pairs or [None] * len(raw), strict=True)]
     return samples, labels
 
 
-def _column(table: tables.Table, name: str, where: str) -> list[Any]:
-    if name not in table:
-        wrong = unknown("column", name, table)
-        raise ElueError("missing_column", f"{where}: there is no column '{name}'.", wrong.hint)
-    return table[name]
-
-
-def _check_size(spec: TaskSpec, split: str, rows: int, where: str) -> None:
+def _check_size(spec: TaskSpec, split: str, rows: int, where: str, report: Callable[[ElueError], None]) -> None:
     if not rows:
-        raise ElueError("empty_split", f"{where}: the {split} split has no rows.")
+        report(ElueError("empty_split", f"{where}: the {split} split has no rows."))
+        return
     allowed = spec.sizes.get(split, ())
     if allowed and rows not in allowed:
         sizes = " or ".join(f"{size:,}" for size in allowed)
-        raise ElueError(
-            "wrong_split_size",
-            f"{where}: {rows:,} rows, but the {split} split of '{spec.name}' has {sizes}.",
-            "Give the whole split; a limit measures a part of it.",
-        )
+        said = f"{where}: {rows:,} rows, but the {split} split of '{spec.name}' has {sizes}."
+        report(ElueError("wrong_split_size", said, "Give the whole split; a limit measures a part of it."))
 
 
-def _label(task: TaskInfo, label: Any, row: int, column: str, where: str) -> float:
+def _label(task: TaskInfo, label: Any, row: int, column: str, where: str, report: Callable[[ElueError], None]) -> float:
     kind = KINDS[task.kind]
     value = kind.read(label, task)
     if value is None:
         message = f"{where}: row {row}, column '{column}': {label!r} is not a label."
-        raise ElueError("invalid_label", message, kind.readable(task))
+        report(ElueError("invalid_label", message, kind.readable(task)))
+        return math.nan
     return value
 
 
-def _ids(table: tables.Table, column: str, rows: int, where: str) -> list[str]:
+def _ids(table: tables.Table, column: str, rows: int, where: str, report: Callable[[ElueError], None]) -> list[str]:
     if column not in table:
         return [str(row) for row in range(rows)]
     first: dict[str, int] = {}
     for row, value in enumerate(table[column], start=1):
         if value is None or value == "":
-            raise ElueError("missing_id", f"{where}: row {row}, column '{column}': there is no id.")
-        if first.setdefault(str(value), row) != row:
-            earlier = first[str(value)]
-            raise ElueError(
-                "duplicate_id",
-                f"{where}: row {row}, column '{column}': the id {value!r} is that of row {earlier} too.",
-                "Ids must differ.",
-            )
-    return list(first)
+            report(ElueError("missing_id", f"{where}: row {row}, column '{column}': there is no id."))
+        elif (earlier := first.setdefault(str(value), row)) != row:
+            said = f"{where}: row {row}, column '{column}': the id {value!r} is that of row {earlier} too."
+            report(ElueError("duplicate_id", said, "Ids must differ."))
+    return [str(value) for value in table[column]]
 
 
 def _revision(samples: Sequence[Sample], labels: Sequence[float]) -> str:

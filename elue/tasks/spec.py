@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
@@ -57,7 +57,9 @@ class TaskSpec:
 
     `labels` names the classes in the order of their indices; a regression has `low` and `high` instead. `sizes` lists
     the row counts a split may have (several where a published subset is in use; none stated: any). `files` are a
-    user's own files for some splits. A `generated` task needs no data at all.
+    user's own files for some splits, each a file or a pattern of shards; `header` names the columns of CSV and TSV
+    files that have no header line. A `generated` task needs no data at all. What users read of each entry is in
+    `elue.tasks.form`.
     """
 
     name: str
@@ -70,6 +72,7 @@ class TaskSpec:
     high: float = 1.0
     sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    header: tuple[str, ...] = ()
     hub: Hub | None = None
     generated: bool = False
     licence: str = ""
@@ -115,6 +118,18 @@ def read(path: Path) -> TaskSpec:
 
     Raises ElueError naming the file and the entry that is wrong.
     """
+    spec, faults = examined(path)
+    if spec is None or faults:
+        more = f"{len(faults) - 1} more: `elue tasks {path}` lists them." if len(faults) > 1 else ""
+        raise ElueError(faults[0].code, faults[0].message, f"{faults[0].hint} {more}".strip())
+    return spec
+
+
+def examined(path: Path) -> tuple[TaskSpec | None, list[ElueError]]:
+    """The task that a TOML file declares and all that is wrong with its entries; the task without those, None if none.
+
+    Raises ElueError for a file that is missing or not TOML.
+    """
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -122,11 +137,18 @@ def read(path: Path) -> TaskSpec:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ElueError("unreadable_task", f"{path} cannot be read as TOML: {reason}.") from None
-    spec = _validated(_with_defaults(entries, path), path)
-    problem = _problem(spec)
-    if problem:
-        raise ElueError("invalid_task", f"{path}: {problem}.")
-    return replace(spec, files={split: path.parent / file for split, file in spec.files.items()})
+    spec, wrong = _validated(_with_defaults(dict(entries), path))
+    faults = [_fault(error, path) for error in wrong]
+    if wrong:
+        sound = {key: value for key, value in entries.items() if key not in {error["loc"][0] for error in wrong}}
+        spec, _ = _validated(_with_defaults(sound, path))
+    if spec is None:
+        return None, faults
+    dropped = {str(error["loc"][0]) for error in wrong}
+    faults += [
+        ElueError("invalid_task", f"{path}: {problem}.") for entry, problem in _problems(spec) if entry not in dropped
+    ]
+    return replace(spec, files={split: path.parent / file for split, file in spec.files.items()}), faults
 
 
 def _with_defaults(entries: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -147,40 +169,45 @@ def _adapter() -> Any:
     return TypeAdapter(TaskSpec)
 
 
-def _validated(entries: dict[str, Any], path: Path) -> TaskSpec:
+def _validated(entries: dict[str, Any]) -> tuple[TaskSpec | None, list[Any]]:
+    """The task of these entries, or what pydantic says against them."""
     from pydantic import ValidationError
 
     try:
-        spec: TaskSpec = _adapter().validate_python(entries)
+        return _adapter().validate_python(entries), []
     except ValidationError as errors:
-        error = errors.errors(include_url=False)[0]
-        entry = ".".join(str(part) for part in error["loc"])
-        if error["type"] == "unexpected_keyword_argument":
-            owner = {"columns": Columns, "hub": Hub}.get(str(error["loc"][0]), TaskSpec)
-            wrong = unknown("entry", entry.rpartition(".")[2], (f.name for f in fields(owner)))
-            raise ElueError("invalid_task", f"{path}: {wrong.message}", wrong.hint) from None
-        reason = "is missing" if error["type"] == "missing" else error["msg"]
-        raise ElueError("invalid_task", f"{path}: '{entry}': {reason}.") from None
-    return spec
+        return None, errors.errors(include_url=False)
 
 
-def _problem(spec: TaskSpec) -> str | None:
-    """What is wrong with a well-typed task, if anything."""
+def _fault(error: Any, path: Path) -> ElueError:
+    """What pydantic says against an entry, in our words."""
+    entry = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "unexpected_keyword_argument":
+        owner = {"columns": Columns, "hub": Hub}.get(str(error["loc"][0]), TaskSpec)
+        wrong = unknown("entry", entry.rpartition(".")[2], (f.name for f in fields(owner)))
+        return ElueError("invalid_task", f"{path}: {wrong.message}", wrong.hint)
+    reason = "is missing" if error["type"] == "missing" else error["msg"]
+    return ElueError("invalid_task", f"{path}: '{entry}': {reason}.")
+
+
+def _problems(spec: TaskSpec) -> Iterator[tuple[str, str]]:
+    """All that is wrong with a well-typed task: the entry, and what."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", spec.name):
-        return f"the name '{spec.name}' may hold only letters, digits, '_', '-' and '.'"
+        yield "name", f"the name '{spec.name}' may hold only letters, digits, '_', '-' and '.'"
+    flaw = KINDS[spec.kind].flaw(spec.info())
+    if flaw:
+        yield "labels", flaw
     try:
         metric = metrics.get(spec.metric)
     except ElueError as error:
-        return str(error).rstrip(".")
-    if spec.kind not in metric.kinds:
-        return f"the metric '{spec.metric}' is not one for a {spec.kind}"
-    flaw = KINDS[spec.kind].flaw(spec.info())
-    if flaw:
-        return flaw
-    if metric.classes not in (None, len(spec.labels)):
-        return f"'{metric.name}' needs {metric.classes} labels, not {len(spec.labels)}"
-    splits = (*spec.sizes, *spec.files, *(spec.hub.splits if spec.hub else ()))
-    strange = [split for split in splits if split not in SPLITS]
-    if strange:
-        return f"there is no split '{strange[0]}'; splits are {', '.join(SPLITS)}"
-    return None
+        yield "metric", str(error).rstrip(".")
+    else:
+        if spec.kind not in metric.kinds:
+            fitting = ", ".join(sorted(row.name for row in metrics.METRICS.values() if spec.kind in row.kinds))
+            yield "metric", f"the metric '{spec.metric}' is not one for a {spec.kind}: {fitting} are"
+        elif metric.classes not in (None, len(spec.labels)) and not flaw:
+            yield "labels", f"'{metric.name}' needs {metric.classes} labels, not {len(spec.labels)}"
+    for entry, splits in (("sizes", spec.sizes), ("files", spec.files), ("hub", spec.hub.splits if spec.hub else ())):
+        for split in splits:
+            if split not in SPLITS:
+                yield entry, f"'{entry}': there is no split '{split}'; splits are {', '.join(SPLITS)}"

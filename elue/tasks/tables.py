@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,20 @@ REACH_SECONDS = 10
 """How long the hub may take to answer at all."""
 
 
-def read(path: Path) -> Table:
-    """All columns of a file, whose kind is told by its suffix.
+def read_all(paths: Sequence[Path], header: Sequence[str] = ()) -> Table:
+    """All columns of the shards of one table, in order; see `read`. Raises ElueError where their columns differ."""
+    first, *others = (read(path, header) for path in paths)
+    for path, table in zip(paths[1:], others, strict=True):
+        if set(table) != set(first):
+            said = f"{path} has other columns than {paths[0].name}: {', '.join(table)}; {', '.join(first)}."
+            raise ElueError("unreadable_data", said)
+        for name, values in table.items():
+            first[name] += values
+    return first
+
+
+def read(path: Path, header: Sequence[str] = ()) -> Table:
+    """All columns of a file, whose kind is told by its suffix; `header` names those of CSV and TSV without a header.
 
     CSV follows RFC 4180 (quotes may hold commas and line breaks). TSV has no quoting at all: so GLUE writes it, and so
     text/tab-separated-values is registered. Values of both are strings.
@@ -29,7 +41,7 @@ def read(path: Path) -> Table:
         wrong = unknown("file kind", path.suffix, READERS)
         raise ElueError(wrong.code, f"{path}: {wrong.message}", wrong.hint)
     try:
-        return READERS[path.suffix](path)
+        return READERS[path.suffix](path, header)
     except FileNotFoundError:
         raise ElueError("missing_data", f"There is no file {path}.", "Check the path.") from None
     except (OSError, ValueError, csv.Error) as error:
@@ -75,24 +87,24 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
-def _parquet(path: Path) -> Table:
+def _parquet(path: Path, header: Sequence[str]) -> Table:
     from pyarrow import parquet
 
     return dict(parquet.ParquetFile(path).read().to_pydict())
 
 
-def _csv(path: Path) -> Table:
-    return _delimited(path, delimiter=",", strict=True)
+def _csv(path: Path, header: Sequence[str]) -> Table:
+    return _delimited(path, header, delimiter=",", strict=True)
 
 
-def _tsv(path: Path) -> Table:
-    return _delimited(path, delimiter="\t", quoting=csv.QUOTE_NONE)
+def _tsv(path: Path, header: Sequence[str]) -> Table:
+    return _delimited(path, header, delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
-def _delimited(path: Path, **dialect: Any) -> Table:
+def _delimited(path: Path, header: Sequence[str], **dialect: Any) -> Table:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, **dialect)
-        header = next(reader, [])
+        header = header or next(reader, [])
         rows = []
         for row in reader:
             if len(row) != len(header) and row:
@@ -102,7 +114,7 @@ def _delimited(path: Path, **dialect: Any) -> Table:
     return {column: [row[index] for row in rows] for index, column in enumerate(header)}
 
 
-def _json_lines(path: Path) -> Table:
+def _json_lines(path: Path, header: Sequence[str]) -> Table:
     rows: list[Mapping[str, Any]] = []
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
@@ -119,7 +131,7 @@ def _json_lines(path: Path) -> Table:
     return {column: [row.get(column) for row in rows] for column in columns}
 
 
-READERS: Mapping[str, Callable[[Path], Table]] = {
+READERS: Mapping[str, Callable[[Path, Sequence[str]], Table]] = {
     ".parquet": _parquet,
     ".csv": _csv,
     ".tsv": _tsv,
