@@ -24,7 +24,9 @@ def train_method(
         None, envvar="ELUE_DATA", help="Folder with TASK/SPLIT.parquet (csv, tsv, jsonl)."
     ),
     seed: int = typer.Option(0, help="Seed of weights, order and dropout."),
-    device: str = typer.Option("cpu", help="cpu, cuda or cuda:N; bf16 is used where the device has it."),
+    device: str = typer.Option(
+        "cpu", help="A device as torch writes it, such as cpu, cuda, cuda:1 or mps; cuda trains in bf16 where it can."
+    ),
     options: list[str] = typer.Option([], "--set", help="One of the method's options, NAME=VALUE; repeat for several."),
     max_train_samples: int | None = typer.Option(None, help="Train on a seeded random part of the train split."),
     force: bool = typer.Option(False, "--force", help="Train anew where the folder holds weights already."),

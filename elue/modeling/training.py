@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -170,7 +171,8 @@ def job_digest(job: TrainingJob, options: CommonOptions) -> str:
         return hashlib.sha256("".join(job_digest(own, options) for own in jobs_of(job)).encode()).hexdigest()
     labels = [example.label for example in job.validation]
     judged = job.measure(labels, labels[::-1]) if job.measure and len(labels) > 1 else None
-    settings = [job.task.name, job.backbone, job.seed, job.device, in_force(options, job.backbone), judged]
+    device = torch.device(job.device).type  # whichever there is of it
+    settings = [job.task.name, job.backbone, job.seed, device, in_force(options, job.backbone), judged]
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for example in (*job.train, *job.validation):
         row = [example.sample.text, example.sample.pair, example.label]
@@ -222,10 +224,11 @@ def _column(values: Sequence[Column]) -> Tensor:
 
 
 def _arguments(job: TrainingJob, options: CommonOptions, folder: Path, judged: bool) -> TrainingArguments:
-    cuda = job.device == "cuda"
-    if cuda and not torch.cuda.is_available():
-        raise ElueError("no_cuda", "Device 'cuda' was asked for, but torch finds none.", "Use --device cpu.")
-    return TrainingArguments(
+    device = torch.device(job.device)
+    cuda = device.type == "cuda"
+    if device.type != "cpu":
+        _use(device)
+    arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=options.batch_size,
         weight_decay=options.weight_decay,
@@ -242,9 +245,30 @@ def _arguments(job: TrainingJob, options: CommonOptions, folder: Path, judged: b
         remove_unused_columns=False,
         dataloader_pin_memory=cuda,
         bf16=cuda and torch.cuda.is_bf16_supported(),
-        use_cpu=not cuda,
+        use_cpu=device.type == "cpu",
         report_to="none",
     )
+    if device.type != "cpu":
+        _keep_to(device, arguments)
+    return arguments
+
+
+def _use(device: torch.device) -> None:
+    """Have accelerate, which asks the environment first, take this device. Raises ElueError if torch finds none."""
+    here = torch.accelerator.current_accelerator(check_available=True)
+    if here is None or here.type != device.type or (device.index or 0) >= torch.accelerator.device_count():
+        raise ElueError(f"no_{device.type}", f"Device '{device}' was asked for, but torch finds none.", "Use cpu.")
+    os.environ["ACCELERATE_TORCH_DEVICE"] = str(device)
+
+
+def _keep_to(device: torch.device, arguments: TrainingArguments) -> None:
+    """Have the trainer take this one device: by itself it takes the first, and spreads batches over all there are."""
+    first = arguments.device
+    chosen = torch.device(device.type, device.index or 0)
+    arguments.__dict__["_setup_devices"] = chosen
+    arguments._n_gpu = 1
+    if first != chosen:
+        torch.accelerator.set_device_index(chosen)
 
 
 def _last_checkpoint(folder: Path) -> str | None:

@@ -6,6 +6,7 @@ Training runs the author's own code on the author's own machine, so it is not co
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -17,11 +18,13 @@ from elue.tasks import metrics
 from elue.worker.confinement.kernel import die_with_parent
 from elue.worker.decoding import decode
 from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, TaskRows, TrainingCall
+from elue.worker.inside.device import settled
 from elue.worker.inside.plugin import load_method
 
 
 def main(call: TrainingCall) -> None:
     """Train as the call says. Raises ElueError for the user's mistakes."""
+    device = settled(call.device)
     method = load_method(call.target)
     first, *also = map(_examples_of, call.tasks)
     if type(method).train is Method.train:
@@ -39,7 +42,7 @@ def main(call: TrainingCall) -> None:
             backbone=call.backbone,
             out=Path(call.out),
             seed=call.seed,
-            device=call.device,
+            device=device,
             options=call.options,
             measure=first.measure,
             also=also,
@@ -61,6 +64,7 @@ def _examples_of(told: TaskRows) -> TaskExamples:
 if __name__ == "__main__":
     die_with_parent()
     call = decode(TrainingCall, json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main(call)
     except ElueError as error:
