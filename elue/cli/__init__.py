@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -25,6 +26,9 @@ from elue.cli import (
     train,
 )
 from elue.errors import ElueError
+
+INTERRUPTED = 130
+"""The exit code where the user interrupted: 128 and the number of that signal."""
 
 app = typer.Typer(
     name="elue",
@@ -68,7 +72,10 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    """Run the command line. A user's mistake, or a full disk, is one line and exit code 2, without a traceback."""
+    """Run the command line. A user's mistake, or a full disk, is one line and exit code 2, without a traceback.
+
+    Where the user interrupts it is one line, too, and exit code 130.
+    """
     try:
         app()
     except ElueError as error:
@@ -82,5 +89,13 @@ def main() -> None:
         typer.secho(f"error: {said}", err=True, fg="red")
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("interrupted; what was finished is kept", err=True)
-        sys.exit(130)
+        _interrupted()
+    except SystemExit as left:
+        if left.code == INTERRUPTED:  # typer takes interrupts for itself, and says nothing
+            _interrupted()
+        raise
+
+
+def _interrupted() -> NoReturn:
+    typer.echo("interrupted; what was finished is kept", err=True)
+    sys.exit(INTERRUPTED)

@@ -120,15 +120,17 @@ def _private(folder: Path, split: str) -> str:
 def run_and_index(evaluation: Evaluation, planned: list[PlannedRun], store: Store, lines: bool = False) -> list[Record]:
     """Execute what is due, index every record at once, and return the records of all planned runs, in order.
 
-    `lines` is for when bars of something else are on the terminal.
+    `lines` is for when bars of something else are on the terminal. Where the user interrupts, what has ended is kept,
+    what was under way stays due, and KeyboardInterrupt is raised.
     """
     from elue.evaluation.execute import execute
+    from elue.worker.stopping import orderly
 
     finished = {run.identity.key: run.record for run in planned if run.record is not None and not run.due}
     if finished:
         note(f"{len(finished)} of {len(planned)} runs are done already")
     store.add_all(list(finished.values()))
-    with evaluation_progress(lines) as progress:
+    with orderly(), evaluation_progress(lines) as progress:
         for record in execute(evaluation, planned, progress):
             store.add(record)
             finished[record.key] = record

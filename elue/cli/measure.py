@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
@@ -58,10 +59,22 @@ def count_model(
 
 
 def _counted(question: Question) -> ModelCost:
-    """The cost, found in a process of its own: torch stays out of this one, and what kills it can be told."""
+    """The cost, found in a process of its own: torch stays out of this one, and what kills it can be told.
+
+    Interrupts from the keyboard are this process's to hear of: the other one ignores them, and is ended.
+    """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which a process that is started now takes over
         try:
-            return pool.submit(_count, question).result()
+            counted = pool.submit(_count, question)
+        finally:
+            signal.signal(signal.SIGINT, heard)
+        try:
+            return counted.result()
+        except KeyboardInterrupt:
+            for process in list((pool._processes or {}).values()):
+                process.kill()
+            raise
         except BrokenProcessPool:
             raise ElueError(
                 "count_died",

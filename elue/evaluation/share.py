@@ -28,6 +28,7 @@ from elue.record.schema import Flag, Record
 from elue.worker.confinement.mode import ABOUT, mode_of
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import Usage
+from elue.worker.stopping import Stopped
 
 STAGES: tuple[Stage, ...] = ("audit", "timed")
 """Those that come after the main one."""
@@ -60,6 +61,8 @@ def share(
         while not stop.is_set() and (first := next(left, None)) is not None:
             for run, record in workers.records(first, islice(left, most - 1) if most else left):
                 telling.run_ended(run, record)
+    except Stopped:
+        pass  # runs that have no record yet stay due
     except Exception as error:
         tell(ShareFailed(error))
     finally:

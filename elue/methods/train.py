@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,12 @@ from elue.tasks import TaskData, TaskSpec, load
 from elue.tasks.related import TextKey, check_apart, shares, text_key
 from elue.worker.decoding import plain
 from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, Row, TaskRows, TrainingCall
+
+_CHILD = """import runpy, signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+runpy.run_module("elue.worker.inside.training", run_name="__main__", alter_sys=True)
+"""
+"""What the child runs. Until it can say how it ended, an interrupt from the keyboard ends it without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +102,14 @@ def train(training: TrainingRequest) -> None:
     with tempfile.TemporaryDirectory(prefix="elue-train-") as folder:
         file = Path(folder) / "job.json"
         file.write_text(json.dumps(call, default=plain, allow_nan=False), encoding="utf-8")
-        command = [sys.executable, "-I", "-m", "elue.worker.inside.training", str(file)]
+        command = [sys.executable, "-I", "-c", _CHILD, str(file)]
         code = _run(command, training)
     said = _last_error(training.log) if training.log else ""
     if code == NOT_SERVED:
         raise ElueError("unsupported", said)
     if code == REFUSED:
         raise ElueError("training_refused", said)
-    if code == INTERRUPTED:
+    if code in (INTERRUPTED, -signal.SIGINT):
         raise KeyboardInterrupt
     if code:
         name, where = training.method.name, f"in {training.log}" if training.log else "above"

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from elue.errors import ElueError
 from elue.tasks import generated
-from elue.worker import starting, wire
+from elue.worker import starting, stopping, wire
 from elue.worker.company import Company
 from elue.worker.confinement import mode, watch
 from elue.worker.confinement.sandbox import MEANS, Limits
@@ -102,13 +102,14 @@ class Worker:
     def call(self, asked: Call[Frame], seconds: float) -> Frame:
         """Call the worker and wait for its answer.
 
-        Raises WorkerFailure when the plugin fails, hangs, dies or answers nonsense, and ElueError when the plugin
-        says that the user made a mistake.
+        Raises WorkerFailure when the plugin fails, hangs, dies or answers nonsense, ElueError when the plugin says that
+        the user made a mistake, and Stopped when the user has interrupted.
         """
         return self.timed(asked, seconds)[0]
 
     def timed(self, asked: Call[Frame], seconds: float) -> tuple[Frame, float]:
         """The same, and the seconds between call and reply by this process's clock, which no plugin can touch."""
+        stopping.check()
         if wire.waiting(self._channel):
             raise WorkerFailure(*self._stray())
         name = name_of(type(asked))
@@ -197,7 +198,8 @@ class Worker:
         return "invalid", "answered twice"
 
     def _look(self) -> None:
-        """Look at a worker that takes its time. Raises WorkerFailure where it uses more than it may."""
+        """Look at a worker that takes its time. Raises WorkerFailure where it uses more than it may, and Stopped."""
+        stopping.check()
         now = watch.session(self._process.pid)
         if now is not None and now.tasks > self._limits.tasks:
             raise WorkerFailure("forbidden", f"started more than {self._limits.tasks} processes and threads")

@@ -20,6 +20,7 @@ from elue.protocol import Sample
 from elue.worker import frames
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import START_SECONDS, Worker
+from elue.worker.stopping import Stopped
 
 Answer = TypeVar("Answer")
 FIRST, MOST = 8, 1024
@@ -158,9 +159,9 @@ class Context:
             self.spent.append(spent)
 
     def go_on(self) -> None:
-        """Raises WorkerFailure when the evaluation is to stop."""
+        """Raises Stopped when the evaluation is to stop."""
         if self.stop.is_set():
-            raise WorkerFailure("crashed", "the evaluation was stopped")
+            raise Stopped
 
     def batches(
         self, call: Callable[[tuple[Sample, ...]], frames.Call[Answer]], places: Sequence[int]
