@@ -80,20 +80,20 @@ class Ledger:
 
     def count(self, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
         """The operator of this plan ran: price it."""
-        products = rest = 0
-        formula, attribution = plan.formula, self.attribution
-        known = plan.known
-        if formula is not None and not (forward_ad._current_level >= 0 and self._derived(plan, args)):
+        formula, known = plan.formula, plan.known
+        if formula is None or (forward_ad._current_level >= 0 and self._derived(plan, args)):
+            products = rest = 0
+        else:
             # Whatever a formula stumbles over, the code that is measured must not.
             try:
                 products, rest = formula(self._costs, args, kwargs, result)
-                if type(products) is not int or type(rest) is not int:
+                if type(rest) is not int or type(products) is not int:
                     products, rest = plain_number(products), plain_number(rest)
             except Exception:
                 products = rest = 0
                 known = False
         if known:
-            log = self._log
+            log, attribution = self._log, self.attribution
             log.append((plan, products, rest, attribution and attribution.here))
             if len(log) > _PAGE:
                 self._settle_log()

@@ -56,7 +56,7 @@ class Operands:
             return
         if touched.version != weights.version:
             touched.begin()
-        shift, blocks, known, size = touched.shift, touched.blocks, touched.known, 0
+        shift, blocks, size = touched.shift, touched.blocks, 0
         for operand in args:
             kind = type(operand)
             if kind is Tensor:
@@ -70,9 +70,12 @@ class Operands:
                     touched.note_all((operand,))
                     size += bytes_of(operand)
             elif kind is Parameter:
-                whole = known.get(id(operand))
+                whole = touched.known.get(id(operand))
                 if whole is not None and whole.address == operand.data_ptr():
-                    self._read.append(whole)
+                    read = self._read
+                    read.append(whole)
+                    if len(read) > _PAGE:
+                        self._settle()
                 else:
                     touched.note_parameter(operand)
                     size += bytes_of(operand)
@@ -85,8 +88,6 @@ class Operands:
                 traffic.written += result.nbytes if type(result) is Tensor else bytes_of(result)
             except RuntimeError:
                 traffic.written += bytes_of(result)
-        if len(self._read) > _PAGE:
-            self._settle()
 
     def _settle(self) -> None:
         """Add up what was only written down."""

@@ -136,10 +136,24 @@ class Touched:
             else:
                 self._note_lookup(access, args, kwargs)
             return
+        shift, blocks, known = self.shift, self.blocks, self.known
         for operand in read_operands(access, args, kwargs):
-            if type(operand) is Parameter:
-                self.note_parameter(operand)
-            elif type(operand) not in NUMBERS:
+            kind = type(operand)
+            if kind is Tensor:
+                try:
+                    pointer = operand.data_ptr()
+                except RuntimeError:
+                    self.note_all((operand,))
+                    continue
+                if pointer >> shift in blocks:
+                    self.note_at(pointer, operand)
+            elif kind is Parameter:
+                whole = known.get(id(operand))
+                if whole is not None and whole.address == operand.data_ptr():
+                    self.whole.add(whole)
+                else:
+                    self.note_parameter(operand)
+            elif kind not in NUMBERS:
                 self.note_all((operand,), args)
 
     def note_at(self, pointer: int, tensor: Tensor) -> None:

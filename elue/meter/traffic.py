@@ -62,15 +62,15 @@ class TrafficCounter:
     def _note_written(self, access: Access, args: Any, kwargs: Any, result: Any) -> None:
         """An operator that writes into operands: what it puts there, and reads of them only where it updates them."""
         read, targets = read_operands(access, args, kwargs), written_operands(access, args, kwargs)
-        operands = bytes_of(read)
+        operands = _bytes_of_all(read)
         if access.scatters:
             source = max((bytes_of(operand) for operand in read if isinstance(operand, Tensor)), default=0)
             self.read += operands
             self.written += source
             return
-        target = bytes_of(targets)
+        target = _bytes_of_all(targets)
         self.read += (operands if access.reads else 0) + (target if access.updates else 0)
-        self.written += target + _new(result, targets)
+        self.written += target if len(targets) == 1 and result is targets[0] else target + _new(result, targets)
 
 
 def _new(result: Any, targets: list[Any]) -> int:

@@ -25,7 +25,8 @@ FULL, FLOPS_A_CALL = 32, 2**17
 """A sample's calls explain what a call of a model takes as far as they are so many, and one more for so many FLOPs.
 All others, and those of operators that cost little, explain what a call takes that does next to nothing."""
 LITTLE = 1.5
-"""How many times that may be."""
+"""How many times that may be. A model makes such calls between those that compute, and there each takes as long as
+these, since its code has left the processor's cache: as many as there are calls that explain in full may take that."""
 SLACK = 0.1
 """Seconds a pass may take besides, after its first samples: libraries set themselves up."""
 _LASTS = 60.0
@@ -50,7 +51,7 @@ class Calibration:
 
     def allowed(self, work: Work, factor: float) -> float:
         """CPU seconds that it may take at most, where a call may take so many times what is explained."""
-        return self._at(work, factor, FACTOR, BESIDE, LITTLE)
+        return self._at(work, factor, FACTOR, BESIDE, LITTLE) + factor * _between(work) * self.call
 
     def _at(self, work: Work, calls: float, other: float, besides: float, little: float) -> float:
         full = _full(work)
@@ -61,6 +62,12 @@ class Calibration:
 
 def _full(work: Work) -> int:
     return min(work.calls, FULL * work.samples + work.flops // FLOPS_A_CALL)
+
+
+def _between(work: Work) -> int:
+    """Calls that do little or nothing, no more of them than there are full ones."""
+    full = _full(work)
+    return min(full, work.small + work.free + work.calls - full)
 
 
 @dataclass(frozen=True, slots=True)
