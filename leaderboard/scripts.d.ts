@@ -41,10 +41,13 @@ interface ChartValues extends Edges {
   picked: string[];
   hovered: string;
   ticks: number[];
+  floor: number;
+  full: number;
+  noted: boolean;
 }
 
 interface ChartSpec {
-  datasets: { runs: ChartRow[] };
+  datasets: { runs: ChartRow[]; [other: string]: any[] };
   params: { name: keyof ChartValues; value: any }[];
   layer: any[];
   [other: string]: any;
@@ -57,6 +60,7 @@ interface LiveChart {
   canvas: HTMLElement;
   controls: HTMLElement;
   rows: ChartRow[];
+  home: ChartValues;
   view: VegaView;
   picked: Set<string>;
   off: Set<string>;
@@ -160,7 +164,7 @@ interface Elue {
   };
   chartData?: {
     specOf(id: string): ChartSpec | null;
-    logTicks(low: number, high: number): number[];
+    told(chart: LiveChart, now: Edges): Edges & Pick<ChartValues, "ticks" | "floor" | "full" | "noted">;
     domain(rows: ChartRow[], home: Edges): Edges;
     plain(svg: string): string;
   };

@@ -74,6 +74,7 @@ def rows(board: Board, own: Sequence[str] = (), likely: Mapping[str, float] | No
             "sure": round((likely or {}).get(run.key, float(run.on_front)), 4),
             "cost": f"{board.unit.write(run.cost)} {board.unit.prefix}FLOPs",
             "name": clean(curve.label),
+            "label": clean(curve.method),
             **_place(run, board.least / 3),
             **_words(run),
         }
@@ -142,6 +143,32 @@ def log_axis(values: Sequence[float]) -> tuple[tuple[float, float], list[float]]
         if len(ticks) >= 4:
             break
     return (low, high), ticks[:: math.ceil(len(ticks) / 9)]
+
+
+SHARES = (
+    *(0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.125, 1 / 6, 0.25, 1 / 3, 0.5, 2 / 3),
+    *(1.0, 4 / 3, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0),
+)
+"""Shares of the full model's compute that an axis is marked at."""
+
+
+def share_ticks(low: float, high: float, full: float) -> list[float]:
+    """Costs at `SHARES` of the full model's, at most nine and none close to another; few or none of a range beside."""
+    ticks = [share * full for share in SHARES if low <= share * full <= high]
+    every = math.ceil(len(ticks) / 9)
+    start = next((place % every for place, tick in enumerate(ticks) if tick == full), 0)
+    return ticks[start::every]
+
+
+def floor_of(data: Sequence[dict[str, Any]], reference: str) -> float:
+    """The score below which nothing decides: some way under the front and the reference curve, if there is any.
+
+    What lies below would press the rest together. Without much of it there is no such score: minus infinity.
+    """
+    deciding = [row["y"] for row in data if row["front"] or row["curve"] == reference]
+    low, high = min(deciding), max(row["y"] for row in data)
+    floor = low - max(0.2 * (high - low), 0.5)
+    return floor if min(row["y"] for row in data) < floor - 0.1 * (high - floor) else -math.inf
 
 
 def score_domain(data: Sequence[dict[str, Any]]) -> list[float]:

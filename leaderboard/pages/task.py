@@ -16,6 +16,7 @@ from elue.leaderboard.charts import specs as charts
 from elue.leaderboard.pages import run as runpage
 from elue.leaderboard.publish import File
 from elue.leaderboard.site import Site, page, titled
+from elue.leaderboard.summaries import curve_id
 from elue.leaderboard.wholes import ReadRecord, Wholes
 from elue.record.schema import Record
 from elue.scores.edition import clusters_at
@@ -150,7 +151,9 @@ def _runs(site: Site, task: Task) -> Iterator[File]:
 
 def figure(site: Site, board: Board) -> dict[str, Any]:
     """A board's chart: its drawing, its spec for the script, and what it shows in words."""
-    spec = charts.pareto(board, likely=site.score_of(board).likely)
+    reference = standings.reference_of(board, site.ranking_of(board))
+    beside = curve_id(reference.curve) if reference else ""
+    spec = charts.pareto(board, likely=site.score_of(board).likely, reference=beside)
     return {
         "id": f"{board.id}-chart",
         "svg": drawing.safe(spec),

@@ -12,10 +12,15 @@
     return null;
   }
 
-  /** At most nine round ticks.
+  const SHARES = [0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.125, 1 / 6, 0.25, 1 / 3, 0.5, 2 / 3, 1, 4 / 3, 2, 3, 5, 10, 20, 50, 100];
+
+  /** At most nine round ticks, or shares of a full cost where there is one.
    * @param {number} low
-   * @param {number} high */
-  function logTicks(low, high) {
+   * @param {number} high
+   * @param {number} [full] */
+  function logTicks(low, high, full) {
+    const shares = full ? SHARES.map((share) => share * full).filter((tick) => low <= tick && tick <= high) : [];
+    if (shares.length >= 3) return shares.filter((_, i) => i % Math.ceil(shares.length / 9) === 0);
     const first = Math.floor(Math.log10(low));
     const last = Math.ceil(Math.log10(high));
     /** @type {number[]} */
@@ -51,11 +56,22 @@
     return { x0: low, x1: high, y0: bottom - room, y1: top + room };
   }
 
+  /** A window on a chart, and what is told in it: notes and carets stand where it is as it was drawn.
+   * @param {LiveChart} chart
+   * @param {Edges} now */
+  function told(chart, now) {
+    const { home } = chart;
+    const full = chart.axes.x === "flops" ? home.full : 0;
+    const asDrawn = /** @type {const} */ (["x0", "x1", "y0", "y1"]).every((edge) => now[edge] === home[edge]);
+    const noted = asDrawn && chart.canvas.clientWidth >= 560;
+    return { ...now, full, noted, floor: asDrawn ? home.floor : -1e9, ticks: logTicks(now.x0, now.x1, full) };
+  }
+
   /** A drawing without variables: the light colours stand in for them.
    * @param {string} svg */
   function plain(svg) {
     return svg.replace(/var\(--[a-z_]+, ([^)]+)\)/g, "$1");
   }
 
-  window.elue.chartData = { specOf, logTicks, domain, plain };
+  window.elue.chartData = { specOf, told, domain, plain };
 })();

@@ -3,7 +3,7 @@
 /** The live charts: pins, families, axes and zoom, kept in the hash, and the selection they share with the table below. */
 (() => {
   const { make } = window.elue;
-  const { specOf, logTicks, domain, plain } = window.elue.chartData;
+  const { specOf, told, domain, plain } = window.elue.chartData;
   const { keep, restore } = window.elue.chartState;
   const { table, listen, wire } = window.elue.chartControls;
   /** @type {Map<string, Chart>} */
@@ -90,8 +90,7 @@
         for (const side of /** @type {const} */ (["x", "y"])) this.ticked(layer, side);
       }
       spec.datasets.runs = rows;
-      this.values = { ...this.values, ...this.window(rows), picked: this.pins() };
-      this.values.ticks = logTicks(this.values.x0, this.values.x1);
+      this.values = { ...this.values, ...told(this, this.window(rows)), picked: this.pins() };
       for (const param of spec.params) param.value = this.values[param.name];
       spec.width = "container";
       spec.autosize = { type: "fit-x", contains: "padding", resize: true };
@@ -148,8 +147,7 @@
     async refresh() {
       if (!this.view) return;
       const rows = this.shown();
-      const now = this.window(rows);
-      this.values = { ...this.values, ...now, ticks: logTicks(now.x0, now.x1), picked: this.pins() };
+      this.values = { ...this.values, ...told(this, this.window(rows)), picked: this.pins() };
       for (const [name, value] of Object.entries(this.values)) this.view.signal(name, value);
       await this.view.data("runs", rows).runAsync();
     }
@@ -220,7 +218,7 @@
     async save(kind) {
       /** @type {ChartSpec} */
       const spec = JSON.parse(plain(JSON.stringify({ ...this.spec, background: "#ffffff" })));
-      spec.datasets = { runs: this.shown() };
+      spec.datasets = { ...this.spec.datasets, runs: this.shown() };
       for (const param of spec.params) param.value = this.values[param.name];
       for (const layer of spec.layer) {
         layer.mark.clip = true;

@@ -17,8 +17,8 @@ NEEDS_BROWSER = [
     pytest.mark.skipif(not importlib.util.find_spec("selenium"), reason="selenium is not installed"),
 ]
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
-MARKS = ".canvas.live .mark-symbol.layer_5_marks path"
-"""The points of a live chart."""
+MARKS = ".canvas.live .mark-symbol:is(.runs_marks, .below_marks) path"
+"""The points of a live chart, and the carets of those below it."""
 QUIET = [
     "--headless=new",
     "--no-sandbox",

@@ -100,7 +100,7 @@ def test_the_published_curves_of_2022_come_and_go_on_the_chart(browser, folder):
     records = [read_record(path) for path in sorted((SUBMISSIONS / "elue-2022" / "records").rglob("*.json"))]
     browser.open(page)
     first = browser.one(".canvas.live").get_attribute("id")
-    marks = f"#{first} .mark-symbol.layer_5_marks path"
+    marks = f"#{first} .mark-symbol:is(.runs_marks, .below_marks) path"
     own = browser.count(marks)
     browser.one(f".controls[data-for={first}] [data-published]").click()
     browser.wait(f"document.querySelectorAll('{marks}').length === {own + len(records)}")

@@ -127,7 +127,7 @@ def test_a_drawing_alone_has_plain_colours(board):
 def test_the_interactive_spec_evaluates_nothing_and_loads_nothing(board):
     spec = charts.pareto(board)
     assert "url" not in str(spec)
-    names = {"picked", "hovered", "x0", "x1", "y0", "y1", "ticks"}
+    names = {"picked", "hovered", "x0", "x1", "y0", "y1", "ticks", "floor", "full", "noted"}
     assert {param["name"] for param in spec["params"]} == names
 
 
