@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
+from elue.leaderboard.manifests import Manifests, MethodManifest
 from elue.leaderboard.summaries import curve_id, latest, run_page, task_title, why_not
 from elue.leaderboard.text import DisplayUnit, digest_of, short, slug, unit_for
 from elue.methods.registry import installed
@@ -208,7 +208,7 @@ class MethodCard:
     paper: str
     summary: str
     records: Sequence[Record] = field(repr=False)
-    manifest: Mapping[str, Any] = field(default_factory=dict)
+    manifest: MethodManifest | None = None
 
     @property
     def slug(self) -> str:
@@ -279,7 +279,7 @@ def _labelled(curves: list[Curve]) -> list[Curve]:
     return labelled
 
 
-def methods(records: Iterable[Record], manifests: Mapping[str, Mapping[str, Any]] | None = None) -> list[MethodCard]:
+def methods(records: Iterable[Record], manifests: Manifests | None = None) -> list[MethodCard]:
     """All methods, by family and name, each with the manifest of its submission if there is one.
 
     What a method does stands in its records; for those from before it did, the installed method of that name says it.
@@ -291,7 +291,7 @@ def methods(records: Iterable[Record], manifests: Mapping[str, Mapping[str, Any]
     cards = []
     for name, group in by_method.items():
         method = latest(group).method
-        manifest, said = (manifests or {}).get(name, {}), method.summary or here.get(name, "")
+        manifest, said = (manifests or {}).get(name), method.summary or here.get(name, "")
         cards.append(MethodCard(name, method.family, method.title or name, method.paper, said, group, manifest))
     return sorted(cards, key=lambda card: (_rank(card.family), card.family, card.name))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from elue.errors import ElueError
 from elue.leaderboard import boards, downloads, samplefiles, standings, text
@@ -16,7 +15,7 @@ from elue.leaderboard.boards import Board
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.charts import specs as charts
 from elue.leaderboard.links import checked
-from elue.leaderboard.manifests import retraction_of
+from elue.leaderboard.manifests import Manifests, retraction_of
 from elue.leaderboard.pages import about
 from elue.leaderboard.pages import crossings as crossingspage
 from elue.leaderboard.pages import edition as editionpage
@@ -48,7 +47,7 @@ def build(
     summaries: Summaries,
     out: Path,
     record: ReadRecord | None = None,
-    manifests: Mapping[str, Mapping[str, Any]] | None = None,
+    manifests: Manifests | None = None,
     base_url: str = "",
     executor: Executor | None = None,
     editions: Sequence[Edition] | None = None,
@@ -82,7 +81,7 @@ def build(
 def pages(
     summaries: Summaries,
     record: ReadRecord | None = None,
-    manifests: Mapping[str, Mapping[str, Any]] | None = None,
+    manifests: Manifests | None = None,
     base_url: str = "",
     executor: Executor | None = None,
     editions: Sequence[Edition] | None = None,

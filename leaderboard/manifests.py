@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from elue.errors import ElueError
 from elue.record.schema import RETRACTED, Record
 from elue.submissions import manifest
-from elue.submissions.manifest import Manifest, WeightsEntry
+from elue.submissions.manifest import Manifest, Retraction, WeightsEntry
 from elue.submissions.names import refusal
 
 
-def read(folder: Path, skipped: Callable[[ElueError], None] | None = None) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class MethodManifest:
+    """What a submission says of one of its methods: its own version, weights and retractions, and what all share."""
+
+    submission: Manifest
+    version: str
+    weights: tuple[WeightsEntry, ...] = ()
+    retracted: tuple[Retraction, ...] = ()
+
+
+Manifests = Mapping[str, MethodManifest]
+"""By method name."""
+
+
+def read(folder: Path, skipped: Callable[[ElueError], None] | None = None) -> dict[str, MethodManifest]:
     """The manifests below a folder of submissions, by method name; of two for one method that whose name it is.
 
     Raises ElueError `no_submissions` where there is no such folder, and `bad_manifest` for one that is not sound; with
@@ -21,7 +35,7 @@ def read(folder: Path, skipped: Callable[[ElueError], None] | None = None) -> di
     """
     if not folder.is_dir():
         raise ElueError("no_submissions", f"There is no folder {folder}.", "Give --submissions the folder they lie in.")
-    by_method: dict[str, dict[str, Any]] = {}
+    by_method: dict[str, MethodManifest] = {}
     for path in sorted(folder.glob(f"*/{manifest.FILE}")):
         try:
             submission = manifest.read(path.parent)
@@ -36,45 +50,37 @@ def read(folder: Path, skipped: Callable[[ElueError], None] | None = None) -> di
     return by_method
 
 
-def of_methods(submission: Manifest) -> dict[str, dict[str, Any]]:
-    """A manifest as one for each of its methods: its own version, weights and retractions, and what all share."""
-    told = submission.model_dump(mode="json", exclude={"schema_", "version", "methods", "weights", "retracted"})
+def of_methods(submission: Manifest) -> dict[str, MethodManifest]:
+    """A manifest as one for each of its methods."""
     return {
-        entry.name: {
-            **told,
-            "version": entry.version,
-            "weights": [_of(weights) for weights in submission.weights if weights.method == entry.name],
-            "retracted": [
-                retraction.model_dump() for retraction in submission.retracted if retraction.method == entry.name
-            ],
-        }
+        entry.name: MethodManifest(
+            submission,
+            entry.version,
+            tuple(weights for weights in submission.weights if weights.method == entry.name),
+            tuple(retraction for retraction in submission.retracted if retraction.method == entry.name),
+        )
         for entry in submission.methods
     }
 
 
-def _of(weights: WeightsEntry) -> dict[str, Any]:
-    return weights.model_dump(include={"task", "url", "sha256", "size"})
-
-
-def retraction_of(manifests: Mapping[str, Mapping[str, Any]], record: Record) -> str:
+def retraction_of(manifests: Manifests, record: Record) -> str:
     """Why a run was taken back, or nothing: the method as a whole, or this one point, by manifest or index."""
     for flag in record.flags:
         if flag.code == RETRACTED:
             return flag.detail
-    for retraction in manifests.get(record.method.name, {}).get("retracted", ()):
-        if retraction.get("point") in (None, record.point):
+    told = manifests.get(record.method.name)
+    for retraction in told.retracted if told else ():
+        if retraction.point in (None, record.point):
             return reason_of(retraction)
     return ""
 
 
-def retraction_of_all(told: Mapping[str, Any]) -> str:
+def retraction_of_all(told: MethodManifest | None) -> str:
     """Why a method as a whole was taken back, or nothing."""
-    return next(
-        (reason_of(retraction) for retraction in told.get("retracted", ()) if retraction.get("point") is None), ""
-    )
+    retracted = told.retracted if told else ()
+    return next((reason_of(retraction) for retraction in retracted if retraction.point is None), "")
 
 
-def reason_of(retraction: Mapping[str, Any]) -> str:
-    """The reason of a retraction in words, with its date if there is one."""
-    reason = str(retraction.get("reason") or "no reason was given")
-    return f"{reason} ({retraction['when']})" if retraction.get("when") else reason
+def reason_of(retraction: Retraction) -> str:
+    """The reason of a retraction in words, with its date."""
+    return f"{retraction.reason} ({retraction.when})"

@@ -22,25 +22,12 @@ from elue.leaderboard.publish import File
 from elue.leaderboard.site import Site, page
 from elue.leaderboard.summaries import is_published, training_of
 from elue.leaderboard.text import with_unit
-from elue.record.point import knob_words
+from elue.submissions.manifest import WeightsEntry
 
 MOST_DRAWN = 150
 """Up to this many curves on all boards, each gets a drawing of its own at build time."""
-CARD = (
-    ("title", "Submission"),
-    ("version", "Version"),
-    ("authors", "Authors"),
-    ("licence", "Licence"),
-    ("paper", "Paper"),
-    ("code", "Code"),
-    ("weights", "Weights"),
-    ("training_data", "Training data"),
-    ("tuned_on", "Tuned on"),
-    ("division", "Division"),
-    ("hardware", "Hardware"),
-    ("seeds", "Trainings announced"),
-)
-"""What a submission's manifest may say that the card shows, in this order."""
+OF_PUBLISHED = ("Submission", "Authors", "Licence", "Paper")
+"""What of a submission the card shows where all runs of a method are published points."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +117,7 @@ def contents(site: Site, method: MethodCard) -> dict[str, Any]:
         "method": method,
         "card": _card(method),
         "retracted": retraction_of_all(method.manifest),
-        "description": method.manifest.get("description") or method.summary,
+        "description": method.summary,
         "options": _options(method),
         "entries": entries,
         "shared": _shared(entries),
@@ -141,27 +128,31 @@ def contents(site: Site, method: MethodCard) -> dict[str, Any]:
 
 def _card(method: MethodCard) -> list[tuple[str, str]]:
     """The manifest's words as pairs of heading and text."""
-    manifest = {**method.manifest}
-    if manifest.get("title") == method.title:
-        del manifest["title"]
-    manifest["paper"] = method.paper or manifest.get("paper")
+    told = method.manifest
+    if told is None:
+        return [("Paper", method.paper)] if method.paper else []
+    submission = told.submission
+    pairs = [
+        ("Submission", submission.title if submission.title != method.title else ""),
+        ("Version", told.version),
+        ("Authors", ", ".join(submission.authors)),
+        ("Licence", submission.licence),
+        ("Paper", method.paper or submission.paper),
+        ("Code", f"{submission.code.url}, revision {submission.code.revision}"),
+        ("Weights", ", ".join(map(_of_weights, told.weights))),
+        ("Training data", submission.training_data),
+        ("Tuned on", submission.tuned_on),
+        ("Division", submission.division),
+        ("Hardware", submission.hardware),
+        ("Trainings announced", str(submission.seeds)),
+    ]
     if all(is_published(record) for record in method.records):
-        manifest = {name: told for name, told in manifest.items() if name in ("title", "authors", "licence", "paper")}
-    pairs: list[tuple[str, str]] = []
-    for name, heading in CARD:
-        value = manifest.get(name)
-        several = value if isinstance(value, list | tuple) else [value]
-        said = [_phrase(part) if isinstance(part, dict) else part for part in several]
-        pairs += [(heading, ", ".join(knob_words(part) for part in said if part not in (None, "")))]
+        pairs = [(heading, said) for heading, said in pairs if heading in OF_PUBLISHED]
     return [(heading, said) for heading, said in pairs if said]
 
 
-def _phrase(told: Mapping[str, Any]) -> str:
-    """A table of a manifest in words: what it is about and where it lies first, then the rest with its names."""
-    first = [str(told[name]) for name in ("task", "url") if told.get(name)]
-    size = [with_unit(told["size"], "B")] if isinstance(told.get("size"), int) else []
-    rest = {name: value for name, value in told.items() if name not in ("task", "url", "size")}
-    return ", ".join([*first, *size, *(f"{name} {value}" for name, value in flat(rest))])
+def _of_weights(weights: WeightsEntry) -> str:
+    return f"{weights.task}, {weights.url}, {with_unit(weights.size, 'B')}, sha256 {weights.sha256}"
 
 
 def _options(method: MethodCard) -> list[tuple[str, list[str]]]:

@@ -14,7 +14,7 @@ from elue.leaderboard.links import checked
 from elue.record.files import summary as summary_of
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.samples import summary
-from tests.leaderboard.whole import MANIFESTS, REASON
+from tests.leaderboard.whole import REASON, SUBMISSION
 from tests.scoring import against_static
 
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
@@ -88,8 +88,15 @@ def test_a_run_page_holds_the_record_and_every_digest(whole_site, whole_records)
 
 def test_a_method_page_shows_controls_latency_batch_and_the_card(whole_site, whole_records):
     method = page(whole_site, "methods/elasticbert.html")
-    for said in (*MANIFESTS["elasticbert"]["authors"], "Apache-2.0", "elasticbert.safetensors", "Adaptivity gain"):
+    for said in (
+        *SUBMISSION.authors,
+        "1.2",
+        "Apache-2.0",
+        "elasticbert.safetensors",
+        "Adaptivity gain",
+    ):
         assert said in method.text
+    assert "91.00" in method.text
     values = {float(data.attributes["value"]) for data in method.all("data")}
     for record in whole_records:
         if record.method.name == "elasticbert":
@@ -187,8 +194,8 @@ def test_manifests_are_read_by_method(tmp_path):
     (tmp_path / "baselines" / "submission.toml").write_text(text)
     told = manifests.read(tmp_path)
     assert list(told) == ["static", "elasticbert", "ltp", "switch", "cascadebert"]
-    assert (told["ltp"]["version"], told["ltp"]["authors"]) == ("0.1.0", ["The authors of ELUE"])
-    assert [each["task"] for each in told["ltp"]["weights"]] == ["sst2_elue"]
+    assert (told["ltp"].version, told["ltp"].submission.authors) == ("0.1.0", ("The authors of ELUE",))
+    assert [each.task for each in told["ltp"].weights] == ["sst2_elue"]
     assert manifests.retraction_of_all(told["ltp"]) == "wrong data (2026-01-01)"
     assert manifests.retraction_of_all(told["static"]) == ""
     (tmp_path / "baselines" / "submission.toml").write_text("= no")

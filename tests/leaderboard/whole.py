@@ -6,10 +6,12 @@ import math
 import random
 from typing import Any
 
+from elue.leaderboard.manifests import of_methods
 from elue.protocol import FAMILIES
 from elue.record.files import dumps
 from elue.record.files import summary as summary_of
 from elue.record.schema import Record
+from elue.submissions.manifest import Manifest
 from tests.leaderboard.samples import METHODS, TASKS, curve
 
 LAYERS = 6
@@ -199,29 +201,35 @@ def whole_store(size: int = SIZE, rich: bool = True) -> list[Record]:
 
 
 REASON = "The threshold was tuned on test data."
-MANIFESTS = {
-    "elasticbert": {
-        "version": "1.2",
-        "authors": ["A. Author", "B. Author"],
+SUBMISSION = Manifest.model_validate(
+    {
+        "schema": 1,
+        "slug": "whole",
+        "version": 1,
+        "title": "Two methods",
+        "authors": ("A. Author", "B. Author"),
         "licence": "Apache-2.0",
         "paper": "Liu et al., NAACL 2022, https://aclanthology.org/2022.naacl-main.240",
-        "code": "https://code.example/elasticbert",
-        "weights": {"url": "https://weights.example/elasticbert.safetensors", "sha256": "ab" * 32, "bytes": 91_000_000},
+        "code": {"url": "https://code.example/elasticbert", "revision": "v1"},
         "training_data": "The train split of each task, nothing else.",
+        "tuned_on": "validation",
         "division": "closed",
-        "description": "A classifier stands after every layer. All are trained together. A sure sample leaves.",
-    },
-    "ltp": {
-        "version": "0.9",
-        "authors": ["C. Author"],
-        "retracted": [
+        "hardware": "a processor",
+        "methods": (
+            {"name": "elasticbert", "version": "1.2", "source": "plugin/exits.py:Exits"},
+            {"name": "ltp", "version": "0.9", "source": "plugin/pruning.py:Pruning"},
+        ),
+        "weights": (
             {
-                "method": "ltp",
-                "point": {"scale": 3.0},
-                "reason": "The threshold was tuned on test data.",
-                "when": "2026-03-01",
-            }
-        ],
-    },
-}
+                "method": "elasticbert",
+                "task": "sst2_elue",
+                "url": "https://weights.example/elasticbert.safetensors",
+                "sha256": "ab" * 32,
+                "size": 91_000_000,
+            },
+        ),
+        "retracted": ({"method": "ltp", "point": {"scale": 3.0}, "reason": REASON, "when": "2026-03-01"},),
+    }
+)
+MANIFESTS = of_methods(SUBMISSION)
 assert {METHODS[name][0] for name in METHODS} == set(FAMILIES)
