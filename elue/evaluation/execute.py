@@ -51,7 +51,7 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
         profile_digest=evaluation.profile.digest,
         seed=evaluation.seed,
     )
-    return plan_runs(base, points, evaluation.runs, evaluation.rerun)
+    return plan_runs(base, points, evaluation.runs, evaluation.rerun, evaluation.data.spec.metric)
 
 
 def execute(

@@ -36,8 +36,10 @@ class PlannedRun:
     record: Record | None = None
 
 
-def plan_runs(base: Identity, points: Sequence[Mapping[str, Knob]], runs: Path, rerun: Rerun) -> list[PlannedRun]:
-    """Compare the runs asked for (`base` at each point) with the records that exist.
+def plan_runs(
+    base: Identity, points: Sequence[Mapping[str, Knob]], runs: Path, rerun: Rerun, metric: str | None = None
+) -> list[PlannedRun]:
+    """Compare the runs asked for (`base` at each point) with the records that exist, scored by `metric` if given.
 
     `rerun` "missing" leaves finished runs alone and repeats failed ones, "all" repeats everything, "none" only reports.
     """
@@ -46,10 +48,10 @@ def plan_runs(base: Identity, points: Sequence[Mapping[str, Knob]], runs: Path, 
     for path in sorted(folder.glob("*.json")):
         record = records.read(path)
         known[record.key] = record
-    return [_planned(replace(base, point=dict(point)), known, rerun) for point in points]
+    return [_planned(replace(base, point=dict(point)), known, rerun, metric) for point in points]
 
 
-def _planned(identity: Identity, known: Mapping[str, Record], rerun: Rerun) -> PlannedRun:
+def _planned(identity: Identity, known: Mapping[str, Record], rerun: Rerun, metric: str | None) -> PlannedRun:
     record = known.get(identity.key)
     if rerun == "none":
         return PlannedRun(identity, False, "not asked for (--rerun none)", record)
@@ -59,6 +61,8 @@ def _planned(identity: Identity, known: Mapping[str, Record], rerun: Rerun) -> P
         return PlannedRun(identity, True, "asked for (--rerun all)", record)
     if record.status != "ok":
         return PlannedRun(identity, True, f"the last try ended as {record.status}", record)
+    if metric not in (None, record.task.metric):
+        return PlannedRun(identity, True, f"it was scored by {record.task.metric}, not by {metric}", record)
     return PlannedRun(identity, False, "done", record)
 
 

@@ -25,6 +25,8 @@ def check_url(url: str) -> Engine:
         return create_engine(url)
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         hint = "Use for example sqlite:///elue.sqlite."
+        if isinstance(error, ImportError) and url.startswith("postgresql"):
+            hint = "Install it: pip install 'elue[postgresql]', and begin the URL with postgresql+psycopg://."
         raise ElueError("bad_database", f"'{url}' is no database URL I can use ({error}).", hint) from None
 
 

@@ -6,15 +6,16 @@ A higher score is a better one, always: fronts, hulls and leads need no more tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from elue.errors import ElueError, unknown
-from elue.tasks import agreement, correlation, distance
+from elue.tasks import agreement, correlation, distance, own_metrics
 from elue.tasks.closed import fisher, wilson
 from elue.tasks.drawing import RESAMPLES, counts_of, drawn
 from elue.tasks.kinds import KINDS
+from elue.tasks.metric import Metric as Metric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,41 +32,6 @@ class Score:
     value: float
     low: float
     high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric in all that the rest of the standard asks of it. Its forms give fractions, 1 for the best.
-
-    - `title` is what pages call it, `note` how its percentages are to be read.
-    - `kinds` are the kinds of tasks it is for, `classes` how many classes it needs.
-    - `value` gives it for labels and answers, (samples,) both.
-    - `chance` gives the score in percent of an answer that costs nothing, for so many classes: that of a uniform guess
-      where classes are equally frequent, or 0 where any guess has it. No points of a curve count below it.
-    - `counted` gives it for runs side by side on rows of counts, how often each sample was drawn: answers (samples,
-      runs), labels (samples, 1) or, where each run tells its own, (samples, runs), counts (rows, samples); the result
-      is (rows, runs). `resampled` gives it on so many resamples of its own drawing, (resamples,).
-    - `influence` gives, for labels and answers as `counted` has them, what each sample adds, (samples, runs): the
-      derivative of the metric by the sample's count, times the samples, up to a constant a run.
-    - `right`, for a metric that is the share of right answers, tells which are, given answers and labels: the
-      expectation over random ways out is exact then.
-    - `right_or_wrong` says that records tell of each answer only whether it is right, not what would have been.
-    - `published` says which interval a published score has, of which only the number of samples is known.
-    """
-
-    name: str
-    title: str
-    note: str
-    kinds: tuple[str, ...]
-    value: Callable[[Array, Array], float]
-    chance: Callable[[int], float]
-    counted: Callable[[Array, Array, Array], Array] | None = None
-    resampled: Callable[[Array, Array, np.random.Generator, int], Array] | None = None
-    influence: Callable[[Array, Array], Array] | None = None
-    classes: int | None = None
-    right: Callable[[Array, Array], NDArray[np.bool_]] | None = None
-    right_or_wrong: bool = False
-    published: Literal["wilson", "fisher", "none"] = "none"
 
 
 def _uniform(classes: int) -> float:
@@ -177,15 +143,27 @@ METRICS: Mapping[str, Metric] = {row.name: row for row in _ROWS}
 
 
 def get(metric: str) -> Metric:
-    """The row of a metric. Raises ElueError `unknown_metric`, naming the nearest."""
-    if metric not in METRICS:
-        raise unknown("metric", metric, METRICS)
-    return METRICS[metric]
+    """The row of a metric. Raises ElueError `unknown_metric`, naming the nearest.
+
+    One of somebody's own goes by NAME, and in records by NAME@DIGEST: another function of that name is another metric.
+    """
+    if metric in METRICS:
+        return METRICS[metric]
+    name, _, digest = metric.partition("@")
+    own = own_metrics.find(name)
+    if own is None:
+        wrong = unknown("metric", name, [*METRICS, *own_metrics.names()])
+        raise ElueError(wrong.code, wrong.message, f"{wrong.hint} Your own: {own_metrics.VARIABLE}=FILE.py:FUNCTION.")
+    if digest and own.name != metric:
+        said = f"The function '{name}' has changed since it scored these runs: {metric}, now {own.name}."
+        raise ElueError("other_metric", said, "Measure them anew.")
+    return own
 
 
 def title(metric: str) -> str:
     """What pages call a metric; one that is not known goes by its name, spelled with spaces."""
-    return METRICS[metric].title if metric in METRICS else metric.replace("_", " ").capitalize()
+    name = metric.partition("@")[0]
+    return METRICS[metric].title if metric in METRICS else name.replace("_", " ").capitalize()
 
 
 def note(metric: str) -> str:

@@ -148,7 +148,8 @@ def examined(path: Path) -> tuple[TaskSpec | None, list[ElueError]]:
     faults += [
         ElueError("invalid_task", f"{path}: {problem}.") for entry, problem in _problems(spec) if entry not in dropped
     ]
-    return replace(spec, files={split: path.parent / file for split, file in spec.files.items()}), faults
+    metric = spec.metric if faults else metrics.get(spec.metric).name
+    return replace(spec, metric=metric, files={split: path.parent / file for split, file in spec.files.items()}), faults
 
 
 def _with_defaults(entries: dict[str, Any], path: Path) -> dict[str, Any]:

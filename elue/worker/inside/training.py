@@ -58,7 +58,8 @@ def _examples_of(told: TaskRows) -> TaskExamples:
         [Example(Sample(id, text, pair), label) for id, text, pair, label in rows]
         for rows in (told.train, told.validation)
     )
-    return TaskExamples(told.task, train, validation, partial(metrics.score, told.metric), told.left_out)
+    measure = partial(metrics.score, told.metric) if told.metric in metrics.METRICS else None  # else the user's own
+    return TaskExamples(told.task, train, validation, measure, told.left_out)
 
 
 if __name__ == "__main__":
