@@ -47,7 +47,9 @@ def names_taken(model: Module) -> frozenset[str]:
 
 def read_once(model: Module, inputs: Inputs) -> Inputs:
     """The inputs for a text that is not gone on with: a cache of it, which some models cannot make, is not wanted."""
-    return {**inputs, "use_cache": False} if "use_cache" in names_taken(model) else inputs
+    taken: Any = inspect.signature(model.forward).parameters.values()
+    told = any(parameter.name == "use_cache" or parameter.kind.name == "VAR_KEYWORD" for parameter in taken)
+    return {**inputs, "use_cache": False} if told else inputs
 
 
 def left_out(model: Module, inputs: Inputs) -> list[str]:

@@ -108,8 +108,11 @@ def frames(wanted: Wanted) -> dict[str, Tensor] | None:
 
 
 def one_of_several(wanted: Wanted) -> dict[str, Tensor] | None:
-    """(batch, 1, channels, height, width): one image a sample, where there may be more."""
-    return _whole(wanted, 1)
+    """(batch, 1, channels, height, width): one image a sample, where there may be more; and that it is there."""
+    made = _whole(wanted, 1)
+    if "pixel_attention_mask" in wanted.names:
+        made["pixel_attention_mask"] = torch.ones(wanted.lengths.batch, 1, dtype=torch.bool)
+    return made
 
 
 def base_and_tile(wanted: Wanted) -> dict[str, Tensor] | None:

@@ -33,20 +33,24 @@ def decoder_input_ids(wanted: Wanted) -> Tensor:
 def codes(wanted: Wanted) -> list[dict[str, Tensor]]:
     """Ids of a text of audio codes, in the forms that models take them.
 
-    (batch, tokens, codebooks), the same with text beside them, and (batch x codebooks, tokens).
+    (batch, tokens, codebooks), the same with text beside them, and (batch x codebooks, tokens): that one alone where
+    the model would reshape the others into a batch of short texts.
     """
     count = shapes.codebooks(wanted.config)
     if not count and hasattr(wanted.config, "vocab_size"):
         count = getattr(wanted.config, "num_channels", 0)
-    decodes = getattr(wanted.config, "is_encoder_decoder", False)
+    decodes = getattr(wanted.config, "is_encoder_decoder", False) and "decoder_input_ids" in wanted.names
     name = "decoder_input_ids" if decodes else "input_ids"
     if not count or name not in wanted.names:
         return []
     batch, tokens = wanted.lengths.batch, wanted.lengths.decoder if decodes else wanted.lengths.text
     size = shapes.vocabulary(wanted.config)
     size = min(size, shapes.number(wanted.config, "text", "codebook_vocab_size", default=size))
+    holders = [part for part in shapes.parts(wanted.config, "text") if getattr(part, "num_codebooks", None)]
+    size = min([size, *(part.vocab_size for part in holders if hasattr(part, "vocab_size"))])
     forms = ((batch, tokens, count), (batch, tokens, count + 1), (batch * count, tokens))
-    return [{name: _ids(size, *shape)} for shape in forms]
+    below = any(part.model_type.startswith("musicgen") for part in shapes.parts(wanted.config, "text"))
+    return [{name: _ids(size, *shape)} for shape in (forms[2:] if below else forms)]
 
 
 def qformer_input_ids(wanted: Wanted) -> Tensor:

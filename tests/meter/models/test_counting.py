@@ -157,6 +157,20 @@ def test_codes_of_audio_stand_beside_each_other(count: Any) -> None:
     sizes = {"vocab_size": 50, "hidden_size": 32, "ffn_dim": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
     cost = count("musicgen_decoder", {**sizes, "num_codebooks": 3}, tokens=7)
     assert cost.inputs == {"input_ids": (3, 7)}
+    decoder = {"model_type": "musicgen_decoder", **sizes, "vocab_size": 20, "num_codebooks": 3}
+    text = {
+        "model_type": "t5",
+        "vocab_size": 200,
+        "d_model": 32,
+        "d_kv": 8,
+        "d_ff": 64,
+        "num_layers": 1,
+        "num_heads": 4,
+    }
+    sound = {"model_type": "encodec", "hidden_size": 16, "num_filters": 4, "codebook_dim": 16, "codebook_size": 16}
+    whole = {"text_encoder": text, "audio_encoder": sound, "decoder": decoder}
+    cost = count("musicgen", whole, tokens=7)
+    assert cost.inputs["decoder_input_ids"] == (3, 7), "read as one text of seven steps, not as seven of three"
 
 
 @pytest.mark.parametrize("name", ["bert", "vit", "gpt2", "t5"])

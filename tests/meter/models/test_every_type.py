@@ -26,7 +26,7 @@ def test_every_type_is_counted_or_refused_in_one_line() -> None:
         "instructblip", "instructblipvideo", "kosmos-2", "idefics", "bridgetower_vision_model", "gemma4_vision",
         "kyutai_speech_to_text", "dia", "granite_speech5_ctc", "granite_speech_encoder", "gemma4_audio",
         "gemma3n_audio", "fun_asr_nano_encoder", "minicpmv4_6_vision", "qwen2_5_omni_audio_encoder", "rf_detr",
-        "seggpt", "tvp", "clvp", "bamba", "led", "vjepa2", "timesfm",
+        "seggpt", "tvp", "clvp", "bamba", "led", "vjepa2", "timesfm", "musicgen_decoder", "granitemoehybrid",
     ],
 )  # fmt: skip
 def test_what_a_type_takes_it_gets(name: str) -> None:
