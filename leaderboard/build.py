@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from elue.errors import ElueError
-from elue.leaderboard import boards, downloads, samplefiles, standings, text
+from elue.leaderboard import boards, compared, downloads, standings, text
 from elue.leaderboard.boards import Board
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.charts import specs as charts
@@ -31,7 +31,8 @@ from elue.record.schema import Record
 from elue.scores.edition import Edition
 
 _STATIC = (
-    *("style.css", "parts.css", "theme.js", "site.js", "table.js", "explanation.js", "explorer.js", "compare.js"),
+    *("style.css", "parts.css", "theme.js", "site.js", "table.js", "explanation.js", "explorer.js"),
+    *("compare-words.js", "compare-chart.js", "compare-samples.js", "compare.js"),
     *("chart-data.js", "chart-tip.js", "chart-state.js", "chart-controls.js", "chart.js"),
     *("icon.svg", "vega-licenses.txt"),
 )
@@ -116,9 +117,13 @@ def pages(
     yield from _home(site, summaries)
     for made_pages in written:
         yield from made_pages
-    compared = [(board, titled(task, board)) for task, board in site.boards if board.id in site.overviews]
-    yield samplefiles.index_file(compared)
-    yield page(site, "compare.html", "compare.html", compared=compared)
+    shown = [
+        (board, titled(task, board), told)
+        for task, board in site.boards
+        if (told := site.score_of(board).opening) is not None
+    ]
+    yield compared.index_file(shown)
+    yield page(site, "compare.html", "compare.html", compared=shown)
     yield page(site, "about.html", "about.html", **about.contents(site))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,14 +71,10 @@ def parts_of(record: Record, text: str) -> Parts:
     return _written(content), text
 
 
-def run_files(run: ShownRun, parts: Parts, replicates: Sequence[float] = ()) -> Iterator[File]:
-    """A run's samples for the pages' scripts, and its record.
-
-    `replicates` are the run's scores on the resamples that all runs of the board share.
-    """
+def run_files(run: ShownRun, parts: Parts) -> Iterator[File]:
+    """A run's samples for the pages' scripts, and its record."""
     samples, record = parts
-    resampled = _written(np.round(replicates, 4).tolist())
-    yield _script(f"samples/{run.anchor}", f'{samples[:-1]},"resampled":{resampled}}}')
+    yield _script(f"samples/{run.anchor}", samples)
     yield record_path(run), record
 
 
@@ -180,12 +176,3 @@ def listed(overviews: Sequence[Overview], most: int = 200) -> list[Overview]:
     """Those that a page lists without a script: first the ones with words, then the most disputed."""
     order = sorted(range(len(overviews)), key=lambda i: (not overviews[i].words, -overviews[i].spread, i))
     return [overviews[i] for i in order[:most]]
-
-
-def index_file(titled: Iterable[tuple[Board, str]]) -> File:
-    """Which boards and curves can be compared."""
-    content = [
-        {"board": board.id, "title": clean(title), "curves": [[c.id, clean(c.label)] for c in board.curves]}
-        for board, title in titled
-    ]
-    return data_file("compare", content)

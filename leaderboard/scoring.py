@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from elue.errors import ElueError
 from elue.leaderboard.boards import Board
-from elue.leaderboard.publish import File
-from elue.leaderboard.samplefiles import data_file
-from elue.leaderboard.standings import Reference
+from elue.leaderboard.compared import Opening, apart_of, opening
+from elue.leaderboard.standings import Ranking, Reference
 from elue.record.board import MEASURED
 from elue.record.schema import Record
 from elue.record.training import these_weights, trainings
 from elue.scores.comparing import compare, scores_on
-from elue.scores.intervals import Estimate
-from elue.scores.resampling import Column, column_of, resample, side_by_side
+from elue.scores.pairwise import Apart
+from elue.scores.resampling import Column, column_of
 from elue.scores.results import BoardScores, CurveScore
 
 TUNED = "operating points are chosen on this split, so nothing is scored on it."
-RESAMPLES = 400
-"""How many of a run's resampled scores the comparison page gets."""
 
 
 @dataclass(frozen=True)
 class Scored:
     """The scores of a board for comparison, without ranks; None where they cannot be had, with the reason.
 
-    `against` says in words which curve is the reference.
+    `against` says in words which curve is the reference; `apart` is what pairs of curves are at budgets, `opening` the
+    pair to show first.
     """
 
     board: Board
     scores: BoardScores | None
     why: str = ""
     against: str = ""
-    replicates: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    apart: Apart | None = field(default=None, repr=False)
+    opening: Opening | None = None
 
     @cached_property
     def curves(self) -> dict[str, CurveScore]:
@@ -67,7 +65,7 @@ class Scored:
 
 
 def scored(
-    board: Board, records: Iterable[Record], reference: Reference | None, clusters: Sequence[int] = ()
+    board: Board, records: Iterable[Record], reference: Reference | None, clusters: Sequence[int], ranking: Ranking
 ) -> Scored:
     """Score a board from its whole records, which pass by one at a time; none but one of the test split.
 
@@ -84,41 +82,12 @@ def scored(
     if not scores_on(board.split):
         for _ in gathering():
             continue
-        return Scored(board, None, TUNED, replicates=_replicates(columns, clusters))
+        return Scored(board, None, TUNED)
     try:
         scores = compare(gathering(), reference.curve if reference else None, clusters=clusters)
     except ElueError as error:
         return Scored(board, None, error.message)
     named = scores.curves[scores.reference].method if scores.reference is not None else ""
-    return Scored(
-        board, scores, against=reference.words if reference else named, replicates=_replicates(columns, clusters)
-    )
-
-
-def _replicates(columns: Mapping[str, Column], clusters: Sequence[int]) -> dict[str, Any]:
-    """Scores of every run on the same resamples."""
-    if not columns:
-        return {}
-    try:
-        drawn = resample(side_by_side(list(columns.values())), RESAMPLES, clusters=clusters)
-    except ElueError:
-        return {}
-    return {key: drawn.scores[:, place] for place, key in enumerate(columns)}
-
-
-def pairs_file(ranked: Scored) -> File:
-    """The paired tests of a board's curves, for the comparison page: places, difference with interval, and p
-    of each pair alone, None where nothing varies."""
-    curves = {id(curve): name for name, curve in ranked.curves.items()}
-    pairs = ranked.scores.pairs if ranked.scores else ()
-    content = {
-        "curves": [curves.get(id(curve), "") for curve in ranked.scores.curves] if ranked.scores else [],
-        "pairs": [[pair.a, pair.b, *_rounded(pair.difference), pair.p] for pair in pairs],
-    }
-    return data_file(f"samples/{ranked.board.id}-pairs", content)
-
-
-def _rounded(difference: Estimate) -> list[float | None]:
-    return [
-        value if value is None else round(value, 4) for value in (difference.value, difference.low, difference.high)
-    ]
+    told = apart_of(board, scores, columns, clusters)
+    shown = opening(board, scores, told, ranking) if told else None
+    return Scored(board, scores, against=reference.words if reference else named, apart=told, opening=shown)

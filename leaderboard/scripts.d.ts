@@ -118,7 +118,6 @@ interface SampleRun {
 interface RunSamples {
   flops: number[];
   error: number[];
-  resampled: number[];
   explained?: Record<string, Explained>;
 }
 
@@ -130,15 +129,44 @@ interface Explained {
   stage: number | null;
 }
 
-interface Pairs {
+/** The files of compared.py: the curves of a board, and what one has above another; levels and differences in hundredths of a point. */
+interface PairsBoard {
+  budgets: number[];
   curves: string[];
-  pairs: [a: number, b: number, value: number, low: number, high: number, p: number | null][];
+  levels: number[][];
+  corners: [cost: number, score: number][][];
+}
+
+interface PairRow {
+  at: (number | null)[][];
+  words: string;
+  mean: (number | null)[] | null;
 }
 
 interface ComparedBoard {
   board: string;
   title: string;
   curves: [id: string, label: string][];
+  opens: [a: string, b: string, place: number];
+  full: number;
+}
+
+/** A pair as the page shows it: A first. */
+interface Told {
+  a: string;
+  b: string;
+  full: number;
+  budgets: number[];
+  levels: number[][];
+  corners: [number, number][][];
+  runs: SampleRun[][];
+  within: (SampleRun | null)[][];
+  apart: ToldApart;
+}
+
+interface ToldApart {
+  at: { numbers: [number, number | null, number | null]; word: string }[];
+  mean: { numbers: [number, number | null, number | null]; p: number | null } | null;
 }
 
 type Content = string | Node | null | undefined | Content[];
@@ -162,6 +190,15 @@ interface Elue {
     words(tokens: string[]): string;
     explanation(explained: Explained): HTMLElement[];
   };
+  comparing?: {
+    turned(row: PairRow, sign: number): ToldApart;
+    sentence(told: Told, place: number): Content[];
+    table(told: Told, chosen: number): HTMLElement;
+    share(budget: number, full: number): string;
+    costs(extra: number): string;
+  };
+  twoCurves?(told: Told, place: number, width: number, choose: (place: number) => void): Element;
+  bySample?(board: SampleBoard, a: RunSamples, b: RunSamples): HTMLElement[];
   chartData?: {
     specOf(id: string): ChartSpec | null;
     told(chart: LiveChart, now: Edges): Edges & Pick<ChartValues, "ticks" | "floor" | "full" | "noted">;

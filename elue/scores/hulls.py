@@ -5,6 +5,8 @@ A curve's points on each resample are two arrays (resamples, points), of costs a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from elue.scores import curve as score
@@ -32,6 +34,13 @@ def hull_means(points: Points, low: float, high: float, floor: float = 0.0) -> A
         reached = stop
     means: Array = (total + y[rows, corners - 1] * np.log(high / reached)) / np.log(high / low)
     return means
+
+
+def hulls_at(points: Points, budgets: Sequence[float], floor: float = 0.0) -> Array:
+    """`score.hull_at` on each resample at each budget, (resamples, budgets)."""
+    costs, scores = points
+    x, y, corners = _hulls(np.pad(costs, ((0, 0), (1, 0))), np.pad(scores, ((0, 0), (1, 0)), constant_values=floor))
+    return np.array([np.interp(budgets, x[i, :n], y[i, :n]) for i, n in enumerate(corners.tolist())])
 
 
 def means_above(points: Points, reference: Points) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 
 from elue import tasks
 from elue.errors import ElueError
-from elue.leaderboard import crossings, details, downloads, samplefiles, scoring, standings
+from elue.leaderboard import compared, crossings, details, downloads, samplefiles, scoring, standings
 from elue.leaderboard.boards import Board, ShownRun, Task
 from elue.leaderboard.charts import data as chartdata
 from elue.leaderboard.charts import drawing
@@ -89,17 +89,19 @@ def _measured(site: Site, board: Board, wholes: Wholes) -> Iterator[File]:
             yield whole
 
     clusters = clusters_at(board.key, [edition for edition, _ in site.ranked])
-    compared = scoring.scored(board, passing(), standings.reference_of(board, site.ranking_of(board)), clusters)
+    ranking = site.ranking_of(board)
+    told = scoring.scored(board, passing(), standings.reference_of(board, ranking), clusters, ranking)
     for run in board.runs:
         if run.key in parts:
-            yield from samplefiles.run_files(run, parts.pop(run.key), compared.replicates.get(run.key, ()))
-    site.scored[board.id] = replace(compared, replicates={})
+            yield from samplefiles.run_files(run, parts.pop(run.key))
+    site.scored[board.id] = replace(told, apart=None)
     if board.crossings:
         site.crossed[board.id] = crossings.crossed(board, site.ranking_of(board), wholes)
     if seen.ids:
         site.overviews[board.id] = seen.overviews()
         yield samplefiles.board_file(board, seen.ids, site.overviews[board.id])
-        yield scoring.pairs_file(site.scored[board.id])
+        if told.scores and told.apart:
+            yield from compared.files(board, told.scores, told.apart)
 
 
 def _task(site: Site, task: Task) -> Iterator[File]:

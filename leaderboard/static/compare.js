@@ -1,225 +1,144 @@
 "use strict";
 
-/** Two methods on the same samples: the paired difference at a budget, who won which, and what was saved. */
+/** Two curves of a board: which are chosen and at which budget, kept in the hash. All numbers are made with the site. */
 (() => {
-  const { make, bdi, options, flops, signed } = window.elue;
+  const { make, bdi, options, flops } = window.elue;
   const bar = document.getElementById("compare");
-  const out = document.getElementById("comparison");
   if (!bar) return;
+  /** @param {string} id */
+  const part = (id) => document.getElementById(id);
   /** @type {Record<string, HTMLSelectElement>} */
   const pick = Object.fromEntries([.../** @type {NodeListOf<HTMLSelectElement>} */ (bar.querySelectorAll("[data-pick]"))].map((select) => [select.dataset.pick, select]));
+  /** @type {HTMLInputElement} */
+  const ruler = part("ruler").querySelector("input");
   /** @type {ComparedBoard[]} */
   const compared = window.elueData.compare;
   const boards = new Map(compared.map((comparison) => [comparison.board, comparison]));
+  const first = compared[0];
   /** @type {SampleBoard} */
   let board = null;
-  /** @type {Pairs | null} */
+  /** @type {PairsBoard} */
   let pairs = null;
 
   /** @param {string} curve */
   const runsOf = (curve) => board.runs.filter((run) => run.curve === curve).sort((a, b) => a.cost - b.cost);
 
   /** The best run of a curve that costs at most the budget; of equal scores the cheapest.
-   * @param {string} curve
+   * @param {SampleRun[]} runs
    * @param {number} budget
    * @returns {SampleRun | null} */
-  function within(curve, budget) {
-    return runsOf(curve)
-      .filter((run) => run.cost <= budget)
-      .reduce((best, run) => (!best || run.score > best.score ? run : best), null);
+  function within(runs, budget) {
+    return runs.filter((run) => run.cost <= budget).reduce((best, run) => (!best || run.score > best.score ? run : best), null);
   }
 
-  function budgets() {
-    const [a, b] = [runsOf(pick.a.value), runsOf(pick.b.value)];
-    const least = Math.max(a[0].cost, b[0].cost);
-    return [...new Set([...a, ...b].map((run) => run.cost))].filter((cost) => cost >= least).sort((x, y) => x - y);
-  }
-
-  /** @param {number[]} sorted
-   * @param {number} share */
-  function quantile(sorted, share) {
-    const place = share * (sorted.length - 1);
-    const low = Math.floor(place);
-    const high = Math.min(low + 1, sorted.length - 1);
-    return sorted[low] + (place - low) * (sorted[high] - sorted[low]);
-  }
-
-  /** The 95 % interval of the difference on the shared resamples, as numpy's quantile gives it.
-   * @param {RunSamples} a
-   * @param {RunSamples} b */
-  function interval(a, b) {
-    if (!a.resampled.length || a.resampled.length !== b.resampled.length) return null;
-    const differences = a.resampled.map((score, i) => score - b.resampled[i]).sort((x, y) => x - y);
-    return [quantile(differences, 0.025), quantile(differences, 0.975)];
-  }
-
-  /** @param {number} share */
-  function percent(share) {
-    return `${(100 * share).toFixed(1).replace("-", "−")} %`;
+  /** What the site knows of the two that are chosen.
+   * @returns {Promise<Told>} */
+  async function told() {
+    const chosen = [pick.a.value, pick.b.value];
+    const [i, j] = chosen.map((curve) => pairs.curves.indexOf(curve));
+    const [earlier, later] = i < j ? [i, j] : [j, i];
+    /** @type {Record<string, PairRow>} */
+    const rows = await window.elue.load(`samples/${pick.board.value}-pairs-${pairs.curves[earlier]}`);
+    const runs = chosen.map(runsOf);
+    return {
+      a: pick.a.selectedOptions[0].textContent,
+      b: pick.b.selectedOptions[0].textContent,
+      full: boards.get(pick.board.value).full,
+      budgets: pairs.budgets,
+      levels: [i, j].map((of) => pairs.levels[of].map((level) => level / 100)),
+      corners: [pairs.corners[i], pairs.corners[j]],
+      runs,
+      within: pairs.budgets.map((budget) => runs.map((own) => within(own, budget))),
+      apart: window.elue.comparing.turned(rows[pairs.curves[later]], i < j ? 1 : -1),
+    };
   }
 
   /** @param {string} term
-   * @param {Content[]} content */
-  function fact(term, ...content) {
-    return make("div", [make("dt", term), make("dd", content)]);
+   * @param {SampleRun | null} run */
+  function side(term, run) {
+    const said = run
+      ? [make("a", [bdi(run.label)], { href: `${document.body.dataset.root}${run.page}` }), " ", make("span", bdi(`${run.point}: ${run.says} at ${flops(run.cost)}FLOPs`), { class: "quiet" })]
+      : [make("span", "has no point within this budget", { class: "quiet" })];
+    return make("div", [make("dt", term), make("dd", said)]);
   }
 
-  /** @param {number[]} values */
-  function median(values) {
-    return quantile([...values].sort((x, y) => x - y), 0.5);
-  }
-
-  /** @param {number[]} saved */
-  function strip(saved) {
-    const BINS = 20;
-    const counts = new Array(BINS).fill(0);
-    for (const share of saved) counts[Math.min(BINS - 1, Math.max(0, Math.floor(((share + 1) / 2) * BINS)))] += 1;
-    const most = Math.max(...counts);
-    const rows = counts.map((count, i) => {
-      const low = Math.round(200 * (i / BINS)) - 100;
-      const label = `${low < 0 ? "−" : ""}${Math.abs(low)} to ${low + 10 < 0 ? "−" : ""}${Math.abs(low + 10)} %`;
-      return make("tr", [
-        make("th", i === 0 ? "−90 % or less" : label, { scope: "row" }),
-        make("td", make("meter", [], { min: 0, max: most || 1, value: count, "aria-label": `${count} samples` })),
-        make("td", String(count), { class: "num" }),
-      ]);
-    }).filter((_, i) => counts[i]);
-    return make("div", make("table", [
-      make("caption", "Samples by the compute that A saved over B"),
-      make("thead", make("tr", [make("th", "Saved", { scope: "col" }), make("th", "Share", { scope: "col" }), make("th", "Samples", { scope: "col", class: "num" })])),
-      make("tbody", rows),
-    ]), { class: "scroll", tabindex: "0", role: "group", "aria-label": "Compute saved by sample" });
-  }
-
-  /** @param {string} title
-   * @param {number[]} places
-   * @param {RunSamples} a
-   * @param {RunSamples} b */
-  function list(title, places, a, b) {
-    const rows = places.slice(0, 50).map((i) =>
-      make("tr", [
-        make("th", make("code", board.ids[i]), { scope: "row" }),
-        make("td", make("data", flops(a.flops[i]), { value: a.flops[i] }), { class: "num" }),
-        make("td", make("data", flops(b.flops[i]), { value: b.flops[i] }), { class: "num" }),
-        make("td", `${Math.round(100 * board.wrong[i])} %`, { class: "num" }),
-      ]),
-    );
-    const heads = ["Sample", "FLOPs of A", "FLOPs of B", "Methods that err"].map((h, i) => make("th", h, { scope: "col", ...(i ? { class: "num" } : {}) }));
-    return make("details", [
-      make("summary", [title, make("span", ` ${places.length.toLocaleString("en")}`, { class: "quiet" })]),
-      make("div", make("table", [make("caption", places.length > 50 ? `${title}: the first 50` : title), make("thead", make("tr", heads)), make("tbody", rows)]), { class: "scroll", tabindex: "0", role: "group", "aria-label": title }),
-    ], { class: "source" });
-  }
-
-  function overall() {
-    if (!pairs) return null;
-    const [a, b] = [pairs.curves.indexOf(pick.a.value), pairs.curves.indexOf(pick.b.value)];
-    for (const [left, right, value, low, high, p] of pairs.pairs) {
-      const turn = left === b && right === a;
-      if (!(turn || (left === a && right === b))) continue;
-      const [v, l, h] = turn ? [-value, -high, -low] : [value, low, high];
-      const says = p === null ? "nothing varies: no test" : `this pair alone: p ${p < 0.001 ? "< 0.001" : p.toFixed(3)}`;
-      return fact("elue-1, A − B", make("data", signed(v), { value: v }), ` [${signed(l)}, ${signed(h)}] `, make("span", says, { class: "quiet" }));
-    }
-    return null;
-  }
-
-  /** @param {string} name
-   * @param {SampleRun} run */
-  function side(name, run) {
-    return fact(name, make("a", [bdi(run.label)], { href: `${document.body.dataset.root}${run.page}` }), " ", make("span", bdi(`${run.point}: ${run.says} at ${flops(run.cost)}FLOPs`), { class: "quiet" }));
-  }
-
+  let turn = 0;
   async function show() {
-    const budget = Number(pick.budget.value);
-    const [left, right] = [within(pick.a.value, budget), within(pick.b.value, budget)];
-    if (!left || !right) {
-      out.replaceChildren(make("p", "One of the two has no run within this budget.", { class: "empty" }));
+    const own = (turn += 1);
+    const same = pick.a.value === pick.b.value;
+    part("curves").hidden = part("pair").hidden = part("budgets").hidden = part("by-sample").hidden = same;
+    if (same) {
+      part("finding").replaceChildren("A and B are the same curve: choose two.");
       return;
     }
-    /** @type {RunSamples[]} */
-    const [a, b] = await Promise.all([left, right].map((run) => window.elue.load(`samples/${run.run}`)));
-    const places = board.ids.map((_, i) => i);
-    /** @param {RunSamples} x
-     * @param {RunSamples} y */
-    const better = (x, y) => places.filter((i) => (board.numbers ? Math.abs(x.error[i]) < Math.abs(y.error[i]) : !x.error[i] && y.error[i]));
-    const [won, lost] = [better(a, b), better(b, a)];
-    const saved = places.map((i) => (b.flops[i] ? 1 - a.flops[i] / b.flops[i] : 0));
-    /** @param {number[]} values */
-    const total = (values) => values.reduce((sum, value) => sum + value, 0);
-    const range = interval(a, b);
-    const difference = left.score - right.score;
-    out.replaceChildren(
-      make("dl", [
-        side("A", left),
-        side("B", right),
-      ], { class: "facts small" }),
-      make("dl", [
-        fact("Difference, A − B", make("data", signed(difference), { value: difference }), range ? make("span", ` [${signed(range[0])}, ${signed(range[1])}]`, { class: "quiet interval" }) : null),
-        fact("Won by A", make("data", won.length.toLocaleString("en"), { value: won.length })),
-        fact("Lost to B", make("data", lost.length.toLocaleString("en"), { value: lost.length })),
-        fact("Saved in all", make("data", percent(1 - total(a.flops) / total(b.flops)), { value: 1 - total(a.flops) / total(b.flops) })),
-        fact("Saved on the median sample", percent(median(saved))),
-        overall(),
-      ], { class: "facts small" }),
-      strip(saved),
-      list("Won by A", won, a, b),
-      list("Lost to B", lost, a, b),
-    );
-    document.body.classList.add("ready");
+    const all = await told();
+    const place = Number(ruler.value);
+    const [a, b] = all.within[place];
+    const samples = a && b ? await Promise.all([a, b].map((run) => window.elue.load(`samples/${run.run}`))) : null;
+    if (own !== turn) return;
+    const { sentence, table, share, costs } = window.elue.comparing;
+    part("finding").replaceChildren(make("span", sentence(all, place)));
+    part("curves").replaceChildren(window.elue.twoCurves(all, place, part("curves").clientWidth, choose));
+    part("ruler").querySelector("output").textContent = `${share(all.budgets[place], all.full)} of full compute, ${flops(all.budgets[place])}FLOPs`;
+    const facts = [side("A: best point within the budget", a), side("B: best point within the budget", b)];
+    if (a && b) facts.push(make("div", [make("dt", "In all"), make("dd", `A ${costs(a.cost / b.cost - 1)}`)]));
+    part("pair").replaceChildren(make("dl", facts, { class: "facts small" }));
+    const details = part("budgets");
+    details.replaceChildren(details.querySelector("summary"), table(all, place));
+    part("by-sample").replaceChildren(...(samples ? window.elue.bySample(board, samples[0], samples[1]) : []));
   }
 
-  /** @param {string} [wanted] */
-  function setBudgets(wanted) {
-    const all = budgets();
-    options(pick.budget, all.map((cost) => [String(cost), `${flops(cost)}FLOPs`]), wanted && all.map(String).includes(wanted) ? wanted : String(all[Math.floor((all.length - 1) / 2)]));
+  function keep() {
+    window.elue.write({ board: pick.board.value, a: pick.a.value, b: pick.b.value, budget: ruler.value });
+  }
+
+  /** @param {number} place */
+  async function choose(place) {
+    ruler.value = String(place);
+    keep();
+    await show();
   }
 
   /** @param {URLSearchParams} state */
   async function setBoard(state) {
-    board = await window.elue.load(`samples/${pick.board.value}`);
-    pairs = await window.elue.load(`samples/${pick.board.value}-pairs`).catch(() => /** @type {Pairs | null} */ (null));
-    const curves = boards.get(pick.board.value).curves;
-    const ids = curves.map(([id]) => id);
-    const a = ids.includes(state.get("a")) ? state.get("a") : ids[ids.length - 1];
-    const b = ids.includes(state.get("b")) ? state.get("b") : ids[0];
-    options(pick.a, curves, a);
-    options(pick.b, curves, b);
-    setBudgets(state.get("budget"));
+    const { curves, opens } = boards.get(pick.board.value);
+    [board, pairs] = await Promise.all([window.elue.load(`samples/${pick.board.value}`), window.elue.load(`samples/${pick.board.value}-pairs`)]);
+    const known = curves.filter(([id]) => pairs.curves.includes(id));
+    /** @param {string} name */
+    const wanted = (name) => (known.some(([id]) => id === state.get(name)) ? state.get(name) : null);
+    options(pick.a, known, wanted("a") || opens[0]);
+    options(pick.b, known, wanted("b") || opens[1]);
+    const place = Number(state.get("budget") || opens[2]);
+    ruler.value = String(Number.isInteger(place) && place >= 0 && place < pairs.budgets.length ? place : opens[2]);
     await show();
+    document.body.classList.add("ready");
   }
 
   /** @param {URLSearchParams} state */
   async function restore(state) {
-    if (boards.has(state.get("board"))) pick.board.value = state.get("board");
+    pick.board.value = boards.has(state.get("board")) ? state.get("board") : first.board;
     await setBoard(state);
   }
 
-  function keep() {
-    window.elue.write({ board: pick.board.value, a: pick.a.value, b: pick.b.value, budget: pick.budget.value });
-  }
-
-  pick.board.addEventListener("change", async () => {
-    await setBoard(new URLSearchParams());
+  /** @param {() => Promise<void>} change */
+  const changed = (change) => async () => {
+    await change();
     keep();
-  });
-  for (const name of ["a", "b"]) {
-    pick[name].addEventListener("change", async () => {
-      setBudgets(pick.budget.value);
-      keep();
-      await show();
-    });
-  }
-  pick.budget.addEventListener("change", async () => {
-    keep();
-    await show();
-  });
-  pick.swap.addEventListener("click", async () => {
+  };
+  pick.board.addEventListener("change", changed(() => setBoard(new URLSearchParams())));
+  for (const select of [pick.a, pick.b, ruler]) select.addEventListener("change", changed(show));
+  ruler.addEventListener("input", () => show());
+  pick.swap.addEventListener("click", changed(() => {
     [pick.a.value, pick.b.value] = [pick.b.value, pick.a.value];
-    keep();
-    await show();
+    return show();
+  }));
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (innerWidth === width || !board) return;
+    width = innerWidth;
+    show();
   });
-  bar.hidden = false;
+  bar.hidden = part("ruler").hidden = false;
   restore(window.elue.read());
   window.elue.onChange(restore);
 })();

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from elue.record.files import read as read_record
-from elue.scores.resampling import column_of, resample, side_by_side
 from tests.leaderboard.browsing import MARKS, NEEDS_BROWSER, Browser, column
 
 pytestmark = NEEDS_BROWSER
@@ -172,34 +171,6 @@ def test_texts_that_are_not_ours_stay_out(browser, folder):
     assert len(ids) == browser.count("#samples tbody tr") > 0
     assert set(ids) <= {i for r in stored if r.task.name == "sst2_elue" and r.samples for i in r.samples.id}
     assert browser.count("#samples .long") == 0
-
-
-def test_comparing_gives_the_paired_difference_and_who_won(browser, folder, whole_records):
-    import numpy as np
-
-    browser.open(folder / "whole" / "compare.html")
-    chosen = {pick: browser.one(f"[data-pick={pick}]").get_attribute("value") for pick in ("board", "a", "b", "budget")}
-    links = [a.get_attribute("href") for a in browser.all("#comparison > dl:first-of-type a")]
-    keys = [re.search(r"runs/([0-9a-f]{16})", link)[1] for link in links]
-    a, b = (next(r for r in whole_records if r.key.startswith(key)) for key in keys)
-    assert a.flops.mean <= float(chosen["budget"]) >= b.flops.mean
-    data = [float(d.get_attribute("value")) for d in browser.all("#comparison > dl:nth-of-type(2) data")]
-    errors = np.array(a.samples.error), np.array(b.samples.error)
-    assert data[0] == pytest.approx(a.score.value - b.score.value)
-    assert data[1] == sum((errors[0] == 0) & (errors[1] != 0))
-    assert data[2] == sum((errors[1] == 0) & (errors[0] != 0))
-    assert data[3] == pytest.approx(1 - sum(a.samples.flops) / sum(b.samples.flops))
-    drawn = resample(side_by_side([column_of(a), column_of(b)]), 400)
-    low, high = np.quantile(drawn.scores[:, 0] - drawn.scores[:, 1], [0.025, 0.975])
-    shown = [float(x.replace("−", "-")) for x in re.findall(r"[+−]?\d+\.\d+", browser.one(".interval").text)]
-    assert shown == pytest.approx([low, high], abs=0.006)
-    browser.one("[data-pick=swap]").click()
-    browser.wait("location.hash.includes('a=')")
-    swapped = browser.run(
-        "return [...document.querySelectorAll('#comparison > dl:nth-of-type(2) data')].map(d => +d.value)"
-    )
-    assert swapped[0] == pytest.approx(-data[0])
-    assert browser.complaints() == []
 
 
 def test_the_chosen_theme_holds_on_the_next_page(browser, folder):

@@ -1,0 +1,85 @@
+"use strict";
+
+/** A comparison in words and as a table, as compared.html writes it for those without scripts. */
+(() => {
+  const { make, bdi, flops, signed } = window.elue;
+  const WORDS = ["level", "likely", "sure"];
+
+  /** What a pair is apart, the way round that is asked for.
+   * @param {PairRow} row
+   * @param {number} sign */
+  function turned(row, sign) {
+    /** @param {(number | null)[]} of
+     * @returns {[number, number | null, number | null]} */
+    const numbers = ([value, low, high]) => {
+      if (low === null) return [(sign * value) / 100, null, null];
+      return sign > 0 ? [value / 100, low / 100, high / 100] : [-value / 100, -high / 100, -low / 100];
+    };
+    return {
+      at: row.at.map((of, place) => ({ numbers: numbers(of), word: WORDS[Number(row.words[place])] })),
+      mean: row.mean && { numbers: numbers(row.mean), p: row.mean[3] },
+    };
+  }
+
+  /** @param {number} value */
+  const points = (value) => `${Math.abs(value).toFixed(2)} ${Math.abs(value).toFixed(2) === "1.00" ? "point" : "points"}`;
+  /** @param {number} value */
+  const more = (value) => (value >= 0 ? "more" : "less");
+  /** @param {[number, number | null, number | null]} numbers */
+  const interval = ([, low, high]) => (low === null ? "nothing varies" : `95 % interval ${signed(low)} to ${signed(high)}`);
+  /** @param {number} budget
+   * @param {number} full */
+  const share = (budget, full) => `${Math.round((100 * budget) / full)} %`;
+
+  /** @param {number} extra how much more A costs than B, as a share */
+  const costs = (extra) => `costs ${Math.abs(100 * extra).toFixed(1)} % ${more(extra)}`;
+
+  /** The finding, in one or two plain sentences.
+   * @param {Told} told
+   * @param {number} place
+   * @returns {Content[]} */
+  function sentence(told, place) {
+    const { numbers, word } = told.apart.at[place];
+    const budget = told.budgets[place];
+    const [a, b] = [bdi(told.a), bdi(told.b)];
+    /** @type {Content[]} */
+    const parts = [`At ${share(budget, told.full)} of full compute (${flops(budget)}FLOPs a sample) `];
+    if (word === "level") {
+      parts.push(make("strong", [a, " and ", b, " are level"]), `: ${signed(numbers[0])} points, ${interval(numbers)}.`);
+    } else {
+      parts.push(make("strong", [a, ` scores ${points(numbers[0])} ${more(numbers[0])} than `, b]), ", which is ", make("strong", word), ` (${interval(numbers)}).`);
+    }
+    const mean = told.apart.mean;
+    if (mean) {
+      const whole = mean.numbers;
+      parts.push(` Over all budgets from ${share(told.budgets[0], told.full)} to 100 % it scores ${signed(whole[0]) === "0.00" ? "the same" : `${points(whole[0])} ${more(whole[0])}`} on average (${interval(whole)}).`);
+    }
+    const [first, second] = told.within[place];
+    if (first && second && second.cost) parts.push(` Its best point within the budget ${costs(first.cost / second.cost - 1)} than that of `, bdi(told.b), ".");
+    return parts;
+  }
+
+  /** Both lines and their difference at every budget.
+   * @param {Told} told
+   * @param {number} chosen */
+  function table(told, chosen) {
+    const rows = told.budgets.map((budget, place) => {
+      const { numbers, word } = told.apart.at[place];
+      const [value, low, high] = numbers;
+      return make("tr", [
+        make("th", share(budget, told.full), { scope: "row" }),
+        make("td", (budget / 1e6).toFixed(1), { class: "num" }),
+        ...told.levels.map((of) => make("td", of[place].toFixed(2), { class: "num" })),
+        make("td", signed(value), { class: "num strong" }),
+        make("td", low === null ? "–" : `${signed(low)} to ${signed(high)}`, { class: "num quiet" }),
+        make("td", word),
+      ], place === chosen ? { class: "shown" } : {});
+    });
+    const heads = ["Budget", "MFLOPs", ["A: ", bdi(told.a)], ["B: ", bdi(told.b)], "A − B", "95 % interval", "That is"];
+    const head = make("tr", heads.map((of, i) => make("th", of, { scope: "col", ...(i && i < 6 ? { class: "num" } : {}) })));
+    const parts = [make("caption", make("span", "Score of both lines in %, and A − B in points")), make("thead", head), make("tbody", rows)];
+    return make("div", make("table", parts), { class: "scroll", tabindex: "0", role: "group", "aria-label": "At every budget" });
+  }
+
+  window.elue.comparing = { turned, sentence, table, share, costs };
+})();

@@ -1,0 +1,123 @@
+"""The comparison of two curves in a real browser: what it opens on, and that every number is one of `elue.scores`."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from elue.scores.curve import hull_at
+from elue.scores.pairwise import BUDGETS, CurvePoints, apart
+from elue.scores.resampling import column_of, resample, side_by_side
+from tests.leaderboard.browsing import NEEDS_BROWSER, Browser
+from tests.leaderboard.reading import read
+from tests.scoring import against_static
+
+pytestmark = NEEDS_BROWSER
+FINDING = "return document.querySelector('#finding').innerText.replace(/\\s+/g, ' ').trim()"
+
+
+def cells(browser):
+    """The table of all budgets, cell by cell."""
+    script = "return [...document.querySelectorAll('#budgets tbody tr')].map(r => [...r.cells].map(c => c.textContent))"
+    return browser.run(script)
+
+
+@pytest.fixture(scope="module")
+def diagnostic(whole_records):
+    """The curves of the diagnostic task, without the run that was taken back."""
+    own = [r for r in whole_records if r.task.name == "diagnostic"]
+    return [r for r in own if (r.method.name, r.point) != ("ltp", {"scale": 3.0})]
+
+
+def test_it_opens_on_the_leader_against_static_and_every_number_is_that_of_the_scores(browser, folder, diagnostic):
+    board = against_static(diagnostic)
+    leader = next(c for c in board.curves if c.method != "static")
+    browser.open(folder / "whole" / "compare.html")
+    told = browser.run(FINDING)
+    assert [browser.one(f"[data-pick={side}] option:checked").text for side in "ab"] == [leader.method, "static"]
+    drawn = resample(side_by_side([column_of(r) for r in diagnostic]), board.resamples, board.seed)
+    curves = {}
+    for name in (leader.method, "static"):
+        places = [i for i, r in enumerate(diagnostic) if r.method.name == name]
+        points = [(diagnostic[i].flops.mean, diagnostic[i].score.value) for i in places]
+        curves[name] = CurvePoints(points, (drawn.flops[:, places], drawn.scores[:, places]))
+    expected = apart(curves, board.low, board.high, board.floor)
+    rows = cells(browser)
+    assert len(rows) == BUDGETS
+    differences, words = expected.difference(leader.method, "static"), expected.words(leader.method, "static")
+    for row, budget, difference, word in zip(rows, expected.budgets, differences, words, strict=True):
+        assert row[0] == f"{100 * budget / board.high:.0f} %"
+        values = [float(row[2]), float(row[3]), float(row[4].replace("−", "-"))]
+        levels = [hull_at(curves[name].points, budget, board.floor) for name in (leader.method, "static")]
+        assert values == pytest.approx([*levels, difference.value], abs=0.0051)
+        if difference.error:
+            ends = [float(end.replace("−", "-")) for end in re.findall(r"[+−]?\d+\.\d+", row[5])]
+            assert ends == pytest.approx([difference.low, difference.high], abs=0.0051)
+        assert row[6] == word
+    shown = int(browser.one("#ruler input").get_attribute("value"))
+    assert (" level" in told) == (words[shown] == "level")
+    (pair,) = [p for p in board.pairs if {board.curves[p.a].method, board.curves[p.b].method} == set(curves)]
+    ends = sorted([pair.difference.low, pair.difference.high], key=abs)
+    assert f"{abs(ends[0]):.2f}" in told
+    assert f"{abs(ends[1]):.2f}" in told
+    assert "the same on average" in told or f"{abs(pair.difference.value):.2f} points" in told
+    assert browser.count(".two-curves .mark-a") == len(curves[leader.method].points)
+    assert browser.complaints() == []
+
+
+def test_swapped_it_says_the_opposite_and_the_ruler_and_the_address_follow(browser, folder):
+    browser.open(folder / "whole" / "compare.html")
+    before = cells(browser)
+    browser.one("[data-pick=swap]").click()
+    browser.wait("location.hash.includes('a=')")
+    browser.wait(f"document.querySelector('#budgets tbody td:nth-child(3)').textContent === '{before[0][3]}'")
+    for row, other in zip(cells(browser), before, strict=True):
+        assert row[2:4] == other[3:1:-1]
+        assert row[4].strip("+−") == other[4].strip("+−")
+        assert row[6] == other[6]
+    browser.run("const r = document.querySelector('#ruler input'); r.value = 3; r.dispatchEvent(new Event('change'))")
+    browser.wait("location.hash.includes('budget=3')")
+    browser.wait("document.querySelectorAll('#budgets tr.shown')[0].rowIndex === 4")
+    ruler = browser.one(".two-curves .ruler-line").rect["x"]
+    view = browser.run("return location.hash").removeprefix("#")
+    browser.open(folder / "whole" / "compare.html", view=view)
+    assert browser.one(".two-curves .ruler-line").rect["x"] == ruler
+    assert browser.one(".ruler output").text.startswith(before[3][0])
+    browser.run("document.querySelector('.two-curves').dispatchEvent(new MouseEvent('click', {clientX: 1e4}))")
+    browser.wait(f"location.hash.includes('budget={BUDGETS - 1}')")
+    assert browser.complaints() == []
+
+
+def test_who_won_and_what_was_saved_are_counted_over_all_samples(browser, folder, diagnostic):
+    browser.open(folder / "whole" / "compare.html", view=f"budget={BUDGETS - 1}")
+    keys = re.findall(r"runs/([0-9a-f]{16})", browser.one("#pair").get_attribute("innerHTML"))
+    a, b = (next(r for r in diagnostic if r.key.startswith(key)) for key in keys)
+    wins = [int(span.text.replace(",", "")) for span in browser.all("#by-sample summary .quiet")]
+    wrong, other = np.array(a.samples.error) != 0, np.array(b.samples.error) != 0
+    assert wins == [(~wrong & other).sum(), (wrong & ~other).sum()]
+    bars = browser.run("return [...document.querySelectorAll('#by-sample meter')].map(m => [m.value, m.max])")
+    assert {most for _, most in bars} == {len(wrong)}, "a full bar is all samples"
+    assert sum(value for value, _ in bars) == len(wrong)
+    extra = a.flops.mean / b.flops.mean - 1
+    costs = f"A costs {abs(100 * extra):.1f} % {'more' if extra >= 0 else 'less'}"
+    assert costs in browser.one("#pair").text
+
+
+def test_without_javascript_the_finding_and_all_budgets_are_there_and_the_same(browser, folder, tmp_path):
+    page = folder / "whole" / "compare.html"
+    browser.open(page)
+    still = read(page.read_text("utf-8"))
+    assert browser.run(FINDING) == still.one(id="finding").text
+    rows = [[cell.text for cell in row.children if not isinstance(cell, str)] for row in still.one("tbody").all("tr")]
+    assert cells(browser) == rows
+    quiet = Browser(tmp_path, javascript=False)
+    try:
+        quiet.driver.get(page.as_uri())
+        assert quiet.one("#finding").is_displayed()
+        assert quiet.one("#budgets table").is_displayed()
+        assert not quiet.one("#compare").is_displayed()
+        assert not quiet.one("#ruler").is_displayed()
+    finally:
+        quiet.driver.quit()
