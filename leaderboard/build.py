@@ -33,7 +33,7 @@ from elue.scores.edition import Edition
 _STATIC = (
     *("style.css", "parts.css", "theme.js", "site.js", "table.js", "explanation.js", "explorer.js"),
     *("compare-words.js", "compare-chart.js", "compare-samples.js", "compare.js"),
-    *("chart-data.js", "chart-tip.js", "chart-state.js", "chart-controls.js", "chart.js"),
+    *("chart-data.js", "chart-axes.js", "chart-tip.js", "chart-state.js", "chart-controls.js", "chart.js"),
     *("icon.svg", "vega-licenses.txt"),
 )
 

@@ -61,6 +61,9 @@ interface LiveChart {
   controls: HTMLElement;
   rows: ChartRow[];
   home: ChartValues;
+  spec: ChartSpec;
+  values: ChartValues;
+  shown(): ChartRow[];
   view: VegaView;
   picked: Set<string>;
   off: Set<string>;
@@ -74,7 +77,6 @@ interface LiveChart {
   set(name: keyof ChartValues, value: any): void;
   zoomBy(factor: number, at?: { x: number; y: number }): void;
   pan(x: number, y: number): void;
-  save(kind: string): Promise<void>;
 }
 
 /** The part of Vega's view that is used. */
@@ -204,6 +206,10 @@ interface Elue {
     told(chart: LiveChart, now: Edges): Edges & Pick<ChartValues, "ticks" | "floor" | "full" | "noted">;
     domain(rows: ChartRow[], home: Edges): Edges;
     plain(svg: string): string;
+  };
+  chartAxes?: {
+    dress(chart: LiveChart, spec: ChartSpec): void;
+    save(chart: LiveChart, kind: string): Promise<void>;
   };
   chartState?: {
     keep(chart: LiveChart): void;

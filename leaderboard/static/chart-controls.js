@@ -126,7 +126,7 @@
       });
     }
     for (const button of chart.controls.querySelectorAll("[data-save]")) {
-      button.addEventListener("click", () => chart.save(button.dataset.save));
+      button.addEventListener("click", () => window.elue.chartAxes.save(chart, button.dataset.save));
     }
   }
 

@@ -3,7 +3,8 @@
 /** The live charts: pins, families, axes and zoom, kept in the hash, and the selection they share with the table below. */
 (() => {
   const { make } = window.elue;
-  const { specOf, told, domain, plain } = window.elue.chartData;
+  const { specOf, told, domain } = window.elue.chartData;
+  const { dress } = window.elue.chartAxes;
   const { keep, restore } = window.elue.chartState;
   const { table, listen, wire } = window.elue.chartControls;
   /** @type {Map<string, Chart>} */
@@ -82,13 +83,7 @@
     async draw() {
       const spec = structuredClone(this.spec);
       const rows = this.shown();
-      const titles = { x: this.title("x"), y: this.title("y") };
-      for (const layer of spec.layer) {
-        layer.mark.clip = true;
-        if (titles.x) layer.encoding.x.title = `${titles.x}, log scale`;
-        if (titles.y) layer.encoding.y.title = titles.y;
-        for (const side of /** @type {const} */ (["x", "y"])) this.ticked(layer, side);
-      }
+      dress(this, spec);
       spec.datasets.runs = rows;
       this.values = { ...this.values, ...told(this, this.window(rows)), picked: this.pins() };
       for (const param of spec.params) param.value = this.values[param.name];
@@ -115,28 +110,6 @@
         this.canvas.replaceChildren(...still);
         console.error(error);
       }
-    }
-
-    /** What is chosen for an axis, where it can be chosen.
-     * @param {"x" | "y"} side */
-    option(side) {
-      /** @type {HTMLSelectElement | null} */
-      const select = this.controls && this.controls.querySelector(`[data-axis="${side}"]`);
-      return select && select.selectedOptions[0];
-    }
-
-    /** @param {"x" | "y"} side */
-    title(side) {
-      const option = this.option(side);
-      return option ? option.dataset.title : "";
-    }
-
-    /** Give an axis numbers in the manner of what stands along it.
-     * @param {any} layer
-     * @param {"x" | "y"} side */
-    ticked(layer, side) {
-      const option = this.option(side);
-      if (option && layer.encoding[side].axis) layer.encoding[side].axis.format = option.dataset.ticks;
     }
 
     pins() {
@@ -211,29 +184,6 @@
       this.zoom = { x0: now.x0 * ratio, x1: now.x1 * ratio, y0: now.y0 + y * height, y1: now.y1 + y * height };
       keep(this);
       this.refresh();
-    }
-
-    /** The chart as it is shown, in light colours, as a file.
-     * @param {string} kind */
-    async save(kind) {
-      /** @type {ChartSpec} */
-      const spec = JSON.parse(plain(JSON.stringify({ ...this.spec, background: "#ffffff" })));
-      spec.datasets = { ...this.spec.datasets, runs: this.shown() };
-      for (const param of spec.params) param.value = this.values[param.name];
-      for (const layer of spec.layer) {
-        layer.mark.clip = true;
-        for (const side of /** @type {const} */ (["x", "y"])) {
-          const title = this.title(side);
-          if (title) layer.encoding[side].title = side === "x" ? `${title}, log scale` : title;
-          this.ticked(layer, side);
-        }
-      }
-      const { view } = await vegaEmbed(make("div"), spec, { actions: false, ast: true, defaultStyle: false, renderer: "none" });
-      const picture = make("a", [], { download: `${this.board}.${kind}` });
-      if (kind === "svg") picture.href = URL.createObjectURL(new Blob([await view.toSVG()], { type: "image/svg+xml" }));
-      else picture.href = (await view.toCanvas(2)).toDataURL("image/png");
-      view.finalize();
-      picture.click();
     }
   }
 
