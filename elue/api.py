@@ -97,7 +97,8 @@ def train(
 
     `backbone` is a folder or hub id of an encoder, or "tiny"; `options` are the method's own, `max_train_samples` a
     seeded random part of the train split, `threads` those torch may use. Called again after an interruption, it goes on
-    from the last checkpoint. Raises ElueError where weights are there already (unless `force`) and when training fails.
+    from the last checkpoint; where this very job has ended it does nothing. Raises ElueError where other weights are
+    there already (unless `force`) and when training fails.
     """
     first, *also = [task] if isinstance(task, str | Path) else task
     asked = training.TrainingRequest(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from elue import tasks
 from elue.evaluation.plan import weights_digest
 from elue.record.files import canonical
+from elue.record.writing import beside
 from elue.tasks import TaskSpec
 from elue.tasks.loading import local_files
 
@@ -57,10 +57,10 @@ class Seen:
     def save(self) -> None:
         """Write down what is known, in one piece."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".seen-")
+        handle, temporary = beside(self.path.parent, ".seen-")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(self._known, file, indent=1)
-        Path(temporary).replace(self.path)
+        temporary.replace(self.path)
 
 
 def _read(path: Path) -> dict[str, str]:

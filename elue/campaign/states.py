@@ -8,6 +8,7 @@ from elue.campaign.jobs import Job, State
 from elue.campaign.journal import Ended, Journal
 from elue.campaign.kept import CHECKPOINTS
 from elue.campaign.work import TrainWork
+from elue.methods.trained import finished
 from elue.record.files import path_of
 
 
@@ -38,7 +39,7 @@ class States:
     def are_made(self, id: str, out: Path) -> bool:
         """Whether the weights of a training are made, and still in their folder."""
         ended = self._journal.endings.get(id)
-        return ended is not None and ended.ending == "done" and (out / "elue.json").is_file()
+        return ended is not None and ended.ending == "done" and finished(out)
 
     def of_measuring(self, id: str, task: str, method: str, training: Job | None) -> tuple[State, str]:
         """How a measuring stands, by the training whose weights it is of."""

@@ -25,6 +25,7 @@ from elue.evaluation.share import share
 from elue.meter.profile import Profile
 from elue.methods import train as training
 from elue.methods.registry import MethodSource
+from elue.methods.trained import finished
 from elue.protocol import Knob
 from elue.record import files as records
 from elue.record.schema import Record
@@ -125,9 +126,9 @@ def train(work: TrainWork) -> Trained:
     clock = time.monotonic()
     with _locked(work.out.parent / f".{work.out.name}.lock") as lock:
         kept = Kept(work.store) if work.store else None
-        if not (work.out / "elue.json").exists() and kept and (digest := kept.digest_of(work.key)):
+        if not finished(work.out) and kept and (digest := kept.digest_of(work.key)):
             kept.get(digest, work.out)
-        if (work.out / "elue.json").exists():
+        if finished(work.out):
             return Trained(_kept(work, kept), 0.0)
         _borrow(work)
         request = training.TrainingRequest(
@@ -228,9 +229,9 @@ def _loaded(spec: TaskSpec, split: str, data: Path | None, limit: int | None) ->
 
 def _fetch(folder: Path, digest: str, store: str | None) -> None:
     """Have weights that another machine has trained."""
-    if store is not None and not (folder / "elue.json").is_file():
+    if store is not None and not finished(folder):
         with _locked(folder.parent / f".{folder.name}.lock"):
-            if not (folder / "elue.json").is_file():
+            if not finished(folder):
                 Kept(store).get(digest, folder)
 
 

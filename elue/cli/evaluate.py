@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from elue.cli.output import ALLOW_UNCONFINED, evaluation_progress, label, note, table
+from elue.cli.output import ALLOW_UNCONFINED, evaluation_progress, label, note, reason, table
 from elue.errors import ElueError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def evaluate_method(
     if as_json:
         typer.echo(json.dumps([brief(record) for record in finished], indent=1))
     else:
-        show_runs(finished)
+        show_runs(finished, runs)
     if any(record.status != "ok" for record in finished):
         raise typer.Exit(1)
 
@@ -130,7 +130,7 @@ def run_and_index(evaluation: Evaluation, planned: list[PlannedRun], store: Stor
     if finished:
         note(f"{len(finished)} of {len(planned)} runs are done already")
     store.add_all(list(finished.values()))
-    with orderly(), evaluation_progress(lines) as progress:
+    with orderly(), evaluation_progress(lines, evaluation.runs) as progress:
         for record in execute(evaluation, planned, progress):
             store.add(record)
             finished[record.key] = record
@@ -198,8 +198,11 @@ def brief(record: Record) -> dict[str, Any]:
     }
 
 
-def show_runs(finished: Sequence[Record]) -> None:
-    """Print runs as a table, with the profile it holds under; flags, gaps and failures go beside it."""
+def show_runs(finished: Sequence[Record], folder: Path | None = None) -> None:
+    """Print runs as a table, with the profile it holds under; flags, gaps and failures go beside it.
+
+    `folder` is where their records are.
+    """
     from elue.record.formulas import unproved
     from elue.record.point import point_text
 
@@ -217,7 +220,7 @@ def show_runs(finished: Sequence[Record]) -> None:
         rows.append((record.method.name, point_text(record.point), *cells, state + further))
         who = f"{record.method.name} {point_text(record.point)}".strip()
         if record.reason:
-            note(f"{who}: {record.status}: {record.reason}")
+            note(f"{who}: {record.status}: {reason(record, folder)}")
         if word := unproved(record):
             note(f"{who}: priced by formulas of its own ({', '.join(record.registered)}): {word}")
         for flag in record.flags:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -70,10 +71,13 @@ def note_skipped(error: ElueError) -> None:
 
 
 @contextmanager
-def evaluation_progress(lines: bool = False) -> Iterator[Progress]:
-    """Bars with rate and time left on a terminal; elsewhere, or with `lines`, a line now and then and as a run ends."""
+def evaluation_progress(lines: bool = False, runs: Path | None = None) -> Iterator[Progress]:
+    """Bars with rate and time left on a terminal; elsewhere, or with `lines`, a line now and then and as a run ends.
+
+    With `runs`, the folder of the records, a log is told as it is found from here.
+    """
     if lines or not sys.stderr.isatty():
-        yield _Lines()
+        yield _Lines(runs)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -87,7 +91,7 @@ def evaluation_progress(lines: bool = False) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     with Bars(*columns, console=Console(stderr=True)) as bars:
-        yield _Bars(bars)
+        yield _Bars(bars, runs)
 
 
 def label(run: PlannedRun) -> str:
@@ -97,10 +101,15 @@ def label(run: PlannedRun) -> str:
     return f"{run.identity.method} {point_text(run.identity.point)}".strip()
 
 
-def ending(record: Record) -> str:
+def reason(record: Record, runs: Path | None) -> str:
+    """Why a run ended as it did; its log as it is found from here. (A record tells it from the folder of runs.)"""
+    return record.reason.replace("(log: logs/", f"(log: {runs / 'logs'}/") if runs else record.reason
+
+
+def ending(record: Record, runs: Path | None = None) -> str:
     """How a run ended, in one line."""
     if record.score is None or record.flops is None:
-        return f"{record.status}: {record.reason}"
+        return f"{record.status}: {reason(record, runs)}"
     missing = f", {record.reason}" if record.reason else ""
     flags = "".join(f"; {flag.code}" for flag in record.flags)
     score, flops = record.score, record.flops.mean / 1e6
@@ -108,8 +117,8 @@ def ending(record: Record) -> str:
 
 
 class _Bars:
-    def __init__(self, bars: Bars) -> None:
-        self.bars = bars
+    def __init__(self, bars: Bars, runs: Path | None) -> None:
+        self.bars, self.runs = bars, runs
         self.tasks: dict[str, Any] = {}
 
     def run_started(self, run: PlannedRun, samples: int) -> None:
@@ -122,11 +131,12 @@ class _Bars:
 
     def run_ended(self, run: PlannedRun, record: Record) -> None:
         self.bars.remove_task(self.tasks.pop(run.identity.key))
-        self.bars.console.print(f"{label(run)}: {ending(record)}", highlight=False, markup=False)
+        self.bars.console.print(f"{label(run)}: {ending(record, self.runs)}", highlight=False, markup=False)
 
 
 class _Lines:
-    def __init__(self) -> None:
+    def __init__(self, runs: Path | None) -> None:
+        self.runs = runs
         self.done: dict[str, tuple[int, int, float, float]] = {}
 
     def run_started(self, run: PlannedRun, samples: int) -> None:
@@ -147,4 +157,4 @@ class _Lines:
 
     def run_ended(self, run: PlannedRun, record: Record) -> None:
         del self.done[run.identity.key]
-        note(f"{label(run)}: {ending(record)}")
+        note(f"{label(run)}: {ending(record, self.runs)}")

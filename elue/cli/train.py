@@ -31,7 +31,10 @@ def train_method(
     max_train_samples: int | None = typer.Option(None, help="Train on a seeded random part of the train split."),
     force: bool = typer.Option(False, "--force", help="Train anew where the folder holds weights already."),
 ) -> None:
-    """Train a method on a task. Run again after an interruption, it goes on from its last checkpoint."""
+    """Train a method on a task. Run again after an interruption, it goes on from its last checkpoint.
+
+    Run again when it has ended, with the same job, it does nothing.
+    """
     from elue import tasks
     from elue.methods import registry
     from elue.methods.train import TrainingRequest, train
@@ -49,8 +52,8 @@ def train_method(
         max_train_samples=max_train_samples,
         force=force,
     )
-    train(training)
-    note(f"weights are in {out}")
+    done = train(training)
+    note(f"weights are in {out}" if done else f"nothing to do: {out} has the weights of this very training")
 
 
 def parse_option(text: str) -> tuple[str, str]:

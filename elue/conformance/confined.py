@@ -16,6 +16,7 @@ from elue.errors import ElueError
 from elue.meter.profile import Profile
 from elue.methods.reaching import reaches, told
 from elue.methods.registry import MethodSource
+from elue.methods.trained import check_task
 from elue.protocol import Sample
 from elue.tasks import TaskData
 from elue.worker import frames
@@ -47,6 +48,8 @@ def examine(examination: Examination) -> Iterator[Result]:
     or loaded fails once, and the rest is skipped. Raises ElueError where the method does not serve the task, or
     reports a mistake of the user's.
     """
+    if examination.weights is not None:
+        check_task(examination.weights, examination.data.spec.info())
     samples = tuple(replace(sample, id=secrets.token_hex(8)) for sample in examination.data.samples)
     worker: Worker | None = None
     reaching = reaches(examination.method)

@@ -10,18 +10,21 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from elue.errors import ElueError
 from elue.evaluation.events import RunEnded, RunStarted, SamplesAnswered, ShareFailed
 from elue.evaluation.executor import perform
+from elue.evaluation.lacking import lacks
 from elue.evaluation.passes import packs
 from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
 from elue.evaluation.points import points_of
 from elue.evaluation.request import Evaluation, Progress
 from elue.methods.backbones import configured
 from elue.methods.registry import MethodSource
+from elue.methods.trained import check_task
 from elue.record import files as records
 from elue.record.files import Identity
 from elue.record.schema import Record
@@ -36,7 +39,10 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
     A worker is started only to ask the method for sweeps, so not when the points are given. Raises ElueError when the
     method cannot serve the task or fails before its first run.
     """
-    digest = weights_digest(evaluation.weights) if evaluation.weights else None
+    digest = None
+    if evaluation.weights:
+        digest = weights_digest(evaluation.weights)
+        check_task(evaluation.weights, evaluation.data.spec.info())
     packs.check(evaluation)
     points = points_of(evaluation)
     base = Identity(
@@ -51,7 +57,7 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
         profile_digest=evaluation.profile.digest,
         seed=evaluation.seed,
     )
-    return plan_runs(base, points, evaluation.runs, evaluation.rerun, evaluation.data.spec.metric)
+    return plan_runs(base, points, evaluation.runs, evaluation.rerun, partial(lacks, evaluation))
 
 
 def execute(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from elue.protocol import Knob
 from elue.record import files as records
 from elue.record.files import Identity
 from elue.record.schema import Record
+from elue.worker.frames import TRAINING_NOTE
 
 Rerun = Literal["missing", "all", "none"]
 
@@ -36,22 +37,27 @@ class PlannedRun:
     record: Record | None = None
 
 
-def plan_runs(
-    base: Identity, points: Sequence[Mapping[str, Knob]], runs: Path, rerun: Rerun, metric: str | None = None
-) -> list[PlannedRun]:
-    """Compare the runs asked for (`base` at each point) with the records that exist, scored by `metric` if given.
+Lacks = Callable[[Record], str]
+"""What a finished run lacks of what is asked for now, in words; empty where it lacks nothing."""
 
-    `rerun` "missing" leaves finished runs alone and repeats failed ones, "all" repeats everything, "none" only reports.
+
+def plan_runs(
+    base: Identity, points: Sequence[Mapping[str, Knob]], runs: Path, rerun: Rerun, lacks: Lacks = lambda record: ""
+) -> list[PlannedRun]:
+    """Compare the runs asked for (`base` at each point) with the records that exist.
+
+    `rerun` "missing" leaves finished runs alone that lack nothing and repeats failed ones, "all" repeats everything,
+    "none" only reports.
     """
     folder = records.path_of(runs, base.task, base.method, "x").parent
     known = {}
     for path in sorted(folder.glob("*.json")):
         record = records.read(path)
         known[record.key] = record
-    return [_planned(replace(base, point=dict(point)), known, rerun, metric) for point in points]
+    return [_planned(replace(base, point=dict(point)), known, rerun, lacks) for point in points]
 
 
-def _planned(identity: Identity, known: Mapping[str, Record], rerun: Rerun, metric: str | None) -> PlannedRun:
+def _planned(identity: Identity, known: Mapping[str, Record], rerun: Rerun, lacks: Lacks) -> PlannedRun:
     record = known.get(identity.key)
     if rerun == "none":
         return PlannedRun(identity, False, "not asked for (--rerun none)", record)
@@ -61,9 +67,8 @@ def _planned(identity: Identity, known: Mapping[str, Record], rerun: Rerun, metr
         return PlannedRun(identity, True, "asked for (--rerun all)", record)
     if record.status != "ok":
         return PlannedRun(identity, True, f"the last try ended as {record.status}", record)
-    if metric not in (None, record.task.metric):
-        return PlannedRun(identity, True, f"it was scored by {record.task.metric}, not by {metric}", record)
-    return PlannedRun(identity, False, "done", record)
+    lacking = lacks(record)
+    return PlannedRun(identity, bool(lacking), lacking or "done", record)
 
 
 def _what_changed(identity: Identity, known: Iterable[Record]) -> str:
@@ -82,12 +87,15 @@ def _what_changed(identity: Identity, known: Iterable[Record]) -> str:
 
 
 def weights_digest(folder: Path) -> str:
-    """sha256 over the names and contents of all files of a weights folder. Raises ElueError if there is none."""
+    """sha256 over the names and contents of all files of a weights folder, but for notes of how it was trained.
+
+    Raises ElueError if there is none.
+    """
     if not folder.is_dir():
         raise ElueError("no_weights", f"There is no weights folder {folder}.", "Make one with `elue train`.")
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        if path.relative_to(folder).parts[0] == "checkpoints":
+        if path.relative_to(folder).parts[0] in ("checkpoints", TRAINING_NOTE):
             continue
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,6 +18,7 @@ from elue.meter.counts import Counts, total
 from elue.meter.profile import Profile
 from elue.methods.crossings import crossing_of
 from elue.methods.registry import MethodSource
+from elue.methods.trained import KIT_NOTE
 from elue.protocol import Trace
 from elue.record import bounds, formulas, schema
 from elue.record import files as records
@@ -25,6 +26,7 @@ from elue.record.files import Identity
 from elue.record.point import point_text
 from elue.record.schema import Flag, Flops, Params, Record, Samples, ScoreRef, Times, Traffic
 from elue.tasks import PRIVATE, TaskData, metrics
+from elue.worker.frames import TRAINING_NOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +226,9 @@ def training_of(weights: Path | None) -> dict[str, Any] | None:
 
     Of `crossings` it keeps the rules that the weights can't be asked by, with the reason.
     """
-    about = weights / "elue.json" if weights else None
-    if about is None or not about.is_file():
+    notes = [weights / name for name in (KIT_NOTE, TRAINING_NOTE)] if weights else []
+    about = next((note for note in notes if note.is_file()), None)
+    if about is None:
         return None
     try:
         document = json.loads(records.text_of(about))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from elue.evaluation.passes import table
+from elue.evaluation.passes.again import ASKED_AGAIN
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Measured, Outcome, PassResult, make_record
@@ -21,6 +22,11 @@ from elue.worker.failure import WorkerFailure
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _repeated(asked: Evaluation) -> PassResult:
+    """How many samples the compute audits ask again, of runs that get through them: so who left them out is seen."""
+    return PassResult({ASKED_AGAIN: min(asked.repeat, len(asked.data.samples))})
 
 
 @dataclass(slots=True)
@@ -101,6 +107,6 @@ class Underway:
             environment=environment,
             times=times,
             measure=measure,
-            result=self.result if sound else PassResult(),
+            result=self.result + _repeated(asked) if sound else PassResult(),
         )
         return make_record(asked.method, asked.data, asked.profile, asked.weights, self.run.identity, outcome)

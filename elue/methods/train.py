@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from elue.disk import check_writable
 from elue.errors import ElueError
+from elue.methods import trained
 from elue.methods.backbones import absolute
 from elue.methods.registry import MethodSource
 from elue.protocol import Sample
@@ -23,7 +25,7 @@ from elue.record.bounds import LARGEST_WHOLE
 from elue.tasks import TaskData, TaskSpec, load
 from elue.tasks.related import TextKey, check_apart, shares, text_key
 from elue.worker.decoding import plain
-from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, Row, TaskRows, TrainingCall
+from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, TRAINING_NOTE, Row, TaskRows, TrainingCall
 
 _CHILD = """import runpy, signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -60,17 +62,15 @@ class TrainingRequest:
     also: tuple[TaskSpec, ...] = ()
 
 
-def train(training: TrainingRequest) -> None:
+def train(training: TrainingRequest) -> bool:
     """Train a method in a child process; its progress goes to the terminal, or the log.
 
-    Of several tasks none is trained on texts that another one is tested on: such rows are left out. Raises ElueError
-    when weights are there already, when the child reports a mistake or ends badly; `unsupported` where the method does
-    not serve the task.
+    Returns False where there is nothing to do: this very job has ended in that folder before. Of several tasks none is
+    trained on texts that another one is tested on: such rows are left out. Raises ElueError when other weights are
+    there already, when the child reports a mistake or ends badly; `unsupported` where the method does not serve the
+    task.
     """
     out = training.out
-    if (out / "elue.json").exists() and not training.force:
-        hint = "Choose another --out, or --force to train anew."
-        raise ElueError("weights_exist", f"{out} already holds trained weights.", hint)
     if training.max_train_samples is not None and training.max_train_samples < 1:
         raise ElueError("bad_value", f"--max-train-samples {training.max_train_samples} is less than 1.")
     if not -LARGEST_WHOLE <= training.seed < LARGEST_WHOLE:
@@ -79,6 +79,10 @@ def train(training: TrainingRequest) -> None:
     check_writable(out, "--out")
     specs = (training.task, *training.also)
     loaded = [(load(spec, "train", training.data), load(spec, "validation", training.data)) for spec in specs]
+    note = _note(training, loaded)
+    if trained.finished(out) and not training.force:
+        _check_same(out, note)
+        return False
     for data in loaded[0]:
         if data.split in training.revisions:
             check_revision(data, training.revisions[data.split])
@@ -87,8 +91,8 @@ def train(training: TrainingRequest) -> None:
         _rows(training, train, validation, set().union(*(tested[name] for name in tested.keys() - {train.spec.name})))
         for train, validation in loaded
     ]
-    if training.force:
-        (out / "elue.json").unlink(missing_ok=True)
+    for name in (trained.KIT_NOTE, TRAINING_NOTE):
+        (out / name).unlink(missing_ok=True)
     call = TrainingCall(
         target=training.method.address,
         tasks=tuple(rows),
@@ -98,6 +102,7 @@ def train(training: TrainingRequest) -> None:
         device=training.device,
         options=training.options,
         keep=training.keep,
+        note=json.dumps(note),
     )
     with tempfile.TemporaryDirectory(prefix="elue-train-") as folder:
         file = Path(folder) / "job.json"
@@ -114,6 +119,33 @@ def train(training: TrainingRequest) -> None:
     if code:
         name, where = training.method.name, f"in {training.log}" if training.log else "above"
         raise ElueError("training_failed", f"Training '{name}' ended with exit code {code}; its output is {where}.")
+    return True
+
+
+def _note(training: TrainingRequest, loaded: Sequence[tuple[TaskData, TaskData]]) -> dict[str, Any]:
+    """A job, by its train and validation splits, task by task, as it is noted when it has ended."""
+    return {
+        "format": 1,
+        "method": training.method.name,
+        "source_digest": training.method.digest(),
+        "tasks": [trained.task_note(*splits) for splits in loaded],
+        "backbone": trained.backbone_note(training.backbone),
+        "seed": training.seed,
+        "asked_device": training.device,
+        "options": dict(training.options),
+        "max_train_samples": training.max_train_samples,
+    }
+
+
+def _check_same(out: Path, asked: Mapping[str, Any]) -> None:
+    """Raise ElueError `weights_exist` unless what was trained in a folder is what is asked for."""
+    known = trained.read(out)
+    different = ", ".join(trained.differences(known, asked)) if known else ""
+    if known and not different:
+        return
+    said = f", of another training: {different}" if different else ", and nothing says of which training"
+    hint = "Choose another --out, or --force to train anew."
+    raise ElueError("weights_exist", f"{out} already holds trained weights{said}.", hint)
 
 
 def tested_texts(specs: Collection[TaskSpec], data: Path | None) -> dict[str, set[TextKey]]:

@@ -88,7 +88,9 @@ def save(
         save_model(module, str(folder / WEIGHTS_FILE))
         text.save(folder)
         (folder / CONFIG_FILE).write_text(json.dumps(note, indent=1, sort_keys=True) + "\n")
+        mode = (folder / CONFIG_FILE).stat().st_mode  # safetensors makes files that nobody else may read
         for file in sorted(folder.iterdir(), key=lambda path: path.name == CONFIG_FILE):
+            file.chmod(mode)
             file.replace(job.out / file.name)
     if not job.keep:
         shutil.rmtree(job.out / CHECKPOINTS, ignore_errors=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from elue.protocol import Knob
 from elue.record import bounds
 from elue.record import columns as packing
 from elue.record.schema import SCHEMA, Record
+from elue.record.writing import beside
 
 LARGEST = 16 * 2**20
 """Bytes of a record's file. A run over 25,000 samples with a trace for each takes 1 to 2 MB."""
@@ -160,15 +160,15 @@ def write_text(head: Record, text: str, runs: Path) -> Path:
     path = path_of(runs, head.task.name, head.method.name, head.key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        handle, temporary = beside(path.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).replace(path)
+            temporary.replace(path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         hint = "Free some space, or choose another folder with --runs."

@@ -6,7 +6,9 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 SYSTEM = (
@@ -29,6 +31,12 @@ SYSTEM = (
 """What programs need to start and to tell processors and memory: seen where it exists, never written."""
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+_INSTALLED = ("site-packages", "dist-packages")
+"""What folders are called that packages are installed in."""
+_FIRST, _DEEPEST = 8, 4
+"""Linked files of a package that are looked at to find where it lies, and how deep packages of several names go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +75,34 @@ def _python() -> Iterator[str]:
     yield from (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
     yield from (path for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(name)))
     yield from (entry for entry in sys.path if entry)
+    yield from (target for entry in sys.path if Path(entry).name in _INSTALLED for target in linked(entry))
     for name, module in list(sys.modules.items()):
         if name.startswith("__editable__"):
             yield from getattr(module, "MAPPING", {}).values()
             yield from (path for paths in getattr(module, "NAMESPACES", {}).values() for path in paths)
+
+
+@cache
+def linked(folder: str) -> tuple[str, ...]:
+    """Where installed modules really lie, if they are links: a package that is one, or one whose files all are.
+
+    Installers that link file by file have a folder for each package elsewhere, of the same name: what its first files
+    are links to tells where.
+    """
+    return tuple(dict.fromkeys(_targets(folder, depth=0)))
+
+
+def _targets(folder: str, depth: int) -> Iterator[str]:
+    with suppress(OSError):
+        entries = list(os.scandir(folder))
+        links = [entry.path for entry in entries if entry.is_symlink()]
+        for path in links[:_FIRST] if depth else links:
+            real = Path(os.path.realpath(path))
+            yield str(real.parent if depth and real.parent.name == Path(folder).name else real)
+        if not depth or (depth < _DEEPEST and all(entry.is_dir() for entry in entries)):
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _targets(entry.path, depth + 1)
 
 
 def _elue() -> Iterator[str]:

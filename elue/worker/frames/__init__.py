@@ -39,13 +39,22 @@ from elue.worker.frames.loading import (
     Points,
 )
 from elue.worker.frames.timing import AnswerBare, AnswerEach, Answered, Counted, CountPacks, Ran, RunReference
-from elue.worker.frames.training import INTERRUPTED, NOT_SERVED, REFUSED, Row, TaskRows, TrainingCall
+from elue.worker.frames.training import (
+    INTERRUPTED,
+    NOT_SERVED,
+    REFUSED,
+    TRAINING_NOTE,
+    Row,
+    TaskRows,
+    TrainingCall,
+)
 from elue.worker.frames.words import Call, CallKinds, Offer, Step, answer_of, name_of
 
 __all__ = [
     "INTERRUPTED",
     "NOT_SERVED",
     "REFUSED",
+    "TRAINING_NOTE",
     "AnswerBare",
     "AnswerColumns",
     "AnswerEach",

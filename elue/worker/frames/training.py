@@ -18,6 +18,8 @@ NOT_SERVED = 3
 """The exit code where the method does not serve a task."""
 INTERRUPTED = 130
 """The exit code of a training that was interrupted."""
+TRAINING_NOTE = "elue-train.json"
+"""What is noted of a training in the folder of its weights, when it has ended well."""
 
 Row = tuple[str, str, str | None, int | float]
 """A sample's id, its text and, of a pair, the second, and its label."""
@@ -36,7 +38,10 @@ class TaskRows:
 
 @dataclass(frozen=True, slots=True)
 class TrainingCall:
-    """A method to train on tasks, one or several: see `elue.protocol.TrainingJob`."""
+    """A method to train on tasks, one or several: see `elue.protocol.TrainingJob`.
+
+    `note` is JSON, what the parent knows of the job: the child adds on what it ran, and leaves it with the weights.
+    """
 
     target: str
     tasks: Annotated[tuple[TaskRows, ...], MinLen(1)]
@@ -46,3 +51,4 @@ class TrainingCall:
     device: str
     options: Mapping[str, str]
     keep: bool = False
+    note: str = "{}"

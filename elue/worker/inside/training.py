@@ -9,6 +9,7 @@ import json
 import signal
 import sys
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from elue import disk
@@ -17,7 +18,7 @@ from elue.protocol import Example, Method, Sample, TaskExamples, TrainingJob
 from elue.tasks import metrics
 from elue.worker.confinement.kernel import die_with_parent
 from elue.worker.decoding import decode
-from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, TaskRows, TrainingCall
+from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, TRAINING_NOTE, TaskRows, TrainingCall
 from elue.worker.inside.device import settled
 from elue.worker.inside.plugin import load_method
 
@@ -50,6 +51,17 @@ def main(call: TrainingCall) -> None:
             left_out=first.left_out,
         )
     )
+    _write_note(call, device)
+
+
+def _write_note(call: TrainingCall, device: str) -> None:
+    """Leave with the weights what is known of their training, in one piece."""
+    versions = {name: version(name) for name in ("elue", "torch", "transformers")}
+    note = {**json.loads(call.note), "device": device, "versions": versions}
+    file = Path(call.out) / TRAINING_NOTE
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(json.dumps(note, indent=1, sort_keys=True) + "\n", "utf-8")
+    part.replace(file)
 
 
 def _examples_of(told: TaskRows) -> TaskExamples:

@@ -58,7 +58,7 @@ def test_a_new_measurement_is_in_the_record_and_its_file(
 ) -> None:
     (record,) = evaluate_plugin(tmp_path, write_plugin(before=BEFORE, predict=BODY), write_task(6))
     assert record.status == "ok"
-    assert record.measurements == {"flops_spread": 18 * 5, "flops_again": (18 * 3, 18 * 3)}
+    assert record.measurements == {"flops_spread": 18 * 5, "flops_again": (18 * 3, 18 * 3), "asked_again": 0}
     assert [flag.code for flag in record.flags] == ["looked"]
     (path,) = records.files(tmp_path / "runs")
     assert records.read(path) == record
@@ -73,7 +73,7 @@ def test_where_it_fails_the_run_has_a_flag_and_the_other_passes_go_on(
     plugin = write_plugin(before=f"{BEFORE}SEEN = []\n", predict=once + BODY)
     (record,) = evaluate_plugin(tmp_path, plugin, write_task(6), latency=1)
     assert record.status == "ok"
-    assert record.measurements == {}
+    assert record.measurements == {"asked_again": 0}
     assert record.latency is not None
     assert [flag.code for flag in record.flags] == ["spread"]
     assert "enough" in record.flags[0].detail
