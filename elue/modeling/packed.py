@@ -6,7 +6,7 @@ equal length. Dropout is left out: this is inference.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from elue.modeling import kernels
 from elue.modeling.encoder import Embeddings, FeedForward, SelfAttention
 from elue.modeling.heads import Head
 from elue.modeling.ragged import Pack
 
 ROWS_PER_CHUNK = 1024
 """Rows that a feed-forward takes at a time, so that its wide inner rows stay in the processor's cache."""
+SHORT = 64
+"""Tokens of samples whose attention is spelled out in company."""
 SCORES_PER_BLOCK = 1 << 18
 """Attention scores that are spelled out at a time: 1 MiB."""
 _IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
@@ -37,18 +40,34 @@ def embed(embeddings: Embeddings, pack: Pack) -> Tensor:
     if embeddings.segment is not None:
         hidden += embeddings.segment(pack.rows[:, 1])
     hidden = embeddings.norm(hidden)
-    return hidden if embeddings.project is None else embeddings.project(hidden)
+    return hidden if embeddings.project is None else kernels.linear(embeddings.project, hidden)
 
 
 def attend(attention: SelfAttention, pack: Pack) -> Tensor:
     """The attention half of a layer, (tokens, hidden): every sample attends to its own rows."""
-    query, key, value = attention.query(pack.rows), attention.key(pack.rows), attention.value(pack.rows)
-    parts = []
+    projected = _projected(attention, pack.rows)
+    parts, width = [], projected[0].shape[1]
     for group in pack.groups():
-        q, k, v = (_heads(group.of(projected), attention.heads) for projected in (query, key, value))
-        context = F.scaled_dot_product_attention(q, k, v)
-        parts.append(context.transpose(1, 2).reshape(-1, query.shape[1]))
+        q, k, v = (_heads(group.of(own), attention.heads) for own in projected)
+        mix = _mixed if kernels.serve(pack.rows) and group.tokens <= SHORT else F.scaled_dot_product_attention
+        parts.append(mix(q, k, v).transpose(1, 2).reshape(-1, width))
     return merge(attention, pack.rows, _joined(parts))
+
+
+def _projected(attention: SelfAttention, rows: Tensor) -> Sequence[Tensor]:
+    """Queries, keys and values, (tokens, hidden) each: in one product where its kernel serves."""
+    maps = attention.query, attention.key, attention.value
+    if kernels.serve(rows, *maps):
+        return kernels.joint(attention, maps, rows).chunk(3, 1)
+    return [own(rows) for own in maps]
+
+
+def _mixed(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention of short samples, (samples, heads, tokens, size), spelled out: faster there than the fused kernel."""
+    q, k, v = (own.reshape(-1, *own.shape[2:]) for own in (query, key, value))
+    scores = torch.baddbmm(q.new_empty(1), q, k.transpose(1, 2), beta=0, alpha=q.shape[-1] ** -0.5)
+    torch.softmax(scores, -1, out=scores)
+    return torch.bmm(scores, v).view(query.shape)
 
 
 def attend_and_weigh(attention: SelfAttention, pack: Pack, diagonal: bool = True) -> tuple[Tensor, Tensor]:
@@ -57,7 +76,7 @@ def attend_and_weigh(attention: SelfAttention, pack: Pack, diagonal: bool = True
     Without the `diagonal`, what a token gives itself counts as 0. Scores are spelled out for it, a block of heads at a
     time that stays in the processor's cache.
     """
-    query, key, value = attention.query(pack.rows), attention.key(pack.rows), attention.value(pack.rows)
+    query, key, value = _projected(attention, pack.rows)
     size = query.shape[1] // attention.heads
     query *= size**-0.5
     parts, received = [], []
@@ -92,13 +111,15 @@ def _heads(projected: Tensor, heads: int) -> Tensor:
 
 def merge(attention: SelfAttention, rows: Tensor, context: Tensor) -> Tensor:
     """What follows attention itself in its half of a layer: output map, residual and norm."""
-    mixed: Tensor = attention.output(context)
-    mixed += rows
-    return attention.norm(mixed)
+    return attention.norm(kernels.linear(attention.output, context, plus=rows))
 
 
 def feed_forward(module: FeedForward, rows: Tensor, activation: str) -> Tensor:
     """The feed-forward half of a layer, (tokens, hidden)."""
+    if kernels.serve(rows, module.inner, module.outer):
+        most = max(1, kernels.INNER_NUMBERS // module.inner.out_features)
+        parts = [kernels.linear(module.outer, _inner(module, part, activation), plus=part) for part in rows.split(most)]
+        return module.norm(_joined(parts))
     out = torch.empty_like(rows)
     for into, chunk in zip(out.split(ROWS_PER_CHUNK), rows.split(ROWS_PER_CHUNK), strict=True):
         transform(module, chunk, activation, into)
@@ -108,9 +129,19 @@ def feed_forward(module: FeedForward, rows: Tensor, activation: str) -> Tensor:
 
 def transform(module: Any, rows: Tensor, activation: str, out: Tensor) -> None:
     """The two linear maps of a feed-forward or an expert alone, from rows into `out`."""
-    inner = module.inner(rows)
-    inner = _IN_PLACE[activation](inner) if activation in _IN_PLACE else module.activation(inner)
-    torch.addmm(module.outer.bias, inner, module.outer.weight.t(), out=out)
+    inner = _inner(module, rows, activation)
+    if kernels.serve(inner, module.outer):
+        out.copy_(kernels.linear(module.outer, inner))
+    else:
+        torch.addmm(module.outer.bias, inner, module.outer.weight.t(), out=out)
+
+
+def _inner(module: Any, rows: Tensor, activation: str) -> Tensor:
+    """The inner rows of a feed-forward or an expert, activation included."""
+    if activation in kernels.FUSED and kernels.serve(rows, module.inner):
+        return kernels.linear(module.inner, rows, activation)
+    inner = kernels.linear(module.inner, rows)
+    return _IN_PLACE[activation](inner) if activation in _IN_PLACE else module.activation(inner)
 
 
 def add(pack: Pack) -> Tensor:

@@ -1,8 +1,8 @@
 """Dynamic models that run many samples at once: packed, each leaving as soon as it is done, each with its trace.
 
-A sample's answer and trace do not depend on the samples beside it. The kernels almost see to that (rows of a product
-come out the same bit for bit, but in the smallest packs), yet a decision closer to its threshold than float noise
-could still turn. Such a sample is taken out and run again by itself: what it does alone is what counts.
+A sample's answer and trace do not depend on the samples beside it. In company it runs through faster kernels, which
+round otherwise than the plain operators, so a decision closer to its threshold than float noise could turn. Such a
+sample is taken out and run again by itself, by plain operators: what it does alone is what counts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from elue.modeling import kernels
 from elue.modeling.flow import TOKEN_BUDGET, Stage, flow
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.ragged import Pack, Request
@@ -74,11 +75,12 @@ class RaggedModel(DynamicModel):
         requests = _read(source, self.text, noted)
         first = list(islice(requests, 2))
         if len(first) == 1:
-            first[0].alone = True
+            first[0].alone = noted or not kernels.available()
         done = flow(chosen, _chain(first, requests), self.budget)
         while True:
             with torch.inference_mode():
-                request = next(done, None)
+                with kernels.fast():
+                    request = next(done, None)
                 if request is not None and request.doubtful:
                     request = self.by_itself(request, chosen)
             if request is None:
