@@ -163,7 +163,7 @@ def _parted(table: Table, proposal: Proposal, split: str) -> tuple[Table, Table]
 
 
 def _rows(table: Table, places: list[int]) -> Table:
-    return {name: [values[place] for place in places] for name, values in table.items()}
+    return Table({name: [values[place] for place in places] for name, values in table.items()})
 
 
 def _size(table: Table) -> int:

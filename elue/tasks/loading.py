@@ -17,6 +17,7 @@ from elue.protocol import Sample, TaskInfo
 from elue.tasks import sources, tables
 from elue.tasks.kinds import KINDS
 from elue.tasks.spec import PRIVATE, SPLITS, Columns, TaskSpec
+from elue.tasks.texts import no_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def find(spec: TaskSpec, split: str, data: Path | None) -> tuple[tables.Table, C
     skip = set(spec.hub.skip)
     if skip and columns.label in table:
         kept = [row for row, label in enumerate(table[columns.label]) if label not in skip]
-        table = {name: [values[row] for row in kept] for name, values in table.items()}
+        table = tables.Table({name: [values[row] for row in kept] for name, values in table.items()})
     return table, columns, f"hub dataset {spec.hub.path}, split {spec.hub.splits[split]}", None
 
 
@@ -171,9 +172,13 @@ def rows_of(
     for name, values in ((columns.text, texts), (columns.pair, pairs or [])):
         for row, text in enumerate(values, start=1):
             if not isinstance(text, str) or not text.strip():
-                report(ElueError("empty_text", f"{where}: row {row}, column '{name}': the text is empty."))
+                fault, hint = no_text(text)
+                report(ElueError("empty_text", f"{where}: {table.place(row)}, column '{name}': {fault}.", hint))
     info = spec.info()
-    labels = [_label(info, label, row, columns.label, where, report) for row, label in enumerate(raw, start=1)]
+    labels = [
+        _label(info, label, f"{where}: {table.place(row)}, column '{columns.label}'", report)
+        for row, label in enumerate(raw, start=1)
+    ]
     ids = _ids(table, columns.id, len(raw), where, report)
     samples = [Sample(*row) for row in zip(ids, texts, pairs or [None] * len(raw), strict=True)]
     return samples, labels
@@ -190,11 +195,11 @@ def _check_size(spec: TaskSpec, split: str, rows: int, where: str, report: Calla
         report(ElueError("wrong_split_size", said, "Give the whole split; a limit measures a part of it."))
 
 
-def _label(task: TaskInfo, label: Any, row: int, column: str, where: str, report: Callable[[ElueError], None]) -> float:
+def _label(task: TaskInfo, label: Any, place: str, report: Callable[[ElueError], None]) -> float:
     kind = KINDS[task.kind]
     value = kind.read(label, task)
     if value is None:
-        message = f"{where}: row {row}, column '{column}': {label!r} is not a label."
+        message = f"{place}: {label!r} is not a label."
         report(ElueError("invalid_label", message, kind.readable(task)))
         return math.nan
     return value
@@ -206,9 +211,9 @@ def _ids(table: tables.Table, column: str, rows: int, where: str, report: Callab
     first: dict[str, int] = {}
     for row, value in enumerate(table[column], start=1):
         if value is None or value == "":
-            report(ElueError("missing_id", f"{where}: row {row}, column '{column}': there is no id."))
+            report(ElueError("missing_id", f"{where}: {table.place(row)}, column '{column}': there is no id."))
         elif (earlier := first.setdefault(str(value), row)) != row:
-            said = f"{where}: row {row}, column '{column}': the id {value!r} is that of row {earlier} too."
+            said = f"{where}: {table.place(row)}, column '{column}': the id {value!r} is that of row {earlier} too."
             report(ElueError("duplicate_id", said, "Ids must differ."))
     return [str(value) for value in table[column]]
 

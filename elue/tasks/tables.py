@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from elue.errors import ElueError, unknown
 from elue.tasks.spec import Hub
-
-Table = dict[str, list[Any]]
-"""Columns by name, all of one length."""
+from elue.tasks.texts import Faulty, delimited, json_lines
+from elue.tasks.texts import Table as Table
 
 REACH_SECONDS = 10
 """How long the hub may take to answer at all."""
@@ -20,7 +16,13 @@ REACH_SECONDS = 10
 
 def read_all(paths: Sequence[Path], header: Sequence[str] = ()) -> Table:
     """All columns of the shards of one table, in order; see `read`. Raises ElueError where their columns differ."""
-    first, *others = (read(path, header) for path in paths)
+    first, *others = read_tables = [read(path, header) for path in paths]
+    if others:
+        named = [
+            [f"{path.name} {place}" for place in table.places] for path, table in zip(paths, read_tables, strict=True)
+        ]
+        whole = all(len(places) == _length(table) for places, table in zip(named, read_tables, strict=True))
+        first.places = [place for places in named for place in places] if whole else ()
     for path, table in zip(paths[1:], others, strict=True):
         if set(table) != set(first):
             said = f"{path} has other columns than {paths[0].name}: {', '.join(table)}; {', '.join(first)}."
@@ -44,7 +46,9 @@ def read(path: Path, header: Sequence[str] = ()) -> Table:
         return READERS[path.suffix](path, header)
     except FileNotFoundError:
         raise ElueError("missing_data", f"There is no file {path}.", "Check the path.") from None
-    except (OSError, ValueError, csv.Error) as error:
+    except Faulty as fault:
+        raise ElueError("unreadable_data", f"{path} cannot be read: {fault}.", fault.hint) from None
+    except (OSError, ValueError) as error:
         raise ElueError("unreadable_data", f"{path} cannot be read: {_line(error)}.") from None
 
 
@@ -64,7 +68,7 @@ def download(hub: Hub, split: str) -> Table:
             f"The hub gives no split '{split}' of {hub.path}: {_line(error)}.",
             "Check the hub entry of the task, or give a local folder by --data DIR.",
         ) from None
-    return dict(loaded.to_dict())
+    return Table(loaded.to_dict())
 
 
 def _reach(hub: Hub) -> None:
@@ -90,45 +94,25 @@ def _line(error: Exception) -> str:
 def _parquet(path: Path, header: Sequence[str]) -> Table:
     from pyarrow import parquet
 
-    return dict(parquet.ParquetFile(path).read().to_pydict())
+    if not path.stat().st_size:
+        raise Faulty("it is empty", "Write the rows into it.")
+    return Table(parquet.ParquetFile(path).read().to_pydict())
+
+
+def _length(table: Table) -> int:
+    return len(next(iter(table.values()), []))
 
 
 def _csv(path: Path, header: Sequence[str]) -> Table:
-    return _delimited(path, header, delimiter=",", strict=True)
+    return delimited(path, header, ",", quoted=True)
 
 
 def _tsv(path: Path, header: Sequence[str]) -> Table:
-    return _delimited(path, header, delimiter="\t", quoting=csv.QUOTE_NONE)
-
-
-def _delimited(path: Path, header: Sequence[str], **dialect: Any) -> Table:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, **dialect)
-        header = header or next(reader, [])
-        rows = []
-        for row in reader:
-            if len(row) != len(header) and row:
-                raise ValueError(f"line {reader.line_num} has {len(row)} fields, the header {len(header)}")
-            if row:
-                rows.append(row)
-    return {column: [row[index] for row in rows] for index, column in enumerate(header)}
+    return delimited(path, header, "\t", quoted=False)
 
 
 def _json_lines(path: Path, header: Sequence[str]) -> Table:
-    rows: list[Mapping[str, Any]] = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise ValueError(f"line {number}: {error}") from None
-            if not isinstance(row, Mapping):
-                raise ValueError(f"line {number} is not an object")
-            rows.append(row)
-    columns = dict.fromkeys(column for row in rows for column in row)
-    return {column: [row.get(column) for row in rows] for column in columns}
+    return json_lines(path)
 
 
 READERS: Mapping[str, Callable[[Path, Sequence[str]], Table]] = {

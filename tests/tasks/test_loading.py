@@ -221,3 +221,25 @@ def test_without_folder_or_hub_there_is_no_source(monkeypatch):
 def test_real_data_passes_every_check(name, split):
     data = tasks.load(tasks.get(name), split)
     assert len(data.samples) == len(data.labels) in data.spec.sizes[split]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("null", "there is no text (null)"),
+        ("5", "5 is a number, not a text"),
+        ("true", "True is a bool, not a text"),
+        ('["a"]', "['a'] is a list, not a text"),
+        ('" "', "the text is empty"),
+    ],
+)
+def test_what_is_no_text_is_told_with_its_line(tmp_path, value, said):
+    (tmp_path / "mine.toml").write_text(
+        'title = "mine"\nkind = "classification"\nlabels = ["no", "yes"]\nlicence = "CC0"\ncitation = "none"\n'
+        'columns = { text = "text" }\n[files]\ntest = "test.jsonl"\n'
+    )
+    (tmp_path / "test.jsonl").write_text(f'{{"text": "a", "label": 0}}\n\n{{"text": {value}, "label": 1}}\n')
+    with pytest.raises(ElueError) as error:
+        tasks.load(tasks.get(str(tmp_path / "mine.toml")), "test")
+    assert f"row 2 (line 3), column 'text': {said}." in error.value.message
+    assert error.value.hint

@@ -159,9 +159,9 @@ def test_all_faults_of_a_file_and_its_rows_are_told_at_once(tmp_path: Path) -> N
         "no split 'dev'",
         "'a b' may hold only",
         "4 rows, but the train split of 'a b' has 5",
-        "row 2, column 'text': the text is empty",
-        "row 3, column 'label': 'ugly' is not a label",
-        "row 4, column 'label': 'worse'",
+        "row 2 (line 3), column 'text': the text is empty",
+        "row 3 (line 4), column 'label': 'ugly' is not a label",
+        "row 4 (line 5), column 'label': 'worse'",
         "no column 'text'. Did you mean 'txt'",
     ):
         assert sum(words in line for line in told) == 1, words

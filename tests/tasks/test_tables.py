@@ -50,6 +50,22 @@ def test_csv_holds_line_breaks(tmp_path):
     assert tables.read(write(tmp_path, ".csv", texts))["text"] == texts
 
 
+@pytest.mark.parametrize("kind", tables.READERS)
+def test_a_cell_may_be_as_long_as_a_book(tmp_path, kind):
+    book = "word " * 400_000
+    assert tables.read(write(tmp_path, kind, [book, *TEXTS[1:]]))["text"][0] == book
+
+
+def test_each_row_knows_its_place(tmp_path):
+    (tmp_path / "one.csv").write_text('text,label\n"two\nlines",1\n\nb,0\n')
+    (tmp_path / "two.csv").write_text("text,label\nc,1\n")
+    one = tables.read(tmp_path / "one.csv")
+    assert [one.place(row) for row in (1, 2)] == ["row 1 (line 2)", "row 2 (line 5)"]
+    both = tables.read_all([tmp_path / "one.csv", tmp_path / "two.csv"])
+    assert both.place(3) == "row 3 (two.csv line 2)"
+    assert tables.Table(text=["a"]).place(1) == "row 1"
+
+
 def test_json_lines_may_lack_a_column(tmp_path):
     path = tmp_path / "test.jsonl"
     path.write_text('{"text": "a"}\n{"text": "b", "label": 1}\n')
@@ -60,7 +76,20 @@ def test_json_lines_may_lack_a_column(tmp_path):
     ("name", "content", "message"),
     [
         ("test.csv", b"text,label\ngood,1\nbad\n", "line 3 has 1 fields, the header 2"),
-        ("test.csv", b'text,label\n"good,1\n', "unexpected end of data"),
+        ("test.csv", b'text,label\n"a\nb",1\nbad\n', "line 4 has 1 fields, the header 2"),
+        ("test.csv", b'text,label\ngood,1\n"good,1\nand,1\n', "line 3: a quote is not closed (unexpected end of data)"),
+        ("test.csv", b'text,label\n"good"er,1\n', "line 2: "),
+        ("test.csv", b"text,label,text\na,1,b\n", "line 1: the column 'text' is there 2 times (fields 1, 3)"),
+        ("test.tsv", b"text\ttext\na\tb\n", "line 1: the column 'text' is there 2 times (fields 1, 2)"),
+        ("test.csv", b"text,label\na\x00b,1\n", "line 2 holds a NUL character"),
+        ("test.csv", "text,label\na,1\n".encode("utf-16"), "it is UTF-16, not UTF-8"),
+        ("test.tsv", b"text\tlabel\na\t1\nna\xefve\t1\n", "line 3 is not UTF-8 (byte 0xef)"),
+        ("test.jsonl", b'{"text": "a"}\n{"text": "na\xefve"}\n', "line 2 is not UTF-8 (byte 0xef)"),
+        ("test.jsonl", b'{"text": "a"}\n{"text": "a", "text": "b"}\n', "line 2: the key 'text' is there twice"),
+        ("test.csv", b"", "it is empty"),
+        ("test.tsv", b"\n\n", "it is empty"),
+        ("test.jsonl", b"", "it is empty"),
+        ("test.csv", b"\xef\xbb\xbf", "it is empty"),
         ("test.tsv", b"text\tlabel\ngood\t1\tx\n", "line 2 has 3 fields, the header 2"),
         ("test.csv", b"text,label\nna\xefve,1\n", "codec can't decode"),
         ("test.jsonl", b'{"text": "a"}\n{"text": \n', "line 2: "),
@@ -78,6 +107,7 @@ def test_damaged_file_is_one_line(tmp_path, name, content, message):
     assert str(path) in str(error.value)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+    assert error.value.hint or "Parquet" in message
 
 
 def test_truncated_parquet(tmp_path):
