@@ -219,6 +219,10 @@ class Meter:
         added = macs(self.matmul_flops, self.profile.costs.multiply_add)
         return f"<Meter {self.profile.name}: {totals(self.flops, added, self.complete, self.unknown)}>"
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the report as it is so far."""
+        return self.report()._repr_html_()
+
     @staticmethod
     def _asked(measured: _Measured | None, name: str) -> _Measured:
         if measured is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -78,6 +79,12 @@ class Report:
             ],
             left=2,
         )
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what it comes to, the table, and what has no rule."""
+        totalled = totals(self.flops, self.macs, self.complete, self.unknown)
+        said = f"{self.profile}: {totalled}"
+        return f"<p>{html.escape(said)}</p><pre>{html.escape(self.table())}</pre>"
 
     def to_json(self) -> str:
         """All of it as one JSON object."""

@@ -16,7 +16,7 @@ from elue import api
 from elue.errors import ElueError
 from tests.conftest import WritePlugin, WriteTask
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 QUICK = {"latency": 0, "repeat": 0}
 
 
@@ -152,7 +152,7 @@ def test_training_gives_the_method_its_options_and_the_folder_back(
 
 
 def test_trust_and_retractions_come_with_the_records_of_submissions() -> None:
-    committed = Path(__file__).parent.parent / "submissions"
+    committed = Path(__file__).parents[2] / "submissions"
     found = list(api.read_records(committed / "elue-2022", samples=False))
     assert found
     assert {record.trust for record in found} == {"self_reported"}
