@@ -6,9 +6,12 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
+
+from elue.meter.units import DisplayUnit as DisplayUnit
+from elue.meter.units import unit_for as unit_for
+from elue.meter.units import with_unit as with_unit
 
 FAMILY_TITLES = {
     "static": "Static",
@@ -18,34 +21,6 @@ FAMILY_TITLES = {
     "cascade": "Cascade",
 }
 TRUST_TITLES = {"self_reported": "Self-reported", "reproduced": "Reproduced", "verified": "Verified"}
-_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K"), (1.0, ""))
-
-
-@dataclass(frozen=True, slots=True)
-class DisplayUnit:
-    """A unit shared by a column, so that its numbers line up and can be compared by eye."""
-
-    size: float
-    prefix: str
-    decimals: int
-
-    def write(self, value: float) -> str:
-        """The value in this unit, with thousands separated by commas."""
-        return f"{value / self.size:,.{self.decimals}f}"
-
-
-def unit_for(values: Iterable[float]) -> DisplayUnit:
-    """The unit in which the largest of the values is at least 5, and below 5,000 if it can be."""
-    largest = max(values, default=0.0)
-    size, prefix = next(((s, p) for s, p in _UNITS if s <= largest / 5), _UNITS[-1])
-    return DisplayUnit(size, prefix, (1 if largest / size >= 1000 else 2) if prefix else 0)
-
-
-def with_unit(value: float, what: str) -> str:
-    """One number standing alone, as in `354.3 MFLOPs`."""
-    size, prefix = next(((s, p) for s, p in _UNITS if s <= value), _UNITS[-1])
-    digits = f"{value / size:#.4g}".rstrip(".") if prefix else f"{value:,.0f}"
-    return f"{digits} {prefix}{what}"
 
 
 def score_text(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from elue.cli.evaluate import DATABASE
-from elue.cli.output import note, note_skipped, table
+from elue.cli.output import budgets, note, note_skipped, table
 from elue.cli.standing import opened
 from elue.errors import ElueError
 
@@ -96,11 +96,11 @@ def _show(edition: Edition, as_json: bool) -> None:
         return
     rows = []
     for name, task in edition.tasks.items():
-        low, high = (f"{cost / 1e6:,.1f}" for cost in task.yardstick.range or (0.0, 0.0))
+        range_ = budgets(*task.yardstick.range) if task.yardstick.range else ""
         apart = f"{task.trainings.spread[0]:.2f}" if task.trainings else ""
-        rows.append((name, f"{task.samples:,}", f"{task.floor:g}", str(len(task.yardstick.runs)), low, high, apart))
+        rows.append((name, f"{task.samples:,}", f"{task.floor:g}", str(len(task.yardstick.runs)), range_, apart))
     header = (
-        "task", "samples", "one constant answer", "runs of the yardstick", "from MFLOPs", "to MFLOPs",
+        "task", "samples", "one constant answer", "runs of the yardstick", "budgets",
         "trainings spread",
     )  # fmt: skip
     table(header, rows, right=header[1:])

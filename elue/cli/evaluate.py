@@ -12,10 +12,12 @@ import typer
 
 from elue.cli.output import ALLOW_UNCONFINED, evaluation_progress, label, note, reason, table
 from elue.errors import ElueError
+from elue.meter.units import unit_for
 
 if TYPE_CHECKING:
     from elue.evaluation.plan import PlannedRun
     from elue.evaluation.request import Evaluation
+    from elue.meter.units import DisplayUnit
     from elue.protocol import Knob
     from elue.record.schema import Record
     from elue.record.store import Store
@@ -207,12 +209,14 @@ def show_runs(finished: Sequence[Record], folder: Path | None = None) -> None:
     from elue.record.point import point_text
 
     extra = [name for name in _EXTRA if any(getattr(record, name) for record in finished)]
-    header = ["method", "point", "score", "95 % interval", "MFLOPs", "p95", "params", "touched"]
+    fitting = unit_for([record.flops.p95 for record in finished if record.flops])
+    flops = f"{fitting.prefix}FLOPs"
+    header = ["method", "point", "score", "95 % interval", flops, "p95", "params", "touched"]
     columns = [column for name in extra for column in _EXTRA[name]]
     rows = []
     for record in finished:
         state = record.status if record.complete or record.status != "ok" else "incomplete"
-        cells = _numbers(record)
+        cells = _numbers(record, fitting)
         for name in extra:
             part, unit = getattr(record, name), "" if name == "controls" else "x"
             cells += [f"{getattr(part, key):.2f}{unit}" if part else "" for key in _EXTRA[name].values()]
@@ -227,19 +231,23 @@ def show_runs(finished: Sequence[Record], folder: Path | None = None) -> None:
             note(f"{who}: {flag.code}: {flag.detail}")
     for name, digest in sorted({(record.profile.name, record.profile.digest) for record in finished}):
         note(f"profile {name} {digest}")
-    table((*header, *columns, "status"), rows, right=("score", "MFLOPs", "p95", "params", "touched", *columns))
+    table(
+        (*header, *columns, "status"),
+        rows,
+        right=("score", "95 % interval", flops, "p95", "params", "touched", *columns),
+    )
 
 
-def _numbers(record: Record) -> list[str]:
+def _numbers(record: Record, unit: DisplayUnit) -> list[str]:
     """Score, interval, FLOPs and parameters of a run; empty where it failed."""
     score, flops, params = record.score, record.flops, record.params
     if not (score and flops and params):
         return [""] * 6
     return [
         f"{score.value:.2f}",
-        f"{score.low:.2f}-{score.high:.2f}",
-        f"{flops.mean / 1e6:,.2f}",
-        f"{flops.p95 / 1e6:,.2f}",
+        f"{score.low:.2f} to {score.high:.2f}",
+        unit.write(flops.mean),
+        unit.write(flops.p95),
         f"{params.total:,}",
         f"{params.touched_mean:,.0f}",
     ]

@@ -1,16 +1,19 @@
-"""What commands print: tables, and the progress of an evaluation."""
+"""What commands print beside tables: notes, and the progress of an evaluation."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from elue.cli.tables import table as table
+from elue.meter.units import unit_for, with_unit
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -21,24 +24,11 @@ if TYPE_CHECKING:
     from elue.record.schema import Record
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
-    """Print a table to standard output; columns named in `right` are right-aligned."""
-    from rich.console import Console
-    from rich.table import Table
-
-    printed = Table(box=None, pad_edge=False, header_style="bold")
-    for name in header:
-        printed.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    for row in rows:
-        printed.add_row(*(str(cell).replace("[", r"\[") for cell in row))
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width, highlight=False).print(printed)
-
-
 def budgets(low: float, high: float) -> str:
-    """A range of FLOPs in words, however small it is."""
-    words = (f"{flops / 1e6:,.1f}" if flops >= 1e6 else f"{flops / 1e6:.2g}" for flops in (low, high))
-    return f"{' to '.join(words)} MFLOPs"
+    """A range of FLOPs in words, in a unit that fits its upper end."""
+    unit = unit_for((high,))
+    words = (f"{flops / unit.size:,.1f}" if flops >= unit.size else f"{flops / unit.size:.2g}" for flops in (low, high))
+    return f"{' to '.join(words)} {unit.prefix}FLOPs"
 
 
 def note(text: str) -> None:
@@ -112,8 +102,8 @@ def ending(record: Record, runs: Path | None = None) -> str:
         return f"{record.status}: {reason(record, runs)}"
     missing = f", {record.reason}" if record.reason else ""
     flags = "".join(f"; {flag.code}" for flag in record.flags)
-    score, flops = record.score, record.flops.mean / 1e6
-    return f"{score.name} {score.value:.2f} at {flops:,.1f} MFLOPs a sample{missing}{flags}"
+    score, flops = record.score, with_unit(record.flops.mean, "FLOPs")
+    return f"{score.name} {score.value:.2f} at {flops} a sample{missing}{flags}"
 
 
 class _Bars:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from elue.scores.results import BoardScores
     from elue.scores.tracks import Track
 
-RIGHT = ("elue-1", "elue-2022", "points", "best", "params", "touched", "tasks")
+RIGHT = ("elue-1", "elue-1 95 %", "elue-2022", "elue-2022 95 %", "points", "best", "params", "touched", "tasks")
 
 
 def score_methods(
@@ -225,9 +225,9 @@ def _show_board(of: _Board) -> None:
     header = (
         "method",
         "elue-1",
-        "95 % interval",
+        "elue-1 95 %",
         "elue-2022",
-        "95 % interval ",
+        "elue-2022 95 %",
         "points",
         "best",
         "params",
@@ -255,7 +255,7 @@ def _show_board(of: _Board) -> None:
 def _show_overall(group: Sequence[_Board], rows: Sequence[OverallScore]) -> None:
     board = group[0].scores
     typer.echo(f"all tasks, profile {board.profile}{_on(board.track)}\n")
-    header = ("method", "elue-1", "95 % interval", "elue-2022", "95 % interval ", "tasks", "note")
+    header = ("method", "elue-1", "elue-1 95 %", "elue-2022", "elue-2022 95 %", "tasks", "note")
     cells = [
         (
             row.method,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from elue.scores.leads import Reach
     from elue.scores.standing import EditionStanding, TaskStanding, Tested
 
-RIGHT = ("rank", "elue-2", "p", "seeds", "points", "covers", "at 33 %", "at 50 %", "at 67 %", "tasks")
+RIGHT = ("rank", "elue-2", "95 % interval", "p", "seeds", "points", "covers", "at 33 %", "at 50 %", "at 67 %", "tasks")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import time
 
 from elue.conformance.check import Failed, Skipped, Subject, steps
 from elue.meter.counts import EXACT
+from elue.meter.units import with_unit
 
 SAMPLE_SECONDS = 60.0
 """What `elue evaluate` gives a sample unless told otherwise."""
@@ -32,7 +33,7 @@ def points_change_compute(subject: Subject) -> str:
         means.append(statistics.fmean(subject.metered(sample)[1].flops for sample in subject.samples))
     if len(set(means)) == 1:
         raise Failed(f"all {len(means)} points cost {means[0]:,.0f} FLOPs a sample: the knob saves nothing")
-    spread = f"{min(means) / 1e6:,.4g} to {max(means) / 1e6:,.4g} MFLOPs a sample"
+    spread = f"{with_unit(min(means), 'FLOPs')} to {with_unit(max(means), 'FLOPs')} a sample"
     return f"{spread}, {len(set(means))} different of {len(means)}"
 
 
