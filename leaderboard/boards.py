@@ -8,77 +8,16 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from elue.leaderboard.manifests import Manifests, MethodManifest
-from elue.leaderboard.summaries import curve_id, latest, run_page, task_title, why_not
-from elue.leaderboard.text import DisplayUnit, digest_of, short, slug, unit_for
+from elue.leaderboard.shown import ShownRun as ShownRun
+from elue.leaderboard.shown import merit as merit
+from elue.leaderboard.summaries import curve_id, latest, task_title
+from elue.leaderboard.text import DisplayUnit, digest_of, slug, unit_for
 from elue.methods.registry import installed
 from elue.protocol import FAMILIES
 from elue.record.board import PUBLISHED, BoardKey, board_of, counts, curve_of
 from elue.record.labels import labels_of
-from elue.record.point import point_words
-from elue.record.schema import Flops, ProfileRef, Record, ScoreRef
+from elue.record.schema import ProfileRef, Record
 from elue.scores.pareto import front
-
-
-@dataclass(frozen=True)
-class ShownRun:
-    """One record without its samples, with what the pages need of it. `on_front` refers to the run's own board."""
-
-    record: Record
-    curve: str
-    on_front: bool = False
-    retracted: str = ""
-
-    @property
-    def key(self) -> str:
-        """The run key, 64 hexadecimal digits."""
-        return self.record.key
-
-    @property
-    def anchor(self) -> str:
-        """The id of the run's row on a page."""
-        return f"run-{slug(short(self.key, 16))}"
-
-    @property
-    def page(self) -> str:
-        """Where the run has a page of its own."""
-        return run_page(self.record)
-
-    @property
-    def why(self) -> str:
-        """Why the run is not ranked, in one line."""
-        return f"Retracted: {self.retracted}" if self.retracted else why_not(self.record)
-
-    @property
-    def point(self) -> str:
-        """The operating point in words."""
-        return point_words(self.record.point)
-
-    @property
-    def flops(self) -> Flops:
-        """What a ranked run's samples cost."""
-        assert self.record.flops is not None
-        return self.record.flops
-
-    @property
-    def quality(self) -> ScoreRef:
-        """A ranked run's score, with its interval."""
-        assert self.record.score is not None
-        return self.record.score
-
-    @property
-    def cost(self) -> float:
-        """Mean FLOPs per sample."""
-        return self.flops.mean
-
-    @property
-    def score(self) -> float:
-        """The score in percent."""
-        return self.quality.value
-
-
-def merit(run: ShownRun) -> tuple[float, float, str]:
-    """Orders runs: the best score first, of equal scores the cheapest."""
-    return -run.score, run.cost, run.key
 
 
 @dataclass(frozen=True)
@@ -151,10 +90,18 @@ class Board:
     @cached_property
     def families(self) -> list[tuple[str, list[Curve]]]:
         """The curves of each family, in the order of families."""
-        by_family: dict[str, list[Curve]] = defaultdict(list)
+        return list(self._curves_by("family").items())
+
+    @cached_property
+    def by_method(self) -> dict[str, list[Curve]]:
+        """The curves of each method, in the board's order."""
+        return self._curves_by("method")
+
+    def _curves_by(self, name: str) -> dict[str, list[Curve]]:
+        groups: dict[str, list[Curve]] = defaultdict(list)
         for curve in self.curves:
-            by_family[curve.family].append(curve)
-        return list(by_family.items())
+            groups[getattr(curve, name)].append(curve)
+        return dict(groups)
 
     @cached_property
     def labels(self) -> dict[str, str]:

@@ -31,7 +31,8 @@ from elue.record.schema import Record
 from elue.scores.edition import Edition
 
 _STATIC = (
-    *("style.css", "parts.css", "theme.js", "site.js", "table.js", "explanation.js", "explorer.js"),
+    *("style.css", "parts.css", "pages.css", "theme.js", "site.js", "table.js", "table-view.js"),
+    *("explanation.js", "explorer.js"),
     *("compare-words.js", "compare-chart.js", "compare-samples.js", "compare.js"),
     *("chart-data.js", "chart-axes.js", "chart-tip.js", "chart-state.js", "chart-controls.js", "chart.js"),
     *("icon.svg", "vega-licenses.txt"),

@@ -46,6 +46,7 @@ def environment() -> jinja2.Environment:
         kinds=KINDS,
         lead_shares=[f"{100 * share:.0f} %" for share in SHARES],
         link=text.web_address,
+        profile_words=text.profile_words,
         is_published=summaries.is_published,
         record_path=samplefiles.record_path,
         retraction_of_all=manifests.retraction_of_all,

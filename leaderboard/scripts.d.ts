@@ -46,8 +46,19 @@ interface ChartValues extends Edges {
   noted: boolean;
 }
 
+/** A method of several trainings at a cost, as charts/trainings.py makes it. */
+interface ChartBand {
+  method: string;
+  curve: string;
+  curves: string[];
+  x: number;
+  y: number;
+  low: number;
+  high: number;
+}
+
 interface ChartSpec {
-  datasets: { runs: ChartRow[]; [other: string]: any[] };
+  datasets: { bands?: ChartBand[]; runs: ChartRow[]; [other: string]: any[] };
   params: { name: keyof ChartValues; value: any }[];
   layer: any[];
   [other: string]: any;
@@ -73,7 +84,7 @@ interface LiveChart {
   draw(): Promise<void>;
   refresh(): Promise<void>;
   mark(): void;
-  pin(curve: string): void;
+  pin(curves: string[]): void;
   set(name: keyof ChartValues, value: any): void;
   zoomBy(factor: number, at?: { x: number; y: number }): void;
   pan(x: number, y: number): void;
@@ -83,7 +94,7 @@ interface LiveChart {
 interface VegaView {
   signal(name: string): any;
   signal(name: string, value: any): VegaView;
-  data(name: string, rows: ChartRow[]): VegaView;
+  data(name: string, rows: ChartRow[] | ChartBand[]): VegaView;
   runAsync(): Promise<VegaView>;
   finalize(): void;
   container(): HTMLElement;

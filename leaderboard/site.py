@@ -10,6 +10,7 @@ from elue.leaderboard import crossings, details, samplefiles, scoring, standings
 from elue.leaderboard.boards import Board, MethodCard, Task
 from elue.leaderboard.environment import environment
 from elue.leaderboard.publish import File
+from elue.leaderboard.text import profile_words
 
 
 @dataclass
@@ -51,4 +52,4 @@ def page(site: Site, path: str, template: str, **contents: Any) -> File:
 def titled(task: Task, board: Board) -> str:
     """What tells a board from all others, in one line."""
     limit = f", {board.limit:,} samples of it" if board.limit is not None else ""
-    return f"{task.title}: {board.split}{limit}, profile {board.profile.name} {board.profile.digest[:8]}"
+    return f"{task.title}: {board.split} split{limit}, {profile_words(board.profile.name)} {board.profile.digest[:8]}"

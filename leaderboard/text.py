@@ -21,12 +21,22 @@ FAMILY_TITLES = {
     "cascade": "Cascade",
 }
 TRUST_TITLES = {"self_reported": "Self-reported", "reproduced": "Reproduced", "verified": "Verified"}
+PROFILE_TITLES = {
+    "elue-1": "one sample at a time",
+    "elue-1-batch": "in packs",
+    "elue-2022": "by the accounting of 2022",
+}
 
 
 def score_text(value: float) -> str:
     """A score in percent, to two decimals; a negative zero is written as zero."""
     written = f"{value:.2f}"
     return "0.00" if written == "-0.00" else written
+
+
+def profile_words(name: str) -> str:
+    """How a profile measures, in words with its name."""
+    return f"{PROFILE_TITLES[name]} ({name})" if name in PROFILE_TITLES else f"profile {name}"
 
 
 def signed_text(value: float) -> str:

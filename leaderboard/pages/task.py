@@ -13,6 +13,8 @@ from elue.leaderboard.boards import Board, ShownRun, Task
 from elue.leaderboard.charts import data as chartdata
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.charts import specs as charts
+from elue.leaderboard.charts.multiples import multiples
+from elue.leaderboard.charts.trainings import with_trainings
 from elue.leaderboard.pages import run as runpage
 from elue.leaderboard.publish import File
 from elue.leaderboard.site import Site, page, titled
@@ -114,6 +116,7 @@ def _task(site: Site, task: Task) -> Iterator[File]:
         task=task,
         labels=_labels(task.name),
         figures=figures,
+        multiples={board.id: multiples(board, _floor(site, board)) for board in task.boards},
         published=published,
     )
     yield f"data/{task.slug}.csv", downloads.csv_of([task])
@@ -125,6 +128,11 @@ def _task(site: Site, task: Task) -> Iterator[File]:
         alone = drawing.standalone(str(figures[board.id]["svg"]))
         yield chartdata.path_of(board), alone
         yield chartdata.path_of(board, "png"), drawing.raster(alone)
+
+
+def _floor(site: Site, board: Board) -> float:
+    scores = site.score_of(board).scores
+    return scores.floor if scores else 0.0
 
 
 def _labels(task: str) -> str:
@@ -155,7 +163,8 @@ def figure(site: Site, board: Board) -> dict[str, Any]:
     """A board's chart: its drawing, its spec for the script, and what it shows in words."""
     reference = standings.reference_of(board, site.ranking_of(board))
     beside = curve_id(reference.curve) if reference else ""
-    spec = charts.pareto(board, likely=site.score_of(board).likely, reference=beside)
+    scored = site.score_of(board)
+    spec = with_trainings(charts.pareto(board, likely=scored.likely, reference=beside), board, scored.scores)
     return {
         "id": f"{board.id}-chart",
         "svg": drawing.safe(spec),

@@ -5,6 +5,8 @@
   const { make } = window.elue;
   const { plain } = window.elue.chartData;
 
+  const HOME = { x: "flops", y: "score" };
+
   /** What is chosen for an axis, where it can be chosen.
    * @param {LiveChart} chart
    * @param {"x" | "y"} side
@@ -15,7 +17,7 @@
     return select && select.selectedOptions[0];
   }
 
-  /** Give a spec the titles of its axes, and numbers in the manner of what stands along them.
+  /** Give a spec the titles of axes that it was not drawn on, and numbers in the manner of what stands along them.
    * @param {LiveChart} chart
    * @param {ChartSpec} spec */
   function dress(chart, spec) {
@@ -23,7 +25,7 @@
       layer.mark.clip = true;
       for (const side of /** @type {const} */ (["x", "y"])) {
         const option = chosen(chart, side);
-        if (!option) continue;
+        if (!option || chart.axes[side] === HOME[side]) continue;
         const { encoding } = layer;
         encoding[side].title = side === "x" ? `${option.dataset.title}, log scale` : option.dataset.title;
         if (encoding[side].axis) encoding[side].axis.format = option.dataset.ticks;

@@ -32,7 +32,8 @@
     chart.view.addEventListener("click", (_, item) => {
       const datum = datumOf(item);
       if (!datum || moved) return;
-      chart.pin(datum.curve);
+      chart.pin([datum.curve]);
+      say(chart, datum);
       const own = table(chart.id);
       if (!own) return;
       for (const row of own.tBodies[0].rows) row.classList.toggle("shown", row.dataset.run === datum.run);
@@ -61,6 +62,33 @@
     });
   }
 
+  /** Say below the chart which run was clicked, with ways to its row and its page.
+   * @param {LiveChart} chart
+   * @param {ChartRow} datum */
+  function say(chart, datum) {
+    const place = document.querySelector(`.picked[data-for="${chart.id}"]`);
+    if (!place) return;
+    const page = `${document.body.dataset.root}runs/${datum.run.replace(/^run-/, "")}.html`;
+    place.hidden = false;
+    place.replaceChildren(
+      make("strong", make("bdi", datum.name)), " ", make("bdi", datum.point), `: ${datum.score} %, ${datum.cost}. `,
+      make("a", "Its row", { href: `#${datum.run}` }), " · ", make("a", "all of it", { href: page }),
+    );
+  }
+
+  /** What finds methods in a long list.
+   * @param {LiveChart} chart */
+  function picker(chart) {
+    const list = document.querySelector(`.picker[data-for="${chart.id}"]`);
+    if (!list) return;
+    /** @type {HTMLInputElement} */
+    const search = list.querySelector("input");
+    search.addEventListener("input", () => {
+      const wanted = search.value.toLowerCase().trim();
+      for (const item of list.querySelectorAll("li")) item.hidden = !item.textContent.toLowerCase().includes(wanted);
+    });
+  }
+
   /** The table, the legends and the controls that belong to a chart.
    * @param {LiveChart} chart */
   function wire(chart) {
@@ -77,14 +105,14 @@
         for (const row of own.tBodies[0].rows) {
           const name = row.cells[0].textContent.trim();
           const button = make("button", [], { type: "button", class: "pin", "aria-pressed": "false", "aria-label": `Pin ${name}`, title: "Pin this curve" });
-          button.addEventListener("click", () => chart.pin(row.dataset.curve));
+          button.addEventListener("click", () => chart.pin([row.dataset.curve]));
           row.cells[0].prepend(button);
         }
       }
     }
     for (const legend of document.querySelectorAll(`.legend[data-for="${chart.id}"]`)) {
-      for (const button of legend.querySelectorAll("[data-curve]")) {
-        button.addEventListener("click", () => chart.pin(button.dataset.curve));
+      for (const button of legend.querySelectorAll("[data-curve], [data-curves]")) {
+        button.addEventListener("click", () => chart.pin((button.dataset.curve || button.dataset.curves).split(" ")));
       }
       for (const button of legend.querySelectorAll("button.family")) {
         button.addEventListener("click", () => {
@@ -97,6 +125,7 @@
         });
       }
     }
+    picker(chart);
     if (!chart.controls) return;
     chart.controls.hidden = false;
     for (const select of /** @type {NodeListOf<HTMLSelectElement>} */ (chart.controls.querySelectorAll("[data-axis]"))) {

@@ -80,11 +80,19 @@
       return this.zoom || { x0: all.x0, x1: all.x1, y0: all.y0, y1: all.y1 };
     }
 
+    /** Methods of several trainings as far as all their curves are shown.
+     * @param {ChartRow[]} rows */
+    bands(rows) {
+      const shown = new Set(rows.map((row) => row.curve));
+      return this.spec.datasets.bands.filter((spot) => spot.curves.every((curve) => shown.has(curve)));
+    }
+
     async draw() {
       const spec = structuredClone(this.spec);
       const rows = this.shown();
       dress(this, spec);
       spec.datasets.runs = rows;
+      if (spec.datasets.bands) spec.datasets.bands = this.bands(rows);
       this.values = { ...this.values, ...told(this, this.window(rows)), picked: this.pins() };
       for (const param of spec.params) param.value = this.values[param.name];
       spec.width = "container";
@@ -122,6 +130,7 @@
       const rows = this.shown();
       this.values = { ...this.values, ...told(this, this.window(rows)), picked: this.pins() };
       for (const [name, value] of Object.entries(this.values)) this.view.signal(name, value);
+      if (this.spec.datasets.bands) this.view.data("bands", this.bands(rows));
       await this.view.data("runs", rows).runAsync();
     }
 
@@ -131,10 +140,14 @@
       if (this.view && this.view.signal(name) !== value) this.view.signal(name, value).runAsync();
     }
 
-    /** @param {string} curve */
-    pin(curve) {
-      if (this.picked.has(curve)) this.picked.delete(curve);
-      else this.picked.add(curve);
+    /** Pin curves, or let go of them where all are pinned.
+     * @param {string[]} curves */
+    pin(curves) {
+      const all = curves.every((curve) => this.picked.has(curve));
+      for (const curve of curves) {
+        if (all) this.picked.delete(curve);
+        else this.picked.add(curve);
+      }
       keep(this);
       this.mark();
       this.refresh();
@@ -144,6 +157,9 @@
       for (const legend of document.querySelectorAll(`.legend[data-for="${this.id}"]`)) {
         for (const button of legend.querySelectorAll("[data-curve]")) {
           button.setAttribute("aria-pressed", String(this.picked.has(button.dataset.curve)));
+        }
+        for (const button of legend.querySelectorAll("[data-curves]")) {
+          button.setAttribute("aria-pressed", String(button.dataset.curves.split(" ").every((curve) => this.picked.has(curve))));
         }
         for (const button of legend.querySelectorAll("button.family")) {
           button.setAttribute("aria-pressed", String(!this.off.has(button.dataset.family)));

@@ -38,7 +38,7 @@ window.elue = (() => {
   }
 
   addEventListener("hashchange", () => {
-    if (location.hash === own) return;
+    if (location.hash === own || (location.hash && !location.hash.includes("="))) return;
     for (const listener of listeners) listener(read());
   });
 

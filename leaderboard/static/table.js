@@ -40,6 +40,7 @@
       return down && a[0] !== null && b[0] !== null ? -order : order;
     });
     table.tBodies[0].append(...rows.map((pair) => pair[1]));
+    table.dispatchEvent(new CustomEvent("ordered"));
   }
 
   /** @param {HTMLTableElement} table

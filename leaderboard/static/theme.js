@@ -1,4 +1,5 @@
 "use strict";
+document.documentElement.classList.add("js");
 try {
   const chosen = localStorage.getItem("elue-theme");
   if (chosen === "dark" || chosen === "light") document.documentElement.dataset.theme = chosen;

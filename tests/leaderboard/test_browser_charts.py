@@ -31,6 +31,12 @@ def test_the_live_chart_shows_what_the_table_shows(browser, folder):
     before = browser.run("return window.scrollY")
     ActionChains(browser.driver).click().perform()
     assert "shown" in row.get_attribute("class")
+    said = browser.one(".picked")
+    assert row.find_element("css selector", "data").text in said.text
+    assert [a.get_attribute("href").rpartition("/")[2] for a in said.find_elements("css selector", "a")] == [
+        f"diagnostic.html#{run}",
+        f"{run.removeprefix('run-')}.html",
+    ]
     assert browser.one(f".legend [data-curve='{curve}']").get_attribute("aria-pressed") == "true"
     assert f"pin={curve}" in browser.run("return location.hash")
     assert browser.run("return window.scrollY") == before, "who clicks on a point stays where the chart is"

@@ -168,9 +168,12 @@ def test_ranked_runs_stand_by_score_and_only_they_are_on_the_front(site):
         assert len(tables) == len(task.boards)
         for table, board in zip(tables, task.boards, strict=True):
             rows = table.one("tbody").all("tr")
+            marked = [row.attributes["id"] for row in rows if row.attributes.get("class") == "front"]
+            assert [row.attributes["id"] for row in rows][: len(marked)] == marked, "the front is first"
             scores = [numbers(row)[0][0] for row in rows]
-            assert scores == sorted(scores, reverse=True)
-            marked = {row.attributes["id"] for row in rows if row.attributes.get("class") == "front"}
+            for part in (scores[: len(marked)], scores[len(marked) :]):
+                assert part == sorted(part, reverse=True)
+            marked = set(marked)
             assert marked == {run.anchor for run in board.front}
             assert marked == {row.attributes["id"] for row in rows if row.all("span", class_="badge gold")}
 
