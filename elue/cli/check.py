@@ -57,6 +57,7 @@ def check_method(
     else:
         table(("check", "", "what it holds", "finding"), [(r.name, r.outcome, r.reason, r.detail) for r in results])
         counted = Counter(result.outcome for result in results)
-        note(f"{counted['pass']} passed, {counted['fail']} failed, {counted['skip']} skipped")
+        warned = f"{counted['warn']} to be looked at, " if counted["warn"] else ""
+        note(f"{counted['pass']} passed, {warned}{counted['fail']} failed, {counted['skip']} skipped")
     if any(result.outcome == "fail" for result in results):
         raise typer.Exit(1)

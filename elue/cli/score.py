@@ -14,7 +14,7 @@ import typer
 from elue.cli.evaluate import DATABASE
 from elue.cli.output import budgets, note, note_skipped, table
 from elue.cli.points import score_table
-from elue.cli.standing import opened, score_edition
+from elue.cli.standing import flags_of, opened, score_edition
 from elue.errors import ElueError, unknown
 
 if TYPE_CHECKING:
@@ -78,15 +78,17 @@ def score_methods(
 
 @dataclass(frozen=True, slots=True)
 class _Board:
-    """The scores of a board, whose its reference is, and of methods with too few trainings how many these are."""
+    """The scores of a board, whose its reference is, and by method its trainings, if too few, and its flags."""
 
     scores: BoardScores
     few: Mapping[str, str]
+    flags: Mapping[str, str]
     against: str = ""
 
     def note(self, method: str) -> str:
         """What is to be said of a method's rows."""
-        return f"these weights: {self.few[method]}" if method in self.few else ""
+        few = f"these weights: {self.few[method]}" if method in self.few else ""
+        return "; ".join(filter(None, (few, self.flags.get(method, ""))))
 
     def as_json(self) -> dict[str, Any]:
         """The scores as plain data. There are no ranks: they exist within an edition only."""
@@ -139,7 +141,7 @@ def _boards(
                     clusters_at(key),
                 )
                 few = these_weights(known[key]) if key.measure == MEASURED else {}
-                boards.append(_Board(scores, few, _against(own, known[key])))
+                boards.append(_Board(scores, few, flags_of(known[key]), _against(own, known[key])))
     methods = {record.method.name for own in known.values() for record in own}
     if reference and reference not in methods and not any(board.scores.yardstick for board in boards):
         raise unknown("reference", reference, methods)

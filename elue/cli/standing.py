@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -16,12 +17,18 @@ from elue.cli.output import budgets, note_skipped, table
 from elue.errors import ElueError, unknown
 
 if TYPE_CHECKING:
+    from elue.record.schema import Record
     from elue.record.store import Store
     from elue.scores.intervals import Estimate
     from elue.scores.leads import Reach
     from elue.scores.standing import EditionStanding, TaskStanding, Tested
 
 RIGHT = ("rank", "elue-2", "95 % interval", "p", "seeds", "points", "covers", "at 33 %", "at 50 %", "at 67 %", "tasks")
+
+
+Flags = Mapping[str, Mapping[str, str]]
+"""By task and method, what flags its runs have, in words."""
+EMPTY: Flags = {}
 
 
 @contextmanager
@@ -41,6 +48,18 @@ def opened(db: str, runs: Sequence[Path]) -> Iterator[Store]:
         yield store
 
 
+def flags_of(records: Iterable[Record]) -> dict[str, str]:
+    """By method, in how many of its runs there is a flag of each kind, in words."""
+    counted: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        counted[record.method.name].update({flag.code for flag in record.flags})
+    return {
+        method: ", ".join(f"{code} on {runs} {'run' if runs == 1 else 'runs'}" for code, runs in sorted(codes.items()))
+        for method, codes in counted.items()
+        if codes
+    }
+
+
 def score_edition(name: str, db: str, runs: Sequence[Path], task: str | None, as_json: bool) -> None:
     """Print the standings. Raises ElueError for an unknown edition or task, and where nothing is of the edition."""
     from elue.scores import edition as editions
@@ -58,21 +77,27 @@ def score_edition(name: str, db: str, runs: Sequence[Path], task: str | None, as
             if board.profile_digest == edition.profile_digest
             for record in store.records(board=board, ranked=True, skipped=note_skipped)
         )
+        flags = {
+            name: flags_of(
+                record for record in store.summaries(name) if record.profile.digest == edition.profile_digest
+            )
+            for name in edition.tasks
+        }
         withdrawn = (record for record in store.summaries() if was_withdrawn(edition, record))
         standing = edition_standing(edition, chain(records, withdrawn))
     if as_json:
         typer.echo(json.dumps(standing.as_json(), indent=1))
         return
-    show(standing, task)
+    show(standing, task, flags)
 
 
-def show(standing: EditionStanding, only: str | None = None) -> None:
-    """Print a table a task and one over all tasks."""
+def show(standing: EditionStanding, only: str | None = None, flags: Flags = EMPTY) -> None:
+    """Print a table a task and one over all tasks; `flags` are those of each method, by task."""
     state = "frozen" if standing.frozen else "not frozen yet"
     typer.echo(f"edition {standing.edition}, rules {standing.digest[:12]}, {state}\n")
     for task in standing.tasks:
         if only in (None, task.task):
-            _show_task(task)
+            _show_task(task, flags.get(task.task, {}))
     if only is None and len(standing.tasks) > 1 and standing.overall:
         typer.echo("all tasks\n")
         lines = [
@@ -83,7 +108,7 @@ def show(standing: EditionStanding, only: str | None = None) -> None:
         typer.echo()
 
 
-def _show_task(task: TaskStanding) -> None:
+def _show_task(task: TaskStanding, flags: Mapping[str, str]) -> None:
     typer.echo(
         f"{task.task}, {task.samples:,} samples, profile {task.profile}; one constant answer scores {task.floor:g}"
     )
@@ -107,7 +132,9 @@ def _show_task(task: TaskStanding) -> None:
             row.corners or "",
             *([f"{estimate.value:+.2f}" for estimate in row.at] or ["", "", ""]),
             _reach(row.reach),
-            "borderline" if row.tested.borderline else row.tested.why,
+            "; ".join(
+                filter(None, ("borderline" if row.tested.borderline else row.tested.why, flags.get(row.method, "")))
+            ),
         )
         for row in task.rows
     ]

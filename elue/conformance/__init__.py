@@ -10,7 +10,7 @@
 depends on the text alone, compute that is what the trace says, points that change something.
 """
 
-from elue.conformance.check import Check, Failed, Result, Skipped, Subject, subject
+from elue.conformance.check import Check, Failed, Result, Skipped, Subject, Warned, subject
 from elue.conformance.suite import CHECKS, checks, parametrize_with_checks, run
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Result",
     "Skipped",
     "Subject",
+    "Warned",
     "checks",
     "parametrize_with_checks",
     "run",

@@ -26,6 +26,10 @@ class Failed(AssertionError):
     """The method does not conform; the message says how."""
 
 
+class Warned(Exception):
+    """The method conforms, but something is to be looked at; the message says what."""
+
+
 class Skipped(Exception):
     """The check does not apply to this method; the message says why."""
 
@@ -36,13 +40,13 @@ class Result:
 
     name: str
     reason: str
-    outcome: Literal["pass", "fail", "skip"]
+    outcome: Literal["pass", "warn", "fail", "skip"]
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One property that every method has. `function` returns a detail worth telling, or raises Failed or Skipped."""
+    """One property of every method. `function` returns a detail worth telling, or raises Failed, Warned or Skipped."""
 
     name: str
     reason: str

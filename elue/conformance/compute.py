@@ -5,12 +5,14 @@ from __future__ import annotations
 import statistics
 import time
 
-from elue.conformance.check import Failed, Skipped, Subject, steps
+from elue.conformance.check import Failed, Skipped, Subject, Warned, steps
 from elue.meter.counts import EXACT
 from elue.meter.units import with_unit
 
 SAMPLE_SECONDS = 60.0
 """What `elue evaluate` gives a sample unless told otherwise."""
+MOVED = 0.05
+"""By how much of what the dearest point costs a sweep is to move compute."""
 
 
 def complete(subject: Subject) -> None:
@@ -34,7 +36,20 @@ def points_change_compute(subject: Subject) -> str:
     if len(set(means)) == 1:
         raise Failed(f"all {len(means)} points cost {means[0]:,.0f} FLOPs a sample: the knob saves nothing")
     spread = f"{with_unit(min(means), 'FLOPs')} to {with_unit(max(means), 'FLOPs')} a sample"
-    return f"{spread}, {len(set(means))} different of {len(means)}"
+    moved = (max(means) - min(means)) / max(means)
+    said = f"{spread}, {len(set(means))} different of {len(means)}"
+    if moved < MOVED:
+        raise Warned(f"{said}: the sweep moves compute by {100 * moved:.2g} %, less than {100 * MOVED:g} %")
+    return said
+
+
+def answers_cost(subject: Subject) -> None:
+    """What tells texts apart takes FLOPs: answers that differ are not free."""
+    for point in subject.few_points:
+        subject.configure(point)
+        seen = [subject.metered(sample) for sample in subject.samples]
+        if not any(meter.flops for _, meter in seen) and len({prediction.value for prediction, _ in seen}) > 1:
+            raise Warned(f"at {dict(point)} answers differ, and none takes a FLOP: what decides is not counted")
 
 
 def traces_equal_observed(subject: Subject) -> str:

@@ -17,6 +17,8 @@ from elue.meter.profile import Profile
 from elue.methods.reaching import reaches, told
 from elue.methods.registry import MethodSource
 from elue.methods.trained import check_task
+from elue.methods.uncounted import told as uncounted_words
+from elue.methods.uncounted import uncounted
 from elue.protocol import Sample
 from elue.tasks import TaskData
 from elue.worker import frames
@@ -55,6 +57,9 @@ def examine(examination: Examination) -> Iterator[Result]:
     reaching = reaches(examination.method)
     said = told(reaching) if reaching else ""
     yield Result("source", "No line reaches for what measures it.", "fail" if reaching else "pass", said)
+    beside = [] if reaching else uncounted(examination.method)
+    said = uncounted_words(beside) if beside else ""
+    yield Result("beside-torch", "Nothing computes beside torch, uncounted.", "warn" if beside else "pass", said)
     if reaching:
         yield from (Result(c.name, c.reason, "skip", "the method is forbidden") for c in CHECKS.values())
         return

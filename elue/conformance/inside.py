@@ -21,7 +21,7 @@ from elue.worker.inside.serving import main
 class Checked:
     """How a check ended: see `elue.conformance.Result`."""
 
-    outcome: Literal["pass", "fail", "skip"]
+    outcome: Literal["pass", "warn", "fail", "skip"]
     detail: str
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
 from elue.conformance import compute, invariance, odd, offered, protocol
-from elue.conformance.check import Check, Failed, Result, Skipped, Subject
+from elue.conformance.check import Check, Failed, Result, Skipped, Subject, Warned
 
 _FUNCTIONS: dict[str, Callable[[Subject], str | None]] = {
     "names": protocol.names,
@@ -22,6 +23,7 @@ _FUNCTIONS: dict[str, Callable[[Subject], str | None]] = {
     "no-labels": invariance.no_labels,
     "operators-priced": compute.complete,
     "points-change-compute": compute.points_change_compute,
+    "answers-cost": compute.answers_cost,
     "traces-equal-observed": compute.traces_equal_observed,
     "predict-sweep": offered.predict_sweep,
     "ladder": offered.ladder,
@@ -51,6 +53,8 @@ def run(name: str, subject: Subject) -> Result:
         detail = check.function(subject)
     except Skipped as skipped:
         return Result(name, check.reason, "skip", str(skipped))
+    except Warned as warned:
+        return Result(name, check.reason, "warn", str(warned))
     except Failed as failed:
         return Result(name, check.reason, "fail", str(failed))
     except Exception as error:
@@ -63,7 +67,7 @@ def parametrize_with_checks(make: Callable[[], Subject]) -> Any:
     """A decorator of pytest: the test runs once a check, and its argument `check` runs it on the subject.
 
     `make` gives the subject; it is called once, when the first check runs. A check that does not apply is skipped,
-    one that fails raises Failed.
+    one that fails raises Failed, and one that finds something to be looked at warns.
     """
     import pytest
 
@@ -75,6 +79,8 @@ def parametrize_with_checks(make: Callable[[], Subject]) -> Any:
                 check.function(made())
             except Skipped as skipped:
                 pytest.skip(str(skipped))
+            except Warned as warned:
+                warnings.warn(f"{check.name}: {warned}", stacklevel=2)
 
         return go
 

@@ -160,7 +160,7 @@ def _record(
         "complete": outcome.status == "ok" and not unknown,
         "unknown": unknown,
         "registered": dict(sorted(took.registered.items())),
-        "flags": (*result.flags, *_underpriced(took)),
+        "flags": (*result.flags, *_underpriced(took), *_uncounted(answers)),
         "trust": "self_reported",
         "score": _score(data, answers) if answers else None,
         "flops": _flops(answers) if answers else None,
@@ -195,6 +195,14 @@ def _underpriced(took: Counts) -> tuple[Flag, ...]:
         f"{took.underpriced:,} of {took.bodied:,} calls: what it takes was counted"
     )
     return (Flag(code="formula_underpriced", detail=detail[:1000]),)
+
+
+def _uncounted(answers: Answers | None) -> tuple[Flag, ...]:
+    """A flag where texts are told apart, and nothing that was counted can have done it."""
+    if answers is None or any(counts.flops for counts in answers.counts) or len(set(answers.values)) < 2:
+        return ()
+    detail = f"{len(set(answers.values))} different answers, and none took a FLOP: what decides is not counted"
+    return (Flag(code="nothing_counted", detail=detail),)
 
 
 def gap(unknown: Iterable[str]) -> str:

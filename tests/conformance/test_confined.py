@@ -24,7 +24,7 @@ def test_in_a_worker_what_dies_or_hangs_fails_and_the_rest_goes_on(write_plugin:
     data = tasks.load(tasks.get("diagnostic"), "validation", None, 4)
     examination = Examination(registry.find(str(plugin)), data, profile.load("elue-1"), seconds=5.0)
     results = {result.name: result for result in examine(examination)}
-    assert set(results) == {"source", *CHECKS}
+    assert set(results) == {"source", "beside-torch", *CHECKS}
     assert "SIGKILL" in results["survives-one-character"].detail
     assert "timeout" in results["survives-10000-characters"].detail
     assert results["survives-emoji"].outcome == "pass"

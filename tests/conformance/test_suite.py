@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
+import torch
 
 from elue import conformance
 from elue.conformance import CHECKS, Result, Subject, compute, odd
-from elue.protocol import Explanation, Method, Prediction, TaskInfo
+from elue.protocol import Explanation, Method, Prediction, Sample, TaskInfo
 from tests.conformance.behaving import (
     CALLS,
     SAMPLES,
@@ -172,7 +174,32 @@ def test_a_bad_method_fails(name: str) -> None:
 
 
 def test_every_check_can_fail() -> None:
-    assert {check for check, _, _ in BAD.values()} | {"time-per-sample"} == set(CHECKS)
+    assert {check for check, _, _ in BAD.values()} | {"time-per-sample", "answers-cost"} == set(CHECKS)
+
+
+def small_move(model: Any, sample: Sample) -> Prediction:
+    """A step that the point takes or leaves, beside one of 50 times its size."""
+    torch.ones(8, 100) @ torch.ones(100, 8)
+    if model.layers > 1:
+        torch.ones(8, 2) @ torch.ones(2, 8)
+    return Prediction(0)
+
+
+@pytest.mark.parametrize(
+    ("check", "predict", "said"),
+    [
+        ("answers-cost", lambda self, s: Prediction(len(s.text) % 2), "answers differ, and none takes a FLOP"),
+        ("points-change-compute", small_move, "moves compute by 2 %, less than 5 %"),
+    ],
+)
+def test_what_is_to_be_looked_at_is_told(check: str, predict: Any, said: str) -> None:
+    result = run(check, predicts(predict))
+    assert result.outcome == "warn", result
+    assert said in result.detail
+
+
+def test_one_answer_to_all_may_be_free() -> None:
+    assert run("answers-cost", predicts(lambda self, s: Prediction(1))).outcome == "pass"
 
 
 def test_a_slow_sample_fails(monkeypatch: pytest.MonkeyPatch) -> None:
