@@ -21,10 +21,13 @@ from elue.modeling.ragged import Pack
 
 ROWS_PER_CHUNK = 1024
 """Rows that a feed-forward takes at a time, so that its wide inner rows stay in the processor's cache."""
-SHORT = 64
-"""Tokens of samples whose attention is spelled out in company."""
+SHORT, SPELLED = 192, 1 << 20
+"""Tokens of samples whose attention is spelled out in company, and how many scores of them at a time: 4 MiB."""
+FEW = 32
+"""Rows of so few that the calls take longer than the work: there the fused kernel is called, which is one."""
 SCORES_PER_BLOCK = 1 << 18
 """Attention scores that are spelled out at a time: 1 MiB."""
+_NOTHING = torch.zeros(1)
 _IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": torch.ops.aten.gelu_,
     "relu": torch.relu_,
@@ -45,29 +48,45 @@ def embed(embeddings: Embeddings, pack: Pack) -> Tensor:
 
 def attend(attention: SelfAttention, pack: Pack) -> Tensor:
     """The attention half of a layer, (tokens, hidden): every sample attends to its own rows."""
-    projected = _projected(attention, pack.rows)
-    parts, width = [], projected[0].shape[1]
+    laid = kernels.laid_out(attention, (attention.query, attention.key, attention.value), pack.rows)
+    if laid is not None:
+        return merge(attention, pack.rows, _contexts(pack, kernels.product(pack.rows, laid), attention.heads))
+    projected, parts = _projected(attention, pack.rows), []
     for group in pack.groups():
         q, k, v = (_heads(group.of(own), attention.heads) for own in projected)
-        mix = _mixed if kernels.serve(pack.rows) and group.tokens <= SHORT else F.scaled_dot_product_attention
-        parts.append(mix(q, k, v).transpose(1, 2).reshape(-1, width))
+        context = F.scaled_dot_product_attention(q, k, v)
+        parts.append(context.transpose(1, 2).reshape(-1, pack.rows.shape[1]))
     return merge(attention, pack.rows, _joined(parts))
 
 
 def _projected(attention: SelfAttention, rows: Tensor) -> Sequence[Tensor]:
-    """Queries, keys and values, (tokens, hidden) each: in one product where its kernel serves."""
+    """Queries, keys and values, (tokens, hidden) each: from one product where its kernel serves."""
     maps = attention.query, attention.key, attention.value
-    if kernels.serve(rows, *maps):
-        return kernels.joint(attention, maps, rows).chunk(3, 1)
-    return [own(rows) for own in maps]
+    laid = kernels.laid_out(attention, maps, rows)
+    return [own(rows) for own in maps] if laid is None else kernels.product(rows, laid).chunk(3, 1)
 
 
-def _mixed(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Attention of short samples, (samples, heads, tokens, size), spelled out: faster there than the fused kernel."""
-    q, k, v = (own.reshape(-1, *own.shape[2:]) for own in (query, key, value))
-    scores = torch.baddbmm(q.new_empty(1), q, k.transpose(1, 2), beta=0, alpha=q.shape[-1] ** -0.5)
-    torch.softmax(scores, -1, out=scores)
-    return torch.bmm(scores, v).view(query.shape)
+def _contexts(pack: Pack, projected: Tensor, heads: int) -> Tensor:
+    """What attention makes of queries, keys and values side by side, (tokens, 3 · hidden): (tokens, hidden).
+
+    For shorter samples it is spelled out, which is faster there than the fused kernel.
+    """
+    made = kernels.room(pack.rows)
+    for group in pack.groups():
+        shape = group.samples, group.tokens, heads, made.shape[1] // heads
+        parts = projected[group.rows].view(shape[0], shape[1], 3, *shape[2:])
+        into = made[group.rows].view(shape).transpose(1, 2)
+        if group.tokens > SHORT or group.samples * group.tokens <= FEW:
+            q, k, v = parts.permute(2, 0, 3, 1, 4).unbind()
+            into.copy_(F.scaled_dot_product_attention(q, k, v))
+            continue
+        most = max(1, SPELLED // (heads * group.tokens**2))
+        for start in range(0, group.samples, most):
+            here = into[start : start + most]
+            q, k, v = parts[start : start + most].permute(2, 0, 3, 1, 4).reshape(3, -1, group.tokens, shape[3]).unbind()
+            scores = torch.baddbmm(_NOTHING, q, k.transpose(1, 2), beta=0, alpha=shape[3] ** -0.5)
+            here.copy_(torch.bmm(torch.softmax(scores, -1, out=scores), v).view(here.shape))
+    return made
 
 
 def attend_and_weigh(attention: SelfAttention, pack: Pack, diagonal: bool = True) -> tuple[Tensor, Tensor]:
@@ -111,15 +130,15 @@ def _heads(projected: Tensor, heads: int) -> Tensor:
 
 def merge(attention: SelfAttention, rows: Tensor, context: Tensor) -> Tensor:
     """What follows attention itself in its half of a layer: output map, residual and norm."""
-    return attention.norm(kernels.linear(attention.output, context, plus=rows))
+    return kernels.norm(attention.norm, kernels.linear(attention.output, context, plus=rows))
 
 
 def feed_forward(module: FeedForward, rows: Tensor, activation: str) -> Tensor:
     """The feed-forward half of a layer, (tokens, hidden)."""
-    if kernels.serve(rows, module.inner, module.outer):
+    if kernels.serve(rows):
         most = max(1, kernels.INNER_NUMBERS // module.inner.out_features)
         parts = [kernels.linear(module.outer, _inner(module, part, activation), plus=part) for part in rows.split(most)]
-        return module.norm(_joined(parts))
+        return kernels.norm(module.norm, _joined(parts))
     out = torch.empty_like(rows)
     for into, chunk in zip(out.split(ROWS_PER_CHUNK), rows.split(ROWS_PER_CHUNK), strict=True):
         transform(module, chunk, activation, into)
@@ -130,7 +149,7 @@ def feed_forward(module: FeedForward, rows: Tensor, activation: str) -> Tensor:
 def transform(module: Any, rows: Tensor, activation: str, out: Tensor) -> None:
     """The two linear maps of a feed-forward or an expert alone, from rows into `out`."""
     inner = _inner(module, rows, activation)
-    if kernels.serve(inner, module.outer):
+    if kernels.serve(inner):
         out.copy_(kernels.linear(module.outer, inner))
     else:
         torch.addmm(module.outer.bias, inner, module.outer.weight.t(), out=out)
@@ -138,9 +157,10 @@ def transform(module: Any, rows: Tensor, activation: str, out: Tensor) -> None:
 
 def _inner(module: Any, rows: Tensor, activation: str) -> Tensor:
     """The inner rows of a feed-forward or an expert, activation included."""
-    if activation in kernels.FUSED and kernels.serve(rows, module.inner):
-        return kernels.linear(module.inner, rows, activation)
-    inner = kernels.linear(module.inner, rows)
+    laid = kernels.laid_out(module.inner, (module.inner,), rows)
+    if laid is not None and activation in kernels.FUSED:
+        return kernels.product(rows, laid, activation)
+    inner: Tensor = module.inner(rows) if laid is None else kernels.product(rows, laid)
     return _IN_PLACE[activation](inner) if activation in _IN_PLACE else module.activation(inner)
 
 

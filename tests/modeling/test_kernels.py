@@ -14,7 +14,7 @@ from elue.meter import Meter
 from elue.modeling import kernels
 from elue.modeling.encoder import FeedForward, SelfAttention
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.kernels import FUSED, fast, joint, linear
+from elue.modeling.kernels import FUSED, fast, laid_out, linear, product
 from elue.modeling.packed import attend, feed_forward
 from elue.modeling.ragged import Pack
 from elue.modeling.running import WholeModel, run_encoder
@@ -35,13 +35,12 @@ Products = list[tuple[int, ...]]
 def products(monkeypatch: pytest.MonkeyPatch) -> Products:
     """The shapes of what went through the kernels."""
     seen: Products = []
-    product = kernels._product
 
     def noted(rows: Tensor, *rest: Any) -> Tensor:
         seen.append(tuple(rows.shape))
         return product(rows, *rest)
 
-    monkeypatch.setattr(kernels, "_product", noted)
+    monkeypatch.setattr(kernels, "product", noted)
     return seen
 
 
@@ -69,14 +68,40 @@ def test_equals_plain_operators(count: int, inputs: int, outputs: int, bias: boo
     assert len(products) == (5 if count else 0)
 
 
-def test_several_maps_in_one_product(products: Products) -> None:
+def test_several_maps_in_one_product() -> None:
     maps, owner, given = [made(24, n) for n in (8, 8, 12)], nn.Identity(), rows(5, 24)
-    plain = joint(owner, maps, given)
+    assert laid_out(owner, maps, given) is None
     with fast():
-        together = joint(owner, maps, given)
-    torch.testing.assert_close(together, plain, atol=1e-6, rtol=1e-5)
-    assert torch.equal(plain, torch.cat([own(given) for own in maps], 1))
-    assert products == [(5, 24)]
+        laid = laid_out(owner, maps, given)
+        assert laid is not None
+        together = product(given, laid)
+        assert laid_out(owner, maps, given) is laid
+    torch.testing.assert_close(together, torch.cat([own(given) for own in maps], 1), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("count", [65, 80, 1000, 5000])
+def test_more_rows_than_asked_for_change_nothing(count: int) -> None:
+    """Whether they lie behind the rows in memory, as ill as they may be, or have to be put there."""
+    first, second = made(24, 16), made(16, 16)
+    given = rows(2 * count, 24)
+    given[count:] = torch.nan
+    with fast():
+        inner = linear(first, given[:count], "gelu")
+        apart = linear(first, given[:count].clone(), "gelu")
+        outer = linear(second, inner, plus=apart)
+        normed = kernels.norm(norm := nn.LayerNorm(16).requires_grad_(False), outer)
+    assert [len(told) for told in (inner, apart, outer, normed)] == [count] * 4
+    assert torch.equal(inner, apart)
+    assert torch.equal(normed, norm(outer))
+    plain = F.gelu(first(given[:count]))
+    torch.testing.assert_close(outer, second(plain) + plain, atol=1e-5, rtol=1e-5)
+    assert count <= kernels._padded(count) <= 1.25 * count
+
+
+def test_few_numbers_of_rows_need_kernels() -> None:
+    padded = {kernels._padded(count) for count in range(1, 4097)}
+    assert len(padded) <= 216
+    assert all(kernels._padded(count) == count for count in padded)
 
 
 def doubled(module: nn.Linear) -> None:
