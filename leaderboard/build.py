@@ -11,28 +11,25 @@ from pathlib import Path
 
 from elue.errors import ElueError
 from elue.leaderboard import boards, compared, downloads, standings, text
-from elue.leaderboard.boards import Board
 from elue.leaderboard.charts import drawing
-from elue.leaderboard.charts import specs as charts
 from elue.leaderboard.links import checked
 from elue.leaderboard.manifests import Manifests, retraction_of
-from elue.leaderboard.pages import about
+from elue.leaderboard.pages import about, around, first, pictures
 from elue.leaderboard.pages import crossings as crossingspage
 from elue.leaderboard.pages import edition as editionpage
-from elue.leaderboard.pages import home as overall
 from elue.leaderboard.pages import method as methodpage
 from elue.leaderboard.pages.task import Made, TaskWork
 from elue.leaderboard.publish import File, check, publish
 from elue.leaderboard.site import Site, page, titled
-from elue.leaderboard.summaries import curve_id, is_published
+from elue.leaderboard.summaries import is_published
 from elue.leaderboard.wholes import DamagedRecords, ReadRecord, Wholes
 from elue.leaderboard.workers import side_by_side
 from elue.record.schema import Record
 from elue.scores.edition import Edition
 
 _STATIC = (
-    *("style.css", "parts.css", "pages.css", "theme.js", "site.js", "table.js", "table-view.js"),
-    *("explanation.js", "explorer.js"),
+    *("style.css", "parts.css", "pages.css", "home.css", "theme.js", "site.js", "table.js", "table-view.js"),
+    *("explanation.js", "explorer.js", "home.js"),
     *("compare-words.js", "compare-chart.js", "compare-samples.js", "compare.js"),
     *("chart-data.js", "chart-axes.js", "chart-tip.js", "chart-state.js", "chart-controls.js", "chart.js"),
     *("icon.svg", "vega-licenses.txt"),
@@ -151,11 +148,9 @@ def _home(site: Site, summaries: Summaries) -> Iterator[File]:
     crossed = sum(len(board.crossings) for _, board in site.boards)
     counts = {"measured": len(placed) - told, "published": told, "crossings": crossed}
     counts["unranked"] = len(summaries) - len(placed) - crossed
-    thumbnails = {task.name: _thumbnail(site, task.boards[0]) for task in site.tasks if task.boards}
-    contents = {"counts": counts, "thumbnails": thumbnails, "tables": overall.tables(site)}
-    yield page(site, "index.html", "home.html", **contents)
-
-
-def _thumbnail(site: Site, board: Board) -> str:
-    reference = standings.reference_of(board, site.ranking_of(board))
-    return drawing.safe(charts.thumbnail(board, curve_id(reference.curve) if reference else ""))
+    shown, tables = first.contents(site)
+    main = shown["main"]
+    if main is not None:
+        yield from pictures.files(site, main.group, shown["pictures"])
+    yield from around.files(site, tables, shown["news"])
+    yield page(site, "index.html", "home.html", counts=counts, **shown)

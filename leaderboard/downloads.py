@@ -48,7 +48,7 @@ def csv_of(tasks: Sequence[Task]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _cell(line.get(name)) for name in COLUMNS} for line in lines)
+    writer.writerows({name: cell(line.get(name)) for name in COLUMNS} for line in lines)
     return out.getvalue()
 
 
@@ -181,7 +181,7 @@ def _sql(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
     """Text a spreadsheet would take for a formula gets an apostrophe before it; flags are true and false."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -29,6 +29,8 @@ def environment() -> jinja2.Environment:
     )
     env.filters.update(
         embedded=embedded,
+        key=text.key_of,
+        percent=text.percent_text,
         slug=text.slug,
         short=text.short,
         score=text.score_text,
@@ -47,6 +49,7 @@ def environment() -> jinja2.Environment:
         lead_shares=[f"{100 * share:.0f} %" for share in SHARES],
         link=text.web_address,
         profile_words=text.profile_words,
+        addresses=manifests.addresses,
         is_published=summaries.is_published,
         record_path=samplefiles.record_path,
         retraction_of_all=manifests.retraction_of_all,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elue.errors import ElueError
+from elue.leaderboard.text import web_address
 from elue.record.schema import RETRACTED, Record
 from elue.submissions import manifest
 from elue.submissions.manifest import Manifest, Retraction, WeightsEntry
@@ -84,3 +85,9 @@ def retraction_of_all(told: MethodManifest | None) -> str:
 def reason_of(retraction: Retraction) -> str:
     """The reason of a retraction in words, with its date."""
     return f"{retraction.reason} ({retraction.when})"
+
+
+def addresses(told: MethodManifest | None, paper: str) -> dict[str, str]:
+    """The web addresses of a method's paper and code, by those names, where it has them."""
+    both = {"paper": web_address(paper), "code": web_address(told.submission.code.url) if told else None}
+    return {name: address for name, address in both.items() if address}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,13 +11,16 @@ from elue.errors import ElueError
 from elue.leaderboard.boards import Board
 from elue.leaderboard.compared import Opening, apart_of, opening
 from elue.leaderboard.standings import Ranking, Reference
+from elue.leaderboard.summaries import curve_id
 from elue.record.board import MEASURED
 from elue.record.schema import Record
 from elue.record.training import these_weights, trainings
 from elue.scores.comparing import compare, scores_on
+from elue.scores.leads import Lead
 from elue.scores.pairwise import Apart
 from elue.scores.resampling import Column, column_of
 from elue.scores.results import BoardScores, CurveScore
+from elue.scores.weights import board_leads
 
 TUNED = "operating points are chosen on this split, so nothing is scored on it."
 
@@ -25,14 +29,16 @@ TUNED = "operating points are chosen on this split, so nothing is scored on it."
 class Scored:
     """The scores of a board for comparison, without ranks; None where they cannot be had, with the reason.
 
-    `against` says in words which curve is the reference; `apart` is what pairs of curves are at budgets, `opening` the
-    pair to show first.
+    `against` says in words which curve is the reference; `leads` are each method's over it, measured as an edition
+    would, of a whole board that none ranks; `apart` is what pairs of curves are at budgets, `opening` the pair to show
+    first.
     """
 
     board: Board
     scores: BoardScores | None
     why: str = ""
     against: str = ""
+    leads: Mapping[str, Lead] = field(default_factory=dict, repr=False)
     apart: Apart | None = field(default=None, repr=False)
     opening: Opening | None = None
 
@@ -69,14 +75,16 @@ def scored(
 ) -> Scored:
     """Score a board from its whole records, which pass by one at a time; none but one of the test split.
 
-    Samples of one of the `clusters` are drawn together.
+    Samples of one of the `clusters` are drawn together. With `leading`, the leads over the reference are found, too.
     """
     columns: dict[str, Column] = {}
+    ids: dict[str, tuple[str, ...]] = {}
 
     def gathering() -> Iterator[Record]:
         for record in records:
             if record.samples is not None and record.samples.id:
                 columns[record.key] = column_of(record)
+                ids.setdefault(columns[record.key].ids, record.samples.id)
             yield record
 
     if not scores_on(board.split):
@@ -90,4 +98,30 @@ def scored(
     named = scores.curves[scores.reference].method if scores.reference is not None else ""
     told = apart_of(board, scores, columns, clusters)
     shown = opening(board, scores, told, ranking) if told else None
-    return Scored(board, scores, against=reference.words if reference else named, apart=told, opening=shown)
+    leads: Mapping[str, Lead] = {}
+    if reference and ranking.standing is None and board.limit is None:
+        leads = _leads(board, columns, ids, curve_id(reference.curve), clusters)
+    return Scored(board, scores, "", reference.words if reference else named, leads, told, shown)
+
+
+def _leads(
+    board: Board,
+    columns: Mapping[str, Column],
+    ids: Mapping[str, Sequence[str]],
+    reference: str,
+    clusters: Sequence[int],
+) -> dict[str, Lead]:
+    """The leads of methods whose runs all have their samples, from each of their curves as a training; none where
+    runs were scored against different labels."""
+    methods: dict[str, list[list[Column]]] = defaultdict(list)
+    for curve in board.curves:
+        methods[curve.method].append([columns[run.key] for run in curve.runs if run.key in columns])
+    keys = [run.key for curve in board.curves if curve.id == reference for run in curve.runs]
+    if not all(key in columns for key in keys):
+        return {}
+    own = [columns[key] for key in keys]
+    whole = {method: trainings for method, trainings in methods.items() if all(trainings)}
+    try:
+        return board_leads(whole, own, ids[own[0].ids], clusters)
+    except ElueError:
+        return {}

@@ -182,6 +182,23 @@ interface ToldApart {
   mean: { numbers: [number, number | null, number | null]; p: number | null } | null;
 }
 
+/** The first page's budgets: see pages/first.py. */
+type BestEntry = [method: string, page: string, family: string, weights: number, value: number | null, low: number | null, high: number | null, word: string];
+
+interface BudgetData {
+  budgets: [low: number, high: number][];
+  best: BestEntry[][];
+}
+
+interface PictureData {
+  wide: string;
+  narrow: string;
+  every: string;
+  description: string;
+  page: string;
+  file: string;
+}
+
 type Content = string | Node | null | undefined | Content[];
 
 interface Elue {

@@ -45,6 +45,11 @@ def signed_text(value: float) -> str:
     return "0.00" if written in ("+0.00", "-0.00") else written.replace("-", "\u2212")
 
 
+def percent_text(share: float | None) -> str:
+    """A share in whole per cent; `never` where there is none."""
+    return "never" if share is None else f"{100 * share:.0f} %"
+
+
 def short(digest: str, length: int = 10) -> str:
     """The start of a digest, enough to tell two apart by eye."""
     return digest[:length]
@@ -72,6 +77,12 @@ def canonical(value: Any) -> str:
 def digest_of(value: Any, length: int = 10) -> str:
     """A short fingerprint of any JSON value."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
+
+
+def key_of(heading: str) -> str:
+    """What a column goes by in links: its heading without the unit that its numbers happen to have."""
+    plain = re.sub(r"\b[KMGT](?=FLOPs)|, [KMGT%]$", "", heading).lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
 
 
 def clean(written: str) -> str:

@@ -62,6 +62,15 @@ def raster(svg: str) -> bytes:
     return picture
 
 
+def paged(svg: str) -> bytes:
+    """A drawing of its own as a PDF of one page, in one weight of its font.
+
+    The converter writes resources, and several fonts, in an order of their own each time: resources are sorted.
+    """
+    page: bytes = vl_convert.svg_to_pdf(re.sub(r' font-weight="\w+"', "", svg))
+    return re.sub(rb"(?m)(?:^ *\/\w+ \d+ 0 R\n)+", lambda lines: b"".join(sorted(lines[0].splitlines(True))), page)
+
+
 @cache
 def bundle() -> str:
     """Vega, Vega-Lite, its expression interpreter and vegaEmbed as one script, with nothing left to load."""

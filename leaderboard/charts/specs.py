@@ -27,6 +27,7 @@ def pareto(
     reference: str = "",
     size: tuple[int, int] = (860, 420),
     plain: bool = False,
+    deep: bool = False,
 ) -> dict[str, Any]:
     """The Vega-Lite spec: mean FLOPs (log scale) against score, with the front behind the curves.
 
@@ -34,7 +35,8 @@ def pareto(
     when it is on the front; the more surely it is (`likely`, by run key), the stronger the band behind it. With the
     ids of a method's `own` curves the chart is about these: of the others the runs on the front remain, faded. With
     a `reference` curve, by its id, costs stand as shares of its full model's, whose score is a dashed line, and what
-    lies far below it and the front is told by carets at the lower edge. A `plain` chart has no whiskers.
+    lies far below it and the front is told by carets at the lower edge. A `plain` chart has no whiskers, a `deep`
+    one all points in their places.
 
     The page may set the parameters `picked`, the curves that do not fade (none: all), `hovered`, a run's anchor, and
     the edges and ticks of the axes; on other axes than these the front is that of a run's `fronts`. Where it sets other
@@ -43,7 +45,7 @@ def pareto(
     """
     others = {} if plain else fronts(board)
     data = [{**row, "fronts": others.get(row["run"], [])} for row in rows(board, own, likely)]
-    return _filled(_pareto_template(size, plain), data, board, list(own), reference)
+    return _filled(_pareto_template(size, plain), data, board, list(own), reference, deep)
 
 
 def thumbnail(board: Board, reference: str = "") -> dict[str, Any]:
@@ -58,7 +60,12 @@ def small(board: Board, own: Sequence[str]) -> dict[str, Any]:
 
 
 def _filled(
-    template: dict[str, Any], data: list[dict[str, Any]], board: Board, own: list[str], reference: str = ""
+    template: dict[str, Any],
+    data: list[dict[str, Any]],
+    board: Board,
+    own: list[str],
+    reference: str = "",
+    deep: bool = False,
 ) -> dict[str, Any]:
     """A board's numbers put into a spec; Altair builds and checks the rest of it only once."""
     (left, right), ticks = log_axis([row["x"] for row in data])
@@ -67,7 +74,7 @@ def _filled(
     shares = chartdata.share_ticks(left, right, full[0]) if full else []
     if len(shares) < 3:
         full, shares = None, ticks
-    floor = chartdata.floor_of(data, reference) if full else -math.inf
+    floor = chartdata.floor_of(data, reference) if full and not deep else -math.inf
     bottom, top = score_domain([row for row in data if row["y"] >= floor])
     if math.isfinite(floor):
         bottom = floor - 0.06 * (top - floor)

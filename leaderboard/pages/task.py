@@ -98,7 +98,7 @@ def _measured(site: Site, board: Board, wholes: Wholes) -> Iterator[File]:
             yield from samplefiles.run_files(run, parts.pop(run.key))
     site.scored[board.id] = replace(told, apart=None)
     if board.crossings:
-        site.crossed[board.id] = crossings.crossed(board, site.ranking_of(board), wholes)
+        site.crossed[board.id] = crossings.crossed(board, ranking, wholes)
     if seen.ids:
         site.overviews[board.id] = seen.overviews()
         yield samplefiles.board_file(board, seen.ids, site.overviews[board.id])

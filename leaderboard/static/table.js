@@ -53,7 +53,7 @@
         const now = heading.getAttribute("aria-sort");
         const down = now ? now === "ascending" : label.dataset.first === "descending";
         sort(table, heading, down);
-        changed(`${heading.cellIndex}${down ? "d" : "a"}`);
+        changed(`${label.dataset.key}.${down ? "d" : "a"}`);
       });
       label.replaceChildren(button);
     }
@@ -128,9 +128,9 @@
       search.value = state.get(`${prefix}q`) || "";
       for (const [name] of selects) chosen.set(name, state.get(prefix + name) || "");
       for (const [name, select] of selects) options(select, [[chosen.get(name), ""]], chosen.get(name));
-      const order = /^(\d+)([ad])$/.exec(state.get(`${prefix}sort`) || "");
-      const heading = order && table.tHead.rows[0].cells[Number(order[1])];
-      if (heading && heading.querySelector(".sort")) sort(table, heading, order[2] === "d");
+      const order = /^(.+)\.([ad])$/.exec(state.get(`${prefix}sort`) || "");
+      const label = order && [...table.tHead.querySelectorAll(".sort")].find((of) => of.dataset.key === order[1]);
+      if (label) sort(table, label.closest("th"), order[2] === "d");
       else {
         table.tBodies[0].append(...original);
         [...table.tHead.rows[0].cells].forEach((cell, i) => {

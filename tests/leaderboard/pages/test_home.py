@@ -1,15 +1,18 @@
-"""The overall board on the first page is that of `elue.scores.overall`."""
+"""The table on the first page is that of the leads over the static model."""
 
 from __future__ import annotations
 
 import pytest
 
 from elue.leaderboard.build import pages
-from elue.scores import overall
+from elue.record.schema import Record
+from elue.scores.leads import Lead
+from elue.scores.resampling import Column, column_of
+from elue.scores.testing import mean_of
+from elue.scores.weights import board_leads
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.samples import curve
 from tests.leaderboard.whole import reader_of, summaries_of, whole
-from tests.scoring import against_static
 
 TASKS = ("sst2_elue", "mrpc")
 
@@ -27,23 +30,37 @@ def records():
     ]
 
 
-def test_rows_are_the_overall_scores_with_the_mean_of_a_methods_curves(records):
+def leads(records: list[Record]) -> dict[str, Lead]:
+    """The leads of a board's methods over its static one."""
+    curves: dict[tuple[str, int], list[Column]] = {}
+    for record in sorted(records, key=lambda record: (record.flops.mean, record.key)):  # type: ignore[union-attr]
+        curves.setdefault((record.method.name, record.seed), []).append(column_of(record))
+    methods: dict[str, list[list[Column]]] = {}
+    for (method, _), points in curves.items():
+        methods.setdefault(method, []).append(points)
+    assert records[0].samples
+    return board_leads(methods, methods["static"][0], records[0].samples.id)
+
+
+def test_rows_are_the_mean_lead_over_tasks_with_all_of_a_methods_curves(records):
     home = read(str(dict(pages(summaries_of(records), reader_of(records)))["index.html"]))
-    rows = home.one("table", id="overall").one("tbody").all("tr")
-    boards = [against_static([r for r in records if r.task.name == task]) for task in TASKS]
-    expected = {score.method: score for score in overall.overall(boards)}
-    assert {row.all("a")[0].text for row in rows} == expected.keys()
+    rows = [row for body in home.one("table", id="overall").all("tbody") for row in body.all("tr")]
+    boards = [leads([r for r in records if r.task.name == task]) for task in TASKS]
+    assert {row.all("a")[0].text for row in rows} == set(boards[1])
     for row in rows:
-        score = expected[row.all("a")[0].text]
+        method = row.all("a")[0].text
+        own = [board[method].lead for board in boards if method in board]
         values = [value for value, _ in numbers(row)]
-        assert values[:3] == [score.elue_1.value, score.elue_1.low, score.elue_1.high], "no rank before the scores"
-        assert f"{len(score.tasks)} of {score.of}" in row.text
-    both = [c.elue_1.value for c in boards[list(TASKS).index("mrpc")].curves if c.method == "ltp" and c.elue_1]
-    alone = [c.elue_1.value for c in boards[list(TASKS).index("sst2_elue")].curves if c.method == "ltp" and c.elue_1]
-    assert len(both) == 2
-    assert both[0] != both[1]
-    assert expected["ltp"].elue_1.value == pytest.approx((sum(both) / 2 + alone[0]) / 2)
-    assert expected["elasticbert"].tasks == ("mrpc",)
+        assert f"{len(own)} of 2" in row.text
+        if method == "static":
+            assert values[0] == 0
+            continue
+        estimate = mean_of(own).estimate
+        assert values[0] == pytest.approx(estimate.value), "no rank before the scores"
+        assert values[1:3] == pytest.approx([estimate.low, estimate.high], abs=0.05), "drawn in another order"
+        at = [mean_of([board[method].at[place] for board in boards if method in board]).value for place in range(3)]
+        assert values[3:6] == pytest.approx(at)
+    assert len(boards[1]["ltp"].trainings) == 2
     assert [row.all("a")[0].text for row in rows][-1] == "elasticbert", "whoever covers fewer tasks comes last"
 
 
@@ -54,11 +71,13 @@ def test_rows_of_several_profiles_say_which(records):
         for i, record in enumerate(records)
         if record.method.name == "static"
     ]
-    for given, profiles in ((records, []), ([*records, *again], ["elue-1", "elue-1", "elue-1", "mine"])):
+    for given, profiles in ((records, []), ([*records, *again], ["mine"])):
         files = dict(pages(summaries_of(given), reader_of(given)))
-        table = read(str(files["index.html"])).one("table", id="overall")
-        assert ("Profile" in table.one("thead").text) == bool(profiles)
-        assert [row.text.split()[-1] for row in table.one("tbody").all("tr") if profiles] == profiles
+        home = read(str(files["index.html"]))
+        headings = [heading.text for heading in home.all("h2")]
+        assert sum("mine" in heading for heading in headings) == len(profiles)
+        told = [row.text for body in home.all("tbody") for row in body.all("tr") if "of 2" in row.text]
+        assert len(told) == 3 + len(profiles)
         for name, boards in (("tasks/mrpc.html", 1), ("methods/static.html", len(TASKS))):
             headings = [heading.text for heading in read(str(files[name])).all("h2")]
             assert sum("mine" in heading for heading in headings) == (boards if profiles else 0)

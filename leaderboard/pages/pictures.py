@@ -1,0 +1,119 @@
+"""The charts of the first page: each task's drawn wide, for a phone, and with every point; with files to take away."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from elue.leaderboard.boards import Board
+from elue.leaderboard.charts import data as chartdata
+from elue.leaderboard.charts import drawing, layers
+from elue.leaderboard.charts import specs as charts
+from elue.leaderboard.groups import Group
+from elue.leaderboard.samplefiles import data_file
+from elue.leaderboard.text import slug
+
+if TYPE_CHECKING:
+    from elue.leaderboard.publish import File
+    from elue.leaderboard.site import Site
+
+WIDE, NARROW, CARD = (800, 400), (330, 340), (600, 315)
+"""Sizes in pixels of the plot, and of a whole picture for those who link here, which is drawn at twice that."""
+BUDGET = 0.4
+"""The share of full compute that a reader is asked about first."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A task's chart as markup: `wide`, `narrow`, and with `every` point, nothing where the others have all."""
+
+    id: str
+    task: str
+    title: str
+    page: str
+    file: str
+    wide: Markup
+    narrow: Markup
+    every: Markup
+    description: str
+
+
+def pictures(site: Site, group: Group) -> list[Picture]:
+    """Of each board of the group with a reference, that with the most curves first."""
+    titles = {task.name: (task.title, task.slug) for task in site.tasks}
+    boards = [board for board in group.boards if board.id in group.references]
+    return [_picture(site, group, board, *titles[board.task]) for board in boards]
+
+
+def _picture(site: Site, group: Group, board: Board, title: str, page: str) -> Picture:
+    reference = group.references[board.id][0]
+    specs = [_spec(board, reference, size) for size in (WIDE, NARROW)]
+    params = {param["name"]: param["value"] for param in specs[0]["params"]}
+    hidden = params["floor"] > layers.LOWEST
+    every = drawing.draw(charts.pareto(board, reference=reference, size=WIDE, plain=True, deep=True)) if hidden else ""
+    wide, narrow = (ruled(drawing.draw(spec), spec) for spec in specs)
+    return Picture(
+        id=board.id,
+        task=board.task,
+        title=title,
+        page=f"tasks/{page}.html",
+        file=f"charts/home-{slug(board.task)}-{board.id}",
+        wide=Markup(wide),
+        narrow=Markup(narrow),
+        every=Markup(every),
+        description=chartdata.description(board),
+    )
+
+
+def _spec(board: Board, reference: str, size: tuple[int, int]) -> dict[str, Any]:
+    return charts.pareto(board, reference=reference, size=size, plain=True)
+
+
+def ruled(svg: str, spec: dict[str, Any]) -> str:
+    """The drawing with a ruler at `BUDGET` of full compute, and where its plot lies, for the script that moves it.
+
+    Nothing is added where costs do not stand as shares.
+    """
+    params = {param["name"]: param["value"] for param in spec["params"]}
+    place = re.search(r'transform="translate\(([\d.]+),([\d.]+)\)"', svg)
+    if not params["full"] or place is None:
+        return svg
+    left, top = float(place[1]), float(place[2])
+    width, height = spec["width"], spec["height"]
+    low, high = (params[edge] / params["full"] for edge in ("x0", "x1"))
+    where = f'data-left="{left:g}" data-width="{width}" data-low="{low:.6g}" data-high="{high:.6g}"'
+    at = left + width * across(BUDGET, low, high)
+    ruler = (
+        f'<g class="ruler" {where} transform="translate({at:.1f},{top:g})">'
+        f'<path d="M0 0V{height}" stroke="var(--ink, #1b2733)" stroke-width="1.5" fill="none"/></g>'
+    )
+    return svg.replace("</svg>", f"{ruler}</svg>")
+
+
+def across(share: float, low: float, high: float) -> float:
+    """How far along a plot a share of full compute lies, from 0 to 1."""
+    return min(1.0, max(0.0, math.log(share / low) / math.log(high / low)))
+
+
+def files(site: Site, group: Group, shown: Sequence[Picture]) -> Iterator[File]:
+    """Each chart as SVG, PNG and PDF, those but the first as data for the page, and the first as a card."""
+    boards = {board.id: board for board in group.boards}
+    for place, picture in enumerate(shown):
+        board = boards[picture.id]
+        alone = drawing.standalone(drawing.draw(_spec(board, group.references[board.id][0], WIDE)))
+        yield f"{picture.file}.svg", alone
+        yield f"{picture.file}.png", drawing.raster(alone)
+        yield f"{picture.file}.pdf", drawing.paged(alone)
+        if place:
+            parts = {name: str(getattr(picture, name)) for name in ("wide", "narrow", "every", "description")}
+            yield data_file(f"home/{picture.id}", {**parts, "page": picture.page, "file": picture.file})
+    if shown:
+        board = boards[shown[0].id]
+        spec = _spec(board, group.references[board.id][0], WIDE)
+        fit = {"autosize": {"type": "fit", "contains": "padding"}, "width": CARD[0], "height": CARD[1]}
+        yield "card.png", drawing.raster(drawing.standalone(drawing.draw({**spec, **fit, "padding": 14})))
