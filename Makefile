@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-thorough test-slow lint types validate bench clean
+.PHONY: demo docs wheel test test-thorough test-slow lint types validate bench clean
 
 demo: $(STAMP)
 	$(BIN)/elue demo --out demo
@@ -28,6 +28,12 @@ types: $(STAMP)
 validate: $(STAMP)
 	$(BIN)/elue validate submissions/*/
 
+docs: $(STAMP)
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+
+wheel: $(STAMP)
+	$(BIN)/python -m build --outdir dist
+
 bench: $(STAMP)
 	$(BIN)/pytest -m benchmark -s tests/benchmarks
 
@@ -38,4 +44,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 clean:
-	rm -rf demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
