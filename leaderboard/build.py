@@ -15,6 +15,7 @@ from elue.leaderboard.charts import drawing
 from elue.leaderboard.links import checked
 from elue.leaderboard.manifests import Manifests, retraction_of
 from elue.leaderboard.pages import about, around, first, pictures
+from elue.leaderboard.pages import claims as claimspage
 from elue.leaderboard.pages import crossings as crossingspage
 from elue.leaderboard.pages import edition as editionpage
 from elue.leaderboard.pages import method as methodpage
@@ -112,6 +113,7 @@ def pages(
     written = side_by_side(executor, partial(methodpage.pages, replace(site, overviews={})), parts)
     yield from editionpage.pages(site)
     yield from crossingspage.pages(site)
+    yield from claimspage.pages(site)
     yield from _home(site, summaries)
     for made_pages in written:
         yield from made_pages

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from elue.errors import ElueError
+from elue.leaderboard import claims
 from elue.leaderboard.boards import Board, Curve, ShownRun, merit
+from elue.leaderboard.claims import CameOut
 from elue.leaderboard.publish import File
 from elue.leaderboard.samplefiles import data_file
 from elue.leaderboard.text import clean
 from elue.scores.comparing import FEWEST
 from elue.scores.intervals import Estimate
+from elue.scores.kept import kept, outcome
 from elue.scores.pairwise import Apart, CurvePoints, Word, apart
 from elue.scores.resampling import Column, resample, side_by_side
 from elue.scores.results import BoardScores, Pair
@@ -56,27 +59,56 @@ class Opening:
     place: int
 
 
-def apart_of(board: Board, scores: BoardScores, columns: Mapping[str, Column], clusters: Sequence[int]) -> Apart | None:
-    """All curves of a scored board whose samples are known, by their ids, at budgets of the range of the score.
+Drawn = Mapping[str, CurvePoints]
+"""Curves by their ids, with what they are on each resample."""
 
-    None without a reference, which gives the range, and on too few samples to test anything.
-    """
+
+def drawn_of(board: Board, scores: BoardScores, columns: Mapping[str, Column], clusters: Sequence[int]) -> Drawn:
+    """All curves of a scored board whose samples are known; none without a reference, and on too few samples."""
     if scores.low is None or scores.high is None or (len(set(clusters)) or scores.samples) < FEWEST:
-        return None
-    known = [curve for curve in board.curves if all(run.key in columns for run in curve.runs)]
-    if not known:
-        return None
+        return {}
     places = {key: place for place, key in enumerate(columns)}
+    known = [curve for curve in board.curves if all(run.key in places for run in curve.runs)]
+    if not known:
+        return {}
     try:
         drawn = resample(side_by_side(list(columns.values())), scores.resamples, scores.seed, clusters)
-        curves = {}
-        for curve in known:
-            own = [places[run.key] for run in curve.runs]
-            points = [(run.cost, run.score) for run in curve.runs]
-            curves[curve.id] = CurvePoints(points, (drawn.flops[:, own], drawn.scores[:, own]))
-        return apart(curves, scores.low, scores.high, scores.floor)
     except ElueError:
+        return {}
+    curves = {}
+    for curve in known:
+        own = [places[run.key] for run in curve.runs]
+        points = [(run.cost, run.score) for run in curve.runs]
+        curves[curve.id] = CurvePoints(points, (drawn.flops[:, own], drawn.scores[:, own]))
+    return curves
+
+
+def apart_of(scores: BoardScores, drawn: Drawn) -> Apart | None:
+    """All these curves at budgets of the range of the score; None where there are none."""
+    if not drawn or scores.low is None or scores.high is None:
         return None
+    return apart(drawn, scores.low, scores.high, scores.floor)
+
+
+def came_out(board: Board, scores: BoardScores, drawn: Drawn) -> list[CameOut]:
+    """What a board says of the claims of its methods' papers, against the dearest point of the reference."""
+    curve_of = {run.key: run.curve for run in board.runs}
+    reference = scores.curves[scores.reference].keys[0] if scores.reference is not None else ""
+    yardstick = drawn.get(curve_of.get(reference, ""))
+    if yardstick is None:
+        return []
+    dearest = max(range(len(yardstick.points)), key=lambda i: yardstick.points[i][0])
+    full, full_resampled = yardstick.points[dearest], yardstick.resampled[1][:, dearest]
+    said = []
+    for claim in claims.shipped():
+        own = [drawn[curve.id] for curve in board.by_method.get(claim.method, ()) if curve.id in drawn]
+        if not own or claim.compute is None:
+            continue
+        difference = kept(own, full, full_resampled, claim.compute, scores.floor)
+        reaches = all(min(cost for cost, _ in of.points) <= claim.compute * full[0] for of in own)
+        verdict = outcome(difference, claim.loss) if claim.loss is not None and reaches else None
+        said.append(CameOut(claim, difference, verdict, len(own), reaches))
+    return said
 
 
 def opening(board: Board, scores: BoardScores, told: Apart, ranking: Ranking) -> Opening | None:

@@ -9,7 +9,8 @@ from functools import cached_property
 
 from elue.errors import ElueError
 from elue.leaderboard.boards import Board
-from elue.leaderboard.compared import Opening, apart_of, opening
+from elue.leaderboard.claims import CameOut
+from elue.leaderboard.compared import Opening, apart_of, came_out, drawn_of, opening
 from elue.leaderboard.standings import Ranking, Reference
 from elue.leaderboard.summaries import curve_id
 from elue.record.board import MEASURED
@@ -31,7 +32,7 @@ class Scored:
 
     `against` says in words which curve is the reference; `leads` are each method's over it, measured as an edition
     would, of a whole board that none ranks; `apart` is what pairs of curves are at budgets, `opening` the pair to show
-    first.
+    first, `came_out` what is said of papers' claims.
     """
 
     board: Board
@@ -41,6 +42,7 @@ class Scored:
     leads: Mapping[str, Lead] = field(default_factory=dict, repr=False)
     apart: Apart | None = field(default=None, repr=False)
     opening: Opening | None = None
+    came_out: Sequence[CameOut] = ()
 
     @cached_property
     def curves(self) -> dict[str, CurveScore]:
@@ -96,12 +98,14 @@ def scored(
     except ElueError as error:
         return Scored(board, None, error.message)
     named = scores.curves[scores.reference].method if scores.reference is not None else ""
-    told = apart_of(board, scores, columns, clusters)
+    drawn = drawn_of(board, scores, columns, clusters)
+    told = apart_of(scores, drawn)
     shown = opening(board, scores, told, ranking) if told else None
     leads: Mapping[str, Lead] = {}
     if reference and ranking.standing is None and board.limit is None:
         leads = _leads(board, columns, ids, curve_id(reference.curve), clusters)
-    return Scored(board, scores, "", reference.words if reference else named, leads, told, shown)
+    against, claimed = reference.words if reference else named, came_out(board, scores, drawn)
+    return Scored(board, scores, "", against, leads, told, shown, claimed)
 
 
 def _leads(

@@ -1,0 +1,68 @@
+"""What papers claim of their methods, from a file of claims; and what the records of a board say of each."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from elue.errors import ElueError
+from elue.scores.intervals import Estimate
+from elue.scores.kept import Outcome
+
+FILE = "claims.toml"
+
+
+class Claim(BaseModel):
+    """A claim of a paper: of which method, in words, on what and how counted, and where it stands.
+
+    `compute` is the part of the full model's compute that it is about, `loss` the most points below the full model that
+    it allows there; None where it does not name them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    says: str
+    on: str
+    counted: str
+    source: str
+    compute: float | None = Field(default=None, gt=0)
+    loss: float | None = Field(default=None, ge=0)
+
+
+@dataclass(frozen=True, slots=True)
+class CameOut:
+    """What a board's records say of a claim: the difference to the full model at its compute, and whether it holds.
+
+    There is no outcome where the claim names no loss or no point is that cheap, which `reaches` says. Of so many
+    `trainings`, for these weights.
+    """
+
+    claim: Claim
+    difference: Estimate
+    outcome: Outcome | None
+    trainings: int
+    reaches: bool
+
+
+def read(text: str) -> list[Claim]:
+    """The claims that a TOML text holds. Raises ElueError `bad_claims`, naming the first thing that is wrong."""
+    try:
+        return [Claim.model_validate(entry) for entry in tomllib.loads(text).get("claim", [])]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = f"A claim's {'.'.join(map(str, first['loc']))} is wrong: {first['msg']}."
+        raise ElueError("bad_claims", message, "The head of the file says what a claim has.") from None
+    except (tomllib.TOMLDecodeError, AttributeError, TypeError) as error:
+        raise ElueError("bad_claims", f"The claims are no TOML of [[claim]] tables: {error}.") from None
+
+
+@cache
+def shipped() -> Sequence[Claim]:
+    """The claims that come with ELUE."""
+    return tuple(read(resources.files(__package__).joinpath(FILE).read_text("utf-8")))

@@ -1,0 +1,55 @@
+"""The page of claims: every claim with its source, what the records say of it and nothing where there are none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from elue.errors import ElueError
+from elue.leaderboard import claims
+from elue.leaderboard.build import pages
+from elue.methods.registry import installed
+from tests.leaderboard.reading import read
+
+
+def test_the_claims_are_sound_and_about_methods_that_there_are() -> None:
+    known = {method.name for method in installed()}
+    for claim in claims.shipped():
+        assert claim.method in known
+        assert "https://" in claim.source
+        assert claim.compute is None or 0 < claim.compute <= 1
+        assert claim.loss is None or claim.compute is not None, "a loss is allowed at some compute"
+
+
+@pytest.mark.parametrize("text", ["= no", "claim = 3", '[[claim]]\nmethod = "a"', "[[claim]]\ncompute = -1"])
+def test_a_claim_that_is_none_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(ElueError) as caught:
+        claims.read(text)
+    assert caught.value.code == "bad_claims"
+    assert "\n" not in caught.value.message
+
+
+def test_without_records_every_claim_says_that_it_was_not_measured() -> None:
+    table = read(dict(pages([]))["claims.html"]).one("table")
+    rows = table.one("tbody").all("tr")
+    assert len(rows) == len(claims.shipped())
+    assert all("Not measured here yet." in row.text for row in rows)
+
+
+def test_what_came_out_is_what_the_scores_say(whole_site) -> None:
+    page = read((whole_site / "claims.html").read_text("utf-8"))
+    told = json.loads((whole_site / "data" / "claims.json").read_text("utf-8"))
+    by_method = {entry["method"]: entry for entry in told}
+    found = by_method["ltp"]["here"]
+    assert {entry["task"] for entry in found} == {"diagnostic", "sst2_elue"}
+    row = next(row for row in page.one("tbody").all("tr") if row.one("th").text == "ltp")
+    for entry in found:
+        difference = entry["difference"]
+        assert f"{difference['value']:+.2f}".replace("-", "−") in row.text
+        within = difference["low"] >= -1.0
+        beyond = difference["high"] < -1.0
+        verdict = "holds" if within else "does not hold" if beyond else "not told"
+        assert entry["outcome"] == (verdict if entry["reaches"] else None), "a guess is no verdict"
+    assert by_method["cascadebert"]["here"][0]["outcome"] is None, "its claim names no loss"
+    assert by_method["deebert"]["here"] == []
