@@ -13,9 +13,12 @@ from elue import tasks
 from elue.leaderboard.boards import Board, ShownRun, merit
 from elue.leaderboard.charts.data import family_style
 from elue.leaderboard.publish import File
+from elue.leaderboard.summaries import curve_id
 from elue.leaderboard.text import clean, score_text
 from elue.record import files as records
+from elue.record.board import curve_of
 from elue.record.schema import Explained, Record
+from elue.scores.adaptivity import spread, ways_out
 from elue.tasks.kinds import KINDS
 
 
@@ -33,6 +36,20 @@ class Overview:
     least: int
     most: int
     words: str
+
+
+MOST_COMPARED = 16
+"""Of no more curves than this every two are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the explorer opens on: a run and where its samples ended, and how often every two curves' best runs differ,
+    by the curves' labels."""
+
+    run: ShownRun
+    ways: Sequence[tuple[str, int]]
+    differing: Sequence[tuple[str, Sequence[float]]]
 
 
 def shippable(task: str) -> bool:
@@ -97,10 +114,11 @@ def _explained(sample: Explained) -> dict[str, Any]:
     }
 
 
-def board_file(board: Board, ids: Sequence[str], overviews: Sequence[Overview]) -> File:
-    """The board's samples and its ranked runs, best first, with where they stand."""
+def board_file(board: Board, seen: Overviewing, overviews: Sequence[Overview]) -> File:
+    """The board's samples and its ranked runs, best first, with where they stand and where their samples ended."""
     content = {
-        "ids": [clean(name) for name in ids],
+        "ids": [clean(name) for name in seen.ids],
+        "opens": opened.run.anchor if (opened := seen.opened()) else "",
         "wrong": [_short(overview.wrong) for overview in overviews],
         "spread": [_short(overview.spread) for overview in overviews],
         "numbers": KINDS[board.runs[0].record.task.kind].numbers,
@@ -116,6 +134,7 @@ def board_file(board: Board, ids: Sequence[str], overviews: Sequence[Overview]) 
                 "cost": run.cost,
                 "score": run.score,
                 "says": f"{score_text(run.score)} %",
+                "ways": seen.ways.get(run.key, ()),
             }
             for curve in board.curves
             for run in curve.runs
@@ -134,6 +153,10 @@ class Overviewing:
         self.errors: list[np.ndarray] = []
         self.flops: list[np.ndarray] = []
         self.words: dict[str, str] = {}
+        self.board = board
+        self.ways: dict[str, list[tuple[str, int]]] = {}
+        self.spent: dict[str, np.ndarray] = {}
+        self.labels: list[str] = []
 
     def see(self, record: Record) -> None:
         """Take what is needed of a record; nothing else of it is kept."""
@@ -141,11 +164,36 @@ class Overviewing:
         assert samples is not None
         self.ids = self.ids or samples.id
         self.kind = KINDS[record.task.kind]
+        self.ways[record.key] = [(clean(name), count) for name, count in ways_out(samples)]
+        if samples.id == self.ids:
+            self.spent[record.key] = np.array(samples.flops, dtype=float)
         if record.key in self.best and samples.id == self.ids:
             self.errors.append(np.array(samples.error))
+            self.labels.append(self.board.labels[curve_id(curve_of(record))])
             self.flops.append(np.array(samples.flops))
         if shippable(record.task.name):
             self.words |= {sample.id: words(sample.tokens) for sample in record.explained}
+
+    def opened(self) -> Opened | None:
+        """What the explorer opens on: the run whose compute follows the sample most, the better one of equals."""
+        runs = [run for run in self.board.runs if run.key in self.spent]
+        if not runs:
+            return None
+        static = [run for run in runs if run.record.method.family == "static"]
+        full = self.spent[max(static or runs, key=lambda run: (run.cost, run.key)).key]
+        run = max(runs, key=lambda run: (round(spread(self.spent[run.key], full), 9), run.score, run.key))
+        return Opened(run, self.ways[run.key], self.differing())
+
+    def differing(self) -> list[tuple[str, list[float]]]:
+        """Of every two curves' best runs how often they differ: in being right, as a share of samples; of numbers the
+        mean distance. None of a board of many curves."""
+        if not 2 <= len(self.errors) <= MOST_COMPARED:
+            return []
+        errors = np.stack(self.errors)
+        apart = np.abs(errors[:, None] - errors[None]) if self.kind.numbers else errors[:, None] != errors[None]
+        order = sorted(range(len(self.labels)), key=lambda i: self.labels[i])
+        means = apart.mean(axis=2)[np.ix_(order, order)].tolist()
+        return [(self.labels[i], row) for i, row in zip(order, means, strict=True)]
 
     def overviews(self) -> list[Overview]:
         """One for each sample, in the task's order."""

@@ -107,6 +107,7 @@ declare function vegaEmbed(place: HTMLElement, spec: ChartSpec, options: Record<
 
 /** The files of samplefiles.py: a board, one of its runs with its samples, and the paired tests. */
 interface SampleBoard {
+  opens: string;
   ids: string[];
   wrong: number[];
   spread: number[];
@@ -126,6 +127,7 @@ interface SampleRun {
   cost: number;
   score: number;
   says: string;
+  ways: [name: string, count: number][];
 }
 
 interface RunSamples {
@@ -228,6 +230,7 @@ interface Elue {
     costs(extra: number): string;
   };
   twoCurves?(told: Told, place: number, width: number, choose: (place: number) => void): Element;
+  showWays?(info: SampleRun, most: boolean): void;
   bySample?(board: SampleBoard, a: RunSamples, b: RunSamples): HTMLElement[];
   chartData?: {
     specOf(id: string): ChartSpec | null;

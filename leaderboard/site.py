@@ -26,6 +26,7 @@ class Site:
     details: dict[str, details.Detail] = field(default_factory=dict)
     scored: dict[str, scoring.Scored] = field(default_factory=dict)
     overviews: dict[str, list[samplefiles.Overview]] = field(default_factory=dict)
+    opened: dict[str, samplefiles.Opened] = field(default_factory=dict)
     crossed: dict[str, crossings.Crossed] = field(default_factory=dict)
     ranked: Sequence[standings.Ranked] = ()
 

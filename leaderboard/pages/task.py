@@ -101,7 +101,9 @@ def _measured(site: Site, board: Board, wholes: Wholes) -> Iterator[File]:
         site.crossed[board.id] = crossings.crossed(board, ranking, wholes)
     if seen.ids:
         site.overviews[board.id] = seen.overviews()
-        yield samplefiles.board_file(board, seen.ids, site.overviews[board.id])
+        if opened := seen.opened():
+            site.opened[board.id] = opened
+        yield samplefiles.board_file(board, seen, site.overviews[board.id])
         if told.scores and told.apart:
             yield from compared.files(board, told.scores, told.apart)
 
@@ -148,8 +150,8 @@ def _explorer(site: Site, task: Task) -> Iterator[File]:
         board = boards_[0]
         listed = samplefiles.listed(site.overviews[board.id])
         contents = {"task": task, "boards": boards_, "board": board, "listed": listed, "titled": titled}
-        shippable = samplefiles.shippable(task.name)
-        yield page(site, f"samples/{task.slug}.html", "samples.html", **contents, shippable=shippable)
+        contents |= {"shippable": samplefiles.shippable(task.name), "opened": site.opened.get(board.id)}
+        yield page(site, f"samples/{task.slug}.html", "samples.html", **contents)
 
 
 def _runs(site: Site, task: Task) -> Iterator[File]:

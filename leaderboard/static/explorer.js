@@ -53,10 +53,10 @@
   function show() {
     const places = order();
     const texted = "texts" in table.dataset;
-    const heads = ["Sample", ...(texted ? ["Text"] : []), board.numbers ? "Mean error" : "Methods that err", "FLOPs", "Outcome"];
+    const heads = ["Sample", ...(texted ? ["Text"] : []), board.numbers ? "Mean error" : "Methods that err", "Disagreement", "FLOPs", "Outcome"];
     table.tHead.rows[0].replaceChildren(
       ...heads.map((head, i) => {
-        const right = i >= heads.length - 3 && i < heads.length - 1;
+        const right = i >= heads.length - 4 && i < heads.length - 1;
         return make("th", head, { scope: "col", ...(right ? { class: "num" } : {}) });
       }),
     );
@@ -73,6 +73,7 @@
           make("th", known ? button : bdi(id), { scope: "row" }),
           ...(texted ? [make("td", what, { class: "long" })] : []),
           number(board.wrong[i], board.numbers ? board.wrong[i].toFixed(3) : `${Math.round(100 * board.wrong[i])} %`),
+          number(board.spread[i], board.numbers ? board.spread[i].toFixed(3) : `${Math.round(100 * board.spread[i])} %`),
           number(run.flops[i], flops(run.flops[i])),
           make("td", make("span", outcome(i), { class: `outcome ${!board.numbers && run.error[i] ? "bad" : ""}` })),
         ]);
@@ -108,6 +109,7 @@
   async function chooseRun(name) {
     info = board.runs.find((entry) => entry.run === name);
     run = await window.elue.load(`samples/${info.run}`);
+    window.elue.showWays(info, info.run === board.opens);
     show();
     open(chosen, false);
   }
@@ -118,9 +120,8 @@
     board = await window.elue.load(`samples/${name}`);
     /** @type {[string, string][]} */
     const names = board.runs.map((entry) => [entry.run, `${entry.label} · ${entry.point} · ${entry.says}`]);
-    const best = board.runs.reduce((top, entry) => (entry.score > top.score ? entry : top));
     const there = board.runs.some((entry) => entry.run === wanted);
-    options(pick.run, names, there ? wanted : best.run);
+    options(pick.run, names, there ? wanted : board.opens);
     await chooseRun(pick.run.value);
   }
 

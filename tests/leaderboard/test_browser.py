@@ -8,10 +8,12 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from elue.record.files import read as read_record
 from tests.leaderboard.browsing import MARKS, NEEDS_BROWSER, Browser, column
+from tests.leaderboard.samples import METHODS
 
 pytestmark = NEEDS_BROWSER
 
@@ -123,9 +125,9 @@ def test_the_explorer_shows_what_a_method_did_with_a_sample(browser, folder, who
     )
     assert grid == [list(kept) for kept in each.kept]
     flops = browser.run("return [...document.querySelectorAll('#samples tbody data')].map(d => Number(d.value))")
-    assert flops[1::2] == list(record.samples.flops)
+    assert flops[2::3] == list(record.samples.flops)
     browser.choose("[data-pick=sort]", "flops")
-    shown = column(browser, 3, "#samples")
+    shown = column(browser, 4, "#samples")
     assert [int(value) for value in shown] == sorted(record.samples.flops, reverse=True)
 
     record = next(r for r in whole_records if r.method.name == "elasticbert" and r.task.name == "diagnostic")
@@ -177,6 +179,35 @@ def test_texts_that_are_not_ours_stay_out(browser, folder):
     assert len(ids) == browser.count("#samples tbody tr") > 0
     assert set(ids) <= {i for r in stored if r.task.name == "sst2_elue" and r.samples for i in r.samples.id}
     assert browser.count("#samples .long") == 0
+
+
+def test_the_explorer_opens_on_what_adapts_most_and_says_where_samples_ended_and_who_disagrees(
+    browser, folder, whole_records
+):
+    page = folder / "whole" / "samples" / "diagnostic.html"
+    browser.open(page)
+    own = [r for r in whole_records if r.task.name == "diagnostic" and r.point != {"scale": 3.0}]
+    full = max((r for r in own if r.method.family == "static"), key=lambda r: r.flops.mean)
+    full_flops = np.array(full.samples.flops)
+    spreads = {r.key: np.std(np.log(np.array(r.samples.flops) / full_flops)) for r in own}
+    opened = browser.one("[data-pick=run]").get_attribute("value")
+    record = next(r for r in own if f"run-{r.key[:16]}" == opened)
+    assert spreads[record.key] == pytest.approx(max(spreads.values()))
+    all_cells = "return [...document.querySelectorAll(arguments[0])].map(r => [...r.cells].map(c => c.innerText))"
+    traces = record.samples.traces
+    depths = [sum(unit.startswith("exit.") for unit, _, _ in traces[place]) for place in record.samples.trace_of]
+    bars = browser.run(all_cells, "#ways tbody tr")
+    assert [[row[0], int(row[2])] for row in bars] == [[f"exit {k}", depths.count(k)] for k in sorted(set(depths))]
+    assert "most" in browser.one("#ways").text
+    best = {}
+    for name in METHODS:
+        best[name] = min((r for r in own if r.method.name == name), key=lambda r: (-r.score.value, r.flops.mean, r.key))
+    for row, name in zip(browser.run(all_cells, ".differing tbody tr"), sorted(best), strict=True):
+        assert row[0] == name
+        for cell, other in zip(row[1:], sorted(best), strict=True):
+            differing = np.mean(np.array(best[name].samples.error) != np.array(best[other].samples.error))
+            assert cell == f"{100 * differing:.1f} %"
+    assert browser.complaints() == []
 
 
 def test_the_chosen_theme_holds_on_the_next_page(browser, folder):
