@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +25,7 @@ def list_methods(
     """List the installed methods; broken ones with the reason."""
     from elue.methods.registry import installed
 
-    methods = [_checked(method) for method in installed()] if check else installed()
+    methods = _all_checked(installed()) if check else installed()
     if as_json:
         typer.echo(json.dumps([_card(method) for method in methods], indent=1))
         return
@@ -65,6 +68,12 @@ def _card(method: MethodSource) -> dict[str, Any]:
     return {field: getattr(method, field) for field in fields}
 
 
+def _all_checked(methods: Sequence[MethodSource]) -> list[MethodSource]:
+    """The methods, as many at a time as there are cores: each has a worker of its own."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(_checked, methods))
+
+
 def _checked(method: MethodSource) -> MethodSource:
     """The method, marked as broken if a worker can't import it."""
     from elue.evaluation.execute import describe
@@ -72,7 +81,7 @@ def _checked(method: MethodSource) -> MethodSource:
     if method.broken:
         return method
     try:
-        describe(method)
+        describe(method, fresh=True)
     except ElueError as error:
         return replace(method, broken=error.message.partition("is broken: ")[2] or error.message)
     return method

@@ -17,14 +17,16 @@ WORDY, LEAST = 30, 20
 MINUS = "\u2212"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> None:
     """Print a table to standard output; columns named in `right` are right-aligned, with minus signs for hyphens.
 
     What is too wide for the terminal has its texts folded. Where that is not enough, columns go into several tables
     below each other, each of which begins with the first columns, those that name the row.
     """
     numbers = [name in right for name in header]
-    cells = [[shown(cell) if number else cell for number, cell in zip(numbers, row, strict=True)] for row in rows]
+    cells = [
+        [shown(str(cell)) if number else str(cell) for number, cell in zip(numbers, row, strict=True)] for row in rows
+    ]
     columns = zip(header, _columns(header, cells), strict=True)
     widths = [max(map(_longest_line, (name, *column))) for name, column in columns]
     for number, places in enumerate(folded(header, widths, right, _width())):

@@ -17,6 +17,7 @@ from typing import Any
 from elue.errors import ElueError
 from elue.evaluation.events import RunEnded, RunStarted, SamplesAnswered, ShareFailed
 from elue.evaluation.executor import perform
+from elue.evaluation.known import known
 from elue.evaluation.lacking import lacks
 from elue.evaluation.passes import packs
 from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
@@ -28,7 +29,7 @@ from elue.methods.trained import check_task
 from elue.record import files as records
 from elue.record.files import Identity
 from elue.record.schema import Record
-from elue.worker import frames
+from elue.worker import frames, starting
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import START_SECONDS, Worker
 
@@ -70,7 +71,10 @@ def execute(
     `elue.evaluation.executor`); records are written here alone. Raises ElueError for a user's mistake the plugin
     reports.
     """
-    with closing(perform(evaluation, [run for run in planned if run.due], executor)) as events:
+    due = [run for run in planned if run.due]
+    if due and executor is None:
+        starting.prepare(evaluation.profile.conditions.threads, apart=evaluation.repeat > 0 or evaluation.audit != 0)
+    with closing(perform(evaluation, due, executor)) as events:
         for event in events:
             match event:
                 case RunStarted(run, samples):
@@ -85,19 +89,32 @@ def execute(
                     raise error
 
 
-def describe(method: MethodSource, backbone: str = "tiny") -> list[dict[str, Any]]:
+def describe(method: MethodSource, backbone: str = "tiny", fresh: bool = False) -> list[dict[str, Any]]:
     """The training options of a method that do something for a backbone (name, default, help), asked in a worker.
+
+    What one said before is taken from there, unless it is to be asked `fresh`.
 
     Raises ElueError when the method cannot be imported, or the backbone is not found.
     """
     with tempfile.TemporaryDirectory(prefix="elue-describe-") as temporary:
-        log = Path(temporary) / "log"
         place = configured(backbone, Path(temporary))
-        seen = method.code if place is None else (*method.code, place)
-        try:
-            with Worker(log, sees=seen) as worker:
-                answer = worker.call(frames.Describe(method.address, str(place or backbone)), START_SECONDS)
-        except WorkerFailure as failure:
-            message = f"Method '{method.name}' is broken: {failure.reason}."
-            raise ElueError("broken_method", message) from None
+        if fresh:
+            return [asdict(option) for option in _described(method, backbone, place, temporary).options]
+        config = (place / "config.json") if place else None
+        question = {
+            "backbone": backbone if place is None else Path(backbone).name,
+            "config": config.read_text("utf-8", "replace") if config and config.is_file() else None,
+            "kind": str(place is not None),
+        }
+        answer = known(frames.Described, method, question, lambda: _described(method, backbone, place, temporary))
     return [asdict(option) for option in answer.options]
+
+
+def _described(method: MethodSource, backbone: str, place: Path | None, temporary: str) -> frames.Described:
+    seen = method.code if place is None else (*method.code, place)
+    try:
+        with Worker(Path(temporary) / "log", sees=seen) as worker:
+            return worker.call(frames.Describe(method.address, str(place or backbone)), START_SECONDS)
+    except WorkerFailure as failure:
+        message = f"Method '{method.name}' is broken: {failure.reason}."
+        raise ElueError("broken_method", message) from None

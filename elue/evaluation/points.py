@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from elue.errors import ElueError, unknown
+from elue.evaluation.known import known
 from elue.evaluation.passes.context import folder, open_method
+from elue.evaluation.plan import weights_digest
 from elue.evaluation.request import Evaluation
 from elue.methods import knobs
 from elue.methods.crossings import RULE, own_rules
@@ -43,7 +47,7 @@ def _once(points: Iterable[Settled]) -> list[Settled]:
 
 def _default(evaluation: Evaluation) -> list[Settled]:
     """The method's own sweep."""
-    offered, _ = _told(evaluation, crossings=False)
+    offered = _offered(evaluation)
     if not offered.points:
         name, task = evaluation.method.name, evaluation.data.spec.name
         hint = "Give --point KNOB=VALUE." if evaluation.method.knobs else "A method without knobs returns [{}]."
@@ -73,6 +77,15 @@ def _of_rules(evaluation: Evaluation) -> list[Settled]:
     first = [point for point in offered.points if point.get(RULE) in asked]
     asked.sort(key=lambda rule: rule not in own)
     return list(_settled(evaluation, [*first, *(point for rule in asked for point in crossed.sweeps[rule])]))
+
+
+def _offered(evaluation: Evaluation) -> frames.Offered:
+    """What the method offers for a task, as it said before where nothing has changed since."""
+    task = asdict(evaluation.data.spec.info())
+    profile, seed = evaluation.profile.digest, evaluation.seed
+    question: dict[str, Any] = {"task": task, "weights": evaluation.weights and weights_digest(evaluation.weights)}
+    question |= {"profile": profile, "seed": seed}
+    return known(frames.Offered, evaluation.method, question, lambda: _told(evaluation, crossings=False)[0])
 
 
 def _told(evaluation: Evaluation, crossings: bool) -> tuple[frames.Offered, frames.Crossed]:

@@ -178,6 +178,19 @@ _originals: dict[tuple[str, bool], _Original] = {}
 """By the threads of their copies, and whether these are apart."""
 
 
+def prepare(threads: int, apart: bool = False) -> None:
+    """Have originals begin to import what workers need, now and side by side: the workers to come need not wait.
+
+    With `apart` also the one whose copies are apart.
+    """
+    if not _COPIES:
+        return
+    _prepare()
+    for key in ((str(threads), False), *([(str(threads), True)] if apart else [])):
+        with _lock:
+            _originals[key] = _originals.get(key) or _Original(key[0])
+
+
 def _copied(module: str, channel: int, output: int, environment: Mapping[str, str], apart: bool) -> Copy | None:
     """A copy of this process's original, of another one where that has broken meanwhile."""
     _prepare()

@@ -87,8 +87,10 @@ def test_dry_run_says_why_and_runs_nothing(tmp_path: Path, write_plugin: WritePl
     assert (planned["due"], planned["why"]) == (True, "no record yet")
     assert not (tmp_path / "runs" / "mine").exists()
     elue(*words[:6], "--latency", "0", cwd=tmp_path)
-    (planned,) = json.loads(elue(*words, cwd=tmp_path).stdout)
+    (planned,) = json.loads(elue(*words, "--latency", "0", cwd=tmp_path).stdout)
     assert (planned["due"], planned["why"]) == (False, "done")
+    (planned,) = json.loads(elue(*words, cwd=tmp_path).stdout)
+    assert (planned["due"], planned["why"]) == (True, "timed on 0 samples, not 6")
 
 
 def test_a_failed_run_exits_with_1_and_says_where_the_log_is(

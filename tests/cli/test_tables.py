@@ -46,6 +46,11 @@ def test_long_texts_are_folded_before_columns_go_apart(
     assert sum(line.count("word") for line in lines) == 30
 
 
+def test_cells_may_be_anything_that_can_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    table(("option", "default"), [("epochs", 3.0), ("name", None), ("on", True)])
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["default", "3.0", "None", "True"]
+
+
 def test_a_point_names_its_row_beside_the_method() -> None:
     parts = list(folded(("method", "point", "a", "b"), [6, 10, 20, 20], (), 45))
     assert parts == [[0, 1, 2], [0, 1, 3]]
