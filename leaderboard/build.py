@@ -52,6 +52,8 @@ def build(
     executor: Executor | None = None,
     editions: Sequence[Edition] | None = None,
     skipped: Callable[[ElueError], None] | None = None,
+    repository: str = "",
+    built: str = "",
 ) -> Path:
     """Build the site from record summaries and return its first page.
 
@@ -59,7 +61,8 @@ def build(
     `manifests` are those of submissions, by method name (see `manifests`). `base_url` is where the site will stand, for
     links that name it in full. `editions` are those with a page of ranks, by default all that are shipped and that any
     run takes part in. With an `executor` tasks are worked on side by side; one of processes needs a `record`
-    that can be pickled. The order of the summaries does not matter. With `skipped`, it is told of a damaged
+    that can be pickled. The order of the summaries does not matter. `repository` is the address of the sources and
+    `built` the day of the build, both for the foot of the pages. With `skipped`, it is told of a damaged
     record on a board, and the site is that of all the others. Raises ElueError where there is no `skipped`,
     `folder_in_use` when `out` holds anything but an earlier site, `cannot_write`, `bad_base_url`, `broken_link`;
     whatever it is, `out` stays as it was.
@@ -68,7 +71,8 @@ def build(
     sound = summaries
     while True:
         try:
-            publish(checked(pages(sound, record, manifests, base_url, executor, editions), _address(base_url)), out)
+            made = pages(sound, record, manifests, base_url, executor, editions, repository, built)
+            publish(checked(around.mapped(made, _address(base_url)), _address(base_url)), out)
             return out / "index.html"
         except DamagedRecords as error:
             for why in error.damaged.values():
@@ -85,11 +89,15 @@ def pages(
     base_url: str = "",
     executor: Executor | None = None,
     editions: Sequence[Edition] | None = None,
+    repository: str = "",
+    built: str = "",
 ) -> Iterator[File]:
     """All files of the site, one after the other. Raises DamagedRecords, of the runs on boards, where any is."""
     manifests = manifests or {}
     retracted = partial(retraction_of, manifests)
     site = Site(boards.tasks(summaries, retracted), boards.methods(summaries, manifests), _address(base_url))
+    site.repository, site.built = _address(repository).rstrip("/"), built
+    site.latest = max((summary.times.started[:10] for summary in summaries if not is_published(summary)), default="")
     if record is not None:
         known = standings.shipped() if editions is None else editions
         wholes = Wholes(record)
@@ -99,10 +107,9 @@ def pages(
     for name in _STATIC:
         yield f"static/{name}", resources.files(__package__).joinpath("static", name).read_text("utf-8")
     yield "static/vega.js", drawing.bundle()
-    worked = side_by_side(executor, TaskWork(record, site.base_url, site.ranked), site.tasks)
+    worked = side_by_side(executor, TaskWork(record, replace(site, tasks=(), methods=())), site.tasks)
     yield "data/all.csv", downloads.csv_of(site.tasks)
     yield "data/all.json", downloads.json_of(site.tasks)
-    yield "data/all.sqlite", downloads.sqlite_of(site.tasks)
     for made in _whole(worked):
         site.details |= made.details
         site.scored |= made.scored
@@ -152,7 +159,7 @@ def _home(site: Site, summaries: Summaries) -> Iterator[File]:
     counts["unranked"] = len(summaries) - len(placed) - crossed
     shown, tables = first.contents(site)
     main = shown["main"]
-    if main is not None:
-        yield from pictures.files(site, main.group, shown["pictures"])
+    yield from pictures.files(site, main.group if main else None, shown["pictures"])
     yield from around.files(site, tables, shown["news"])
+    yield "data/all.sqlite", downloads.sqlite_of(site.tasks, around.lines(tables), around.TEXTS, around.NUMBERS)
     yield page(site, "index.html", "home.html", counts=counts, **shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -154,19 +154,31 @@ def _parts(prefix: str, part: object, names: Iterable[str]) -> dict[str, Any]:
     return {f"{prefix}{name}": getattr(part, name, None) for name in names}
 
 
-def sqlite_of(tasks: Sequence[Task]) -> bytes:
+def sqlite_of(
+    tasks: Sequence[Task],
+    scores: Iterable[Mapping[str, Any]] = (),
+    texts: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+) -> bytes:
     """A SQLite database with the table `runs`: the columns of the CSV, typed, and each record as JSON without samples.
 
-    The same runs give the same bytes, with one version of SQLite.
+    And a table `scores` of the rows of the first page, with these columns of text and of numbers. The same runs give
+    the same bytes, with one version of SQLite.
     """
     with closing(sqlite3.connect(":memory:")) as connection:
         columns = [f'"{name}" {_sql_type(name)}' for name in COLUMNS]
         connection.execute(f'CREATE TABLE runs ({", ".join(columns)}, "summary" TEXT)')
         marks = ", ".join("?" * (len(COLUMNS) + 1))
-        texts = (canonical(records.summary(record)) for task in tasks for record in task.records)
-        lines = zip(_lines(tasks), texts, strict=True)
+        summaries = (canonical(records.summary(record)) for task in tasks for record in task.records)
+        lines = zip(_lines(tasks), summaries, strict=True)
         rows = ([*(_sql(line.get(name)) for name in COLUMNS), text] for line, text in lines)
         connection.executemany(f"INSERT INTO runs VALUES ({marks})", rows)
+        if texts:
+            own = [*(f'"{name}" TEXT' for name in texts), *(f'"{name}" REAL' for name in numbers)]
+            connection.execute(f"CREATE TABLE scores ({', '.join(own)})")
+            places = ", ".join("?" * len(own))
+            cells = ([_sql(row[name]) for name in (*texts, *numbers)] for row in scores)
+            connection.executemany(f"INSERT INTO scores VALUES ({places})", cells)
         connection.commit()
         return connection.serialize()
 

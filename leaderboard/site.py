@@ -17,7 +17,8 @@ from elue.leaderboard.text import profile_words
 class Site:
     """Everything that pages are made of; `details`, `scored` and `crossed` fill as the tasks are worked on.
 
-    `ranked` are the editions that any run takes part in, with their scores.
+    `ranked` are the editions that any run takes part in, with their scores; `repository` is the address of the
+    sources, `built` the day of the build, `latest` that of the last run.
     """
 
     tasks: Sequence[Task]
@@ -29,6 +30,9 @@ class Site:
     opened: dict[str, samplefiles.Opened] = field(default_factory=dict)
     crossed: dict[str, crossings.Crossed] = field(default_factory=dict)
     ranked: Sequence[standings.Ranked] = ()
+    repository: str = ""
+    built: str = ""
+    latest: str = ""
 
     @property
     def boards(self) -> list[tuple[Task, Board]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,9 @@ def build_site(
         [], help="Rank by this edition, too: a .toml file; those that come with ELUE always do. Repeat for several."
     ),
     base_url: str = typer.Option("", help="Where the site will stand, for links that name it in full."),
+    repository: str = typer.Option(
+        "", help="Where the sources of the standard and of the submissions are, for a link."
+    ),
     serve: bool = typer.Option(False, "--serve", help="Serve the pages on this machine once they are built."),
     port: int = typer.Option(8000, help="Port for --serve; 0 takes any free one."),
 ) -> None:
@@ -38,7 +43,7 @@ def build_site(
         adjust = as_it_stands(folders, note_skipped)
         for folder in folders:
             store.catch_up(folder, note_skipped, adjust)
-    count, index = pages_of(store, out, edition, submissions, base_url)
+    count, index = pages_of(store, out, edition, submissions, base_url, repository)
     note(f"{count} runs; open {index.resolve().as_uri()}")
     if serve:
         from elue.leaderboard.serving import serve as serve_folder
@@ -47,11 +52,17 @@ def build_site(
 
 
 def pages_of(
-    store: Store, out: Path, edition: Sequence[str] = (), submissions: Path | None = None, base_url: str = ""
+    store: Store,
+    out: Path,
+    edition: Sequence[str] = (),
+    submissions: Path | None = None,
+    base_url: str = "",
+    repository: str = "",
 ) -> tuple[int, Path]:
     """Build the site of an index, with ranks by the editions that come with ELUE and by these.
 
-    Returns how many runs it has, and its first page. Says which damaged records are left out.
+    Returns how many runs it has, and its first page. Says which damaged records are left out. The day of the build is
+    today's or, where the environment says SOURCE_DATE_EPOCH, that of these seconds.
     """
     from elue.leaderboard import build, manifests
     from elue.leaderboard.workers import reader, workers
@@ -64,8 +75,14 @@ def pages_of(
     summaries = store.summaries()
     told = manifests.read(submissions, note_skipped) if submissions is not None else {}
     damaged: list[ElueError] = []
+    seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.fromtimestamp(int(seconds), UTC) if seconds.isdecimal() else datetime.now(UTC)
     with workers(len(summaries)) as executor:
-        index = build(summaries, out, reader(store.url), told, base_url, executor, ranking, damaged.append)
+        index = build(
+            *(summaries, out, reader(store.url), told, base_url, executor, ranking, damaged.append),
+            repository=repository,
+            built=now.date().isoformat(),
+        )
     for error in damaged:
         note_skipped(error)
     return len(summaries) - len(damaged), index

@@ -23,9 +23,9 @@ Word = Literal["sure", "likely", "level"]
 class Ahead:
     """A lead over the static model in points, with its 95 % interval (None without spread).
 
-    `sure` is what is told from 0 though every method is looked at on every budget (Bonferroni 1936), `likely` what is
-    by its own interval alone, `level` all else. `general` says that it holds for further trainings, too, and not for
-    these weights alone.
+    `sure` is what is told from 0 though every budget is looked at (Bonferroni 1936), `likely` what is by its own
+    interval alone, `level` all else; whoever looks at many methods finds some ahead by chance. `general` says that it
+    holds for further trainings, too, and not for these weights alone.
     """
 
     value: float
@@ -38,7 +38,7 @@ class Ahead:
 @dataclass(frozen=True, slots=True)
 class Along:
     """Methods' leads budget by budget: `budgets` are shares of full compute, those of a method as many, None where it
-    has none there. `looks` are the comparisons that a lead is `sure` among."""
+    has none there. `looks` are the budgets that a lead is `sure` among."""
 
     budgets: tuple[Window, ...]
     methods: Mapping[str, tuple[Ahead | None, ...]]
@@ -61,7 +61,7 @@ def along(leads: Mapping[str, Sequence[Lead]]) -> Along:
     low = max(lead.stretches[0][0] for lead in known)
     high = min(lead.stretches[-1][1] for lead in known)
     budgets = tuple(pairwise(np.geomspace(low, high, STEPS + 1).tolist()))
-    looks = len(leads) * len(budgets)
+    looks = len(budgets)
     return Along(budgets, {method: _ahead(own, budgets, looks) for method, own in leads.items()}, looks)
 
 

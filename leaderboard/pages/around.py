@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
@@ -192,6 +192,18 @@ def files(site: Site, tables: Sequence[Table], news: Sequence[News]) -> Iterator
         for row in table.rows:
             yield f"data/cite/{slug(row.method)}.bib", bib_of(site, table, row)
     yield "feed.xml", feed_of(site, news)
+
+
+def mapped(made: Iterable[File], base_url: str) -> Iterator[File]:
+    """The files as they come and, of a site with an address, after the last a map of its pages."""
+    pages = []
+    for name, content in made:
+        if name.endswith(".html"):
+            pages.append(name)
+        yield name, content
+    if base_url:
+        yield "sitemap.xml", sitemap_of(base_url, pages)
+        yield "robots.txt", f"Sitemap: {base_url}sitemap.xml\n"
 
 
 def sitemap_of(base_url: str, pages: Sequence[str]) -> str:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 TIERS = {1: "above", 2: "level", 3: "below"}
 """What a rank says of a method and the static model."""
+LEVEL = 2
+YARDSTICK = "the yardstick"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def _ranked(group: Group) -> Table:
     static = [[curve for curve in curves if _pinned(curve, pinned)] for entries in own.values() for curves in entries]
     if static := [curves for curves in static if curves]:
         names = tuple(task.task for task in standing.tasks if not task.why)
-        place = Placed(Estimate(0.0), names, len(standing.tasks), note="the yardstick", kept=_static(group))
+        place = Placed(Estimate(0.0), names, len(standing.tasks), note=YARDSTICK, kept=_static(group))
         rows.append(_row(group.boards, static, place, ""))
     return Table(group.id, "edition", group, sorted(rows, key=_order), edition)
 
@@ -175,7 +177,7 @@ def _static(group: Group) -> Kept | None:
 def _told(group: Group, method: str, placed: Placed) -> Placed:
     """The place with the leads at some budgets, and where full quality is kept."""
     own = group.own.get(method, [])
-    looks = len(group.own) * len(SHARES)
+    looks = len(SHARES)
     at = tuple(ahead(mean_of([lead.at[place] for lead in own]), looks) for place in range(len(SHARES))) if own else ()
     return replace(placed, at=at, kept=kept(own))
 
@@ -187,7 +189,8 @@ def _pinned(curve: Curve, keys: set[str]) -> bool:
 def _order(row: MethodRow) -> tuple[Any, ...]:
     place = row.placed
     score = -place.score.value if place.score else math.inf
-    return -len(place.tasks), place.rank or math.inf, score, -row.best, row.method
+    rank = place.rank or (LEVEL if place.note == YARDSTICK else math.inf)
+    return -len(place.tasks), rank, score, -row.best, row.method
 
 
 def _compared(site: Site, group: Group) -> Table:

@@ -14,6 +14,7 @@ from elue.leaderboard.boards import Board
 from elue.leaderboard.charts import data as chartdata
 from elue.leaderboard.charts import drawing, layers
 from elue.leaderboard.charts import specs as charts
+from elue.leaderboard.charts.trainings import with_trainings
 from elue.leaderboard.groups import Group
 from elue.leaderboard.samplefiles import data_file
 from elue.leaderboard.text import slug
@@ -52,10 +53,10 @@ def pictures(site: Site, group: Group) -> list[Picture]:
 
 def _picture(site: Site, group: Group, board: Board, title: str, page: str) -> Picture:
     reference = group.references[board.id][0]
-    specs = [_spec(board, reference, size) for size in (WIDE, NARROW)]
+    specs = [_spec(site, board, reference, size) for size in (WIDE, NARROW)]
     params = {param["name"]: param["value"] for param in specs[0]["params"]}
     hidden = params["floor"] > layers.LOWEST
-    every = drawing.draw(charts.pareto(board, reference=reference, size=WIDE, plain=True, deep=True)) if hidden else ""
+    every = drawing.draw(_spec(site, board, reference, WIDE, deep=True)) if hidden else ""
     wide, narrow = (ruled(drawing.draw(spec), spec) for spec in specs)
     return Picture(
         id=board.id,
@@ -70,8 +71,9 @@ def _picture(site: Site, group: Group, board: Board, title: str, page: str) -> P
     )
 
 
-def _spec(board: Board, reference: str, size: tuple[int, int]) -> dict[str, Any]:
-    return charts.pareto(board, reference=reference, size=size, plain=True)
+def _spec(site: Site, board: Board, reference: str, size: tuple[int, int], deep: bool = False) -> dict[str, Any]:
+    spec = charts.pareto(board, reference=reference, size=size, plain=True, deep=deep)
+    return with_trainings(spec, board, site.score_of(board).scores)
 
 
 def ruled(svg: str, spec: dict[str, Any]) -> str:
@@ -100,20 +102,32 @@ def across(share: float, low: float, high: float) -> float:
     return min(1.0, max(0.0, math.log(share / low) / math.log(high / low)))
 
 
-def files(site: Site, group: Group, shown: Sequence[Picture]) -> Iterator[File]:
+def files(site: Site, group: Group | None, shown: Sequence[Picture]) -> Iterator[File]:
     """Each chart as SVG, PNG and PDF, those but the first as data for the page, and the first as a card."""
-    boards = {board.id: board for board in group.boards}
-    for place, picture in enumerate(shown):
+    boards = {board.id: board for board in group.boards} if group else {}
+    for place, picture in enumerate(shown if group else ()):
+        assert group
         board = boards[picture.id]
-        alone = drawing.standalone(drawing.draw(_spec(board, group.references[board.id][0], WIDE)))
+        alone = drawing.standalone(drawing.draw(_spec(site, board, group.references[board.id][0], WIDE)))
         yield f"{picture.file}.svg", alone
         yield f"{picture.file}.png", drawing.raster(alone)
         yield f"{picture.file}.pdf", drawing.paged(alone)
         if place:
             parts = {name: str(getattr(picture, name)) for name in ("wide", "narrow", "every", "description")}
             yield data_file(f"home/{picture.id}", {**parts, "page": picture.page, "file": picture.file})
-    if shown:
-        board = boards[shown[0].id]
-        spec = _spec(board, group.references[board.id][0], WIDE)
-        fit = {"autosize": {"type": "fit", "contains": "padding"}, "width": CARD[0], "height": CARD[1]}
-        yield "card.png", drawing.raster(drawing.standalone(drawing.draw({**spec, **fit, "padding": 14})))
+    yield "card.png", drawing.raster(_card(site, group, shown))
+
+
+def _card(site: Site, group: Group | None, shown: Sequence[Picture]) -> str:
+    """What stands for the site where others link to it: the first chart, or its name."""
+    width, height = CARD
+    if group is None or not shown:
+        name = '<text x="300" y="175" font-size="72" font-weight="700" text-anchor="middle" fill="#1b2733">ELUE</text>'
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+        )
+        return f'{head}<rect width="100%" height="100%" fill="#ffffff"/>{name}</svg>'
+    board = next(board for board in group.boards if board.id == shown[0].id)
+    spec = _spec(site, board, group.references[board.id][0], WIDE)
+    fit = {"autosize": {"type": "fit", "contains": "padding"}, "width": width, "height": height, "padding": 14}
+    return drawing.standalone(drawing.draw({**spec, **fit}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,12 +47,11 @@ class TaskWork:
     """Makes the files of a task: a function that another process can be given, if `record` can."""
 
     record: ReadRecord | None
-    base_url: str
-    ranked: Sequence[standings.Ranked] = ()
+    site: Site
 
     def __call__(self, task: Task) -> Made:
         """The files of this task; a board's records are let go before the next one's are read."""
-        site = Site([task], [], self.base_url, ranked=self.ranked)
+        site = replace(self.site, tasks=[task], methods=[], details={}, scored={}, overviews={}, crossed={})
         wholes = Wholes(self.record) if self.record else None
         files = list(_files(site, task, wholes))
         damaged = wholes.damaged if wholes else {}
