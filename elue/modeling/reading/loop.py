@@ -15,8 +15,8 @@ from elue.modeling.reading.company import RecurrentNetwork
 from elue.modeling.reading.units import Ending, Reading, State, near
 from elue.modeling.text import Encoded
 
-BATCH_SIZE = 64
-"""Samples read side by side, unless asked otherwise."""
+BATCH_SIZE = 256
+"""Samples read side by side, unless asked otherwise: a unit that few of them ask for still has many rows."""
 IN_COMPANY = -1
 """Since when a text is read that was looked at beside others: before any clock."""
 
@@ -33,6 +33,7 @@ def read(
     batch, waiting = Batch(network), enumerate(texts)
     stock: deque[Reading] = deque()
     ended: list[Reading] = []
+    left: list[Reading] = []
     states: list[State] = []
     clock = together = 0
     while True:
@@ -55,8 +56,10 @@ def read(
             doubtful = unsure & (batch.column("since") < together)
             batch.doubted = bool((unsure & ~doubtful).any())
         doubted, leaving = doubtful.nonzero()[0], (over & ~doubtful).nonzero()[0]
-        for row in (*doubted, *leaving):
-            batch.readings[row].closed()
+        left += [batch.readings[row] for row in (*doubted, *leaving)]
+        if len(left) >= batch_size:  # what was noted is sorted by readings once for many of them
+            _close(left)
+            left = []
         for row in doubted:
             yield _alone(network, batch.readings[row])
         if len(leaving):
@@ -65,10 +68,18 @@ def read(
         if len(leaving) or len(doubted):
             batch.leave(np.concatenate([leaving, doubted]))
         if len(ended) >= batch_size:
+            _close(ended)
             yield from _answer(network, ended, states, together)
             ended, states = [], []
     if ended:
+        _close(ended)
         yield from _answer(network, ended, states, together)
+
+
+def _close(readings: Sequence[Reading]) -> None:
+    """Keep what was noted of readings that left."""
+    for reading in readings:
+        reading.closed()
 
 
 def _answer(
