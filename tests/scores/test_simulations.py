@@ -69,7 +69,7 @@ def assert_null(what: str, boards: int, made: Callable[[Samples], Sampled]) -> N
     assert 0.93 <= share <= 0.97
 
 
-@pytest.mark.parametrize(("points", "boards"), [(6, 3000), (20, 2000), (100, 1200), (400, 600)])
+@pytest.mark.parametrize(("points", "boards"), [(6, 3000), (20, 2000), (100, 1200), (400, 1500)])
 def test_more_points_on_the_same_true_curve_win_nothing(points: int, boards: int) -> None:
     assert_null(f"{points} points", boards, lambda task: task.training(on_the_yardstick(points)))
 
