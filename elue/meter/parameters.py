@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 import numpy
@@ -26,10 +27,11 @@ _MANY = 1000
 class _Read:
     """What was read of a weight: stretches of it, rows of some lengths, and single elements.
 
-    That is never more than the weight has elements, however often it is read.
+    That is never more than the weight has elements, however often it is read. `parts` are views with gaps, by start,
+    shape and stride, whose elements are noted already.
     """
 
-    __slots__ = ("elements", "few", "rows", "stretches", "weight")
+    __slots__ = ("elements", "few", "parts", "rows", "stretches", "weight")
 
     def __init__(self, weight: Weight) -> None:
         self.weight = weight
@@ -37,6 +39,7 @@ class _Read:
         self.rows: dict[int, Mask] = {}
         self.few: dict[int, set[int]] = {}
         self.elements: Mask | None = None
+        self.parts: set[tuple[int, tuple[int, ...], tuple[int, ...]]] = set()
 
     def stretch(self, start: int, end: int) -> None:
         self.stretches.add((start, end))
@@ -219,11 +222,18 @@ class Touched:
         if held is not tensor or held.element_size() != read.weight.width:
             read.stretch(start, start + round(held.numel() * held.element_size() / read.weight.width))
             return
+        if held.is_contiguous():
+            read.stretch(start, start + held.numel())
+            return
         extent = sum((size - 1) * step for size, step in zip(held.shape, held.stride(), strict=True)) + 1
-        distinct = [size for size, step in zip(held.shape, held.stride(), strict=True) if step]
-        if held.is_contiguous() or extent == numpy.prod(distinct, dtype=int):
+        if extent == prod([size for size, step in zip(held.shape, held.stride(), strict=True) if step]):
             read.stretch(start, start + extent)
-        else:
+            return
+        part = start, held.shape, held.stride()
+        if part not in read.parts:
+            if len(read.parts) >= _MANY:
+                read.parts.clear()
+            read.parts.add(part)
             shown(read.some(), held, start)[...] = True
 
     def _note_lookup(self, access: Access, args: Any, kwargs: Any) -> None:

@@ -45,6 +45,7 @@ class VcRnnNetwork(TrialNetwork):
         self.scheduler = nn.Linear(options.size + words.embedding_dim, 1)
         self.levels = min(options.levels, options.size)
         self.bars = [logit(level / self.levels) for level in range(1, self.levels)] + [SURE]
+        self.sizes = [options.size * level // self.levels for level in range(self.levels + 1)]
 
     def leaning(self, word: Tensor, output: Tensor) -> Tensor:
         """The logit of m_t, (batch,)."""
@@ -67,12 +68,9 @@ class VcRnnNetwork(TrialNetwork):
 
     def step(self, batch: Batch) -> None:
         """Ask how many dimensions the token is to update, update them, and go on to the next."""
-        lean, sizes = (
-            ALWAYS if self.full else self.lean,
-            [self.cell.size * n // self.levels for n in range(self.levels + 1)],
-        )
-        known = batch.inputs, batch.state[0]
-        batch.through("cell", batch.graded("scheduler", *known, bars=self.bars, sizes=sizes, lean=lean, sure=self.full))
+        known, lean = (batch.inputs, batch.state[0]), ALWAYS if self.full else self.lean
+        amount = batch.graded("scheduler", *known, bars=self.bars, sizes=self.sizes, lean=lean, sure=self.full)
+        batch.through("cell", amount)
         batch.move(1)
 
     def share(self, trial: Trial, lengths: Tensor) -> Tensor:

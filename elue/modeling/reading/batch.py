@@ -180,8 +180,7 @@ class Batch(Company):
         """
         leanings = np.array(self.ask(unit, *inputs), float)
         largest, leanings = self._largest(unit, leanings), leanings + lean
-        for bar in bars:
-            self.doubt(nearly(leanings, bar, largest).nonzero()[0])
+        self.doubt(np.flatnonzero(nearly(leanings[:, None], np.asarray(bars), largest).any(axis=1)))
         return Amount(np.asarray(sizes)[np.searchsorted(bars, leanings, side="right")])
 
     def through(self, unit: str, *amounts: Amount, idle: bool = False) -> None:

@@ -189,7 +189,10 @@ def near(value: float, limit: float) -> bool:
 
 
 def nearly(values: Numbers, limits: Numbers | float, largest: float = 0.0) -> Numbers:
-    """Whether decisions between the sides of limits, (values,), are so close, where values are as large as is said."""
+    """Whether decisions between the sides of limits are so close, where values are as large as is said.
+
+    Limits are as many as values, or broadcast with them.
+    """
     limits = np.asarray(limits, float)
     scale = np.maximum(max(1.0, largest / 2), np.abs(limits))
     return np.isfinite(limits) & (np.abs(values - limits) <= DECISION_TOLERANCE * scale)
