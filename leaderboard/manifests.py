@@ -10,7 +10,7 @@ from elue.errors import ElueError
 from elue.leaderboard.text import web_address
 from elue.record.schema import RETRACTED, Record
 from elue.submissions import manifest
-from elue.submissions.manifest import Manifest, Retraction, WeightsEntry
+from elue.submissions.manifest import Manifest, MethodEntry, Retraction, WeightsEntry
 from elue.submissions.names import refusal
 
 
@@ -22,6 +22,7 @@ class MethodManifest:
     version: str
     weights: tuple[WeightsEntry, ...] = ()
     retracted: tuple[Retraction, ...] = ()
+    entry: MethodEntry | None = None
 
 
 Manifests = Mapping[str, MethodManifest]
@@ -59,6 +60,7 @@ def of_methods(submission: Manifest) -> dict[str, MethodManifest]:
             entry.version,
             tuple(weights for weights in submission.weights if weights.method == entry.name),
             tuple(retraction for retraction in submission.retracted if retraction.method == entry.name),
+            entry,
         )
         for entry in submission.methods
     }

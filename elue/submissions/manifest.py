@@ -46,13 +46,15 @@ class MethodEntry(_Part):
     """A method of the submission. `source` is `plugin/FILE.py:Class`, or `module:Class` of a package.
 
     Modules of a package lie under `plugin/` by their dotted names; those that come with ELUE are not copied.
-    `superseded` says of such a one why its records stay although the code has moved on since.
+    `superseded` says of such a one why its records stay although the code has moved on since. `tuned_on` is what chose
+    this method's operating points, where it is another split than for the rest.
     """
 
     name: Name
     version: Line
     source: Annotated[str, Field(pattern=r"^[\w./-]+:\w+$", max_length=300)]
     superseded: Line | None = None
+    tuned_on: Line | None = None
 
     @model_validator(mode="after")
     def _ours(self) -> MethodEntry:

@@ -9,7 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from elue.leaderboard.boards import Board, Curve, MethodCard, ShownRun, Task
+from elue.leaderboard import origins
+from elue.leaderboard.boards import Board, Curve, MethodCard, ShownRun, Task, merit
 from elue.leaderboard.charts import data as chartdata
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.charts import specs as charts
@@ -119,10 +120,24 @@ def contents(site: Site, method: MethodCard) -> dict[str, Any]:
         "retracted": retraction_of_all(method.manifest),
         "description": method.summary,
         "options": _options(method),
+        "differs": origins.differences().get(method.name, ""),
+        "summary": [_summed(site, entry) for entry in entries],
         "entries": entries,
         "shared": _shared(entries),
         "unranked": [run for task in site.tasks for run in task.unranked if run.record.method.name == method.name],
         "sources": provenance.of(method),
+    }
+
+
+def _summed(site: Site, entry: BoardEntry) -> dict[str, Any]:
+    """A row of the summary: the method's best run, and the scores of its curves, on a board."""
+    known = site.score_of(entry.board).curves
+    curves = [known[curve.id] for curve in entry.curves if curve.id in known]
+    return {
+        "entry": entry,
+        "best": min(entry.runs, key=merit),
+        "on_front": sum(run.on_front for run in entry.runs),
+        "scores": [curve.elue_1 for curve in curves if curve.elue_1],
     }
 
 
@@ -131,17 +146,17 @@ def _card(method: MethodCard) -> list[tuple[str, str]]:
     told = method.manifest
     if told is None:
         return [("Paper", method.paper)] if method.paper else []
-    submission = told.submission
+    submission, entry = told.submission, told.entry
     pairs = [
         ("Submission", submission.title if submission.title != method.title else ""),
         ("Version", told.version),
         ("Authors", ", ".join(submission.authors)),
         ("Licence", submission.licence),
         ("Paper", method.paper or submission.paper),
-        ("Code", f"{submission.code.url}, revision {submission.code.revision}"),
+        ("Code", origins.code_of(submission, entry) if entry else submission.code.url),
         ("Weights", ", ".join(map(_of_weights, told.weights))),
         ("Training data", submission.training_data),
-        ("Tuned on", submission.tuned_on),
+        ("Operating points chosen on", (entry.tuned_on if entry else None) or submission.tuned_on),
         ("Division", submission.division),
         ("Hardware", submission.hardware),
         ("Trainings announced", str(submission.seeds)),

@@ -210,12 +210,16 @@
       charts.set(canvas.id, chart);
       wire(chart);
       restore(chart, window.elue.read());
-      await chart.draw();
+      const fold = canvas.closest("details");
+      if (fold && !fold.open) {
+        canvas.classList.add("live");
+        fold.addEventListener("toggle", () => chart.draw(), { once: true });
+      } else await chart.draw();
     }
     window.elue.onChange((state) => {
       for (const chart of charts.values()) {
         restore(chart, state);
-        chart.draw();
+        if (chart.canvas.offsetParent) chart.draw();
       }
     });
   }

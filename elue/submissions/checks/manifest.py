@@ -76,6 +76,10 @@ class WordsAllowed(SubmissionCheck):
             if value not in allowed and not value.startswith(manifests.PLACEHOLDER):
                 why = "; operating points are never chosen on the test split" if value == "test" else ""
                 yield self.found(path, f"{name} is '{value}'{why}", f"Write one of {', '.join(allowed)}")
+        for method in submission.manifest.methods:
+            if method.tuned_on and method.tuned_on not in SPLITS:
+                what = f"tuned_on of '{method.name}' is '{method.tuned_on}'"
+                yield self.found(path, what, f"Write one of {', '.join(SPLITS)}")
 
 
 class AddressesOpen(SubmissionCheck):

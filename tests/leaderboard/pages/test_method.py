@@ -1,0 +1,59 @@
+"""A method's page: its own paper, code, differences and tuning, a summary over tasks, and a fold a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from elue.leaderboard import build, manifests, origins
+from elue.record.store import Store
+from elue.submissions import manifest
+from tests.leaderboard.reading import Element, read
+
+SUBMISSIONS = Path(__file__).parents[3] / "submissions"
+MODULES = {"static": "plugins/static.py", "elasticbert": "plugins/early_exit/elasticbert.py"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("methods")
+    store = Store(f"sqlite:///{root / 'index.sqlite'}")
+    store.rebuild([SUBMISSIONS])
+    kept = [s for s in store.summaries() if s.method.name in (*MODULES, "ALBERT-PABEE")]
+    build(kept, root / "site", None, manifests.read(SUBMISSIONS))
+    return root / "site"
+
+
+def facts(page: Element) -> dict[str, str]:
+    facts = page.all("dl", class_="facts small")[0]
+    return {dt.text: dd.text for dt, dd in zip(facts.all("dt"), facts.all("dd"), strict=True)}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_paper_code_and_tuning_are_its_own(site: Path, name: str) -> None:
+    page = read((site / "methods" / f"{name}.html").read_text("utf-8"))
+    told = facts(page)
+    submission = manifest.read(SUBMISSIONS / "baselines")
+    assert MODULES[name] in told["Code"]
+    assert told["Paper"] != submission.paper, "that of all its methods at once"
+    assert told["Operating points chosen on"] == ("nothing" if name == "static" else "validation")
+    assert "What differs from the paper." in page.text
+    assert origins.differences()[name].split(". ")[0] in page.text
+
+
+def test_a_summary_has_a_row_a_board_and_each_board_a_fold(site: Path) -> None:
+    page = read((site / "methods" / "elasticbert.html").read_text("utf-8"))
+    folds = page.all("details", class_="board source fold")
+    rows = page.one("table", class_="summary").one("tbody").all("tr")
+    assert len(rows) == len(folds) == 2
+    assert ["open" in fold.attributes for fold in folds] == [True, False]
+    links = [row.all("a")[0].attributes["href"].removeprefix("#") for row in rows]
+    assert links == [fold.one("h2").attributes["id"] for fold in folds]
+
+
+def test_a_published_method_says_nothing_of_tuning_or_hardware(site: Path) -> None:
+    (path,) = (site / "methods").glob("albert-pabee*.html")
+    told = facts(read(path.read_text("utf-8")))
+    assert told.keys().isdisjoint({"Operating points chosen on", "Hardware", "Code", "Division", "Trainings announced"})
+    assert "Zhou et al." in told["Paper"]
