@@ -59,7 +59,7 @@ class CascadeOptions(TrainingOptions):
     """Options of cascades of a small model and the full one."""
 
     shallow_layers: int = option(0, "depth of the small model; 0 is a third of the backbone", 0)
-    thresholds: int = option(8, "thresholds the default sweep aims at, spread evenly over compute", 2)
+    thresholds: int = option(9, "thresholds the default sweep aims at, spread evenly over compute", 2)
 
 
 class TrainedCascade(TrainedMethod):

@@ -23,10 +23,14 @@ from torch import Tensor
 
 from elue.protocol import Example
 
-SWEEP_POINTS = 8
+SWEEP_POINTS = 9
 """Points that a default sweep aims at."""
 MAX_GAP = 0.15
 """The widest gap between neighbours, a share of the range of compute, unless nothing lies inside it."""
+CLOSED = MAX_GAP / 1.1
+"""The widest that is left open by what settings are thought to cost, which small heads and decisions add to."""
+MORE_POINTS = 3
+"""So many more a sweep may have to be even, before gaps are closed where they are."""
 ALIKE = 0.01
 """Settings whose compute is nearer than this share of the costliest's are as good as the same."""
 MAX_TRIES = 36
@@ -61,7 +65,7 @@ class Tried:
 
 
 def choose(tried: Iterable[Tried], points: int = SWEEP_POINTS, always: Sequence[Any] = ()) -> list[Tried]:
-    """A sweep even in compute, the cheapest first: at most `points`, and what it takes to close gaps above `MAX_GAP`.
+    """A sweep even in compute, the cheapest first: at most `points`, and what it takes to close gaps above `CLOSED`.
 
     The cheapest and the costliest are among them, and those whose settings are in `always`. Of settings that are alike
     for every sample the first that is in `always` stands for all, else the first. No two are nearer than `ALIKE`,
@@ -75,20 +79,28 @@ def choose(tried: Iterable[Tried], points: int = SWEEP_POINTS, always: Sequence[
     if len(distinct) <= 2:
         return distinct
     compute = np.array([candidate.compute for candidate in distinct])
-    chosen, near = {0, len(distinct) - 1}, ALIKE * compute[-1]
-    wanted = [place for place, candidate in enumerate(distinct) if candidate.setting in always]
-    wanted += [int(np.abs(compute - target).argmin()) for target in np.linspace(compute[0], compute[-1], points)]
-    for place in wanted:
-        if all(abs(compute[place] - compute[other]) >= near for other in chosen):
-            chosen.add(place)
-    while (gap := _gap(compute, sorted(chosen), near)) is not None:
-        chosen.add(gap)
+    wanted, near = [n for n, candidate in enumerate(distinct) if candidate.setting in always], ALIKE * compute[-1]
+    sweeps = (_even(compute, wanted, count, near) for count in range(points, points + MORE_POINTS + 1))
+    chosen = next((sweep for sweep in sweeps if _gap(compute, sorted(sweep), near) is None), None)
+    if chosen is None:
+        chosen = _even(compute, wanted, points, near)
+        while (gap := _gap(compute, sorted(chosen), near)) is not None:
+            chosen.add(gap)
     return [distinct[place] for place in sorted(chosen)]
 
 
+def _even(compute: np.ndarray, wanted: Sequence[int], points: int, near: float) -> set[int]:
+    """The ends, what is `wanted`, and what is nearest to so many targets, as far as no two are so `near`."""
+    chosen, targets = {0, len(compute) - 1}, np.linspace(compute[0], compute[-1], points)
+    for place in (*wanted, *(int(np.abs(compute - target).argmin()) for target in targets)):
+        if all(abs(compute[place] - compute[other]) >= near for other in chosen):
+            chosen.add(place)
+    return chosen
+
+
 def _gap(compute: np.ndarray, chosen: Sequence[int], near: float) -> int | None:
-    """What lies nearest the middle of the widest gap above `MAX_GAP` that something not so `near` its sides parts."""
-    widest = MAX_GAP * (compute[-1] - compute[0])
+    """What lies nearest the middle of the widest gap above `CLOSED` that something not so `near` its sides parts."""
+    widest = CLOSED * (compute[-1] - compute[0])
     gaps = sorted(((compute[high] - compute[low], low, high) for low, high in pairwise(chosen)), reverse=True)
     for width, low, high in gaps:
         inside = [

@@ -25,10 +25,7 @@ from elue.modeling.options import option
 
 @dataclass(frozen=True, kw_only=True)
 class BaseOptions(RouterOptions):
-    site: str = option(
-        "swapped", "experts in place of feed-forwards, or inserted in the middle", choices=("swapped", "inserted")
-    )
-    blocks: int = option(1, "residual blocks of an expert that is inserted", 1)
+    blocks: int = option(0, "residual blocks of experts inserted in the middle; 0: they replace feed-forwards", 0)
 
 
 class BaseNetwork(ExpertsNetwork):
@@ -38,15 +35,14 @@ class BaseNetwork(ExpertsNetwork):
     mixed_above: float = 0.0
 
     def places(self) -> Iterable[int]:
-        return super().places() if self.options.site == "swapped" else (self.encoder.config.layers // 2 - 1,)
+        return (self.encoder.config.layers // 2 - 1,) if self.options.blocks else super().places()
 
     def layer(self, source: FeedForward) -> ExpertLayer:
-        router, inserted = self.router(source.inner.in_features), self.options.site == "inserted"
+        router, blocks = self.router(source.inner.in_features), self.options.blocks
         experts: list[nn.Module] = [
-            Blocks(source, self.options.blocks) if inserted else Expert(source).scaled(2.0)
-            for _ in range(self.options.experts)
+            Blocks(source, blocks) if blocks else Expert(source).scaled(2.0) for _ in range(self.options.experts)
         ]
-        return ExpertLayer(source, router, experts, inserted=inserted)
+        return ExpertLayer(source, router, experts, inserted=blocks > 0)
 
     def router(self, hidden: int) -> Router:
         router = Router(hidden, self.options.experts)
@@ -71,9 +67,9 @@ class BaseNetwork(ExpertsNetwork):
 class Base(ExpertsMethod):
     """Balanced assignment in training, the best expert at test, α = σ(x · w_e) of the chosen one.
 
-    Differences: unless `site` is inserted, experts take the place of feed-forwards, y = norm(x + α FFN_e(x)), which
-    costs what the encoder did; inserted, residual blocks stand between two layers in the middle, as published, and cost
-    one feed-forward more. The release assigns by an auction that may end before the best; here it is exact, over 1,024
+    Differences: without `blocks` experts take the place of feed-forwards, y = norm(x + α FFN_e(x)), which costs what
+    the encoder did; with some, residual blocks stand between two layers in the middle, as published, and cost one
+    feed-forward more. The release assigns by an auction that may end before the best; here it is exact, over 1,024
     tokens of a shuffled batch at a time, whose number need not be a multiple of E. Training is told by the module's
     mode, not by whether its input has gradients. Skipping an expert where α is small, the knob, is ours.
     """

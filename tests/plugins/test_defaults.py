@@ -16,120 +16,28 @@ from elue.methods import registry
 from elue.modeling import training
 from elue.modeling.options import options_for
 from elue.plugins.cascade.cascadebert import CascadeBert
-from elue.plugins.cascade.committees import Committees
-from elue.plugins.cascade.elang import ELang
-from elue.plugins.cascade.frugalgpt import FrugalGpt
-from elue.plugins.cascade.routellm import RouteLlm
-from elue.plugins.early_exit.berxit import Berxit
-from elue.plugins.early_exit.cat import Cat
-from elue.plugins.early_exit.consistentee import ConsistentEE
-from elue.plugins.early_exit.cosee import Cosee
-from elue.plugins.early_exit.deebert import DeeBert
-from elue.plugins.early_exit.distilled_exits import DistilledExits
 from elue.plugins.early_exit.elasticbert import ElasticBert
-from elue.plugins.early_exit.f_pabee import FPabee
-from elue.plugins.early_exit.fastbert import FastBert
-from elue.plugins.early_exit.gaml_bert import GamlBert
-from elue.plugins.early_exit.hashee import HashEE
-from elue.plugins.early_exit.leebert import LeeBert
-from elue.plugins.early_exit.pabee import Pabee
-from elue.plugins.early_exit.palbert import Palbert
-from elue.plugins.early_exit.past_future import PastFuture
-from elue.plugins.early_exit.pcee_bert import PceeBert
-from elue.plugins.early_exit.righttool import RightTool
-from elue.plugins.early_exit.romebert import RomeBert
 from elue.plugins.early_exit.skipbert import SkipBert
-from elue.plugins.early_exit.voting import Voting
-from elue.plugins.moe.switch import Switch
-from elue.plugins.rnn import Rnn
-from elue.plugins.skimming.adapler import AdapLeR
-from elue.plugins.skimming.dllm import Dllm
-from elue.plugins.skimming.focused import Focused
-from elue.plugins.skimming.hmrnn import HmRnn
-from elue.plugins.skimming.jumper import Jumper
-from elue.plugins.skimming.lat import Lat
-from elue.plugins.skimming.leap_lstm import LeapLstm
-from elue.plugins.skimming.lstm_jump import LstmJump
-from elue.plugins.skimming.lstm_shuttle import LstmShuttle
-from elue.plugins.skimming.ltp import LearnedTokenPruning
-from elue.plugins.skimming.mrt5 import MrT5
-from elue.plugins.skimming.power_bert import PowerBert
-from elue.plugins.skimming.reasonet import ReasoNet
-from elue.plugins.skimming.rim_like import RimLike
-from elue.plugins.skimming.skim_reread import SkimReread
 from elue.plugins.skimming.skimrnn import SkimRnn
 from elue.plugins.skimming.skiprnn import SkipRnn
-from elue.plugins.skimming.structural_jump_lstm import StructuralJumpLstm
-from elue.plugins.skimming.tr_bert import TrBert
-from elue.plugins.skimming.transkimmer import Transkimmer
-from elue.plugins.skimming.vcrnn import VcRnn
 from elue.plugins.static import Static
 from elue.worker import frames
+from elue.worker.inside.plugin import load_method
 from elue.worker.inside.service import Service
 from tests import small
 
-METHODS = [
-    Static,
-    ElasticBert,
-    HashEE,
-    SkipBert,
-    LearnedTokenPruning,
-    Switch,
-    CascadeBert,
-    Committees,
-    SkimRnn,
-    SkipRnn,
-    Rnn,
-    Jumper,
-]
-LIKE = [
-    LeeBert,
-    DistilledExits,
-    ELang,
-    RouteLlm,
-    FrugalGpt,
-    LstmJump,
-    LeapLstm,
-    LstmShuttle,
-    StructuralJumpLstm,
-    SkimReread,
-    Berxit,
-    Cat,
-    ConsistentEE,
-    Cosee,
-    DeeBert,
-    FPabee,
-    FastBert,
-    GamlBert,
-    Pabee,
-    Palbert,
-    PastFuture,
-    PceeBert,
-    RightTool,
-    RomeBert,
-    Voting,
-    PowerBert,
-    Lat,
-    Transkimmer,
-    TrBert,
-    AdapLeR,
-    MrT5,
-    Dllm,
-    VcRnn,
-    ReasoNet,
-    HmRnn,
-    Focused,
-    RimLike,
-]
-"""Those of kinds that are among the others."""
-EVERY = [*METHODS, *(pytest.param(method, marks=pytest.mark.slow) for method in LIKE)]
-TRAINED = [
-    *(
-        pytest.param(method, marks=() if method in (ElasticBert, SkimRnn) else pytest.mark.thorough)
-        for method in METHODS
-    ),
-    *EVERY[len(METHODS) :],
-]
+QUICK = ("elasticbert", "skimrnn")
+KINDS = ("static", "hashee", "skipbert", "ltp", "switch", "cascadebert", "committees", "skiprnn", "rnn", "jumper")
+"""Of other kinds, in the wide tier; what is like one of these is slow."""
+NAMES = [method.name for method in registry.installed() if method.comes_with_elue]
+
+
+def marked(*kinds: tuple[tuple[str, ...], Any]) -> list[Any]:
+    """All methods, each with the marks of its kind."""
+    marks = {name: mark for names, mark in kinds for name in names}
+    return [pytest.param(name, marks=marks.get(name, pytest.mark.slow)) for name in NAMES]
+
+
 NOT_READING = {"dataclasses", "elue.modeling.options", "elue.modeling.method"}
 """Where options are copied, told and settled by name, which is no use of them."""
 
@@ -158,11 +66,12 @@ def shown(method: Any, backbone: str) -> dict[str, Any]:
     return {option.name: option.default for option in Service({}).describe(frames.Describe(target, backbone)).options}
 
 
-@pytest.mark.parametrize("method", TRAINED, ids=lambda method: method.name)
+@pytest.mark.parametrize("name", marked((QUICK, ()), (KINDS, pytest.mark.thorough)))
 @pytest.mark.parametrize("backbone", ["tiny", "bert"])
 def test_what_is_shown_is_what_training_records_and_reads(
-    method: Any, backbone: str, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, backbone: str, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    method: Any = type(load_method(registry.find(name).address))
     backbone = str(bert) if backbone == "bert" else backbone
     if method is SkipBert and backbone != "tiny":
         pytest.skip("of two layers none is to be looked up")
@@ -194,8 +103,9 @@ def spelled(method: Any, backbone: str, prints: dict[str, Any]) -> dict[str, Any
     return {name: getattr(options, name) for name in prints}
 
 
-@pytest.mark.parametrize("method", EVERY, ids=lambda method: method.name)
-def test_only_the_tiny_backbone_is_shaped_by_options(method: Any, bert: Path) -> None:
+@pytest.mark.parametrize("name", marked(((*QUICK, *KINDS), ())))
+def test_only_the_tiny_backbone_is_shaped_by_options(name: str, bert: Path) -> None:
+    method: Any = type(load_method(registry.find(name).address))
     tiny, real = method().defaults("tiny"), method().defaults(str(bert))
     assert [name for name in tiny if name not in real] == [name for name in tiny if name.startswith("tiny_")]
     assert set(real) <= set(tiny)

@@ -109,7 +109,7 @@ def test_base_mixes_by_a_sigmoid():
 def test_base_inserted_starts_as_the_encoder():
     encoder = small.encoder()
     dense = EncoderWithHead(encoder, THREE).eval()
-    own = Base().network(small.encoder(), THREE, Base.options(site="inserted", blocks=2)).eval()
+    own = Base().network(small.encoder(), THREE, Base.options(blocks=2)).eval()
     own.head = dense.head
     model = Base().model(own, TEXT, THREE)
     assert list(own.numbered()) == [2]

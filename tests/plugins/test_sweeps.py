@@ -38,7 +38,7 @@ from elue.plugins.skimming.skimrnn import SkimRnn
 from elue.plugins.skimming.skiprnn import SkipRnn
 from elue.protocol import Point
 from tests import small
-from tests.plugins.sweeping import ESTIMATED, priced, shortcomings
+from tests.plugins.sweeping import priced, shortcomings
 
 GRID = np.linspace(0, 1, 40).tolist()
 
@@ -181,10 +181,10 @@ EVERY = [
 
 @pytest.mark.parametrize("name", EVERY)
 def test_the_default_sweep_of_a_trained_method(name: str, tmp_path: Path) -> None:
-    covers(*(METHODS | LIKE)[name], tmp_path, room=1.001 if name in FEW else ESTIMATED)
+    covers(*(METHODS | LIKE)[name], tmp_path, room=1.001)
 
 
-def covers(made: Any, options: dict[str, Any], grid: list[Point], tmp_path: Path, room: float = ESTIMATED) -> None:
+def covers(made: Any, options: dict[str, Any], grid: list[Point], tmp_path: Path, room: float = 1.001) -> None:
     """The default sweep reaches as far as a grid of points does, and has no gap that one of them would fill.
 
     In FLOPs by the Meter.

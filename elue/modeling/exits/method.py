@@ -42,7 +42,7 @@ class ExitOptions(TrainingOptions):
     TINY: ClassVar[dict[str, Any]] = {**TrainingOptions.TINY, "head_learning_rate": None}
 
     head_learning_rate: float | None = option(1e-3, "peak learning rate of the exits, else that of the encoder", 0.0)
-    thresholds: int = option(8, "points the default sweep of a threshold aims at, spread evenly over compute", 2)
+    thresholds: int = option(9, "points the default sweep of a threshold aims at, spread evenly over compute", 2)
 
 
 class TrainedExits(TrainedMethod):

@@ -20,14 +20,14 @@ from elue.modeling.keeping.model import KeepingModel
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
 from elue.modeling.ragged import Pack
 from elue.modeling.reading.gates import logit
-from elue.modeling.sweep import Tried, choose, even_odds, refine
+from elue.modeling.sweep import Tried, choose, even_odds, refine, short
 from elue.modeling.text import TextEncoder
 from elue.protocol import KnobSpec, Point, TaskInfo
 
 USUAL = 0.5
 """The probability of staying from which on a token stays, where papers have no other."""
-
-
+MOST_TOLD = 10_000
+"""Probabilities that a sweep remembers of each setting, spread evenly by rank."""
 WHOLE = "share of texts that keep all tokens in training, drawn anew each step, so that keeping all is learned as well"
 
 
@@ -80,6 +80,7 @@ class PredictedNetwork(nn.Module):
         self.encoder, self.head = encoder, Head(encoder.config, task, pooling)
         self.predictors = nn.ModuleDict({str(index): module for index, module in predictors.items()})
         self.threshold = USUAL
+        self.told: list[Tensor] | None = None  # with a list, the leanings of tokens that were asked about
 
     @property
     def asked(self) -> list[int]:
@@ -93,7 +94,10 @@ class PredictedNetwork(nn.Module):
 
     def stays(self, layer: int, rows: Tensor, left: Tensor) -> Tensor:
         """1 where a token stays, else 0, (batch, tokens)."""
-        return (self.leaning(layer, rows) - logit(self.threshold) >= 0).to(rows.dtype)
+        leaning = self.leaning(layer, rows)
+        if self.told is not None:
+            self.told.append(leaning[left > 0].double().cpu())
+        return (leaning - logit(self.threshold) >= 0).to(rows.dtype)
 
     def drawn(self, layer: int, rows: Tensor, left: Tensor) -> Tensor:
         """What a predictor of two logits draws, (batch, tokens)."""
@@ -170,15 +174,28 @@ class PredictedModel(KeepingModel):
 
 
 def predicted_sweep(network: Any, training: Training) -> Sweep:
-    """Thresholds from 0, which keeps all tokens, by way of the usual one to 1, even in tokens kept."""
+    """Thresholds from 0, which keeps all tokens, by way of the usual one to 1, even in tokens kept.
+
+    Between two it is the median of the probabilities there that predictors have told, which may lie ever so near one
+    another.
+    """
+    told: list[Tensor] = []
 
     def measure(threshold: float) -> Tried:
-        network.threshold = threshold
-        return training.tried(network, threshold, "kept")
+        network.threshold, network.told = threshold, []
+        tried = training.tried(network, threshold, "kept")
+        said = torch.cat(network.told or [torch.empty(0)]).sigmoid().sort().values
+        told.append(said[torch.linspace(0, len(said) - 1, min(len(said), MOST_TOLD)).long()])
+        return tried
+
+    def halfway(low: float, high: float) -> float | None:
+        every = torch.cat(told)
+        between = every[(every > low) & (every < high)]
+        return short(low, high, between.median().item()) if len(between) else even_odds(low, high)
 
     settings = [0.0, USUAL, 1.0]
-    chosen = choose(refine(measure, settings, even_odds), always=settings)
-    network.threshold = USUAL
+    chosen = choose(refine(measure, settings, halfway), always=settings)
+    network.threshold, network.told = USUAL, None
     return swept("threshold", chosen)
 
 
