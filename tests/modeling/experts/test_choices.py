@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from elue.modeling.experts.choices import above, best, fixed, gaps, grouped, over, ranked, shares, softmax
+from elue.modeling.experts.look import TOLERANCE, Look
 from elue.modeling.experts.seats import seat
 from tests.modeling.experts.test_seats import listed, look_at
 
@@ -90,3 +91,10 @@ def test_groups_have_a_best_each():
 def test_what_no_score_decides_rests_on_nothing():
     assert fixed(np.array([2, 0])).close(look_at(1, 1)).tolist() == [False, False]
     assert fixed(np.array([2, 0])).weight is None
+
+
+@pytest.mark.parametrize(("layer", "close"), [(1, False), (6, False), (12, True)])
+def test_deeper_layers_are_trusted_less(layer: int, close: bool) -> None:
+    look = Look(torch.zeros(1, 4), np.array([1]), lambda: np.zeros(1, np.int64), layer)
+    choice = best(torch.tensor([[0.5, 0.5 - 2 * TOLERANCE]]))
+    assert choice.close(look).tolist() == [close]
