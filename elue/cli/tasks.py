@@ -71,7 +71,9 @@ def _tell(report: TaskReport) -> None:
     spec = report.spec
     if spec is not None:
         answers = ", ".join(spec.labels) or f"numbers from {spec.low:g} to {spec.high:g}"
-        typer.echo(f"{spec.name}: {spec.title}\n{spec.kind}: {answers}\n{spec.metric}: {metrics.note(spec.metric)}")
+        typer.echo(
+            f"{spec.name}: {spec.title}\n{spec.kind}: {answers}\n{metrics.title(spec.metric)}: {_note(spec.metric)}"
+        )
         for caveat in spec.caveats:
             typer.echo(f"- {caveat}")
         typer.echo()
@@ -82,6 +84,17 @@ def _tell(report: TaskReport) -> None:
         note(f"note: {remark}")
     if not report.faults:
         note("nothing is wrong")
+
+
+def _note(metric: str) -> str:
+    """How a metric's percentages are to be read; of one that nobody offers that it is not known."""
+    from elue.errors import ElueError
+    from elue.tasks import metrics
+
+    try:
+        return metrics.get(metric).note or "a function of one's own"
+    except ElueError:
+        return "not known here"
 
 
 def _answers(split: SplitReport) -> str:

@@ -68,15 +68,17 @@ def commands(block: Block) -> Iterator[list[str]]:
                 yield words[1:]
 
 
-def run(page: str, folder: Path) -> str:
+def run(page: str, folder: Path, python: Path = Path(sys.executable)) -> str:
     """Run all of a page's blocks in a folder, in order; what they printed. Raises AssertionError where one fails.
+
+    `python` is that of the environment to run them in.
 
     Python without a file's name is what a notebook's cells would be: of one namespace, where a page has only such, or
     else each by itself. Files are written, shell runs under `set -e`.
     """
     listed = [block for block in blocks(page) if not block.elsewhere]
     if "notebook" in page:
-        return _notebook([block.text for block in listed], folder)
+        return _notebook([block.text for block in listed], folder, python)
     said = []
     for block in listed:
         if block.file:
@@ -84,13 +86,13 @@ def run(page: str, folder: Path) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, "utf-8")
         elif block.language == "python":
-            said.append(_done([sys.executable, "-c", block.text], folder, block))
+            said.append(_done([str(python), "-c", block.text], folder, block, python))
         elif block.language == "bash":
-            said.append(_done(["bash", "-e", "-o", "pipefail", "-c", block.text], folder, block))
+            said.append(_done(["bash", "-e", "-o", "pipefail", "-c", block.text], folder, block, python))
     return "\n".join(said)
 
 
-def _notebook(cells: list[str], folder: Path) -> str:
+def _notebook(cells: list[str], folder: Path, python: Path) -> str:
     """Cells run by IPython, as a notebook runs them."""
     code = f"""
         import sys
@@ -104,11 +106,11 @@ def _notebook(cells: list[str], folder: Path) -> str:
                 print(done.result._repr_html_())
     """
     (folder / "cells.py").write_text(textwrap.dedent(code), "utf-8")
-    return _done([sys.executable, "cells.py"], folder, Block("notebook", "python", ""))
+    return _done([str(python), "cells.py"], folder, Block("notebook", "python", ""), python)
 
 
-def _done(words: list[str], folder: Path, block: Block) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+def _done(words: list[str], folder: Path, block: Block, python: Path) -> str:
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     own = {"PATH": path, "XDG_CACHE_HOME": str(folder / ".cache"), "IPYTHONDIR": str(folder / ".ipython")}
     environment = {name: value for name, value in os.environ.items() if name not in ("ELUE_METRICS", "ELUE_DATA")}
     done = subprocess.run(words, cwd=folder, env={**environment, **own}, capture_output=True, text=True, check=False)
