@@ -32,7 +32,7 @@ docs: $(STAMP)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
 
 wheel: $(STAMP)
-	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m build --no-isolation --outdir dist
 
 bench: $(STAMP)
 	$(BIN)/pytest -m benchmark -s tests/benchmarks
