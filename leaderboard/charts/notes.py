@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from elue.leaderboard.text import score_text
 
 Row = Mapping[str, Any]
@@ -31,6 +33,7 @@ class Canvas:
     def __init__(self, edges: Mapping[str, float], width: float, height: float) -> None:
         self.edges, self.width, self.height = edges, width, height
         self.taken: list[Box] = []
+        self._boxes = np.empty((0, 4))
 
     def across(self, cost: float) -> float:
         """Pixels from the left of a cost."""
@@ -50,10 +53,12 @@ class Canvas:
         """How much of what is taken a box covers, in pixels; much where it leaves the plot."""
         left, top, right, bottom = box
         outside = max(0.0, -left, right - self.width) + max(0.0, -top, bottom - (self.height - CARETS))
-        covered = sum(
-            max(0.0, min(right, other[2]) - max(left, other[0])) * max(0.0, min(bottom, other[3]) - max(top, other[1]))
-            for other in self.taken
-        )
+        if len(self._boxes) != len(self.taken):
+            self._boxes = np.array(self.taken)
+        lefts, tops, rights, bottoms = self._boxes.T
+        wide = np.minimum(right, rights) - np.maximum(left, lefts)
+        tall = np.minimum(bottom, bottoms) - np.maximum(top, tops)
+        covered = float((np.maximum(wide, 0) * np.maximum(tall, 0)).sum())
         return covered + 1000 * outside
 
 
@@ -125,7 +130,8 @@ def _best(canvas: Canvas, text: str, points: Sequence[tuple[float, float]]) -> B
             *((-0.5, 0, 24), (-0.5, 0, -24 - LINE)),
         )
     ]
-    box = min(boxes, key=lambda box: canvas.crowd(box) + 6 * (boxes.index(box) % PLACES))
+    crowds = [canvas.crowd(box) + 6 * (place % PLACES) for place, box in enumerate(boxes)]
+    box = boxes[crowds.index(min(crowds))]
     return box if canvas.crowd(box) < 0.4 * size * LINE else None
 
 

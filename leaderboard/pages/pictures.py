@@ -42,6 +42,7 @@ class Picture:
     narrow: Markup
     every: Markup
     description: str
+    behind: int
 
 
 def pictures(site: Site, group: Group) -> list[Picture]:
@@ -68,12 +69,28 @@ def _picture(site: Site, group: Group, board: Board, title: str, page: str) -> P
         narrow=Markup(narrow),
         every=Markup(every),
         description=chartdata.description(board),
+        behind=behind(board, reference),
     )
 
 
 def _spec(site: Site, board: Board, reference: str, size: tuple[int, int], deep: bool = False) -> dict[str, Any]:
+    """A board's chart, of many curves those with a point on the front and the reference alone."""
     spec = charts.pareto(board, reference=reference, size=size, plain=True, deep=deep)
-    return with_trainings(spec, board, site.score_of(board).scores)
+    spec = with_trainings(spec, board, site.score_of(board).scores)
+    sets = spec["datasets"]
+    kept = [row for row in sets["runs"] if not row["faded"] or row["curve"] == reference]
+    labels = {row["label"] for row in kept}
+    bands = [row for row in sets.get("bands", ()) if row["method"] in labels]
+    return {**spec, "datasets": {**sets, "runs": kept, **({"bands": bands} if "bands" in sets else {})}}
+
+
+def behind(board: Board, reference: str) -> int:
+    """How many methods the chart leaves out."""
+    if len(board.curves) <= chartdata.MANY:
+        return 0
+    leading = {run.curve for run in board.front} | {reference}
+    shown = {curve.method for curve in board.curves if curve.id in leading}
+    return len({curve.method for curve in board.curves} - shown)
 
 
 def ruled(svg: str, spec: dict[str, Any]) -> str:
