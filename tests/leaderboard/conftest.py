@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,3 +110,21 @@ def browser(tmp_path_factory) -> Iterator[Browser]:
     browser.requests()
     yield browser
     browser.driver.quit()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory) -> str:
+    """The source of axe-core, from the npm registry, kept in pytest's cache folder outside the repository."""
+    if not shutil.which("npm"):
+        pytest.skip("no npm on the PATH")
+    folder = tmp_path_factory.mktemp("axe")
+    done = subprocess.run(
+        ["npm", "pack", "axe-core@4", "--silent"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    archives = list(folder.glob("*.tgz"))
+    if not archives:
+        pytest.skip(f"axe-core cannot be had: {done.stderr.strip()[:200]}")
+    with tarfile.open(archives[0]) as archive:
+        source = archive.extractfile("package/axe.min.js")
+        assert source is not None
+        return source.read().decode()

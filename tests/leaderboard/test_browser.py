@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -249,24 +246,6 @@ def test_without_javascript_the_charts_and_tables_are_there(folder, tmp_path):
         assert not browser.one(".filters").is_displayed()
     finally:
         browser.driver.quit()
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory) -> str:
-    """The source of axe-core, from the npm registry, kept in pytest's cache folder outside the repository."""
-    if not shutil.which("npm"):
-        pytest.skip("no npm on the PATH")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run(
-        ["npm", "pack", "axe-core@4", "--silent"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
-    )
-    archives = list(folder.glob("*.tgz"))
-    if not archives:
-        pytest.skip(f"axe-core cannot be had: {done.stderr.strip()[:200]}")
-    with tarfile.open(archives[0]) as archive:
-        source = archive.extractfile("package/axe.min.js")
-        assert source is not None
-        return source.read().decode()
 
 
 @pytest.mark.slow

@@ -1,0 +1,86 @@
+"""Every kind of page at four widths, light and dark, on paper, without scripts; and what axe-core says of each."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.leaderboard.browsing import NEEDS_BROWSER, Browser
+
+pytestmark = NEEDS_BROWSER
+WIDTHS = (390, 820, 1400, 2200)
+KINDS = (
+    "tasks/sst2_elue.html",
+    "methods/elasticbert.html",
+    "compare.html",
+    "samples/sst2_elue.html",
+    "crossings.html",
+    "claims.html",
+    "about.html",
+)
+OVERFLOW = "return document.documentElement.scrollWidth"
+CUT = """
+const wide = document.documentElement.clientWidth;
+return [...document.querySelectorAll('main *')].filter(e => {
+  if (!e.offsetParent || e.closest('.scroll, .canvas, pre, svg, .unseen, .formula')) return false;
+  if (getComputedStyle(e).clipPath !== 'none') return false;
+  const box = e.getBoundingClientRect();
+  return box.width > 0 && (box.right > wide + 1 || box.left < -1);
+}).map(e => e.outerHTML.slice(0, 120))
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_leaves_the_window_at_any_width_nor_on_paper(browser, folder, kind):
+    page = folder / "submissions" / kind
+    browser.open(page)
+    browser.run("for (const each of document.querySelectorAll('details')) each.open = true")
+    for width in WIDTHS:
+        browser.widen(width)
+        assert browser.run(OVERFLOW) <= width, width
+        assert browser.run(CUT) == [], width
+    try:
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        browser.widen(750)
+        assert browser.run(OVERFLOW) <= 750, "on paper"
+        assert not [e for e in browser.all(".controls, .filters, .pages, .columns") if e.is_displayed()], "on paper"
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert browser.complaints() == []
+
+
+@pytest.mark.thorough
+def test_without_javascript_every_kind_of_page_says_what_it_is_about(folder, tmp_path):
+    said = {
+        "tasks/sst2_elue.html": ".canvas svg",
+        "methods/elasticbert.html": "table.summary",
+        "compare.html": "#finding",
+        "samples/sst2_elue.html": "#ways table",
+        "crossings.html": "main .empty",
+        "claims.html": "table.claims",
+        "about.html": "#prices table",
+    }
+    quiet = Browser(tmp_path, javascript=False)
+    try:
+        for kind, selector in said.items():
+            quiet.driver.get((folder / "submissions" / kind).as_uri())
+            assert quiet.one(selector).is_displayed(), kind
+            assert not [e for e in quiet.all(".controls, .filters, .pages, #ruler") if e.is_displayed()], kind
+    finally:
+        quiet.driver.quit()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_axe_finds_nothing_at_all(browser, folder, axe, theme, width):
+    found = []
+    for kind in KINDS:
+        browser.open(folder / "submissions" / kind, width)
+        browser.run("document.documentElement.dataset.theme = arguments[0]", theme)
+        browser.run(axe)
+        result = browser.driver.execute_async_script(
+            "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(r => done(r.violations))"
+        )
+        found += [(kind, of["id"], of["impact"], [node["html"][:160] for node in of["nodes"][:3]]) for of in result]
+    assert found == []
