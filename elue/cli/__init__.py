@@ -25,6 +25,7 @@ from elue.cli import (
     trace,
     train,
 )
+from elue.cli.forms import columns
 from elue.errors import ElueError
 
 INTERRUPTED = 130
@@ -35,7 +36,6 @@ app = typer.Typer(
     help="Evaluation standard and leaderboard for dynamic neural networks in NLP.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 app.command("list")(browse.list_methods)
 app.command("show")(browse.show_method)
@@ -44,14 +44,18 @@ app.command("init-task")(tasks.init_task)
 app.command("init-method")(check.init_method)
 app.command("check")(check.check_method)
 app.command("train")(train.train_method)
-app.command("evaluate")(evaluate.evaluate_method)
+app.command("evaluate", epilog=columns("score", "95 % interval", "FLOPs", "p95", "params", "gain", "latency"))(
+    evaluate.evaluate_method
+)
 app.command("submit")(submit.submit_method)
 app.command("validate")(submit.validate_submission)
 app.command("verify")(submit.verify_submission)
 app.command("retract")(submit.retract_submission)
 app.command("count")(measure.count_model)
 app.command("doctor")(measure.doctor)
-app.command("score")(score.score_methods)
+app.command("score", epilog=columns("elue-1", "elue-2", "elue-2022", "points", "best", "touched", "covers", "p"))(
+    score.score_methods
+)
 app.command("import-points")(points.import_points)
 app.command("site")(site.build_site)
 app.command("demo")(demo.run_demo)

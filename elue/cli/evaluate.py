@@ -60,6 +60,7 @@ def evaluate_method(
     ),
     audit: str = typer.Option("64", metavar="N|all", help="Samples a point that a traced run is audited on."),
     explain: int | None = typer.Option(None, min=0, help="Explain N samples. Default: 200 where texts may be shown."),
+    label_: str = typer.Option("", "--label", help="What you call these runs; tables show it beside the method."),
     allow_unconfined: bool = ALLOW_UNCONFINED,
     dry_run: bool = typer.Option(False, "--dry-run", help="Say which runs are due and why; execute none."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
@@ -94,6 +95,7 @@ def evaluate_method(
         latency=latency,
         repeat=repeat,
         against=against,
+        label=label_,
     )
     planned = evaluation_module.plan(evaluation)
     if dry_run:
@@ -206,6 +208,7 @@ def show_runs(finished: Sequence[Record], folder: Path | None = None) -> None:
     `folder` is where their records are.
     """
     from elue.record.formulas import unproved
+    from elue.record.labels import label_of
     from elue.record.point import point_text
 
     extra = [name for name in _EXTRA if any(getattr(record, name) for record in finished)]
@@ -221,8 +224,9 @@ def show_runs(finished: Sequence[Record], folder: Path | None = None) -> None:
             part, unit = getattr(record, name), "" if name == "controls" else "x"
             cells += [f"{getattr(part, key):.2f}{unit}" if part else "" for key in _EXTRA[name].values()]
         further = (", crossing" if record.crossing else "") + (f", {len(record.flags)} flags" if record.flags else "")
-        rows.append((record.method.name, point_text(record.point), *cells, state + further))
-        who = f"{record.method.name} {point_text(record.point)}".strip()
+        name = " · ".join(filter(None, (record.method.name, label_of(record))))
+        rows.append((name, point_text(record.point), *cells, state + further))
+        who = f"{name} {point_text(record.point)}".strip()
         if record.reason:
             note(f"{who}: {record.status}: {reason(record, folder)}")
         if word := unproved(record):

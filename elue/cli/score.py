@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from elue.cli.evaluate import DATABASE
-from elue.cli.output import budgets, note, note_skipped, table
+from elue.cli.forms import CSV, LATEX, LEGEND, SCORES, Printer, form_of
+from elue.cli.forms import legend as columns_of
+from elue.cli.output import budgets, note, note_skipped
 from elue.cli.points import score_table
 from elue.cli.standing import flags_of, opened, score_edition
 from elue.errors import ElueError, unknown
@@ -49,6 +51,9 @@ def score_methods(
         None, help="Score by the rules of an edition (a name, or a .toml file): elue-2 against its own yardstick."
     ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of tables."),
+    csv: bool = CSV,
+    latex: bool = LATEX,
+    legend: bool = LEGEND,
 ) -> None:
     """Compare methods with a reference curve: elue-1 and the ELUE score of 2022, with 95 % intervals.
 
@@ -56,13 +61,16 @@ def score_methods(
     """
     from elue.scores import tracks
 
+    printer = Printer(form_of(csv, latex, as_json))
+    if legend:
+        note(columns_of(SCORES))
     if edition is not None:
         fixed = {"--track": track, "--reference": reference, "--points": points}
         given = next((name for name, value in fixed.items() if value), None)
         if given:
             hint = "An edition fixes tasks, yardstick and what takes part."
             raise ElueError("not_with_edition", f"{given} does not go with --edition.", hint)
-        score_edition(edition, db, runs, task, as_json)
+        score_edition(edition, db, runs, task, as_json, printer)
         return
     if points is not None:
         if reference is None:
@@ -73,7 +81,7 @@ def score_methods(
         score_table(points, reference, task, as_json)
         return
     asked: list[Track | None] = [*map(tracks.parse, track)] or [None]
-    _show(_boards(db, runs, task, asked, reference, resamples, seed), as_json)
+    _show(_boards(db, runs, task, asked, reference, resamples, seed), as_json, printer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ class _Board:
     scores: BoardScores
     few: Mapping[str, str]
     flags: Mapping[str, str]
+    variants: Mapping[CurveKey, Mapping[str, str]]
     against: str = ""
 
     def note(self, method: str) -> str:
@@ -109,6 +118,7 @@ def _boards(
 ) -> list[_Board]:
     """The scores of every board of the index (or of the records below folders), once a track."""
     from elue.record.board import MEASURED, board_of, is_ranked
+    from elue.record.labels import variants_of
     from elue.record.training import these_weights
     from elue.scores.comparing import compare, scores_on
     from elue.scores.edition import clusters_at
@@ -141,7 +151,9 @@ def _boards(
                     clusters_at(key),
                 )
                 few = these_weights(known[key]) if key.measure == MEASURED else {}
-                boards.append(_Board(scores, few, flags_of(known[key]), _against(own, known[key])))
+                boards.append(
+                    _Board(scores, few, flags_of(known[key]), variants_of(known[key]), _against(own, known[key]))
+                )
     methods = {record.method.name for own in known.values() for record in own}
     if reference and reference not in methods and not any(board.scores.yardstick for board in boards):
         raise unknown("reference", reference, methods)
@@ -159,7 +171,7 @@ def _against(reference: str | CurveKey | None, runs: Sequence[Record]) -> str:
     return f", against {reference.method} seed {reference.seed} {whose}"
 
 
-def _show(boards: Sequence[_Board], as_json: bool) -> None:
+def _show(boards: Sequence[_Board], as_json: bool, printer: Printer) -> None:
     """Print every board and, where several are of the same conditions, the means over them.
 
     A generated task has a part in no mean: whoever submits to it would move everybody's.
@@ -194,9 +206,9 @@ def _show(boards: Sequence[_Board], as_json: bool) -> None:
         typer.echo(json.dumps(document, indent=1))
         return
     for board in boards:
-        _show_board(board)
-    for group, rows in overalls:
-        _show_overall(group, rows)
+        _show_board(board, printer)
+    for group, rows in overalls if printer.form != "csv" else ():
+        _show_overall(group, rows, printer)
     note("No ranks: they exist within an edition only (elue score --edition NAME).")
 
 
@@ -209,21 +221,21 @@ def _overall_note(method: str, group: Sequence[_Board]) -> str:
     return next((f"{board.scores.task}: {said}" for board in group if (said := board.note(method))), "")
 
 
-def _show_board(of: _Board) -> None:
+def _show_board(of: _Board, printer: Printer) -> None:
     from elue.record.board import CurveKey
-    from elue.record.labels import labels_of
+    from elue.record.labels import distinct_labels, told_parts
     from elue.scores.comparing import scores_on
 
     board = of.scores
     limit = f", {board.limit} samples" if board.limit is not None else ""
-    typer.echo(f"{board.task} {board.split}{limit}, profile {board.profile}{_on(board.track)}")
+    printer.say(f"{board.task} {board.split}{limit}, profile {board.profile}{_on(board.track)}")
     if board.low is None or board.high is None:
         capped = board.track is not None and board.track.startswith("flops")
         left_out = f"no reference curve within {board.track}" if capped else "no reference curve here"
         tuned = f"operating points are chosen on the {board.split} split"
-        typer.echo(f"{left_out if scores_on(board.split) else tuned}: no scores\n")
+        printer.say(f"{left_out if scores_on(board.split) else tuned}: no scores\n")
     else:
-        typer.echo(f"elue-1 over {budgets(board.low, board.high)}{of.against}; a guess is {board.floor:g}\n")
+        printer.say(f"elue-1 over {budgets(board.low, board.high)}{of.against}; a guess is {board.floor:g}\n")
     header = (
         "method",
         "elue-1",
@@ -237,6 +249,7 @@ def _show_board(of: _Board) -> None:
         "note",
     )
     keys = [CurveKey(curve.method, curve.source_digest, curve.weights_digest, curve.seed) for curve in board.curves]
+    variants = distinct_labels([(key.method, {**of.variants.get(key, {}), **told_parts(key)}) for key in keys])
     rows = [
         (
             name,
@@ -248,15 +261,16 @@ def _show_board(of: _Board) -> None:
             "" if curve.touched is None else f"{curve.touched:,.0f}",
             of.note(curve.method),
         )
-        for curve, name in zip(board.curves, labels_of(keys), strict=True)
+        for curve, name in zip(board.curves, variants, strict=True)
     ]
-    table(header, rows, right=RIGHT)
-    typer.echo()
+    where = {"task": board.task, "split": board.split, "profile": board.profile, "track": board.track or ""}
+    printer.table(where, header, rows, RIGHT)
+    printer.say()
 
 
-def _show_overall(group: Sequence[_Board], rows: Sequence[OverallScore]) -> None:
+def _show_overall(group: Sequence[_Board], rows: Sequence[OverallScore], printer: Printer) -> None:
     board = group[0].scores
-    typer.echo(f"all tasks, profile {board.profile}{_on(board.track)}\n")
+    printer.say(f"all tasks, profile {board.profile}{_on(board.track)}\n")
     header = ("method", "elue-1", "elue-1 95 %", "elue-2022", "elue-2022 95 %", "tasks", "note")
     cells = [
         (
@@ -268,8 +282,8 @@ def _show_overall(group: Sequence[_Board], rows: Sequence[OverallScore]) -> None
         )
         for row in rows
     ]
-    table(header, cells, right=RIGHT)
-    typer.echo()
+    printer.table({"task": "all tasks", "profile": board.profile, "track": board.track or ""}, header, cells, RIGHT)
+    printer.say()
 
 
 def _on(track: str | None) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from elue.cli.output import budgets, note_skipped, table
+from elue.cli.forms import Printer
+from elue.cli.output import budgets, note_skipped
 from elue.errors import ElueError, unknown
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def flags_of(records: Iterable[Record]) -> dict[str, str]:
     }
 
 
-def score_edition(name: str, db: str, runs: Sequence[Path], task: str | None, as_json: bool) -> None:
+def score_edition(name: str, db: str, runs: Sequence[Path], task: str | None, as_json: bool, printer: Printer) -> None:
     """Print the standings. Raises ElueError for an unknown edition or task, and where nothing is of the edition."""
     from elue.scores import edition as editions
     from elue.scores.edition_board import edition_standing
@@ -88,35 +89,39 @@ def score_edition(name: str, db: str, runs: Sequence[Path], task: str | None, as
     if as_json:
         typer.echo(json.dumps(standing.as_json(), indent=1))
         return
-    show(standing, task, flags)
+    show(standing, task, flags, printer)
 
 
-def show(standing: EditionStanding, only: str | None = None, flags: Flags = EMPTY) -> None:
+def show(
+    standing: EditionStanding, only: str | None = None, flags: Flags = EMPTY, printer: Printer | None = None
+) -> None:
     """Print a table a task and one over all tasks; `flags` are those of each method, by task."""
+    printer = printer or Printer("table")
     state = "frozen" if standing.frozen else "not frozen yet"
-    typer.echo(f"edition {standing.edition}, rules {standing.digest[:12]}, {state}\n")
+    printer.say(f"edition {standing.edition}, rules {standing.digest[:12]}, {state}\n")
     for task in standing.tasks:
         if only in (None, task.task):
-            _show_task(task, flags.get(task.task, {}))
-    if only is None and len(standing.tasks) > 1 and standing.overall:
-        typer.echo("all tasks\n")
+            _show_task(task, flags.get(task.task, {}), printer)
+    if only is None and len(standing.tasks) > 1 and standing.overall and printer.form != "csv":
+        printer.say("all tasks\n")
         lines = [
             (*_tested(row.method, row.tested), f"{len(row.tasks)} of {row.of}", row.tested.why)
             for row in standing.overall
         ]
-        table(("rank", "method", "elue-2", "95 % interval", "p", "tasks", "note"), lines, right=RIGHT)
-        typer.echo()
+        header = ("rank", "method", "elue-2", "95 % interval", "p", "tasks", "note")
+        printer.table({"edition": standing.edition, "task": "all tasks"}, header, lines, RIGHT)
+        printer.say()
 
 
-def _show_task(task: TaskStanding, flags: Mapping[str, str]) -> None:
-    typer.echo(
+def _show_task(task: TaskStanding, flags: Mapping[str, str], printer: Printer) -> None:
+    printer.say(
         f"{task.task}, {task.samples:,} samples, profile {task.profile}; one constant answer scores {task.floor:g}"
     )
     if task.low is not None and task.high is not None:
-        typer.echo(f"elue-2 over {budgets(task.low, task.high)}, against {task.yardstick}")
+        printer.say(f"elue-2 over {budgets(task.low, task.high)}, against {task.yardstick}")
     if task.why:
-        typer.echo(f"no scores: {task.why}")
-    typer.echo()
+        printer.say(f"no scores: {task.why}")
+    printer.say()
     if not task.rows:
         return
     header = (
@@ -138,10 +143,10 @@ def _show_task(task: TaskStanding, flags: Mapping[str, str]) -> None:
         )
         for row in task.rows
     ]
-    table(header, lines, right=RIGHT)
+    printer.table({"task": task.task, "profile": task.profile}, header, lines, RIGHT)
     if task.smallest is not None:
-        typer.echo(f"\nThe smallest lead that this board could have told from 0: {task.smallest:.1f}")
-    typer.echo()
+        printer.say(f"\nThe smallest lead that this board could have told from 0: {task.smallest:.1f}")
+    printer.say()
 
 
 def _tested(method: str, tested: Tested) -> tuple[str, str, str, str, str]:

@@ -29,6 +29,7 @@ def train_method(
     ),
     options: list[str] = typer.Option([], "--set", help="One of the method's options, NAME=VALUE; repeat for several."),
     max_train_samples: int | None = typer.Option(None, help="Train on a seeded random part of the train split."),
+    label: str = typer.Option("", help="What you call this training; tables show it where they hold several."),
     force: bool = typer.Option(False, "--force", help="Train anew where the folder holds weights already."),
 ) -> None:
     """Train a method on a task. Run again after an interruption, it goes on from its last checkpoint.
@@ -51,6 +52,7 @@ def train_method(
         options=dict(parse_option(text) for text in options),
         max_train_samples=max_train_samples,
         force=force,
+        label=label,
     )
     done = train(training)
     note(f"weights are in {out}" if done else f"nothing to do: {out} has the weights of this very training")

@@ -18,7 +18,7 @@ from elue.meter.counts import Counts, total
 from elue.meter.profile import Profile
 from elue.methods.crossings import crossing_of
 from elue.methods.registry import MethodSource
-from elue.methods.trained import KIT_NOTE
+from elue.methods.trained import KIT_NOTE, read
 from elue.protocol import Trace
 from elue.record import bounds, formulas, schema
 from elue.record import files as records
@@ -247,6 +247,8 @@ def training_of(weights: Path | None) -> dict[str, Any] | None:
     document.pop("points", None)
     if isinstance(crossings := document.pop("crossings", None), dict):
         document["crossings"] = {rule: why for rule, why in crossings.items() if isinstance(why, str)}
+    if label := (read(weights) or {}).get("label") if weights else None:
+        document["label"] = label
     return None if bounds.fault(document) else document
 
 

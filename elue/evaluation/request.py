@@ -30,7 +30,7 @@ class Evaluation:
     `measure` None means traced where the model can be priced, else observed; `audit` is how many samples a point a
     traced run is audited on, None for all; `explain` how many are to be explained. `latency` samples of each point
     are timed, `repeat` asked again for the compute audits; 0 leaves either out. `against` are the weights of the static
-    model that a profile with packs compares with.
+    model that a profile with packs compares with, and `label` is what the user calls it.
     """
 
     method: MethodSource
@@ -51,6 +51,7 @@ class Evaluation:
     repeat: int = 0
     against: Path | None = None
     rules: tuple[str, ...] = ()
+    label: str = ""
 
     @property
     def log(self) -> Path:

@@ -104,7 +104,7 @@ class Underway:
             status=status,
             reason=reason,
             answers=measured.answers if measured is not None and sound else None,
-            environment=environment,
+            environment={**environment, "label": asked.label} if asked.label else environment,
             times=times,
             measure=measure,
             result=self.result + _repeated(asked) if sound else PassResult(),

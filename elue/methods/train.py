@@ -42,6 +42,7 @@ class TrainingRequest:
     there, not to the terminal. `also` are further tasks of a method that learns several. `keep` leaves its finished
     phases with the weights (see `elue.protocol.TrainingJob`), `held` is the descriptor of a file that the child holds,
     too, as long as it lives. Splits that have to be of some revision say so in `revisions`.
+    `label` is what the user calls it, which decides nothing.
     """
 
     method: MethodSource
@@ -60,6 +61,7 @@ class TrainingRequest:
     held: int | None = None
     revisions: Mapping[str, str] = field(default_factory=dict)
     also: tuple[TaskSpec, ...] = ()
+    label: str = ""
 
 
 def train(training: TrainingRequest) -> bool:
@@ -134,6 +136,7 @@ def _note(training: TrainingRequest, loaded: Sequence[tuple[TaskData, TaskData]]
         "asked_device": training.device,
         "options": dict(training.options),
         "max_train_samples": training.max_train_samples,
+        **({"label": training.label} if training.label else {}),
     }
 
 

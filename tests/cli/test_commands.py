@@ -98,7 +98,8 @@ def test_a_failed_run_exits_with_1_and_says_where_the_log_is(
 ) -> None:
     done = elue("evaluate", write_plugin(predict="raise KeyError('x')"), "--task", write_task(), cwd=tmp_path)
     assert done.returncode == 1
-    assert "failed: KeyError: 'x' (log: logs/mine-toy.log)" in done.stderr
+    assert "failed: KeyError: 'x' (log: runs/logs/mine-toy.log)" in done.stderr
+    assert (tmp_path / "runs/logs/mine-toy.log").is_file()
     assert "Traceback" not in done.stderr
 
 
