@@ -7,13 +7,23 @@ from dataclasses import astuple, dataclass
 from itertools import pairwise
 
 from elue.meter.counts import Counts
+from elue.protocol import Sample
 from elue.worker.frames import CallKinds
+
+LONG = 8192
+"""Letters of a text that are cut into tokens in the time of the calls that a sample may take besides."""
+
+
+def long_letters(sample: Sample) -> int:
+    """How many letters of a sample's texts are past what is usual."""
+    return sum(max(0, len(text) - LONG) for text in (sample.text, sample.pair or ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """What was counted: samples, calls of operators, FLOPs, parameters read (by each sample anew).
 
+    `letters` are those past the first LONG of a text: to cut that into tokens takes time that no operator explains.
     `small` are the calls of operators that cost little, and `free` those of operators that cost nothing; `calls` are
     the others.
     """
@@ -24,6 +34,7 @@ class Work:
     params: int = 0
     free: int = 0
     small: int = 0
+    letters: int = 0
 
     def __add__(self, other: Work) -> Work:
         return Work(
@@ -33,6 +44,7 @@ class Work:
             self.params + other.params,
             self.free + other.free,
             self.small + other.small,
+            self.letters + other.letters,
         )
 
     def __mul__(self, times: int) -> Work:
@@ -41,11 +53,15 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """CPU seconds of a pass, the work that was counted for it, and whether it ran under the Meter."""
+    """CPU seconds of a pass, the work that was counted for it, and whether it ran under the Meter.
+
+    `turns` is how often each of its samples was asked.
+    """
 
     seconds: float
     work: Work
     metered: bool
+    turns: int = 1
 
 
 def of_samples(samples: int, counts: Counts, calls: CallKinds) -> Work:
@@ -53,9 +69,9 @@ def of_samples(samples: int, counts: Counts, calls: CallKinds) -> Work:
     return Work(samples, calls.full, counts.flops, counts.params_touched * samples, calls.free, calls.small)
 
 
-def of_sample(counts: Counts, calls: CallKinds) -> Work:
+def of_sample(counts: Counts, calls: CallKinds, letters: int = 0) -> Work:
     """The work of one sample."""
-    return Work(1, calls.full, counts.flops, counts.params_touched, calls.free, calls.small)
+    return Work(1, calls.full, counts.flops, counts.params_touched, calls.free, calls.small, letters)
 
 
 UNSTEADY = 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from torch import Tensor
 from elue.protocol import Sample
 
 TOKENIZER_FILE = "tokenizer.json"
+LETTERS = 32
+"""Letters for each token that there is place for, of which more are read only where they make too few tokens."""
+_SPACE = re.compile(r"\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,7 @@ class TextEncoder:
 
     def encode(self, sample: Sample) -> Encoded:
         """Ids with the special tokens the encoder was trained with."""
-        encoding = self.tokenizer.encode(sample.text, sample.pair)
-        return _encoded(encoding, sample)
+        return _encoded(self._cut(sample), sample)
 
     def encode_all(self, samples: Sequence[Sample]) -> list[Encoded]:
         """As `encode` for many samples."""
@@ -72,13 +75,40 @@ class TextEncoder:
         return self._encode_all(samples)
 
     def _encode_all(self, samples: Sequence[Sample]) -> list[Encoded]:
-        texts = [sample.text if sample.pair is None else (sample.text, sample.pair) for sample in samples]
-        encodings = self.tokenizer.encode_batch(texts)
+        long = {place: self._cut(sample) for place, sample in enumerate(samples) if self._is_long(sample)}
+        rest = [sample for place, sample in enumerate(samples) if place not in long]
+        texts = [sample.text if sample.pair is None else (sample.text, sample.pair) for sample in rest]
+        short = iter(self.tokenizer.encode_batch(texts))
+        encodings = (long[place] if place in long else next(short) for place in range(len(samples)))
         return [_encoded(encoding, sample) for encoding, sample in zip(encodings, samples, strict=True)]
+
+    def _is_long(self, sample: Sample) -> bool:
+        return max(len(sample.text), len(sample.pair or "")) > LETTERS * self.max_length
+
+    def _cut(self, sample: Sample) -> Encoding:
+        """The encoding of a sample, of whose long texts no more is read than fills it.
+
+        A text is cut between words, later and later until what there is of it makes enough tokens by itself.
+        """
+        pair = None if sample.pair is None else self._beginning(sample.pair)
+        return self.tokenizer.encode(self._beginning(sample.text), pair)
+
+    def _beginning(self, text: str) -> str:
+        letters = LETTERS * self.max_length
+        while letters < len(text):
+            gap = _SPACE.search(text, letters)
+            if gap is None:
+                break
+            part = text[: gap.start()]
+            encoding = self.tokenizer.encode(part)
+            if len(encoding.ids) + sum(len(more.ids) for more in encoding.overflowing) >= 2 * self.max_length:
+                return part
+            letters = 2 * gap.start() + 1
+        return text
 
     def tokens(self, sample: Sample) -> tuple[str, ...]:
         """The pieces of one sample, special tokens among them."""
-        return tuple(self.tokenizer.encode(sample.text, sample.pair).tokens)
+        return tuple(self._cut(sample).tokens)
 
     def tensors(self, sample: Sample) -> tuple[Tensor, Tensor | None]:
         """Ids and segments of one sample as (1, tokens), unpadded; segments None where all are 0."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
+import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from elue.modeling.backbone import learn_wordpiece
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
@@ -73,3 +78,25 @@ def test_a_batch_is_padded_to_its_longest():
     assert batch["ids"].tolist() == [[5, 6, 7], [8, 3, 3]]
     assert batch["segments"].tolist() == [[0, 0, 1], [0, 0, 0]]
     assert torch.equal(batch["mask"], torch.tensor([[True, True, True], [True, False, False]]))
+
+
+@pytest.mark.parametrize("pair", [None, "a short one", "long"])
+@pytest.mark.parametrize("length", [24, 25])
+def test_a_book_is_cut_first_and_encoded_as_if_it_were_not(length: int, pair: str | None) -> None:
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "one": 1, "two": 2, "three": 3}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    text = TextEncoder(tokenizer, length)
+    words = ["one", "two", "three", "one-two", "   ", "x" * 900]
+    books = [" ".join(random.Random(seed).choices(words, k=4000)) for seed in range(4)]
+    books += ["x" * 50_000, " " * 50_000 + "one", "one" + "\n" * 50_000 + "two"]
+    samples = [Sample(str(number), book, books[0] if pair == "long" else pair) for number, book in enumerate(books)]
+    whole = [text.tokenizer.encode(sample.text, sample.pair).ids for sample in samples]
+    assert [text.encode(sample).ids for sample in samples] == whole
+    assert [encoded.ids for encoded in text.encode_all([Sample("s", "one two"), *samples])] == [[1, 2], *whole]
+
+
+def test_of_a_book_little_is_read() -> None:
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "one": 1}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    text = TextEncoder(tokenizer, 16)
+    assert len(text._beginning("one " * 400_000)) < 1000

@@ -72,7 +72,7 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     flags += bare.differing(context, second, settled := bare.ask(context, worker, second, machine))
     if machine is not None and spent is not None and more is not None:
         work = sum((asked.work for turn in (first, second) for asked in turn.values()), Work())
-        metered = Effort(spent + more, work, True)
+        metered = Effort(spent + more, work, True, turns=2)
         efforts = [(taken, effort.SLACK) for taken in measured.efforts]
         told = effort.forged(metered, settled.effort, machine) if settled.effort else None
         machines = context.of_share(effort.Recalibrations)

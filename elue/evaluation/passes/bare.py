@@ -48,7 +48,9 @@ def ask(context: Context, worker: Worker, observed: Mapping[int, Observation], m
         after = worker.usage().cpu_seconds
         made += 1
     work = sum((observation.work for observation in observed.values()), Work()) * made
-    return Settled(values, None if before is None or after is None else Effort(after - before, work, False))
+    return Settled(
+        values, None if before is None or after is None else Effort(after - before, work, False, max(1, made))
+    )
 
 
 def turns_for(machine: Machine) -> int:

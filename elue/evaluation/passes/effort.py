@@ -37,13 +37,14 @@ SETTLED = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """CPU seconds of a call, of one that costs little or nothing, of a FLOP, and of a parameter read."""
+    """CPU seconds of a call, of one that costs little or nothing, a FLOP, a parameter, and a letter made a token."""
 
     call: float
     small: float
     free: float
     flop: float
     param: float
+    letter: float = 0.0
 
     def explained(self, work: Work) -> float:
         """CPU seconds that this work takes here, about."""
@@ -55,7 +56,7 @@ class Calibration:
 
     def _at(self, work: Work, calls: float, other: float, besides: float, little: float) -> float:
         full = _full(work)
-        computing = work.flops * self.flop + work.params * self.param
+        computing = work.flops * self.flop + work.params * self.param + work.letters * self.letter
         beside, small = CALLS * work.samples * self.call, (work.small + work.calls - full) * self.small
         return calls * full * self.call + other * computing + besides * beside + little * small + work.free * self.free
 
@@ -131,7 +132,7 @@ def calibrate(worker: Worker, profile: Profile) -> Machine | None:
 
     First come calls that cost nothing, calls that cost little, and others, then nearly all arithmetic, then nearly all
     reading of weights; each gives the price of its own, after what the prices before it explain. Then calls once more,
-    without the Meter.
+    without the Meter, and texts that are cut into tokens.
     """
     spent: list[tuple[float, Exercised]] = []
     for exercise in (
@@ -143,6 +144,7 @@ def calibrate(worker: Worker, profile: Profile) -> Machine | None:
         Calibrate("free", 50, profile, metered=False),
         Calibrate("small", 50, profile, metered=False),
         Calibrate("calls", 300, profile, metered=False),
+        Calibrate("letters", 4, profile, metered=False),
     ):
         worker.call(replace(exercise, rounds=2), START_SECONDS)
         before = worker.usage().cpu_seconds
@@ -151,13 +153,15 @@ def calibrate(worker: Worker, profile: Profile) -> Machine | None:
         if before is None or after is None:
             return None
         spent.append((after - before, answer))
-    metered, bare = _per_call(*spent[:3]), _per_call(*spent[5:])
+    metered, bare = _per_call(*spent[:3]), _per_call(*spent[5:8])
     seconds, counts = spent[3]
     flop = max(0.0, seconds - metered.explained(_work(counts))) / counts.flops
     metered = replace(metered, flop=flop)
     seconds, counts = spent[4]
     param = max(0.0, seconds - metered.explained(_work(counts))) / counts.params
-    return Machine(replace(metered, param=param), replace(bare, flop=flop, param=param))
+    letter = spent[8][0] / spent[8][1].letters
+    prices = {"param": param, "letter": letter}
+    return Machine(replace(metered, **prices), replace(bare, flop=flop, **prices))
 
 
 def errand(worker: Worker, evaluation: Evaluation) -> Machine | None:
@@ -171,10 +175,16 @@ def unexplained(effort: Effort, machine: Machine, slack: float = SLACK) -> Flag 
     if effort.seconds <= rates.allowed(effort.work, factor) + slack:
         return None
     detail = (
-        f"{effort.seconds:.2f} CPU seconds over {effort.work.samples} samples, where the counted work explains "
+        f"{effort.seconds:.2f} CPU seconds over {_samples(effort)}, where the counted work explains "
         f"{rates.explained(effort.work):.2f}: something computed that was not counted"
     )
     return Flag(code="cpu_unexplained", detail=detail)
+
+
+def _samples(effort: Effort) -> str:
+    """How many samples were asked, and how often."""
+    often = "" if effort.turns == 1 else f", each asked {effort.turns} times"
+    return f"{effort.work.samples // effort.turns} samples{often}"
 
 
 def forged(metered: Effort, bare: Effort, machine: Machine) -> Flag | None:

@@ -10,7 +10,7 @@ from elue.evaluation.passes.traces import KnownTraces, distinct
 from elue.evaluation.passes.values import checked
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers
-from elue.evaluation.work import Effort, Work, of_sample
+from elue.evaluation.work import Effort, Work, long_letters, of_sample
 from elue.meter.counts import Counts
 from elue.protocol import Sample, TaskInfo
 from elue.worker.frames import CallKinds, Predict
@@ -30,11 +30,12 @@ class Observation:
     claimed: int | None
     counts: Counts
     calls: CallKinds
+    letters: int = 0
 
     @property
     def work(self) -> Work:
         """What was counted."""
-        return of_sample(self.counts, self.calls)
+        return of_sample(self.counts, self.calls, self.letters)
 
 
 def observe(worker: Worker, sample: Sample, seconds: float, info: TaskInfo, known: KnownTraces) -> Observation:
@@ -49,6 +50,7 @@ def observe(worker: Worker, sample: Sample, seconds: float, info: TaskInfo, know
         claimed=columns.claimed[0],
         counts=answer.took,
         calls=answer.kinds,
+        letters=long_letters(sample),
     )
 
 

@@ -14,7 +14,7 @@ from elue.evaluation.passes.traces import KnownTraces, distinct
 from elue.evaluation.passes.values import checked, close
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Ties
-from elue.evaluation.work import Effort, Work, of_sample
+from elue.evaluation.work import Effort, Work, long_letters, of_sample
 from elue.protocol import Sample, TaskInfo
 from elue.worker.frames import AnswerColumns, Call, PredictMany, PredictSweep, Survey, Swept
 
@@ -54,12 +54,16 @@ class AnswersByPlace:
 
 @dataclass(frozen=True, slots=True)
 class TracedPass:
-    """What a pass gave for each of its runs; CPU seconds of the samples at `places`, which are all but the first."""
+    """What a pass gave for each of its runs; CPU seconds of the samples at `places`, which are all but the first.
+
+    `letters` are theirs, past what is usual for a text.
+    """
 
     answered: list[tuple[Answers, Ties]]
     columns: list[AnswersByPlace]
     places: list[int]
     seconds: float | None
+    letters: int = 0
 
     def effort(self, known: KnownTraces, ways: Sequence[AnswersByPlace] = ()) -> Effort | None:
         """What it took, and the work that its traces are priced, with those of the ways out that came along."""
@@ -67,7 +71,7 @@ class TracedPass:
             return None
         taken = Counter(column.traces[place] for column in (*self.columns, *ways) for place in self.places)
         works = (of_sample(known.prices[trace], known.calls[trace]) * times for trace, times in taken.items())
-        return Effort(self.seconds, sum(works, Work()), False)
+        return Effort(self.seconds, sum(works, Work(letters=self.letters)), False)
 
 
 def measure(context: Context, runs: Sequence[PlannedRun], take_ways: TakeWays | None = None) -> TracedPass:
@@ -96,7 +100,8 @@ def measure(context: Context, runs: Sequence[PlannedRun], take_ways: TakeWays | 
     known.price(context.worker, evaluation.sample_seconds, (trace for column in columns for trace in column.traces))
     answered = [priced(column, known, total) for column, total in zip(columns, totals, strict=True)]
     seconds = None if before is None or after is None else after - before
-    return TracedPass(answered, columns, order[first:], seconds)
+    letters = sum(long_letters(evaluation.data.samples[place]) for place in order[first:])
+    return TracedPass(answered, columns, order[first:], seconds, letters)
 
 
 def priced(column: AnswersByPlace, known: KnownTraces, total: int) -> tuple[Answers, Ties]:

@@ -40,18 +40,19 @@ class Describe(Call[Described]):
 
 @dataclass(frozen=True, slots=True)
 class Exercised:
-    """What was counted: calls of operators, FLOPs, parameters read."""
+    """What was counted: calls of operators, FLOPs, parameters read, letters cut into tokens."""
 
     calls: CallKinds
     flops: Count
     params: Count
+    letters: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrate(Call[Exercised]):
     """Run a static model of known cost so often, before any plugin is here."""
 
-    size: Literal["free", "small", "calls", "arithmetic", "weights"]
+    size: Literal["free", "small", "calls", "arithmetic", "weights", "letters"]
     rounds: Count
     profile: Profile
     metered: bool = True

@@ -9,16 +9,27 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 from torch import nn
 
 from elue.meter import Meter
 from elue.meter.profile import Profile
-from elue.worker.frames import Exercised
+from elue.worker.frames import CallKinds, Exercised
 from elue.worker.inside.pricing import calls_of
+
+TEXT = "some words of a text that are cut " * 600
+"""Letters that take some milliseconds."""
 
 
 def exercise(size: str, rounds: int, profile: Profile, metered: bool) -> Exercised:
     """Run a size ("free", "small", "calls", "arithmetic", "weights") so often, `metered` or not; what that is."""
+    if size == "letters":
+        for _ in range(rounds):
+            tokenizer().encode(TEXT)
+        return Exercised(CallKinds(), 0, 0, len(TEXT) * rounds)
     model, sample = _model(size)
     single = _once(size, profile)
     with torch.inference_mode():
@@ -29,6 +40,16 @@ def exercise(size: str, rounds: int, profile: Profile, metered: bool) -> Exercis
             else:
                 model(sample)
     return Exercised(single.calls * rounds, single.flops * rounds, single.params * rounds)
+
+
+@lru_cache(maxsize=1)
+def tokenizer() -> Tokenizer:
+    """One that cuts a text into word pieces as BERT's does, here into single letters."""
+    letters = {name: number for number, name in enumerate("abcdefghijklmnopqrstuvwxyz")}
+    vocabulary = {**letters, **{f"##{name}": 26 + number for name, number in letters.items()}, "[UNK]": 52}
+    made = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
+    made.normalizer, made.pre_tokenizer = BertNormalizer(), BertPreTokenizer()
+    return made
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from elue.evaluation.passes import bare
+from elue.evaluation.passes import bare, effort
 from elue.evaluation.passes.effort import (
     BARE,
     BESIDE,
@@ -21,7 +21,8 @@ from elue.evaluation.passes.effort import (
     forged,
     unexplained,
 )
-from elue.evaluation.work import Effort, Work, one_by_one
+from elue.evaluation.work import LONG, Effort, Work, long_letters, one_by_one
+from elue.protocol import Sample
 
 METERED = Calibration(call=1e-5, small=4e-6, free=2e-6, flop=1e-10, param=1e-9)
 MACHINE = Machine(METERED, Calibration(call=2e-6, small=1e-6, free=5e-7, flop=1e-10, param=1e-9))
@@ -133,3 +134,16 @@ def test_one_slow_sample_of_many_counts_for_nothing_and_work_in_every_sample_doe
     assert sum(work.calls for work in works) - dropped.work.calls >= 14, "its own work goes with it"
     assert one_by_one([0.0, 1.0, 2.0], works[:2]) == Effort(2.0, works[0] + works[1], True), "few are all counted"
     assert one_by_one([0.0, None, 2.0], works[:2]) is None
+
+
+def test_long_texts_take_the_time_that_letters_take_and_no_more() -> None:
+    rates = effort.Calibration(1e-5, 1e-6, 1e-6, 1e-11, 1e-9, letter=3e-7)
+    machine = effort.Machine(rates, rates)
+    work = Work(4, 400, 10**7, 10**5, letters=4 * 1_600_000)
+    assert effort.unexplained(Effort(3.0, work, False, turns=2), machine) is None
+    flag = effort.unexplained(Effort(9.0, work, False, turns=2), machine)
+    assert flag is not None
+    assert "over 2 samples, each asked 2 times" in flag.detail
+    usual = [Sample("a", "word " * 1000), Sample("b", "word " * 1000, "pair " * 1000)]
+    assert [long_letters(sample) for sample in usual] == [0, 0]
+    assert long_letters(Sample("c", "x" * (LONG + 5), "y" * (LONG + 7))) == 12
