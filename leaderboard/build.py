@@ -54,6 +54,7 @@ def build(
     skipped: Callable[[ElueError], None] | None = None,
     repository: str = "",
     built: str = "",
+    docs: str = "",
 ) -> Path:
     """Build the site from record summaries and return its first page.
 
@@ -61,9 +62,10 @@ def build(
     `manifests` are those of submissions, by method name (see `manifests`). `base_url` is where the site will stand, for
     links that name it in full. `editions` are those with a page of ranks, by default all that are shipped and that any
     run takes part in. With an `executor` tasks are worked on side by side; one of processes needs a `record`
-    that can be pickled. The order of the summaries does not matter. `repository` is the address of the sources and
-    `built` the day of the build, both for the foot of the pages. With `skipped`, it is told of a damaged
-    record on a board, and the site is that of all the others. Raises ElueError where there is no `skipped`,
+    that can be pickled. The order of the summaries does not matter. `repository` is the address of the sources,
+    `docs` that of the documentation, and `built` the day of the build, all for the foot of the pages. With `skipped`,
+    it is told of a damaged record on a board, and the site is that of all the others. Raises ElueError where there is
+    no `skipped`,
     `folder_in_use` when `out` holds anything but an earlier site, `cannot_write`, `bad_base_url`, `broken_link`;
     whatever it is, `out` stays as it was.
     """
@@ -71,7 +73,7 @@ def build(
     sound = summaries
     while True:
         try:
-            made = pages(sound, record, manifests, base_url, executor, editions, repository, built)
+            made = pages(sound, record, manifests, base_url, executor, editions, repository, built, docs)
             publish(checked(around.mapped(made, _address(base_url)), _address(base_url)), out)
             return out / "index.html"
         except DamagedRecords as error:
@@ -91,12 +93,13 @@ def pages(
     editions: Sequence[Edition] | None = None,
     repository: str = "",
     built: str = "",
+    docs: str = "",
 ) -> Iterator[File]:
     """All files of the site, one after the other. Raises DamagedRecords, of the runs on boards, where any is."""
     manifests = manifests or {}
     retracted = partial(retraction_of, manifests)
     site = Site(boards.tasks(summaries, retracted), boards.methods(summaries, manifests), _address(base_url))
-    site.repository, site.built = _address(repository).rstrip("/"), built
+    site.repository, site.built, site.docs = _address(repository).rstrip("/"), built, _address(docs).rstrip("/")
     site.latest = max((summary.times.started[:10] for summary in summaries if not is_published(summary)), default="")
     if record is not None:
         known = standings.shipped() if editions is None else editions

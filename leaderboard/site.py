@@ -18,7 +18,7 @@ class Site:
     """Everything that pages are made of; `details`, `scored` and `crossed` fill as the tasks are worked on.
 
     `ranked` are the editions that any run takes part in, with their scores; `repository` is the address of the
-    sources, `built` the day of the build, `latest` that of the last run.
+    sources, `docs` of the documentation, `built` the day of the build, `latest` that of the last run.
     """
 
     tasks: Sequence[Task]
@@ -31,6 +31,7 @@ class Site:
     crossed: dict[str, crossings.Crossed] = field(default_factory=dict)
     ranked: Sequence[standings.Ranked] = ()
     repository: str = ""
+    docs: str = ""
     built: str = ""
     latest: str = ""
 

@@ -30,6 +30,7 @@ def build_site(
     repository: str = typer.Option(
         "", help="Where the sources of the standard and of the submissions are, for a link."
     ),
+    docs: str = typer.Option("", help="Where `make docs` is published, for a link to it on every page."),
     serve: bool = typer.Option(False, "--serve", help="Serve the pages on this machine once they are built."),
     port: int = typer.Option(8000, help="Port for --serve; 0 takes any free one."),
 ) -> None:
@@ -43,7 +44,7 @@ def build_site(
         adjust = as_it_stands(folders, note_skipped)
         for folder in folders:
             store.catch_up(folder, note_skipped, adjust)
-    count, index = pages_of(store, out, edition, submissions, base_url, repository)
+    count, index = pages_of(store, out, edition, submissions, base_url, repository, docs)
     note(f"{count} runs; open {index.resolve().as_uri()}")
     if serve:
         from elue.leaderboard.serving import serve as serve_folder
@@ -58,6 +59,7 @@ def pages_of(
     submissions: Path | None = None,
     base_url: str = "",
     repository: str = "",
+    docs: str = "",
 ) -> tuple[int, Path]:
     """Build the site of an index, with ranks by the editions that come with ELUE and by these.
 
@@ -81,6 +83,7 @@ def pages_of(
         index = build(
             *(summaries, out, reader(store.url), told, base_url, executor, ranking, damaged.append),
             repository=repository,
+            docs=docs,
             built=now.date().isoformat(),
         )
     for error in damaged:

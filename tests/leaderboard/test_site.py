@@ -251,3 +251,9 @@ def test_build_refuses_someones_folder_before_any_work(tmp_path):
     with pytest.raises(ElueError) as caught:
         build([summary()], tmp_path)
     assert caught.value.code == "folder_in_use"
+
+
+def test_pages_name_the_documentation_where_it_is_published():
+    files = dict(checked(pages([], docs="https://elue.example/docs/")))
+    assert '<a href="https://elue.example/docs">Documentation</a>' in files["index.html"]
+    assert "Documentation</a>" not in dict(pages([]))["index.html"]
