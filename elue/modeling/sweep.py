@@ -89,6 +89,12 @@ def choose(tried: Iterable[Tried], points: int = SWEEP_POINTS, always: Sequence[
     return [distinct[place] for place in sorted(chosen)]
 
 
+def has_gap(chosen: Sequence[Tried]) -> bool:
+    """Whether neighbours in a sweep are farther apart than `CLOSED`."""
+    compute = [candidate.compute for candidate in chosen]
+    return any(high - low > CLOSED * (compute[-1] - compute[0]) for low, high in pairwise(compute))
+
+
 def _even(compute: np.ndarray, wanted: Sequence[int], points: int, near: float) -> set[int]:
     """The ends, what is `wanted`, and what is nearest to so many targets, as far as no two are so `near`."""
     chosen, targets = {0, len(compute) - 1}, np.linspace(compute[0], compute[-1], points)

@@ -24,8 +24,6 @@ NEAR = ALIKE / 2
 """Of the dearest: points of one rule are not nearer than this, and no setting is farther below the cheapest."""
 ASKING = 0.1
 """Of the full model: what asking for what may be left out costs, where next to nothing then is."""
-ESTIMATED = 1.35
-"""Room for gaps where a method tells what a setting costs by an estimate: rows without routers, or other samples."""
 Costs = Callable[[Point], NDArray[np.float64]]
 """FLOPs of each sample at a point, (samples,)."""
 

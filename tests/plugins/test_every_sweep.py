@@ -6,6 +6,7 @@ tokens are no measure of compute.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ SHORT: dict[str, Any] = {
 }
 """Options that make a training short, for the methods that have them."""
 THOROUGH = ("elasticbert", "switch")
+AGAIN = ("lstm_shuttle",)
+"""Methods that may read a text many times over, so that settings cost more than the full model."""
 EVERY = [
     pytest.param(method.name, marks=pytest.mark.thorough if method.name in THOROUGH else pytest.mark.slow)
     for method in registry.installed()
@@ -57,4 +60,5 @@ def test_the_default_sweep_has_both_ends_no_twins_and_no_gap(name: str, tmp_path
     points = [settled(method.knobs, numeric(method.knobs, point)) for point in method.points(training.task, tmp_path)]
     costs = priced(method, model, [example.sample for example in training.validation])
     assert len(points) > 1
-    assert shortcomings(points, around(method.knobs, points), costs, method.knobs) == []
+    wrong = shortcomings(points, around(method.knobs, points), costs, method.knobs)
+    assert [told for told in wrong if name not in AGAIN or not re.search(r" costs [1-9]", told)] == []

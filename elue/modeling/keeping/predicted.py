@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, cast
 
@@ -173,6 +174,17 @@ class PredictedModel(KeepingModel):
         return judged(pack, lambda asked: self.network.leaning(index, asked) - self.margin)
 
 
+def spent(network: Any, kept: Tensor, training: Training) -> Tensor:
+    """Multiply-adds of all layers and predictors for each sample, (samples,), by shares that layers ran on."""
+    config, tokens = training.encoder.config, training.judged_tokens[:, None]
+    stays = (kept.double() * tokens).round()
+    came = tokens.expand_as(stays) if network.returning else torch.cat([tokens, stays[:, :-1]], 1)
+    asked = network.asked if network.threshold > 0 else []
+    sizes = [sum(p.numel() for p in network.predictors[str(layer)].parameters()) for layer in asked]
+    predicting = came[:, asked] @ torch.tensor(sizes, dtype=came.dtype) if asked else 0.0
+    return (config.attention_products(stays) + config.feed_forward_products(stays)).sum(1) + predicting
+
+
 def predicted_sweep(network: Any, training: Training) -> Sweep:
     """Thresholds from 0, which keeps all tokens, by way of the usual one to 1, even in tokens kept.
 
@@ -184,6 +196,7 @@ def predicted_sweep(network: Any, training: Training) -> Sweep:
     def measure(threshold: float) -> Tried:
         network.threshold, network.told = threshold, []
         tried = training.tried(network, threshold, "kept")
+        tried = replace(tried, costs=spent(network, tried.costs, training), weights=None)
         said = torch.cat(network.told or [torch.empty(0)]).sigmoid().sort().values
         told.append(said[torch.linspace(0, len(said) - 1, min(len(said), MOST_TOLD)).long()])
         return tried

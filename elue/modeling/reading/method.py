@@ -22,7 +22,7 @@ from elue.modeling.reading.network import (
     word_table,
 )
 from elue.modeling.reading.words import table_of
-from elue.modeling.sweep import Tried, choose, middle, refine
+from elue.modeling.sweep import Tried, choose, has_gap, middle, refine
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
 
@@ -90,6 +90,10 @@ class JumpingReader(TrainedReader):
         """Further points to choose a sweep from, and points that are in it in any case: the ends, and as trained."""
         return [], [dict.fromkeys(self.knobs, lean) for lean in (-ALWAYS, 0.0, ALWAYS)]
 
+    def alone(self) -> Sequence[str]:
+        """The knobs whose bias is gone along by itself, the others reading all, where a sweep has a gap without it."""
+        return ()
+
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> ReaderModel:
         return SettingModel(network, text, task, tuple(self.knobs))
 
@@ -108,6 +112,14 @@ class JumpingReader(TrainedReader):
             leans = refine(leaning, (-ALWAYS, *LEANS, ALWAYS), between_leans, LEAN_TRIES)
             tried = [replace(own, setting=self.leaning(network, own.setting)) for own in leans]
             tried += [measure(point) for point in (*always, *points) if point not in [own.setting for own in tried]]
+            for knob in self.alone() if has_gap(choose(tried, always=always)) else ():
+                others = dict.fromkeys(self.knobs, ALWAYS)
+
+                def by_itself(lean: float, knob: str = knob, others: Point = others) -> Tried:
+                    return replace(measure({**others, knob: lean}), setting=lean)
+
+                along = refine(by_itself, (-ALWAYS, *LEANS, ALWAYS), between_leans, LEAN_TRIES)
+                tried += [replace(own, setting={**others, knob: own.setting}) for own in along]
         chosen = choose(tried, always=always)
         for knob, value in trained.items():
             setattr(network, knob, value)
@@ -143,6 +155,9 @@ class FullReadingFirst(JumpingReader):
             training.fit(network, phase="full")
             network.full = False
             training.fit(network, phase="speed", epochs=training.options.speed_epochs, frozen=["words"])
+
+    def alone(self) -> Sequence[str]:
+        return list(self.knobs) if len(self.knobs) > 1 else []
 
     def candidates(self, network: Any) -> tuple[Sequence[Point], Sequence[Point]]:
         """Each of several biases by itself; all of the text and the trained setting in any case."""
