@@ -19,7 +19,10 @@ def test_a_method_that_does_not_conform_ends_with_1(tmp_path: Path, write_plugin
 def test_a_method_that_does_not_load_is_said_once(tmp_path: Path, write_plugin: WritePlugin) -> None:
     done = elue("check", write_plugin(before="raise OSError('no disk')"), "--json", cwd=tmp_path)
     assert done.returncode == 1
-    source, first, *rest = json.loads(done.stdout)
-    assert (source["name"], source["outcome"]) == ("source", "pass")
+    source, beside, first, *rest = json.loads(done.stdout)
+    assert [(told["name"], told["outcome"]) for told in (source, beside)] == [
+        ("source", "pass"),
+        ("beside-torch", "pass"),
+    ]
     assert (first["name"], first["outcome"], first["detail"]) == ("loads", "fail", "OSError: no disk")
     assert {result["outcome"] for result in rest} == {"skip"}
