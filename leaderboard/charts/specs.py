@@ -45,6 +45,8 @@ def pareto(
     """
     others = {} if plain else fronts(board)
     data = [{**row, "fronts": others.get(row["run"], [])} for row in rows(board, own, likely)]
+    if plain:
+        data = [{**row, "low": row["y"], "high": row["y"]} for row in data]
     return _filled(_pareto_template(size, plain), data, board, list(own), reference, deep)
 
 
