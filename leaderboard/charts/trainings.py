@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from elue.leaderboard.boards import Board
-from elue.leaderboard.charts.data import family_style
+from elue.leaderboard.charts.data import MANY, family_style
 from elue.leaderboard.text import FAMILY_TITLES, clean, titled
 from elue.scores.bands import band
 from elue.scores.results import BoardScores
@@ -25,7 +25,9 @@ def with_trainings(spec: Spec, board: Board, scores: BoardScores | None) -> Spec
         return spec
     bands = list(bands_of(board, scores.floor))
     several = {row["method"] for row in bands}
-    runs = [{**row, "trained": row["label"] in several} for row in spec["datasets"]["runs"]]
+    runs = [
+        {**row, "trained": row["label"] in several and len(board.curves) <= MANY} for row in spec["datasets"]["runs"]
+    ]
     like = next(layer["encoding"] for layer in spec["layer"] if {"x", "y"} <= layer.get("encoding", {}).keys())
     layers = [_fainter(layer) for layer in spec["layer"]]
     marks = next(place for place, layer in enumerate(layers) if layer.get("name") == "runs")
@@ -52,6 +54,7 @@ def bands_of(board: Board, floor: float) -> Iterator[dict[str, Any]]:
                 "curves": [curve.id for curve in curves],
                 "family": family_style(curves[0].family),
                 "kind": clean(titled(FAMILY_TITLES, curves[0].family)),
+                "faded": len(board.curves) > MANY,
                 "x": spot.cost,
                 "y": round(spot.mean, 4),
                 "low": round(spot.low, 4),
@@ -77,7 +80,7 @@ def _range(like: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bands(like: Mapping[str, Any], colour: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
-    lit = f"full > 0 && (length(picked) == 0 || {_PICKED})"
+    lit = f"full > 0 && ({_PICKED} || (length(picked) == 0 && !datum.faded))"
     detail = {"field": "method", "type": "nominal"}
     data = {"name": "bands"}
     return (
@@ -100,7 +103,7 @@ def _bands(like: Mapping[str, Any], colour: Mapping[str, Any]) -> Sequence[dict[
                 **_at(like, x="x", y="y"),
                 "color": colour,
                 "detail": detail,
-                "opacity": {"condition": {"test": lit, "value": 1}, "value": 0.05},
+                "opacity": {"condition": {"test": lit, "value": 1}, "value": 0},
             },
         },
     )
