@@ -78,6 +78,10 @@ class StructuralJumpNetwork(TrialNetwork):
         batch.note("jumped", jumps)
         batch.go([reading.notes["walk"].go(jump) for reading, jump in zip(batch.readings, jumps.tolist(), strict=True)])
 
+    def share(self, trial: Trial, lengths: Tensor) -> Tensor:
+        skip, cell = (sum(p.numel() for p in part.parameters()) for part in (self.agents["skip"], self.cell))
+        return (cell * trial.counts("cell") + skip * trial.counts("skip")) / ((cell + skip) * lengths)
+
     def spent(self, trial: Trial, lengths: Tensor) -> Tensor:
         return self.options.reading_cost * torch.tensor(trial.paid, device=lengths.device) / lengths
 
@@ -106,8 +110,7 @@ class StructuralJumpLstm(FullReadingFirst):
     paper = "Hansen et al. 2019, Neural Speed Reading with Structural-Jump-LSTM, https://arxiv.org/abs/1904.00761"
     summary = (
         "One small agent skips words, another jumps to the next clause, the next sentence or the end of the text. A "
-        "skipped word costs the agent alone, and a jumped one nothing. They learn from right answers and from what "
-        "reading costs."
+        "skipped word costs the agent alone, a jumped one nothing. They learn from right answers and from the price."
     )
     options = StructuralJumpOptions
     knobs = {
