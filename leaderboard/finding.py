@@ -85,7 +85,7 @@ def _leads(group: Group, families: Mapping[str, str]) -> str:
             if row and row.word == "sure" and row.low is not None and row.low > 0 and (not best or row.low > best[0]):
                 best = row.low, method, place, row
     if best is None:
-        return "" if not group.along.looks else "No method is told apart above the static model at any budget."
+        return "" if not group.along.looks else "No lead over the static model is sure at any budget."
     _, method, place, row = best
     low, high = group.along.budgets[place]
     return (

@@ -201,7 +201,7 @@ def test_the_finding_says_only_what_is_separated(world: tuple[list[Any], Any]) -
     assert not any("keeps" in sentence for sentence in late.sentences), "a static model does so, too"
     alone = finding(group({"bad": bad}, Reach(0.9, 0.8, 1)), FAMILY)
     assert alone
-    assert alone.sentences == ("No method is told apart above the static model at any budget.",)
+    assert alone.sentences == ("No lead over the static model is sure at any budget.",)
     assert finding(group({"static": good}, Reach(0.9, 0.8, 1)), FAMILY) is None
 
 
