@@ -165,7 +165,7 @@ def _spec(chart: alt.LayerChart | alt.FacetChart, width: int, height: int) -> di
             labelPadding=8,
             titleColor=layers.INK,
             titleFontSize=13,
-            titleLimit=400,
+            titleLimit=width,
             titleFontWeight=500,
             titlePadding=12,
         )

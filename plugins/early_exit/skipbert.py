@@ -37,7 +37,7 @@ class SkipBert(TrigramExits):
     """A table of tri-grams below, distillation, and exits on a shared pooler above.
 
     Look-ups cost no FLOPs, but they are not free: three rows a token are read, which bytes moved and parameters touched
-    have, and the table is among the parameters. One point of the sweep computes the lower layers instead, on three
+    have, and the table is among the parameters. Three points of the sweep compute the lower layers instead, on three
     times as many rows: what a cold input costs. The table is filled from training texts alone, before anything is
     answered, and never written again: the release computes and stores what it meets, so that answers depend on the
     order of inputs. It is in float32, where the release's is in float16. A tri-gram that is not known is looked up

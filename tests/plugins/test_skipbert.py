@@ -259,8 +259,10 @@ def test_training_fills_the_table_from_its_own_texts(task: TaskInfo, tmp_path: P
     assert torch.allclose(model.below.table.rows[1:], rows, atol=1e-5), "what is frozen makes what is held"
     assert not model.below.table.rows[0].any()
     points, note = SkipBert().points(task, tmp_path), read_note(tmp_path)["validation"]
-    assert [point.get("trigrams", "table") for point in points] == ["table"] * (len(points) - 1) + ["computed"]
-    exits = [noted["exit"] for noted in note["points"][:-1]]
+    warm = [point for point in points if "trigrams" not in point]
+    cold = min(3, len(warm))
+    assert [point.get("trigrams", "table") for point in points] == ["table"] * len(warm) + ["computed"] * cold
+    exits = [noted["exit"] for noted in note["points"][: len(warm)]]
     assert (min(exits), max(exits)) == (1, 2)
     assert note["table"]["grams"] == len(grams) - 1
     assert note["table"]["bytes"] == model.below.table.rows.nbytes

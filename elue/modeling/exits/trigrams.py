@@ -28,7 +28,8 @@ def below(network: ExitNetwork) -> TrigramEmbeddings | None:
 class TrigramExits(TrainedExits):
     """Exits on layers above tri-grams. The first phase of its plan computes them; those after it look them up.
 
-    Its own points read the table; the last computes the lower layers, at the setting before.
+    Its own points read the table; the last three compute the lower layers, at the cheapest of these, in the middle, and
+    at the costliest.
     """
 
     knobs: ClassVar[Mapping[str, KnobSpec]] = {
@@ -109,10 +110,14 @@ class TrigramExits(TrainedExits):
         trigrams = below(network)
         if trigrams is None:
             return points, note
-        computed = {SOURCE: "computed", **points[-1]}
         trigrams.source = "computed"
-        exit, score = training.under(self.rule(computed, ladder_of(network)), Signals.whole(training.logits(network)))
+        signals = Signals.whole(training.logits(network))
         trigrams.source = "table"
+        some = [points[place] for place in sorted({0, len(points) // 2, len(points) - 1})]
+        cold: list[Point] = [{SOURCE: "computed", **point} for point in some]
+        notes = list(note["points"])
+        for point in cold:
+            exit, score = training.under(self.rule(point, ladder_of(network)), signals)
+            notes.append({"point": point, "exit": exit, "score": score})
         texts = training.text.encode_all([example.sample for example in training.job.validation])
-        note = {**note, "points": [*note["points"], {"point": computed, "exit": exit, "score": score}]}
-        return [*points, computed], {**note, "table": trigrams.worth([text.ids for text in texts])}
+        return [*points, *cold], {**note, "points": notes, "table": trigrams.worth([text.ids for text in texts])}
