@@ -47,7 +47,8 @@ def task_title(task: TaskRef) -> str:
 
 @cache
 def _shipped_titles() -> dict[str, str]:
-    return {name: tasks.get(name).title for name in tasks.names()}
+    specs = (tasks.get(name) for name in tasks.names())
+    return {spec.name: spec.short or spec.title for spec in specs}
 
 
 def latest(records: Iterable[Record]) -> Record:

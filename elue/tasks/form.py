@@ -6,7 +6,8 @@ from typing import Any
 
 HELP = {
     "name": "what it is called, else as the file: letters, digits, '_', '-' and '.'",
-    "title": "what pages call it, else its name",
+    "title": "what it is called in records and on pages, else its name",
+    "short": "what pages of tasks that come with ELUE call it, else its title",
     "kind": "'classification' (an answer is one of the labels) or 'regression' (a number)",
     "metric": "how answers are scored, else accuracy, or pearson_spearman of a regression",
     "labels": "of a classification the names of the classes, in the order of their indices 0, 1, ...",

@@ -78,6 +78,7 @@ class TaskSpec:
     licence: str = ""
     citation: str = ""
     caveats: tuple[str, ...] = ()
+    short: str = ""
     __pydantic_config__: ClassVar[Any] = _STRICT
 
     @property

@@ -35,7 +35,7 @@ POINTS: dict[str, list[Point]] = {
     "leap_lstm": SHARES[::-1],
     "lstm_jump": [{"jumps": n, "lean": lean} for n, lean in ((10_000, ALWAYS), (3, 0.0), (1, 0.0), (0, 0.0))],
     "lstm_shuttle": [{"chunks": n, "lean": lean} for n, lean in ((10_000, ALWAYS), (4, 0.0), (2, 0.0), (1, 0.0))],
-    "structural_jump_lstm": leaning("read_lean", "next_lean"),
+    "structural_jump_lstm": [*leaning("read_lean", "next_lean")[:-1], {"read_lean": ALWAYS, "next_lean": -ALWAYS}],
     "jumper": leaning("lean"),
     "skim_reread": leaning("on_lean", "next_lean"),
     "rim_like": leaning("read_lean", "on_lean"),

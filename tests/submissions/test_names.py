@@ -157,7 +157,7 @@ def test_nobody_takes_back_another_s_rows_or_fills_its_card(hello: Path) -> None
     text = (other / "submission.toml").read_text().replace("A. Author", "E. Vil")
     (other / "submission.toml").write_text(text + '\n[[retracted]]\nmethod = "hello"\nreason = "x"\nwhen = "now"\n')
     told = manifests.read(hello.parent)["hello"]
-    assert told["retracted"] == []
-    assert told["authors"][0] == "A. Author"
+    assert told.retracted == ()
+    assert told.submission.authors[0] == "A. Author"
     rename(again(hello, "bbb"), "static")
     assert "static" not in manifests.read(hello.parent)

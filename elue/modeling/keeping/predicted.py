@@ -189,7 +189,7 @@ def predicted_sweep(network: Any, training: Training) -> Sweep:
     """Thresholds from 0, which keeps all tokens, by way of the usual one to 1, even in tokens kept.
 
     Between two it is the median of the probabilities there that predictors have told, which may lie ever so near one
-    another.
+    another. Where nothing is kept out, predictors are not asked: what is dearer than that for asking them is left out.
     """
     told: list[Tensor] = []
 
@@ -207,7 +207,8 @@ def predicted_sweep(network: Any, training: Training) -> Sweep:
         return short(low, high, between.median().item()) if len(between) else even_odds(low, high)
 
     settings = [0.0, USUAL, 1.0]
-    chosen = choose(refine(measure, settings, halfway), always=settings)
+    tried = refine(measure, settings, halfway)
+    chosen = choose([own for own in tried if own.compute <= tried[0].compute], always=settings)
     network.threshold, network.told = USUAL, None
     return swept("threshold", chosen)
 
