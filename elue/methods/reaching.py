@@ -50,6 +50,7 @@ NAMES = {
     "threading.settrace_all_threads": CALLS,
     "elue.worker": "reaches into the worker",
     "elue.evaluation": "reaches into what measures it",
+    "elue.modeling.kernels.available": "asks whether it is watched",
     "elue.tasks.generated": "reads how labels are generated",
     "__main__": "reaches into the worker",
     **dict.fromkeys(("torch.overrides._push_mode", "torch.overrides._pop_mode", "torch.overrides._get_current"), KEYS),
