@@ -123,4 +123,4 @@ def test_findings_are_flags_and_honest_plugins_have_none(
     assert found["remembers"]["repeat_differs"].endswith("at 0")
     assert found["breaks"] == {"compute": "failed: ValueError: seen"}
     if "numpy" in names:
-        assert "20 samples" in found["numpy"]["cpu_unexplained"]
+        assert "10 samples, each asked 2 times" in found["numpy"]["cpu_unexplained"]
