@@ -34,11 +34,9 @@ def read_records(folder: Place, samples: bool = True) -> Iterator[Record]:
     Those of a submission have the trust it earned them, and a flag where they were retracted. Without `samples` they
     come without what they hold of single ones. Raises ElueError where there is no such folder, or one is damaged.
     """
-    from elue.submissions.standing import as_it_stands, record_folders
+    from elue.submissions.standing import as_it_stands
 
-    if not Path(folder).is_dir():
-        raise ElueError("no_runs", f"There is no folder {folder}.", "Give the folder that records were written to.")
-    folders = record_folders(Path(folder))
+    folders = _record_folders(folder)
     adjust = as_it_stands(folders)
     for below in folders:
         for path in records.files(below):
@@ -100,13 +98,10 @@ def build_site(
     from elue.leaderboard import build, manifests
     from elue.leaderboard.workers import reader, workers
     from elue.record.store import Store
-    from elue.submissions.standing import as_it_stands, record_folders
+    from elue.submissions.standing import as_it_stands
 
     given = [runs] if isinstance(runs, str | Path) else runs
-    for folder in given:
-        if not Path(folder).is_dir():
-            raise ElueError("no_runs", f"There is no folder {folder}.", "Give the folder that records were written to.")
-    folders = [below for folder in given for below in record_folders(Path(folder))]
+    folders = [below for folder in given for below in _record_folders(folder)]
     told = manifests.read(Path(submissions), _warn) if submissions is not None else {}
     with tempfile.TemporaryDirectory(prefix="elue-site-") as temporary:
         url = f"sqlite:///{temporary}/index.sqlite"
@@ -116,6 +111,15 @@ def build_site(
         with workers(len(summaries)) as executor:
             read = reader(url) if executor else store.text
             return build(summaries, Path(out), read, told, base_url, executor, skipped=_warn)
+
+
+def _record_folders(folder: Place) -> list[Path]:
+    """The folders of records below one. Raises ElueError where there is no such folder."""
+    from elue.submissions.standing import record_folders
+
+    if not Path(folder).is_dir():
+        raise ElueError("no_runs", f"There is no folder {folder}.", "Give the folder that records were written to.")
+    return list(record_folders(Path(folder)))
 
 
 def _warn(error: ElueError) -> None:
