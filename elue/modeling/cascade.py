@@ -115,7 +115,7 @@ class TrainedCascade(TrainedMethod):
         task, seen, layers, scores = training.job.task, self.seen(network, training), self.layers(network), []
         count = training.options.thresholds
         grid, ends = self.grid(network, seen, training)
-        weights = training.weights(training.tokens(training.job.validation))
+        weights = training.whole_weights
         tried = [Tried(point, layers[simulate(seen, self.rule(point, task)) - 1], weights=weights) for point in grid]
         always = grid if len(grid) <= count else ends
         points: list[Point] = [candidate.setting for candidate in choose(tried, count, always)]

@@ -81,7 +81,7 @@ class TrainedChain(TrainedCascade):
         ends: list[Point] = [{f"threshold_{k}": end for k in range(1, len(early) + 1)} for end in (1.1, 0.0)]
         best: dict[int, tuple[float, float, Point]] = {}
         least, most = layers[0].item(), layers[-1].item()
-        weights = training.weights(training.tokens(training.job.validation))
+        weights = training.whole_weights
         for combination in product(*cuts):
             point: Point = {f"threshold_{k}": cut for k, cut in enumerate(combination, start=1)}
             rule = self.rule(point, training.job.task)

@@ -86,6 +86,11 @@ class Training:
         """The numbers of tokens of these, (samples,), which every setting is weighed by."""
         return self.tokens(self.judged)
 
+    @cached_property
+    def whole_weights(self) -> Tensor:
+        """What all validation samples cost beside their mean, (samples,), in layers of the encoder."""
+        return self.weights(self.tokens(self.job.validation))
+
     def tokens(self, examples: Sequence[Example]) -> Tensor:
         """The number of tokens of each sample, (samples,), in double precision."""
         encoded = self.text.encode_all([example.sample for example in examples])

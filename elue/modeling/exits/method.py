@@ -186,7 +186,7 @@ class TrainedExits(TrainedMethod):
 
     def _seen(self, network: Any, training: Training) -> Signals:
         """What all exits say of all validation samples of a training."""
-        outputs, weights = training.outputs(network), training.weights(training.tokens(training.job.validation))
+        outputs, weights = training.outputs(network), training.whole_weights
         return Signals.whole(outputs["logits"], padded(outputs.get(SCORES)), weights)
 
     def _parted(self, training: Training) -> tuple[Training, Training]:
