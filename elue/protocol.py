@@ -141,13 +141,36 @@ class TaskExamples:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """How a training goes, `step` steps into one of its phases.
+
+    `moment` is "validation" where validation data were asked, "end" where a phase ends that asks none, else "step".
+    `loss` is the mean since the last report, `seconds` what the phase took so far in this process, and `rate` the
+    training texts a second since the last report of its kind. `score` is the task's metric in percent, the mean of
+    `ways` ways out, and of tasks where there are several; `price` what of it the method's objective pays for compute.
+    """
+
+    phase: str
+    moment: Literal["step", "validation", "end"]
+    step: int
+    epoch: float
+    loss: float
+    seconds: float
+    rate: float
+    score: float | None = None
+    price: float = 0.0
+    ways: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingJob:
     """Everything a method needs to train: labelled data, a backbone, and where the weights go.
 
     `backbone` is "tiny", a folder, or a hub id; `options` are the method's own, as the user set them.
     Training that finds checkpoints of the same job under `out` goes on from them. `measure` is the task's metric, for
     what is chosen on validation data. `keep` asks to leave finished phases there, for a method that differs in nothing
-    but what comes after them. `left_out` is as in `TaskExamples`.
+    but what comes after them. `left_out` is as in `TaskExamples`. `report`, where there is one, is told how it goes:
+    what it is told is shown, and kept with the weights. A `quiet` training draws no bars on the terminal.
     """
 
     task: TaskInfo
@@ -162,6 +185,8 @@ class TrainingJob:
     also: Sequence[TaskExamples] = ()
     keep: bool = False
     left_out: int = 0
+    report: Callable[[TrainingReport], None] | None = None
+    quiet: bool = False
 
 
 @runtime_checkable

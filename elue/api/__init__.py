@@ -12,7 +12,7 @@ Methods run in child processes, as ever; this one imports neither torch nor any 
 """
 
 from elue.api.defined import save_method
-from elue.api.measuring import check, evaluate, find_method, load_task, methods, stream, train
+from elue.api.measuring import check, evaluate, find_method, load_task, methods, stream, train, training_log
 from elue.api.reading import build_site, load, read_records, score, standing
 from elue.api.results import Findings, Results, Scores
 from elue.errors import ElueError
@@ -47,4 +47,5 @@ __all__ = [
     "standing",
     "stream",
     "train",
+    "training_log",
 ]

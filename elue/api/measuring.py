@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from elue import tasks
 from elue.api.bar import Bar
@@ -15,12 +16,15 @@ from elue.evaluation.execute import execute, plan
 from elue.evaluation.plan import PlannedRun, Rerun
 from elue.evaluation.request import Evaluation, Measure, Progress, explained_samples
 from elue.meter import profile as profiles
-from elue.methods import registry
+from elue.methods import registry, trained
 from elue.methods import train as training
 from elue.methods.registry import MethodSource
 from elue.protocol import Method, Point
 from elue.record.schema import Record
 from elue.tasks import TaskData
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Place = str | Path
 """A folder or file."""
@@ -64,14 +68,19 @@ def train(
     options: Mapping[str, object] | None = None,
     max_train_samples: int | None = None,
     threads: int | None = None,
+    label: str = "",
+    quiet: bool = False,
+    tensorboard: Place | None = None,
     force: bool = False,
 ) -> Path:
     """Train a method on a task, or on several at once, in a child process; returns `out`, the folder of the weights.
 
     `backbone` is a folder or hub id of an encoder, or "tiny"; `options` are the method's own, `max_train_samples` a
-    seeded random part of the train split, `threads` those torch may use. Called again after an interruption, it goes on
-    from the last checkpoint; where this very job has ended it does nothing. Raises ElueError where other weights are
-    there already (unless `force`) and when training fails.
+    seeded random part of the train split, `threads` those torch may use; `label` is what tables call this training. It
+    says on the terminal how it goes unless it is `quiet`, and `training_log` has its validation scores; `tensorboard`
+    is a folder that they are drawn into. Called again after an interruption, it goes on from the last checkpoint; where
+    this very job has ended it does nothing. Raises ElueError where other weights are there already (unless `force`) and
+    when training fails.
     """
     first, *also = [task] if isinstance(task, str | Path) else task
     asked = training.TrainingRequest(
@@ -87,9 +96,25 @@ def train(
         max_train_samples=max_train_samples,
         force=force,
         threads=threads,
+        label=label,
+        quiet=quiet,
+        tensorboard=path_of(tensorboard),
     )
     training.train(asked)
     return asked.out
+
+
+def training_log(weights: Place) -> DataFrame:
+    """How the training of a folder of weights went, a row a validation pass, also while it still goes on.
+
+    Columns: phase, moment ("end" where a phase ends that asked no validation data), epoch, step, metric, score, ways
+    (the ways out that it is the mean of), price (what of it the method's objective pays for compute), loss, seconds
+    since the phase began, rate (training texts a second).
+    """
+    from pandas import DataFrame
+
+    columns = ["phase", "moment", "epoch", "step", "metric", "score", "ways", "price", "loss", "seconds", "rate"]
+    return DataFrame(trained.reports(Path(weights)), columns=columns)
 
 
 def check(
@@ -130,6 +155,7 @@ def evaluate(
     repeat: int = 16,
     explain: int | None = None,
     against: Place | None = None,
+    label: str = "",
     sample_seconds: float = 60.0,
     progress: Progress | bool | None = None,
 ) -> Results:
@@ -142,8 +168,9 @@ def evaluate(
     `status`, `reason` and `complete`. `measure` "observed" asks every sample alone, "traced" prices traces, None takes
     what the method has; a traced run is audited on `audit` samples a point, None for all. `latency` samples a point are
     timed, `repeat` asked again, `explain` explained (None: 200 where texts may be shown); 0 leaves these out. `against`
-    are the weights of a trained `static`, for a profile with packs. With `progress` True a bar is drawn; one of your
-    own is told how it goes on, in threads of its own. Raises ElueError, before the first run, for what can't be done.
+    are the weights of a trained `static`, for a profile with packs; `label` is what tables call these runs. With
+    `progress` True a bar is drawn; one of your own is told how it goes on, in threads of its own. Raises ElueError,
+    before the first run, for what can't be done.
     """
     data = task if isinstance(task, TaskData) else load_task(task)
     shown = progress if not isinstance(progress, bool) else Bar() if progress else None
@@ -164,6 +191,7 @@ def evaluate(
         repeat=repeat,
         explain=explain,
         against=against,
+        label=label,
         sample_seconds=sample_seconds,
         progress=shown,
     )
@@ -188,6 +216,7 @@ def stream(
     repeat: int = 16,
     explain: int | None = None,
     against: Place | None = None,
+    label: str = "",
     sample_seconds: float = 60.0,
     progress: Progress | None = None,
 ) -> Iterator[Record]:
@@ -215,6 +244,7 @@ def stream(
         latency=latency,
         repeat=repeat,
         against=path_of(against),
+        label=label,
     )
     return _records(evaluation, plan(evaluation), progress or _Quiet())
 

@@ -30,11 +30,16 @@ def train_method(
     options: list[str] = typer.Option([], "--set", help="One of the method's options, NAME=VALUE; repeat for several."),
     max_train_samples: int | None = typer.Option(None, help="Train on a seeded random part of the train split."),
     label: str = typer.Option("", help="What you call this training; tables show it where they hold several."),
+    quiet: bool = typer.Option(
+        False, "--quiet", help="Show neither bars nor lines; the reports are kept all the same."
+    ),
+    tensorboard: Path | None = typer.Option(None, help="Draw losses and validation scores for TensorBoard, there."),
     force: bool = typer.Option(False, "--force", help="Train anew where the folder holds weights already."),
 ) -> None:
     """Train a method on a task. Run again after an interruption, it goes on from its last checkpoint.
 
-    Run again when it has ended, with the same job, it does nothing.
+    Run again when it has ended, with the same job, it does nothing. Each pass over validation data is a line: the step,
+    score, loss, seconds and training texts a second. They are kept beside the weights, in elue-train.jsonl.
     """
     from elue import tasks
     from elue.methods import registry
@@ -53,6 +58,8 @@ def train_method(
         max_train_samples=max_train_samples,
         force=force,
         label=label,
+        quiet=quiet,
+        tensorboard=tensorboard,
     )
     done = train(training)
     note(f"weights are in {out}" if done else f"nothing to do: {out} has the weights of this very training")

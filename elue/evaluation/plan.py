@@ -13,7 +13,7 @@ from elue.protocol import Knob
 from elue.record import files as records
 from elue.record.files import Identity
 from elue.record.schema import Record
-from elue.worker.frames import TRAINING_NOTE
+from elue.worker.frames import TRAINING_LOG, TRAINING_NOTE
 
 Rerun = Literal["missing", "all", "none"]
 
@@ -95,7 +95,7 @@ def weights_digest(folder: Path) -> str:
         raise ElueError("no_weights", f"There is no weights folder {folder}.", "Make one with `elue train`.")
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        if path.relative_to(folder).parts[0] in ("checkpoints", TRAINING_NOTE):
+        if path.relative_to(folder).parts[0] in ("checkpoints", TRAINING_NOTE, TRAINING_LOG):
             continue
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()

@@ -37,9 +37,15 @@ def package_of(file: Path) -> tuple[str, Path] | None:
 
 
 def faults(tree: ast.Module, file: Path, module: str | None) -> Iterator[str]:
-    """What a file imports at its top level and can't. `module` is its dotted name, None for one that stands alone."""
+    """What a file imports and can't. `module` is its dotted name, None for one that stands alone.
+
+    What lies beside it is looked for wherever it is imported but under a `try`, other packages at its top level alone.
+    """
     imported = [name for statement in tree.body for name in _imported(statement)]
-    for name in imported if module is None else ():
+    own = module.partition(".")[0] if module else ""
+    for name in (name for node in _unconditional(tree) for name in _imported(node)):
+        if module is not None and (name.startswith(".") or name.partition(".")[0] == own):
+            continue
         if name.startswith("."):
             folder = file.parent
             if (folder / "__init__.py").is_file():
@@ -50,10 +56,19 @@ def faults(tree: ast.Module, file: Path, module: str | None) -> Iterator[str]:
         elif _is_beside(name.partition(".")[0], file):
             mend = f"put an __init__.py beside them and import '.{name}'"
             yield f"it imports '{name}', a file beside it, and such are found in a package alone: {mend}"
-    own = module.partition(".")[0] if module else ""
     for package in sorted({name.partition(".")[0] for name in imported} - {"", own} - sys.stdlib_module_names):
         if _spec(package) is None:
             yield f"it needs the package '{package}', which is not installed"
+
+
+def _unconditional(tree: ast.Module) -> Iterator[ast.AST]:
+    """All nodes of a tree but what stands under a `try`, which may do without."""
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, ast.Try):
+            pending += ast.iter_child_nodes(node)
 
 
 def _spec(package: str) -> ModuleSpec | None:

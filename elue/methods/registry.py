@@ -97,7 +97,9 @@ def installed() -> list[MethodSource]:
 
 
 def find(reference: str) -> MethodSource:
-    """The method a user names: an installed name, `file.py`, or `file.py:Class`; a file may be of a package.
+    """The method a user names: an installed name, `file.py`, `file.py:Class`, or a package's folder.
+
+    A file may be of a package; a folder stands for its `__init__.py`.
 
     Raises ElueError when there is none, when it is broken, or when a file has several and none is named.
     """
@@ -107,6 +109,11 @@ def find(reference: str) -> MethodSource:
     if (alone := _only(reference)) is not None:
         return _usable(alone)
     offered = metadata.entry_points(group=GROUP).names
+    if reference not in offered and Path(reference).is_dir():
+        inside = Path(reference, "__init__.py")
+        if not inside.is_file():
+            raise ElueError("no_such_file", f"'{reference}' is a folder without __init__.py.", "Name a file in it.")
+        return _usable(_from_file(inside, "", beside.package_of))
     if reference not in offered and "(" not in reference:
         raise unknown("method", reference, offered)
     methods = {method.name: method for method in installed()}
@@ -211,10 +218,11 @@ def _describe(
         if class_name not in classes.module.classes:
             return _broken(class_name, target, f"{file.name} has no class '{class_name}'", owner)
         literals = classes.literals(class_name)
+        of_others = [] if root is None else [*_faults_of_others(file, target.partition(":")[0], root)]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return _broken(class_name, target, _syntax(error), owner)
     name, family = literals.get("name"), literals.get("family")
-    reason = next(chain(beside.faults(classes.module.tree, file, module), _faults(literals)), "")
+    reason = next(chain(beside.faults(classes.module.tree, file, module), of_others, _faults(literals)), "")
     return MethodSource(
         name=name if isinstance(name, str) and name else class_name,
         target=target,
@@ -231,6 +239,17 @@ def _describe(
         broken=reason,
         root=root,
     )
+
+
+def _faults_of_others(file: Path, module: str, root: Path) -> Iterator[str]:
+    """What further modules of its package import and can't; nothing where one can't be read, as a digest tells."""
+    try:
+        trees = sources.own(file, module, root)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for other, tree in trees.items():
+        if other != file:
+            yield from (f"in {other.name}, {fault}" for fault in beside.faults(tree, other, module))
 
 
 def _text(literals: Mapping[str, object], name: str) -> str:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ class TrainingRequest:
     there, not to the terminal. `also` are further tasks of a method that learns several. `keep` leaves its finished
     phases with the weights (see `elue.protocol.TrainingJob`), `held` is the descriptor of a file that the child holds,
     too, as long as it lives. Splits that have to be of some revision say so in `revisions`.
-    `label` is what the user calls it, which decides nothing.
+    `label` is what the user calls it, which decides nothing. A `quiet` training shows nothing but mistakes; with
+    `tensorboard` it draws its losses and validation scores into that folder.
     """
 
     method: MethodSource
@@ -62,6 +64,8 @@ class TrainingRequest:
     revisions: Mapping[str, str] = field(default_factory=dict)
     also: tuple[TaskSpec, ...] = ()
     label: str = ""
+    quiet: bool = False
+    tensorboard: Path | None = None
 
 
 def train(training: TrainingRequest) -> bool:
@@ -78,6 +82,8 @@ def train(training: TrainingRequest) -> bool:
     if not -LARGEST_WHOLE <= training.seed < LARGEST_WHOLE:
         raise ElueError("bad_value", f"--seed {training.seed} is a number of more than 64 bits.", "Take a smaller one.")
     check_apart([task.name for task in (training.task, *training.also)])
+    if training.tensorboard is not None:
+        _check_tensorboard(training.tensorboard)
     check_writable(out, "--out")
     specs = (training.task, *training.also)
     loaded = [(load(spec, "train", training.data), load(spec, "validation", training.data)) for spec in specs]
@@ -105,6 +111,8 @@ def train(training: TrainingRequest) -> bool:
         options=training.options,
         keep=training.keep,
         note=json.dumps(note),
+        quiet=training.quiet,
+        tensorboard=str(training.tensorboard.resolve()) if training.tensorboard else None,
     )
     with tempfile.TemporaryDirectory(prefix="elue-train-") as folder:
         file = Path(folder) / "job.json"
@@ -122,6 +130,14 @@ def train(training: TrainingRequest) -> bool:
         name, where = training.method.name, f"in {training.log}" if training.log else "above"
         raise ElueError("training_failed", f"Training '{name}' ended with exit code {code}; its output is {where}.")
     return True
+
+
+def _check_tensorboard(folder: Path) -> None:
+    """Raise ElueError where nothing can be drawn into a folder for TensorBoard."""
+    if find_spec("tensorboard") is None:
+        message = "--tensorboard needs the package 'tensorboard', which is not installed."
+        raise ElueError("no_tensorboard", message, "pip install tensorboard, or elue[tensorboard].")
+    check_writable(folder, "--tensorboard")
 
 
 def _note(training: TrainingRequest, loaded: Sequence[tuple[TaskData, TaskData]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from elue.errors import ElueError
 from elue.protocol import TaskInfo
 from elue.tasks import TaskData
-from elue.worker.frames import TRAINING_NOTE
+from elue.worker.frames import TRAINING_LOG, TRAINING_NOTE
 
 KIT_NOTE = "elue.json"
 """What the kit writes, last of all, into a folder of weights."""
@@ -66,6 +66,27 @@ def backbone_note(reference: str) -> dict[str, str]:
 def read(folder: Path) -> dict[str, Any] | None:
     """The note beside weights, None where there is none that can be read."""
     return _json(folder / TRAINING_NOTE)
+
+
+def reports(folder: Path) -> list[dict[str, Any]]:
+    """What a training reported so far, in order: its validation passes, and the ends of phases without one.
+
+    What an interrupted training did twice stands here once. Empty where nothing was reported.
+    """
+    try:
+        lines = (folder / TRAINING_LOG).read_text("utf-8").splitlines()[1:]
+    except (OSError, ValueError):
+        return []
+    last: dict[tuple[object, object], dict[str, Any]] = {}
+    for line in lines:
+        try:
+            report = json.loads(line)
+            place = report["phase"], report["step"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue  # cut off in the middle
+        last.pop(place, None)
+        last[place] = report
+    return list(last.values())
 
 
 def differences(note: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[str]:

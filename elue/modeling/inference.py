@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -61,7 +62,26 @@ def answers(logits: Tensor, task: TaskInfo) -> list[float]:
     return (task.low + (task.high - task.low) * logits.squeeze(-1).double()).tolist()
 
 
+@dataclass(frozen=True, slots=True)
+class Appraisal:
+    """A score in percent, the mean of so many ways out, and what of it a method pays for compute, in percent, too."""
+
+    score: float
+    price: float
+    ways: int = 1
+
+    @property
+    def worth(self) -> float:
+        """What is left of the score."""
+        return self.score - self.price
+
+
 def worth(module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Sequence[int] | None = None) -> float:
+    """The worth of a module by its `appraisal`."""
+    return appraisal(module, job, text, judged).worth
+
+
+def appraisal(module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Sequence[int] | None = None) -> Appraisal:
     """What a module's answers to validation data are worth: the task's metric in percent, of several ways out the mean.
 
     Of these all count, or those in `judged`, by their place.
@@ -77,7 +97,7 @@ def worth(module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Sequen
     ways = logits.unbind(1) if logits.dim() == 3 else [logits]
     ways = [ways[place] for place in (range(len(ways)) if judged is None else judged)]
     score = sum(quality(way, job.validation, job.task, job.measure) for way in ways) / len(ways)
-    return score - 100 * price_of(module, outputs)
+    return Appraisal(score, 100 * price_of(module, outputs), len(ways))
 
 
 def price_of(module: Any, outputs: Mapping[str, Tensor]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,16 @@ from typing import Any
 import torch
 from safetensors.torch import save_model
 from torch import Tensor, nn
-from transformers import ProgressCallback, Trainer, TrainerCallback, TrainerControl
+from transformers import Trainer, TrainerCallback, TrainerControl
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.utils import SAFE_WEIGHTS_NAME
 
+from elue.modeling.inference import Appraisal
 from elue.modeling.several import TASK, OneTaskSampler
+from elue.modeling.trainer_reports import PRICE, SCORE, WAYS, Pace
 
 WORTH = "eval_worth"
 """What an evaluation is called in the trainer's logs: the best model is the one where it is highest."""
-
-
 PART = "loss."
 """What the names of losses begin with among a network's outputs, where it tells them apart."""
 Combine = Callable[[nn.Module, Mapping[str, Tensor]], None]
@@ -50,7 +49,7 @@ class SeededSampler(LengthGroupedSampler):
 
 
 class KitTrainer(Trainer):
-    """Batches of similar length, rates by parameter, and `worth` for an evaluation.
+    """Batches of similar length, rates by parameter, and an appraisal for an evaluation.
 
     Evaluation is our own, because the trainer's asks for one tensor of predictions and hands over no module: what a
     network is worth may rest on several ways out and on a price. Which evaluation was best, and to keep its weights, is
@@ -60,11 +59,15 @@ class KitTrainer(Trainer):
     rates: Mapping[str, float]
     mixed: bool
     evenness: float = 1.0
-    worth: Callable[[nn.Module], float]
+    appraise: Callable[[nn.Module], Appraisal]
     frozen: Sequence[str] = ()
     combine: Combine | None = None
     ahead: Ahead | None = None
     control: TrainerControl
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.pace = Pace()
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any) -> Any:
         for name in self.frozen:
@@ -75,6 +78,11 @@ class KitTrainer(Trainer):
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
         if self.ahead is not None:
             self.ahead(model, self._prepare_inputs(inputs))
+        loss = self._stepped(model, inputs, num_items_in_batch)
+        self.pace.add(loss, len(inputs["ids"]))
+        return loss
+
+    def _stepped(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any) -> Tensor:
         if self.combine is None:
             return super().training_step(model, inputs, num_items_in_batch)
         model.train()
@@ -91,7 +99,9 @@ class KitTrainer(Trainer):
         return SeededSampler(self.args.train_batch_size, lengths, self.args.seed, self.mixed)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        metrics = {WORTH: self.worth(self.model)}
+        with self.pace.paused():
+            appraised = self.appraise(self.model)
+        metrics = {WORTH: appraised.worth, SCORE: appraised.score, PRICE: appraised.price, WAYS: appraised.ways}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -122,28 +132,6 @@ class KitTrainer(Trainer):
             **settings,
         )
         return self.optimizer
-
-
-class PhaseBar(ProgressCallback):
-    """One bar a phase, with the running loss beside it."""
-
-    def __init__(self, phase: str) -> None:
-        super().__init__()
-        self.phase = phase
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        super().on_train_begin(args, state, control, **kwargs)
-        if self.training_bar is not None:
-            self.training_bar.set_description(self.phase)
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        if self.training_bar is not None and logs and "loss" in logs:
-            self.training_bar.set_postfix(loss=f"{float(logs['loss']):.3f}", refresh=False)
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
-        if self.training_bar is not None:
-            message = f"{self.phase}, epoch {state.epoch:g}: {metrics[WORTH]:.2f} on validation data"
-            self.training_bar.write(message, file=sys.stderr)
 
 
 class After(TrainerCallback):

@@ -11,8 +11,8 @@ A method's training reads:
 
 `module(batch)` takes a dict of tensors, `ids`, `segments`, `mask` (batch, tokens) and in training `labels`
 (batch,), and returns {"logits": ...} and, given labels, {"loss": scalar}; what else it returns without labels, such as
-the "price" that `elue.modeling.inference.worth` knows, is a tensor (batch, ...). Finished phases and the checkpoints
-of a running one lie in `job.out/checkpoints/<phase>`; `save` removes them.
+the "price" that `elue.modeling.inference.appraisal` knows, is a tensor (batch, ...). Finished phases and the
+checkpoints of a running one lie in `job.out/checkpoints/<phase>`; `save` removes them.
 """
 
 from __future__ import annotations
@@ -24,22 +24,24 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from transformers import ProgressCallback, TrainingArguments
+from transformers import PrinterCallback, ProgressCallback, TrainingArguments
 
 from elue.errors import ElueError
 from elue.modeling.heads import unit_label
-from elue.modeling.inference import worth
+from elue.modeling.inference import Appraisal, appraisal
 from elue.modeling.options import CommonOptions, in_force
 from elue.modeling.saving import CHECKPOINTS
 from elue.modeling.several import TASK, jobs_of
 from elue.modeling.text import Encoded, TextEncoder, pad_batch
-from elue.modeling.trainer import WORTH, After, Ahead, Between, Combine, KitTrainer, PhaseBar
+from elue.modeling.trainer import WORTH, After, Ahead, Between, Combine, KitTrainer
+from elue.modeling.trainer_reports import PhaseBar, Reports
 from elue.protocol import TrainingJob
 
 FINISHED = "finished.safetensors"
@@ -77,7 +79,7 @@ def fit(
     mode, dropout off. `combine` gives the parameters the gradients of several losses; `ahead` is called with module and
     batch before each step, `after` once the optimizer has stepped. On the CPU the seed decides everything, resumed or
     not. Of several epochs the one that is worth most on validation data by the method's own objective, score less what
-    it pays for compute (`worth`), is kept, the earliest of equals, unless not `keep_best`; where there are no such
+    it pays for compute (`appraisal`), is kept, the earliest of equals, unless not `keep_best`; where there are no such
     data, the last, and that is said on the terminal. Of several ways out those in `judged` count, by their place, else
     all. Raises ElueError if checkpoints of another job are in the way, or the device is missing.
     """
@@ -115,11 +117,14 @@ def fit(
     )
     trainer.rates = dict(rates or {})
     trainer.mixed = options.mix_lengths
-    trainer.worth = lambda network: _worth(network, job, text, judged)
+    trainer.appraise = lambda network: _appraisal(network, job, text, judged)
     trainer.evenness = getattr(options, "evenness", 1.0)
     trainer.frozen, trainer.combine, trainer.ahead = tuple(frozen), combine, ahead
-    trainer.remove_callback(ProgressCallback)
-    trainer.add_callback(PhaseBar(phase))
+    trainer.remove_callback(PrinterCallback if job.quiet else ProgressCallback)
+    if not job.quiet:
+        trainer.add_callback(PhaseBar(phase))
+    if job.report is not None:
+        trainer.add_callback(Reports(phase, job.report, trainer.pace))
     if after is not None:
         trainer.add_callback(After(after))
     trainer.add_callback(Between(STEPS_BETWEEN_CHECKPOINTS, -(-len(rows) // options.batch_size)))
@@ -133,15 +138,17 @@ def fit(
         shutil.rmtree(checkpoint)
 
 
-def _worth(network: Any, job: TrainingJob, text: TextEncoder, judged: Sequence[int] | None) -> float:
+def _appraisal(network: Any, job: TrainingJob, text: TextEncoder, judged: Sequence[int] | None) -> Appraisal:
     """What a network's answers to validation data are worth, of several tasks the mean."""
     if not job.also:
-        return worth(network, job, text, judged)
-    scores = []
+        return appraisal(network, job, text, judged)
+    appraisals = []
     for number, own in enumerate(jobs_of(job)):
         network.use(number)
-        scores.append(worth(network, own, text, judged))
-    return sum(scores) / len(scores)
+        appraisals.append(appraisal(network, own, text, judged))
+    return Appraisal(
+        fmean(task.score for task in appraisals), fmean(task.price for task in appraisals), appraisals[0].ways
+    )
 
 
 def recall(job: TrainingJob, options: CommonOptions, name: str, compute: Callable[[], Any]) -> Any:
@@ -247,6 +254,7 @@ def _arguments(job: TrainingJob, options: CommonOptions, folder: Path, judged: b
         bf16=cuda and torch.cuda.is_bf16_supported(),
         use_cpu=device.type == "cpu",
         report_to="none",
+        disable_tqdm=job.quiet,
     )
     if device.type != "cpu":
         _keep_to(device, arguments)

@@ -93,6 +93,37 @@ def test_a_submission_s_file_takes_nothing_from_above_it(package: Path) -> None:
         registry.find_alone(package / "mine.py", "Mine")
 
 
+def test_what_is_imported_later_or_by_another_file_is_looked_for_too(package: Path) -> None:
+    file = package / "mine.py"
+    late = "from elue.protocol import Method as Hello\n\n\ndef late():\n    from {name} import SIZE\n    return SIZE"
+    alone = package.parent / "alone.py"
+    (package.parent / "sizes.py").write_text("SIZE = 4\n")
+    for name in ("sizes", ".sizes"):
+        alone.write_text(
+            MINE.format(imported=late.format(name=name)).replace("'mine'", "'mine'\n    family = 'static'")
+        )
+        with pytest.raises(ElueError, match=f"it imports '{name}'"):
+            registry.find(str(alone))
+    alone.write_text(
+        alone.read_text()
+        .replace("    from", "    try:\n        from")
+        .replace("    return", "    except ImportError:\n        SIZE = 1\n    return")
+    )
+    assert registry.find(str(alone)).name == "mine"
+    (package / "hello.py").write_text(BASE.replace("from .sizes", "from sizes"))
+    with pytest.raises(ElueError, match=r"in hello\.py, it imports 'sizes', a file beside it"):
+        registry.find(str(file))
+
+
+def test_a_package_s_folder_stands_for_its_init(package: Path) -> None:
+    with pytest.raises(ElueError, match="no subclass of Method"):
+        registry.find(str(package))
+    (package / "__init__.py").write_text(MINE.format(imported="from .hello import Hello"))
+    assert registry.find(str(package)).target == "kindred:Mine"
+    with pytest.raises(ElueError, match=r"folder without __init__\.py"):
+        registry.find(str(package.parent))
+
+
 @pytest.mark.parametrize(
     ("folder", "imported", "says"),
     [
@@ -100,6 +131,7 @@ def test_a_submission_s_file_takes_nothing_from_above_it(package: Path) -> None:
         ("lone", "from hello import Hello", "'hello', a file beside it, and such are found in a package alone"),
         ("lone", "import hello", "put an __init__.py beside them and import '.hello'"),
         ("my-package", "from .hello import Hello", "its folder 'my-package' is none: a package's name has letters"),
+        ("lone", "from hello import Hello\n\ndef later():\n    import hello", "a file beside it"),
         ("lone", "from nowhere import Hello", "it needs the package 'nowhere', which is not installed"),
     ],
 )

@@ -18,7 +18,7 @@ from elue.modeling import trainer, training
 from elue.modeling.backbone import load_backbone
 from elue.modeling.encoder import Encoder
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.inference import answers, batched_logits, worth
+from elue.modeling.inference import Appraisal, answers, batched_logits, worth
 from elue.modeling.options import TrainingOptions, parse_options
 from elue.modeling.text import TextEncoder
 from elue.modeling.training import fit
@@ -39,12 +39,12 @@ class Judge:
         self.seen: list[State] = []
         self.said: list[float] = []
 
-    def __call__(self, module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Any = None) -> float:
+    def __call__(self, module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Any = None) -> Appraisal:
         if len(self.seen) == self.fail_at:
             raise KeyboardInterrupt
         self.said.append(self.worths[len(self.seen)] if self.worths else worth(module, job, text))
         self.seen.append({name: tensor.clone() for name, tensor in module.state_dict().items()})
-        return self.said[-1]
+        return Appraisal(self.said[-1], 0.0)
 
 
 class Counted(EncoderWithHead):
@@ -96,7 +96,7 @@ def test_the_best_epoch_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worths: tuple[float, ...], kept: int
 ) -> None:
     judge = Judge(*worths)
-    monkeypatch.setattr(training, "worth", judge)
+    monkeypatch.setattr(training, "appraisal", judge)
     network, _ = trained(small.job(tmp_path, train=32, epochs="3", tiny_layers="1"))
     assert [same(network, state) for state in judge.seen] == [place == kept for place in range(3)]
     assert [path.name for path in (tmp_path / "checkpoints" / "joint").iterdir()] == ["finished.safetensors"]
@@ -105,7 +105,7 @@ def test_the_best_epoch_is_kept(
 
 def test_the_best_epoch_of_layers_that_share_weights_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     judge = Judge(5, 4)
-    monkeypatch.setattr(training, "worth", judge)
+    monkeypatch.setattr(training, "appraisal", judge)
     network, _ = trained(small.job(tmp_path), shared=True)
     assert [same(network, state) for state in judge.seen] == [True, False]
     assert network.encoder.layers[0] is network.encoder.layers[2]
@@ -113,7 +113,7 @@ def test_the_best_epoch_of_layers_that_share_weights_is_kept(tmp_path: Path, mon
 
 def test_part_of_an_epoch_at_the_end_is_judged_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     judge = Judge(3, 4, 5)
-    monkeypatch.setattr(training, "worth", judge)
+    monkeypatch.setattr(training, "appraisal", judge)
     network, _ = trained(small.job(tmp_path, epochs="2.5"))
     assert same(network, judge.seen[2])
     assert network.steps == 2.5 * EPOCH
@@ -140,7 +140,7 @@ def test_best_is_by_the_metric_of_the_task_whichever_way_it_points(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: Any, metric: str, plain: Any, turned: bool
 ) -> None:
     judge = Judge()
-    monkeypatch.setattr(training, "worth", judge)
+    monkeypatch.setattr(training, "appraisal", judge)
     job = small.job(tmp_path, task, epochs="4", learning_rate="1e-2", tiny_layers="1")
     job = replace(contrary(job) if turned else job, measure=partial(metrics.score, metric))
     network, text = trained(job)
@@ -165,7 +165,7 @@ def test_the_best_epoch_outlives_a_kill(tmp_path: Path, cut: str) -> None:
     shared = cut == "in an epoch"
     whole = Judge()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "worth", whole)
+        patch.setattr(training, "appraisal", whole)
         expected, _ = trained(contrary(small.job(tmp_path / "whole", epochs="4")), shared=shared)
     assert same(expected, whole.seen[int(np.argmax(whole.said))])
     assert np.argmax(whole.said) < 3
@@ -183,7 +183,7 @@ def test_the_best_epoch_outlives_a_kill(tmp_path: Path, cut: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "STEPS_BETWEEN_CHECKPOINTS", 4)
         if cut == "between epochs":
-            patch.setattr(training, "worth", Judge(fail_at=2))
+            patch.setattr(training, "appraisal", Judge(fail_at=2))
         elif cut == "in an epoch":
             fail_at = 2 * EPOCH + 5
         elif cut == "writing a checkpoint":
@@ -203,14 +203,14 @@ def test_the_best_epoch_outlives_a_kill(tmp_path: Path, cut: str) -> None:
 
 
 def test_a_single_epoch_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "worth", lambda *_: pytest.fail("judged"))
+    monkeypatch.setattr(training, "appraisal", lambda *_: pytest.fail("judged"))
     trained(small.job(tmp_path, epochs="1"))
 
 
 def test_without_validation_data_the_last_epoch_is_kept_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(training, "worth", Judge(1, 2))
+    monkeypatch.setattr(training, "appraisal", Judge(1, 2))
     last, _ = trained(small.job(tmp_path / "rising"))
     assert "no validation data" not in capsys.readouterr().err
     without, _ = trained(replace(small.job(tmp_path / "none"), validation=[]))
@@ -222,7 +222,7 @@ def test_validation_data_decide_which_epoch_and_nothing_else(tmp_path: Path, mon
     weights = []
     for name, words in (("a", "red paper"), ("b", "words that no training text has")):
         judge = Judge(1, 2)
-        monkeypatch.setattr(training, "worth", judge)
+        monkeypatch.setattr(training, "appraisal", judge)
         job = small.job(tmp_path / name, tiny_dropout="0.1")
         network, _ = trained(replace(job, validation=[Example(Sample("v", words), 1.0)] * 9))
         weights.append(network.state_dict())

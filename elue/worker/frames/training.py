@@ -20,6 +20,8 @@ INTERRUPTED = 130
 """The exit code of a training that was interrupted."""
 TRAINING_NOTE = "elue-train.json"
 """What is noted of a training in the folder of its weights, when it has ended well."""
+TRAINING_LOG = "elue-train.jsonl"
+"""What a training reported, a line each, in the same folder, from its beginning on; the first line tells the job."""
 
 Row = tuple[str, str, str | None, int | float]
 """A sample's id, its text and, of a pair, the second, and its label."""
@@ -41,6 +43,7 @@ class TrainingCall:
     """A method to train on tasks, one or several: see `elue.protocol.TrainingJob`.
 
     `note` is JSON, what the parent knows of the job: the child adds on what it ran, and leaves it with the weights.
+    `tensorboard` is the folder of TensorBoard's files, if such are to be written.
     """
 
     target: str
@@ -52,3 +55,5 @@ class TrainingCall:
     options: Mapping[str, str]
     keep: bool = False
     note: str = "{}"
+    quiet: bool = False
+    tensorboard: str | None = None

@@ -6,8 +6,10 @@ Training runs the author's own code on the author's own machine, so it is not co
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
+from contextlib import closing
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,10 +23,13 @@ from elue.worker.decoding import decode
 from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, TRAINING_NOTE, TaskRows, TrainingCall
 from elue.worker.inside.device import settled
 from elue.worker.inside.plugin import load_method
+from elue.worker.inside.reporting import Reporter
 
 
 def main(call: TrainingCall) -> None:
     """Train as the call says. Raises ElueError for the user's mistakes."""
+    if call.quiet:
+        os.environ["TRANSFORMERS_VERBOSITY"] = "error"  # read when transformers is imported, which a method does
     device = settled(call.device)
     method = load_method(call.target)
     first, *also = map(_examples_of, call.tasks)
@@ -35,22 +40,25 @@ def main(call: TrainingCall) -> None:
             raise ElueError("unsupported", f"'{method.name}' does not serve '{task.name}': {reason}")
     if also and not method.multitask:
         raise ElueError("one_task", f"'{method.name}' learns one task at a time.", "Give --task once.")
-    method.train(
-        TrainingJob(
-            task=first.task,
-            train=first.train,
-            validation=first.validation,
-            backbone=call.backbone,
-            out=Path(call.out),
-            seed=call.seed,
-            device=device,
-            options=call.options,
-            measure=first.measure,
-            also=also,
-            keep=call.keep,
-            left_out=first.left_out,
+    with closing(Reporter(call)) as reporter:
+        method.train(
+            TrainingJob(
+                task=first.task,
+                train=first.train,
+                validation=first.validation,
+                backbone=call.backbone,
+                out=Path(call.out),
+                seed=call.seed,
+                device=device,
+                options=call.options,
+                measure=first.measure,
+                also=also,
+                keep=call.keep,
+                left_out=first.left_out,
+                report=reporter,
+                quiet=call.quiet,
+            )
         )
-    )
     _write_note(call, device)
 
 
