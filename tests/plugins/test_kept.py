@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from elue.errors import ElueError
 from elue.modeling import training
+from elue.modeling.inference import Appraisal
 from elue.modeling.text import TextEncoder
 from elue.plugins.cascade.cascadebert import CascadeBert
 from elue.plugins.early_exit.elasticbert import ElasticBert
@@ -74,14 +75,14 @@ class Judge:
         self.best: list[tuple[nn.Module, dict[str, Tensor]]] = []
         self.last: list[dict[str, Tensor]] = []
 
-    def __call__(self, module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Any = None) -> float:
+    def __call__(self, module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Any = None) -> Appraisal:
         epoch, self.calls = self.calls % EPOCHS, self.calls + 1
         state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
         if epoch == 1:
             self.best.append((module, state))
         if epoch == EPOCHS - 1:
             self.last.append(state)
-        return [3.0, 4.0, 2.0][epoch]
+        return Appraisal([3.0, 4.0, 2.0][epoch], 0.0)
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
@@ -103,7 +104,7 @@ def test_the_weights_are_those_of_the_best_epoch(name: str, tmp_path: Path, monk
 
     real = method.sweep
     monkeypatch.setattr(method, "sweep", sweep)
-    monkeypatch.setattr(training, "worth", judge)
+    monkeypatch.setattr(training, "appraisal", judge)
     method().train(small.job(tmp_path, **{"epochs": str(EPOCHS), **options}))
     assert judge.calls == EPOCHS * phases
     assert all(not same(best, last) for (_, best), last in zip(judge.best, judge.last, strict=True))
