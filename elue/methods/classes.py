@@ -17,6 +17,10 @@ from elue.methods.parsing import parse_content, read
 _ROOT = "elue.protocol.Method"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _ASSIGNMENTS = (ast.Assign, ast.AnnAssign)
+_FOLLOWED = ("knobs", "own_rules", "numeric_rules")
+"""What a class may say by naming constants and other classes' attributes, or by dictionaries spread in its own."""
+_STEPS = 8
+"""So many names may lead from one to the next."""
 
 
 @dataclass(slots=True)
@@ -59,8 +63,11 @@ class Classes:
     def literals(self, name: str) -> dict[str, object]:
         """The literals of a class of the method's file, those of its bases among them."""
         literals: dict[str, object] = {}
-        for _, body in reversed(list(self._lineage(self.module, name, set()))):
+        for module, body in reversed(list(self._lineage(self.module, name, set()))):
             literals |= body.literals
+            for attribute in _FOLLOWED:
+                if body.literals.get(attribute) is ...:
+                    literals[attribute] = self._attribute(module, body.name, attribute, _STEPS)
         return literals
 
     def methods(self) -> list[str]:
@@ -102,14 +109,44 @@ class Classes:
         head, _, rest = written.partition(".")
         return ".".join([module.imported.get(head, f"{module.name}.{head}"), *([rest] if rest else [])])
 
-    def literal(self, module: Module, value: ast.expr) -> object:
-        """What an expression of a module literally is, or a constant that it names; `...` for what is computed."""
-        if isinstance(value, ast.Name | ast.Attribute):
+    def literal(self, module: Module, value: ast.expr, steps: int = _STEPS) -> object:
+        """What an expression of a module literally is; `...` for what is computed.
+
+        Names stand for the constants they name, `Class.attribute` for what that class says, and dictionaries may be
+        spread in dictionaries.
+        """
+        if isinstance(value, ast.Dict) and _literal(value) is ...:
+            return self._merged(module, value, steps)
+        if isinstance(value, ast.Name | ast.Attribute) and steps:
+            written, _, name = ast.unparse(value).rpartition(".")
+            owner = self._find(module, written) if written else ""
+            if isinstance(owner, tuple):
+                return self._attribute(*owner, name, steps - 1)
             place, _, name = self.full_name(module, ast.unparse(value)).rpartition(".")
             there = module if place == module.name else self._module(place) if place else None
             values = (_value(node, name) for node in there.tree.body) if there else iter(())
-            value = next((told for told in values if told is not None), value)
+            told = next((told for told in values if told is not None), None)
+            return self.literal(there, told, steps - 1) if there and told is not None else ...
         return _literal(value)
+
+    def _merged(self, module: Module, dictionary: ast.Dict, steps: int) -> object:
+        """A dictionary whose values may be names, and others that are spread in it; `...` where a part is computed."""
+        merged: dict[object, object] = {}
+        for key, part in zip(dictionary.keys, dictionary.values, strict=True):
+            said = self.literal(module, part, steps)
+            name = key.value if isinstance(key, ast.Constant) else ...
+            if said is ... or (key is not None and name is ...) or (key is None and not isinstance(said, dict)):
+                return ...
+            merged |= said if isinstance(said, dict) and key is None else {name: said}
+        return merged
+
+    def _attribute(self, module: Module, name: str, attribute: str, steps: int) -> object:
+        """What a class says an attribute is, itself or the nearest that it inherits from; `...` where that's unread."""
+        for place, body in self._lineage(module, name, set()):
+            if attribute in body.literals:
+                values = (_value(node, attribute) for node in _statement(place, body.name).body)
+                return self.literal(place, [value for value in values if value is not None][-1], steps)
+        return ...
 
     def _lineage(self, module: Module, name: str, seen: set[tuple[str, str]]) -> Iterator[tuple[Module, ClassBody]]:
         """A class and all it inherits from, the nearest first, and the module of each."""

@@ -41,6 +41,54 @@ BASES = {
 """For each baseline an import of its module, and how its class is written then."""
 
 
+SPREAD = """
+from elue.modeling.rules import knobs as rules
+from elue.plugins.early_exit.elasticbert import ElasticBert as Exits
+
+SOFT = {"type": "float", "help": "how much softer"}
+
+
+class Mine(Exits):
+    name = "mine"
+    knobs = %s
+    own_rules = Exits.own_rules
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "added"),
+    [
+        ("Exits.knobs", []),
+        ("rules.KNOBS", []),
+        ("{**Exits.knobs, 'softness': SOFT}", ["softness"]),
+        ("{**rules.KNOBS, **{'softness': SOFT}}", ["softness"]),
+        ("{**Exits.knobs, 'threshold': SOFT}", ["threshold"]),
+    ],
+)
+def test_knobs_may_be_those_of_a_base_and_more(written: str, added: list[str], tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(SPREAD % written)
+    mine, base = registry.find(str(tmp_path / "mine.py")), registry.find("elasticbert")
+    assert mine.knobs == {**base.knobs, **{knob: {"type": "float", "help": "how much softer"} for knob in added}}
+    assert load_method(mine.address).knobs == mine.knobs
+    assert mine.own_rules == base.own_rules
+
+
+@pytest.mark.parametrize(
+    "written", ["dict(Exits.knobs)", "{**Exits.knobs, 'n': made()}", "{**Exits.nothing}", "{**SOFT_, 'n': SOFT}"]
+)
+def test_knobs_that_are_computed_are_refused(written: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(SPREAD % written)
+    with pytest.raises(ElueError, match="'knobs' is no dictionary of literals"):
+        registry.find(str(tmp_path / "mine.py"))
+
+
+def test_constants_in_a_circle_are_no_knobs(tmp_path: Path) -> None:
+    circle = SPREAD.replace("SOFT = {", "ONE = {**OTHER}\nOTHER = {**ONE}\nSOFT = {") % "ONE"
+    (tmp_path / "mine.py").write_text(circle)
+    with pytest.raises(ElueError, match="'knobs' is no dictionary of literals"):
+        registry.find(str(tmp_path / "mine.py"))
+
+
 @pytest.mark.parametrize("theirs", BASES)
 def test_every_baseline_can_be_a_base_two_levels_up(theirs: str, tmp_path: Path) -> None:
     """Declared are what the method changes alone; knobs, options, sweep and summary are the baseline's."""

@@ -14,7 +14,8 @@ from elue.modeling import signals
 from elue.modeling.exits.method import TrainedExits
 from elue.modeling.ladder import Rule, answered, margins, simulate
 from elue.modeling.rules import agreement, learned, sureness
-from elue.modeling.rules.registry import CONFORMAL, KNOBS, RULES, Ladder, rule_at, serving
+from elue.modeling.rules.knobs import KNOBS
+from elue.modeling.rules.registry import CONFORMAL, RULES, Ladder, rule_at, serving
 from elue.modeling.rules.sweeps import settings_of
 from elue.modeling.signals import LOGITS, SCORES, Signals
 from elue.protocol import Point, TaskInfo
@@ -195,8 +196,9 @@ def test_rules_without_their_signals_are_refused_by_name() -> None:
         rule_at({"rule": "any_of", "of": "entropy", "threshold": 1}, plain)
 
 
-def test_the_knobs_that_methods_spell_out_are_those_of_the_registry() -> None:
+def test_the_knobs_of_methods_are_those_of_the_registry() -> None:
     assert TrainedExits.knobs == KNOBS
+    assert KNOBS["rule"]["choices"] == list(RULES)
     assert {knob for kind in RULES.values() for knob in (*kind.knobs, *kind.numeric_knobs)} == KNOBS.keys() - {"rule"}
 
 

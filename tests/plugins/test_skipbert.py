@@ -20,7 +20,7 @@ from elue.modeling.exits.model import ExitModel
 from elue.modeling.exits.network import ExitNetwork, Lesson
 from elue.modeling.exits.skipping import SkipModel
 from elue.modeling.inference import batched_outputs
-from elue.modeling.rules.registry import KNOBS
+from elue.modeling.rules.knobs import KNOBS
 from elue.modeling.saving import read_note
 from elue.modeling.trigrams import TrigramEmbeddings, TrigramTable, grams_of, skipping, triples_of
 from elue.plugins.early_exit.skipbert import SkipBert

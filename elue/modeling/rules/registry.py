@@ -14,8 +14,9 @@ from torch import Tensor
 from elue.errors import ElueError, unknown
 from elue.modeling.ladder import Rule
 from elue.modeling.rules import agreement, learned, sureness
+from elue.modeling.rules.knobs import KNOBS
 from elue.modeling.signals import LOGITS, SCORES
-from elue.protocol import Knob, KnobSpec, Point, TaskInfo
+from elue.protocol import Knob, Point, TaskInfo
 
 CONFORMAL = "conformal"
 """The table of calibration that the conformal rule reads: scores of leaving wrongly, (samples,), rising."""
@@ -103,24 +104,6 @@ RULES: dict[str, RuleKind] = {
     "fixed": RuleKind(lambda exit, _: agreement.fixed(exit), ("exit",), (), numeric=True),
     "any_of": RuleKind(lambda of, ladder: _any_of(of, ladder, {}), ("of",)),
 }
-
-KNOBS: dict[str, KnobSpec] = {
-    "rule": {"type": "str", "choices": list(RULES), "help": "what decides when to leave"},
-    "threshold": {
-        "type": "float",
-        "low": 0,
-        "infinite": True,
-        "help": "where the rule's statistic lets a sample leave",
-    },
-    "energy": {"type": "float", "infinite": True, "help": "energy: leave above this logsumexp of the logits"},
-    "patience": {"type": "int", "low": 1, "help": "how many exits in a row must agree, or be sure"},
-    "tolerance": {"type": "float", "low": 0, "help": "patience: how near numbers are the same, in a regression"},
-    "exponent": {"type": "float", "low": 0, "high": 1, "help": "votes: 0 asks for a number of votes, 1 for a share"},
-    "risk": {"type": "float", "above": 0, "below": 1, "help": "conformal: how often the answer may not be the last's"},
-    "exit": {"type": "int", "low": 1, "help": "fixed: the exit to leave at, from 1"},
-    "of": {"type": "str", "help": "any_of: the rules, as in entropy+patience"},
-}
-"""The knobs of all rules. `TrainedExits` spells them out, since knobs are read from source; a test holds them equal."""
 
 
 def rule_at(point: Point, ladder: Ladder) -> Rule:
