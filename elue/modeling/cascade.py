@@ -13,6 +13,7 @@ from torch import Tensor
 from elue.errors import ElueError
 from elue.modeling.encoder import EncoderConfig
 from elue.modeling.heads import EncoderWithHead
+from elue.modeling.kinds import kind_of
 from elue.modeling.ladder import Rule, Way, simulate
 from elue.modeling.leaving import LadderModel
 from elue.modeling.method import Sweep, TrainedMethod, Training
@@ -74,7 +75,7 @@ class TrainedCascade(TrainedMethod):
     tells: ClassVar[tuple[str, ...]] = (LOGITS,)
 
     def supports(self, task: TaskInfo) -> str | None:
-        if task.kind == "regression":
+        if kind_of(task).numbers:
             return f"its rule, {self.asks}, needs class probabilities, and a regression has none"
         return None
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.modeling.kinds import kind_of
 from elue.protocol import TaskInfo
 
 POOLINGS = ("mean", "first")
@@ -51,14 +51,12 @@ class Head(nn.Module):
 
 def unit_label(label: float, task: TaskInfo) -> float:
     """A label as heads are trained on it: a regression's range becomes 0..1, whatever its unit."""
-    return label if task.kind == "classification" else (label - task.low) / (task.high - task.low)
+    return kind_of(task).unit(label, task)
 
 
 def task_loss(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
     """Mean loss of logits (batch, outputs): cross-entropy, or squared error against unit labels."""
-    if task.kind == "classification":
-        return F.cross_entropy(logits.float(), labels.long())
-    return F.mse_loss(logits.float().squeeze(-1), labels.float())
+    return kind_of(task).loss(logits, labels, "mean")
 
 
 class EncoderWithHead(nn.Module):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from elue.modeling.kinds import kind_of
 from elue.modeling.text import TextEncoder, pad_batch
 from elue.protocol import Example, Measure, TaskInfo, TrainingJob
 
@@ -49,17 +50,15 @@ def quality(logits: Tensor, examples: Sequence[Example], task: TaskInfo, measure
     if measure is not None:
         return measure([example.label for example in examples], answers(logits, task))
     labels = torch.tensor([example.label for example in examples])
-    if task.kind == "classification":
-        return 100 * (logits.argmax(-1) == labels).double().mean().item()
-    pair = torch.stack([logits.squeeze(-1).double(), labels.double()])
-    return 100 * torch.corrcoef(pair)[0, 1].nan_to_num().item()
+    kind = kind_of(task)
+    return kind.quality(kind.answers(logits), labels)
 
 
 def answers(logits: Tensor, task: TaskInfo) -> list[float]:
     """What logits (examples, outputs) answer: the likeliest class, or the number, mapped back to the task's range."""
-    if task.kind == "classification":
-        return logits.argmax(-1).tolist()
-    return (task.low + (task.high - task.low) * logits.squeeze(-1).double()).tolist()
+    kind = kind_of(task)
+    values: list[float] = kind.ranged(kind.answers(logits.double()), task).tolist()
+    return values
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from elue.modeling import kernels
 from elue.modeling.flow import TOKEN_BUDGET, Stage, flow
 from elue.modeling.heads import EncoderWithHead
+from elue.modeling.kinds import kind_of
 from elue.modeling.ragged import Pack, Request
 from elue.modeling.text import TextEncoder
 from elue.modeling.tracing import Units, encoder_units, head_unit, note, state_unit
@@ -104,15 +105,11 @@ class RaggedModel(DynamicModel):
 
     def scores(self, logits: Tensor) -> list[tuple[float, ...]]:
         """Probabilities of the classes, or the number as it is, of logits (samples, outputs)."""
-        scores = logits if self.task.kind == "regression" else logits.softmax(-1)
-        return [tuple(row) for row in scores.tolist()]
+        return [tuple(row) for row in kind_of(self.task).scores(logits).tolist()]
 
     def close(self, logits: Tensor) -> np.ndarray:
         """Where the two best classes lie so close that noise could turn the answer, (samples,)."""
-        if self.task.kind == "regression" or logits.shape[1] == 1:
-            return np.zeros(len(logits), dtype=bool)
-        best = np.sort(logits.numpy(), 1)
-        return is_close(best[:, -1] - best[:, -2])
+        return is_close(kind_of(self.task).margins(logits))
 
 
 class WholeModel(RaggedModel):
@@ -140,9 +137,9 @@ def prediction_of(scores: tuple[float, ...], task: TaskInfo, trace: Iterable[Ste
 
     A number is mapped back from 0..1 to the task's range.
     """
-    if task.kind == "regression":
-        return Prediction(task.low + (task.high - task.low) * scores[0], trace=tuple(trace))
-    return Prediction(scores.index(max(scores)), scores, tuple(trace))
+    kind = kind_of(task)
+    value, probabilities = kind.told(scores)
+    return Prediction(kind.ranged(value, task), probabilities, tuple(trace))
 
 
 def is_close(margins: np.ndarray, tolerance: float = DECISION_TOLERANCE) -> np.ndarray:

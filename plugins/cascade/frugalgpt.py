@@ -18,6 +18,7 @@ from elue.modeling.chain import AnswerScorer
 from elue.modeling.chained import SCORER, TrainedChain
 from elue.modeling.encoder import Encoder, EncoderConfig, truncated
 from elue.modeling.held_out import check_share
+from elue.modeling.kinds import kind_of
 from elue.modeling.options import option
 from elue.plugins.static import StaticOptions, networks_of
 from elue.protocol import TaskInfo
@@ -63,7 +64,7 @@ class FrugalGpt(TrainedChain):
     }
 
     def supports(self, task: TaskInfo) -> str | None:
-        if task.kind == "regression":
+        if kind_of(task).numbers:
             return "its scorer learns who is right, and numbers are neither right nor wrong"
         return None
 

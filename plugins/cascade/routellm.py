@@ -18,6 +18,7 @@ from elue.modeling.cascade import CascadeOptions, TrainedCascade
 from elue.modeling.encoder import Encoder, EncoderConfig, truncated
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.held_out import check_share, held_out
+from elue.modeling.kinds import kind_of
 from elue.modeling.method import Training
 from elue.modeling.options import option
 from elue.modeling.router import RoutedModel, Router, wins
@@ -57,7 +58,7 @@ class RouteLlm(TrainedCascade):
     knobs = {"threshold": {"type": "float", "low": 0, "help": "score from which on the full model answers"}}
 
     def supports(self, task: TaskInfo) -> str | None:
-        if task.kind == "regression":
+        if kind_of(task).numbers:
             return "its router learns who is right, and numbers are neither right nor wrong"
         return None
 

@@ -23,6 +23,7 @@ from elue.modeling.exits.plan import Phase, follow
 from elue.modeling.exits.rollouts import MEMORISED, memorised, policy_loss, taken_loss
 from elue.modeling.exits.scores import PolicyScorer
 from elue.modeling.inference import batched_logits
+from elue.modeling.kinds import kind_of
 from elue.modeling.method import Training
 from elue.modeling.options import option
 from elue.modeling.rules.registry import Ladder
@@ -67,7 +68,7 @@ class ConsistentEE(TrainedExits):
     from_pooler = True
 
     def supports(self, task: TaskInfo) -> str | None:
-        if task.kind == "regression":
+        if kind_of(task).numbers:
             return "its hardness rests on exits that are right or wrong, and a number is neither"
         return None
 

@@ -15,6 +15,7 @@ from typing import Any
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.hashing import depths_of, information
+from elue.modeling.kinds import kind_of
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.parked import ParkedModel, ParkedNetwork
@@ -80,7 +81,7 @@ class HashEE(TrainedMethod):
         Raises ElueError for mutual information with numbers.
         """
         kind, job = training.options.hash, training.job
-        if kind == "mutual_information" and job.task.kind == "regression":
+        if kind == "mutual_information" and kind_of(job.task).numbers:
             message = f"Option 'hash' can't be {kind} for '{job.task.name}', whose labels are numbers."
             raise ElueError("bad_option", message, "Take frequency or random.")
         special = training.text.special

@@ -23,7 +23,9 @@ from elue.modeling.experts.look import Choice, Look
 from elue.modeling.experts.method import ExpertsMethod
 from elue.modeling.experts.network import ExpertsNetwork, ExpertsOptions
 from elue.modeling.heads import task_loss
+from elue.modeling.kinds import kind_of
 from elue.modeling.options import option
+from elue.protocol import TaskInfo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +42,10 @@ def drawn(ids: np.ndarray, layer: int, turn: int, experts: int, draws: int) -> n
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little"))).integers(experts, size=draws)
 
 
-def divergence(logits: Tensor, others: Tensor, regression: bool) -> Tensor:
+def divergence(logits: Tensor, others: Tensor, task: TaskInfo) -> Tensor:
     """½ (KL(p‖q) + KL(q‖p)) of the answers to each sample, or of numbers the squared difference: the mean."""
-    if regression:
-        return (logits - others).square().mean()
-    p, q = logits.float().log_softmax(-1), others.float().log_softmax(-1)
-    return (0.5 * (p.exp() - q.exp()) * (p - q)).sum(-1).mean()
+    divergences = kind_of(task).divergences
+    return 0.5 * (divergences(logits, others) + divergences(others, logits)).mean()
 
 
 class ThorNetwork(ExpertsNetwork):
@@ -77,7 +77,7 @@ class ThorNetwork(ExpertsNetwork):
         """Both passes' losses, and α times their divergence."""
         logits, others = (self.encode(batch, turn)[0] for turn in (0, 1))
         loss = sum(task_loss(answer, batch["labels"], self.task) for answer in (logits, others))
-        apart = divergence(logits, others, self.task.kind == "regression")
+        apart = divergence(logits, others, self.task)
         return {"logits": logits, "loss": loss + self.options.consistency * apart}
 
 

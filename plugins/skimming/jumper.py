@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from elue.modeling.kinds import kind_of
 from elue.modeling.options import option
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.bounds import MARKS, pieces
@@ -115,4 +116,4 @@ class Jumper(FullReadingFirst):
     reader = JumperNetwork
 
     def supports(self, task: TaskInfo) -> str | None:
-        return "it jumps to a class, and a regression has none" if task.kind == "regression" else None
+        return "it jumps to a class, and a regression has none" if kind_of(task).numbers else None

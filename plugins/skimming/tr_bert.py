@@ -19,8 +19,9 @@ from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig
 from elue.modeling.inference import batched_logits
 from elue.modeling.keeping.guides import guide_scores
-from elue.modeling.keeping.policies import Draws, reward_loss, soft_losses
+from elue.modeling.keeping.policies import Draws, reward_loss
 from elue.modeling.keeping.predicted import PredictedMethod, PredictedNetwork, scorer, tuned
+from elue.modeling.kinds import kind_of
 from elue.modeling.method import Training
 from elue.modeling.options import TrainingOptions, option
 from elue.protocol import TaskInfo
@@ -66,7 +67,7 @@ class TrBertNetwork(PredictedNetwork):
             guide = {place: many[f"guide.{place}"] for place in self.asked}
         draws = Draws(self.leaning, count, guide)
         logits, masks = self.kept_by(many, draws.keep)
-        losses = soft_losses(logits, many["taught"], self.task)
+        losses = kind_of(self.task).soft_losses(logits, many["taught"])
         kept = self.shares(many, masks)[:, self.asked].mean(1)
         loss = reward_loss(-losses.detach() - self.settings.alpha * kept, draws.total(), count)
         return {"logits": logits, "loss": loss if self.stage == "select" else loss + losses.mean()}

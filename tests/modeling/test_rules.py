@@ -155,7 +155,7 @@ SETTINGS |= {"risk": 0.2, "exit": 2, "of": "entropy+patience"}
 
 def point_of(name: str, ladder: Ladder) -> dict[str, Any]:
     kind = RULES[name]
-    knobs = [*kind.knobs, *(kind.numeric_knobs if ladder.regression else ())]
+    knobs = [*kind.knobs, *(kind.numeric_knobs if ladder.numbers else ())]
     if name == "any_of":
         knobs += ["threshold", "patience"]
     return {"rule": name, **{knob: SETTINGS[knob] for knob in knobs}}

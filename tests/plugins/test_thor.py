@@ -23,9 +23,9 @@ def network(method: Any, **options: Any) -> Any:
 
 def test_thor_divergence():
     p, q = torch.tensor([[0.8, 0.2]]).log(), torch.tensor([[0.6, 0.4]]).log()
-    assert divergence(p, q, False).item() == pytest.approx(0.098083, abs=1e-6)
-    assert divergence(p, p, False).item() == 0
-    assert divergence(torch.tensor([[1.0]]), torch.tensor([[3.0]]), True).item() == 4.0
+    assert divergence(p, q, small.CLASSES).item() == pytest.approx(0.098083, abs=1e-6)
+    assert divergence(p, p, small.CLASSES).item() == 0
+    assert divergence(torch.tensor([[1.0]]), torch.tensor([[3.0]]), small.SCORE).item() == 4.0
 
 
 def test_thor_draws_by_the_text_the_layer_and_the_pass():

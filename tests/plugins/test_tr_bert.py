@@ -11,7 +11,7 @@ from torch import Tensor
 from elue.errors import ElueError
 from elue.modeling.heads import task_loss
 from elue.modeling.keeping.guides import guide_scores
-from elue.modeling.keeping.policies import Draws, reward_loss, soft_losses, unlikelihood
+from elue.modeling.keeping.policies import Draws, reward_loss, unlikelihood
 from elue.modeling.keeping.predicted import PredictedModel
 from elue.plugins.skimming.tr_bert import TrBert, TrBertNetwork, TrBertOptions
 from elue.protocol import Example, Point, Sample, TaskInfo
@@ -76,13 +76,6 @@ def test_the_first_draw_of_a_text_is_guided() -> None:
     assert kept[0, :4].tolist() == [1, 1, 0, 1], "the two best of those left, as .1 + .9 + .9 + .2 says, and the first"
     seen = {tuple(draws.keep(1, torch.zeros(2, 5, 16), left)[1, 1:4].tolist()) for _ in range(60)}
     assert len(seen) > 2, "the second is drawn"
-
-
-def test_soft_losses_are_against_the_teacher() -> None:
-    logits, taught = torch.tensor([[1.0, 2.0, 0.5]]), torch.tensor([[0.3, 0.1, 2.0]])
-    wanted = -(taught.softmax(-1) * logits.softmax(-1).log()).sum()
-    assert soft_losses(logits, taught, keepers.THREE).item() == pytest.approx(wanted.item())
-    assert soft_losses(torch.tensor([[0.7]]), torch.tensor([[0.4]]), small.SCORE).item() == pytest.approx(0.09)
 
 
 @pytest.mark.parametrize("task", [keepers.THREE, small.SCORE], ids=lambda task: task.name)

@@ -12,6 +12,7 @@ from elue.modeling.exits.network import Lesson, Objective
 from elue.modeling.exits.objectives import Losses, divergence_from, divergences, losses_of
 from elue.modeling.heads import EncoderWithHead, task_loss
 from elue.modeling.inference import batched_logits
+from elue.modeling.kinds import kind_of
 
 if TYPE_CHECKING:
     from elue.modeling.method import Training
@@ -33,10 +34,7 @@ def from_teacher(lesson: Lesson) -> Losses:
     """
     outputs = lesson.logits.shape[2]
     teacher = torch.stack([lesson.columns[f"{TEACHER}.{output}"] for output in range(outputs)], 1)
-    if lesson.task.kind == "regression":
-        losses = (lesson.logits.float() - teacher[:, None]).square().mean((0, 2))
-    else:
-        losses = -(teacher.softmax(-1)[:, None] * lesson.logits.float().log_softmax(-1)).sum(-1).mean(0)
+    losses = kind_of(lesson.task).soft_losses(lesson.logits, teacher[:, None]).mean(0)
     weights = torch.arange(1, len(losses) + 1, device=losses.device)
     return {"distilled": (weights * losses).sum() / weights.sum()}
 

@@ -18,6 +18,7 @@ from elue.modeling.exits.network import ExitNetwork
 from elue.modeling.exits.plan import Phase, follow
 from elue.modeling.exits.scores import Scorer
 from elue.modeling.inference import batched_outputs
+from elue.modeling.kinds import kind_of
 from elue.modeling.ladder import Rule
 from elue.modeling.method import Sweep, TrainedMethod, Training
 from elue.modeling.options import TrainingOptions, option
@@ -76,7 +77,7 @@ class TrainedExits(TrainedMethod):
         """Keep what is found on calibration data in the network's tables."""
 
     def supports(self, task: TaskInfo) -> str | None:
-        if task.kind == "regression" and not self.numeric_rules:
+        if kind_of(task).numbers and not self.numeric_rules:
             return "it needs class probabilities, and a regression has none"
         return None
 
@@ -118,7 +119,7 @@ class TrainedExits(TrainedMethod):
 
     def own(self, ladder: Ladder) -> Sequence[str]:
         """The rules that make its curve."""
-        return self.numeric_rules if ladder.regression else self.own_rules
+        return self.numeric_rules if ladder.numbers else self.own_rules
 
     def crossed(self, network: Any, training: Training, points: Sequence[Point]) -> Mapping[str, Sequence[Point] | str]:
         told = batched_outputs(network, training.judged, training.text)

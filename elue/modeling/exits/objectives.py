@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from elue.modeling.exits.network import Lesson, Objective
 from elue.modeling.heads import task_loss
+from elue.modeling.kinds import kind_of
 from elue.protocol import TaskInfo
 
 Losses = Mapping[str, Tensor]
@@ -27,11 +27,8 @@ def losses_of(lesson: Lesson) -> Tensor:
 
 def sample_losses(lesson: Lesson) -> Tensor:
     """The task's loss of each sample at each exit, (batch, exits)."""
-    logits = lesson.logits.float()
-    if lesson.task.kind == "classification":
-        labels = lesson.labels.long()[:, None].expand(logits.shape[:2])
-        return F.cross_entropy(logits.movedim(2, 1), labels, reduction="none")
-    return (logits.squeeze(-1) - lesson.labels[:, None].float()).square()
+    labels = lesson.labels[:, None].expand(lesson.logits.shape[:2])
+    return kind_of(lesson.task).loss(lesson.logits, labels, "none")
 
 
 def sum_of_exits(lesson: Lesson) -> Losses:

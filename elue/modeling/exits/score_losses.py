@@ -8,10 +8,9 @@ from torch.nn import functional as F
 
 from elue.modeling.exits.network import Lesson, Objective
 from elue.modeling.exits.objectives import Losses, sample_losses
+from elue.modeling.kinds import kind_of
 from elue.protocol import TaskInfo
 
-UNITS = 5
-"""Errors of a regression are told in fifths of the label's range: STS-B's own units, in which papers state them."""
 NEAR = 0.1
 """Numbers that agree differ by no more than this share of the range: half a unit of STS-B."""
 
@@ -19,9 +18,8 @@ NEAR = 0.1
 def wrongness(lesson: Lesson) -> Tensor:
     """How wrong each exit but the last is, (batch, exits - 1): 1 or 0, in a regression tanh of the error (BERxiT)."""
     early, labels = lesson.logits[:, :-1].detach().float(), lesson.labels[:, None]
-    if lesson.task.kind == "classification":
-        return (early.argmax(-1) != labels).float()
-    return (UNITS * (early.squeeze(-1) - labels).abs()).tanh()
+    kind = kind_of(lesson.task)
+    return kind.wrongness(kind.distance(kind.answers(early), labels))
 
 
 def score_of_error(lesson: Lesson) -> Losses:
@@ -31,10 +29,9 @@ def score_of_error(lesson: Lesson) -> Losses:
 
 def agreement(logits: Tensor, task: TaskInfo) -> Tensor:
     """Whether each exit but the last answers as the last does, (batch, exits - 1) (CAT)."""
-    if task.kind == "classification":
-        answers = logits.argmax(-1)
-        return answers[:, :-1] == answers[:, -1:]
-    return (logits[:, :-1, 0] - logits[:, -1:, 0]).abs() <= NEAR
+    kind = kind_of(task)
+    answers = kind.answers(logits)
+    return kind.distance(answers[:, :-1], answers[:, -1:]) <= NEAR
 
 
 def score_of_disagreement(lesson: Lesson) -> Losses:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from elue.modeling.exits.network import Lesson, Objective
-from elue.modeling.exits.objectives import Losses, divergence_from
+from elue.modeling.exits.objectives import Losses
 from elue.modeling.heads import task_loss
 from elue.modeling.inference import batched_logits
+from elue.modeling.kinds import kind_of
 from elue.protocol import TaskInfo
 
 if TYPE_CHECKING:
@@ -47,6 +47,4 @@ def taught(share: float, temperature: float, last_alone: bool = False) -> Object
 
 def _apart(teacher: Tensor, logits: Tensor, task: TaskInfo, temperature: float) -> Tensor:
     """How far logits (batch, outputs) are from the teacher's, mean over the batch."""
-    if task.kind == "regression":
-        return F.mse_loss(logits.float(), teacher.float())
-    return temperature**2 * divergence_from(teacher.float(), logits.float(), temperature)
+    return temperature**2 * kind_of(task).divergences(teacher / temperature, logits.float() / temperature).mean()

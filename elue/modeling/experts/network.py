@@ -17,6 +17,7 @@ from elue.modeling.experts.look import Choice, Look, array
 from elue.modeling.experts.losses import Routed, summed
 from elue.modeling.experts.seats import Pairs, seat
 from elue.modeling.heads import Head, task_loss
+from elue.modeling.kinds import kind_of
 from elue.modeling.options import TrainingOptions, option
 from elue.protocol import Point, TaskInfo
 
@@ -123,10 +124,8 @@ class ExpertsNetwork(nn.Module):
 
     def mean_answer(self, logits: Tensor, turns: tuple[float, ...]) -> Tensor:
         """Logits (batch, outputs) of the mean answer, by these weights, of those of passes, (batch, turns, outputs)."""
-        weights = torch.tensor(turns, dtype=logits.dtype, device=logits.device)[:, None]
-        if self.task.kind == "regression":
-            return (logits * weights).sum(1)
-        return (logits.softmax(-1) * weights).sum(1).log()
+        weights = torch.tensor(turns, dtype=logits.dtype, device=logits.device)
+        return kind_of(self.task).mean(logits, weights)
 
     def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Logits of a padded batch and the share of feed-forwards that `ran` where experts are, (batch,).

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elue.modeling.keeping.importance import ranks
-from elue.protocol import TaskInfo
 
 
 class Draws:
@@ -53,10 +52,3 @@ def reward_loss(rewards: Tensor, unlikely: Tensor, count: int) -> Tensor:
     """Mean of (R - R̄) · unlikelihood, R̄ the mean of a text's `count` draws, which come in a row."""
     drawn = rewards.view(-1, count)
     return ((drawn - drawn.mean(1, keepdim=True)).flatten() * unlikely).mean()
-
-
-def soft_losses(logits: Tensor, taught: Tensor, task: TaskInfo) -> Tensor:
-    """Loss of each sample against a teacher's outputs, (batch, outputs) both: cross-entropy, or squared error."""
-    if task.kind == "regression":
-        return (logits.float() - taught).square().squeeze(-1)
-    return -(taught.softmax(-1) * logits.float().log_softmax(-1)).sum(-1)

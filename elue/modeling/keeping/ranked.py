@@ -16,6 +16,7 @@ from elue.modeling.keeping.importance import first_and_best
 from elue.modeling.keeping.lengths import FULL, UNBOUNDED, Budget, Lengths, of_shares, of_tokens, parse_lengths
 from elue.modeling.keeping.masked import hard_masked
 from elue.modeling.keeping.model import KeepingModel
+from elue.modeling.kinds import kind_of
 from elue.modeling.ragged import Pack
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
@@ -66,10 +67,7 @@ class RankedNetwork(nn.Module):
 
 def divergence(full: Tensor, sub: Tensor, task: TaskInfo) -> Tensor:
     """KL(full ‖ sub) of logits (batch, outputs), mean over the batch, or of numbers their squared difference."""
-    if task.kind == "regression":
-        return (full.float() - sub.float()).square().mean()
-    log_p, log_q = full.float().log_softmax(-1), sub.float().log_softmax(-1)
-    return (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+    return kind_of(task).divergences(full, sub).mean()
 
 
 class RankedModel(KeepingModel):

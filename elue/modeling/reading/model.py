@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from elue.errors import ElueError, unknown
+from elue.modeling.kinds import kind_of
 from elue.modeling.reading.loop import BATCH_SIZE, read
 from elue.modeling.reading.network import TRAINED_THRESHOLD, ReaderNetwork
 from elue.modeling.reading.units import Ending
@@ -80,10 +81,8 @@ class ReaderModel(DynamicModel):
             yield from self.text.encode_all(chunk)
 
     def _prediction(self, ending: Ending) -> Prediction:
-        if self.task.kind == "regression":
-            return Prediction(ending.outputs[0], trace=ending.trace)
-        scores = ending.outputs
-        return Prediction(scores.index(max(scores)), tuple(scores), ending.trace)
+        value, probabilities = kind_of(self.task).told(tuple(ending.outputs))
+        return Prediction(value, probabilities, ending.trace)
 
 
 class SettingModel(ReaderModel):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from elue.modeling.encoder import Encoder, EncoderConfig
+from elue.modeling.kinds import kind_of
 from elue.modeling.options import CommonOptions, option
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.cells import Cell
@@ -86,10 +87,9 @@ class ReaderNetwork(nn.Module):
 
     def answers(self, final: Tensor) -> Tensor:
         """Class probabilities, or the number in the task's range, (batch, outputs), of final outputs (batch, size)."""
-        logits = self.logits(final)
-        if self.task.kind == "classification":
-            return logits.softmax(-1)
-        return self.task.low + (self.task.high - self.task.low) * logits
+        kind = kind_of(self.task)
+        answered: Tensor = kind.ranged(kind.scores(self.logits(final)), self.task)
+        return answered
 
     def units(self) -> dict[str, ReaderUnit]:
         """The units by name: "cell" and "head"; a method adds its own."""

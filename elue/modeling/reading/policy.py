@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from elue.modeling.kinds import kind_of
 from elue.modeling.reading.trial import Decision, Trial
 from elue.protocol import TaskInfo
 
@@ -18,24 +19,18 @@ Critic = Callable[..., Tensor]
 
 def reward_of(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
     """1 for a right answer and -1 for a wrong one, (readings,); for a number 1 - 2 · its distance in the unit range."""
-    if task.kind == "classification":
-        return 2.0 * (logits.argmax(-1) == labels) - 1.0
-    return 1 - 2 * (logits.detach().squeeze(-1) - labels).abs().clamp(max=1)
+    kind = kind_of(task)
+    return 1 - 2 * kind.distance(kind.answers(logits.detach()), labels).clamp(max=1)
 
 
 def losses_of(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
     """The task's loss of each reading, (readings,), to be rewarded by: nothing is learned through it."""
-    if task.kind == "classification":
-        return F.cross_entropy(logits.detach(), labels.long(), reduction="none")
-    return (logits.detach().squeeze(-1) - labels).square()
+    return kind_of(task).loss(logits.detach(), labels, "none")
 
 
 def truth_of(logits: Tensor, labels: Tensor, task: TaskInfo) -> Tensor:
     """1 for a right answer, else the probability of the right one, (readings,); for a number 1 - its distance."""
-    if task.kind == "classification":
-        likely = logits.detach().softmax(-1).gather(1, labels.long()[:, None]).squeeze(1)
-        return torch.where(logits.argmax(-1) == labels, torch.ones_like(likely), likely)
-    return 1 - (logits.detach().squeeze(-1) - labels).abs().clamp(max=1)
+    return kind_of(task).truth(logits.detach(), labels)
 
 
 def priced(trial: Trial, price: Tensor) -> tuple[list[Decision], Tensor]:
@@ -96,7 +91,7 @@ def mixture(leanings: list[Tensor], says: Tensor, labels: Tensor, task: TaskInfo
         chances.append(left * leaning.sigmoid())
         left = left * (-leaning).sigmoid()
     stop = torch.stack([*chances, left])
-    if task.kind == "regression":
+    if kind_of(task).numbers:
         return (stop * (says.squeeze(2) - labels) ** 2).sum(0).mean()
     chance = stop[:, :, None] * says.softmax(2)
     right = F.one_hot(labels.long(), says.shape[2])

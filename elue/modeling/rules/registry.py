@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from elue.errors import ElueError, unknown
+from elue.modeling.kinds import kind_of
 from elue.modeling.ladder import Rule
 from elue.modeling.rules import agreement, learned, sureness
 from elue.modeling.rules.knobs import KNOBS
@@ -36,9 +37,9 @@ class Ladder:
     layers: tuple[int, ...] = ()
 
     @property
-    def regression(self) -> bool:
+    def numbers(self) -> bool:
         """Whether answers are numbers."""
-        return self.task.kind == "regression"
+        return kind_of(self.task).numbers
 
 
 @dataclass(frozen=True)
@@ -128,13 +129,13 @@ def rule_at(point: Point, ladder: Ladder) -> Rule:
 def knobs_of(name: str, ladder: Ladder) -> tuple[str, ...]:
     """The knobs that a rule has on a ladder."""
     kind = RULES[name]
-    return kind.knobs + (kind.numeric_knobs if ladder.regression else ())
+    return kind.knobs + (kind.numeric_knobs if ladder.numbers else ())
 
 
 def why_not(name: str, ladder: Ladder) -> str | None:
     """Why a rule can't serve a ladder, in a sentence; None if it can."""
     kind = RULES[name]
-    if ladder.regression and not kind.numeric:
+    if ladder.numbers and not kind.numeric:
         return f"The {name} rule needs class probabilities, and a regression has none."
     missing = [channel for channel in kind.needs if channel not in ladder.channels]
     if missing:

@@ -73,7 +73,7 @@ def settings_of(name: str, seen: Signals, ladder: Ladder, count: int = SWEEP_POI
 
     `seen` are the signals of all ways out on validation samples; what a point costs is told in layers.
     """
-    if name == "patience" and ladder.regression:
+    if name == "patience" and ladder.numbers:
         return numeric_patience(seen, ladder)
     grid, ends = OWN_GRIDS.get(name, _thresholds)(name, seen, ladder)
     if count >= len(grid):
