@@ -31,7 +31,8 @@ class Kind:
     - `answers` are what logits answer, (...,); `distance` is how far answers are from labels or from each other, 1 for
       another class; `wrongness` how wrong that is, 0 to 1 (BERxiT).
     - `truth` is 1 for a right answer, else what comes next to it, of logits and labels.
-    - `soft_losses` are those of logits against a teacher's outputs, which `divergences` turns to 0 where both agree.
+    - `soft_losses` are those of logits against a teacher's outputs; `divergences` of both are 0 where they agree, and
+      take a temperature, which numbers have none of.
     - `scores` are what a model tells of logits, (..., outputs); `told` makes a value and probabilities of a sample's.
     - `margins` are by how much logits (samples, outputs) would have to differ to answer otherwise, (samples,).
     - `mean` gives the logits of the mean answer, of logits (batch, answers, outputs) with weights (answers,), 1 in all.
@@ -48,7 +49,7 @@ class Kind:
     wrongness: Callable[[Tensor], Tensor]
     truth: Callable[[Tensor, Tensor], Tensor]
     soft_losses: Callable[[Tensor, Tensor], Tensor]
-    divergences: Callable[[Tensor, Tensor], Tensor]
+    divergences: Callable[[Tensor, Tensor, float], Tensor]
     scores: Callable[[Tensor], Tensor]
     told: Callable[[tuple[float, ...]], tuple[float, tuple[float, ...]]]
     margins: Callable[[Tensor], np.ndarray]
@@ -81,10 +82,10 @@ def _class_soft_losses(logits: Tensor, taught: Tensor) -> Tensor:
     return -(taught.softmax(-1) * logits.float().log_softmax(-1)).sum(-1)
 
 
-def _class_divergences(full: Tensor, sub: Tensor) -> Tensor:
-    """KL(full ‖ sub)."""
-    log_p, log_q = full.float().log_softmax(-1), sub.float().log_softmax(-1)
-    return (log_p.exp() * (log_p - log_q)).sum(-1)
+def _class_divergences(full: Tensor, sub: Tensor, temperature: float) -> Tensor:
+    """T² · KL(full / T ‖ sub / T), whose gradients are of one size at any temperature (Hinton et al. 2015)."""
+    log_p, log_q = ((logits.float() / temperature).log_softmax(-1) for logits in (full, sub))
+    return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
 def _class_told(scores: tuple[float, ...]) -> tuple[float, tuple[float, ...]]:
@@ -182,7 +183,7 @@ _ROWS = (
         wrongness=lambda distance: (UNITS * distance).tanh(),
         truth=_number_truth,
         soft_losses=_number_squares,
-        divergences=_number_squares,
+        divergences=lambda full, sub, _: _number_squares(full, sub),
         scores=lambda logits: logits,
         told=_number_told,
         margins=lambda logits: np.full(len(logits), np.inf),

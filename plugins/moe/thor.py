@@ -45,7 +45,7 @@ def drawn(ids: np.ndarray, layer: int, turn: int, experts: int, draws: int) -> n
 def divergence(logits: Tensor, others: Tensor, task: TaskInfo) -> Tensor:
     """½ (KL(p‖q) + KL(q‖p)) of the answers to each sample, or of numbers the squared difference: the mean."""
     divergences = kind_of(task).divergences
-    return 0.5 * (divergences(logits, others) + divergences(others, logits)).mean()
+    return 0.5 * (divergences(logits, others, 1.0) + divergences(others, logits, 1.0)).mean()
 
 
 class ThorNetwork(ExpertsNetwork):

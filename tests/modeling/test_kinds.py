@@ -92,9 +92,11 @@ def test_a_teacher_is_followed() -> None:
     own = -(0.3 * math.log(0.3) + 0.1 * math.log(0.1) + 0.6 * math.log(0.6))
     assert near(CLASSES.soft_losses(LIKELY, taught), crossed, own)
     entropy = 0.5 * math.log(2) + 0.5 * math.log(4)
-    assert near(CLASSES.divergences(taught, LIKELY), crossed - entropy, 0.0)
-    for losses in (NUMBERS.soft_losses, NUMBERS.divergences):
-        assert near(losses(torch.tensor([[0.7], [1.0]]), torch.tensor([[0.4], [1.0]])), 0.09, 0.0)
+    assert near(CLASSES.divergences(taught, LIKELY, 1.0), crossed - entropy, 0.0)
+    assert near(CLASSES.divergences(3 * taught, 3 * LIKELY, 3.0), 9 * (crossed - entropy), 0.0)
+    numbers, others = torch.tensor([[0.7], [1.0]]), torch.tensor([[0.4], [1.0]])
+    for losses in (NUMBERS.soft_losses(numbers, others), NUMBERS.divergences(numbers, others, 3.0)):
+        assert near(losses, 0.09, 0.0)
 
 
 def test_what_a_model_tells() -> None:

@@ -47,4 +47,4 @@ def taught(share: float, temperature: float, last_alone: bool = False) -> Object
 
 def _apart(teacher: Tensor, logits: Tensor, task: TaskInfo, temperature: float) -> Tensor:
     """How far logits (batch, outputs) are from the teacher's, mean over the batch."""
-    return temperature**2 * kind_of(task).divergences(teacher / temperature, logits.float() / temperature).mean()
+    return kind_of(task).divergences(teacher, logits, temperature).mean()

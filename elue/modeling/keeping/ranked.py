@@ -67,7 +67,7 @@ class RankedNetwork(nn.Module):
 
 def divergence(full: Tensor, sub: Tensor, task: TaskInfo) -> Tensor:
     """KL(full ‖ sub) of logits (batch, outputs), mean over the batch, or of numbers their squared difference."""
-    return kind_of(task).divergences(full, sub).mean()
+    return kind_of(task).divergences(full, sub, 1.0).mean()
 
 
 class RankedModel(KeepingModel):
