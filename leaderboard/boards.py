@@ -110,8 +110,7 @@ class Board:
 
     def runs_of(self, curves: Sequence[Curve]) -> list[ShownRun]:
         """The runs, in the board's order, that lie on one of the curves."""
-        wanted = {curve.id for curve in curves}
-        return [run for run in self.runs if run.curve in wanted]
+        return sorted((run for curve in curves for run in curve.runs), key=merit)
 
     def totals_of(self, curves: Sequence[Curve]) -> list[float]:
         """The parameters in all of these runs, where they are known."""

@@ -161,8 +161,7 @@ def _home(site: Site, summaries: Summaries) -> Iterator[File]:
     counts = {"measured": len(placed) - told, "published": told, "crossings": crossed}
     counts["unranked"] = len(summaries) - len(placed) - crossed
     shown, tables = first.contents(site)
-    main = shown["main"]
-    yield from pictures.files(site, main.group if main else None, shown["pictures"])
+    yield from pictures.files(shown["pictures"])
     yield from around.files(site, tables, shown["news"])
     yield "data/all.sqlite", downloads.sqlite_of(site.tasks, around.lines(tables), around.TEXTS, around.NUMBERS)
     yield page(site, "index.html", "home.html", counts=counts, **shown)

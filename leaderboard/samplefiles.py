@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ class Opened:
     differing: Sequence[tuple[str, Sequence[float]]]
 
 
+@cache
 def shippable(task: str) -> bool:
     """Whether the texts of a task may stand on the pages: only those that were generated."""
     return task in tasks.names() and tasks.get(task).generated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import pickle
@@ -11,6 +12,8 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
 
 from elue.record.store import Store
 
@@ -31,8 +34,14 @@ def workers(runs: int, most: int = 4) -> Iterator[Executor | None]:
     if runs < WORTH_IT or count < 2:
         yield None
         return
-    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as executor:
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _alone) as executor:
         yield executor
+
+
+def _alone() -> None:
+    """Leave the other cores to the other processes: linear algebra takes them all by itself."""
+    importlib.import_module("numpy")
+    threadpool_limits(1)
 
 
 def side_by_side(executor: Executor | None, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

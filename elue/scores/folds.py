@@ -12,9 +12,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from elue.errors import ElueError
 from elue.scores.resampling import Array
@@ -68,7 +70,7 @@ def fold_means(columns: Array, folds: Folds) -> Array:
     return means[None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Drawn:
     """Columns and what was drawn for them, in units of each column's `spread` over samples, (columns,).
 
@@ -84,6 +86,12 @@ class Drawn:
         """Fold means as other samples would have given them, around `centre` (columns,): (draws, folds, columns)."""
         return centre + self.spread * self.noise / np.sqrt(np.maximum(folds.sizes, 1))[:, None]
 
+    @cached_property
+    def inverse(self) -> Array:
+        """The pseudo-inverse of the columns' covariance, (columns, columns)."""
+        inverse: Array = np.linalg.pinv(self.residuals.T @ self.residuals, rcond=SMALL, hermitian=True)
+        return inverse
+
 
 def draw(columns: Array, folds: Folds, draws: int, seed: int, beside: Drawn | None = None) -> Drawn:
     """Noise of the columns' fold means, with the covariance of the samples; the same seed draws the same.
@@ -92,17 +100,25 @@ def draw(columns: Array, folds: Folds, draws: int, seed: int, beside: Drawn | No
     draws of samples.
     """
     spread, residuals = _residuals(columns, folds)
-    own = residuals.T @ residuals
-    given: Array | float = 0.0
-    if beside is not None:
-        across = beside.residuals.T @ residuals
-        weights = np.linalg.pinv(beside.residuals.T @ beside.residuals, rcond=SMALL, hermitian=True) @ across
-        own -= across.T @ weights
-        given = beside.noise @ weights
-    values, vectors = np.linalg.eigh(own)
-    root = vectors * np.sqrt(np.where(values > SMALL, values, 0.0))
-    fresh = np.random.default_rng(seed).standard_normal((draws, FOLDS, len(root)))
-    return Drawn(spread, residuals, given + fresh @ root.T)
+    with _linear_algebra().limit(limits=1):
+        own = residuals.T @ residuals
+        given: Array | float = 0.0
+        if beside is not None:
+            across = beside.residuals.T @ residuals
+            weights = beside.inverse @ across
+            own -= across.T @ weights
+            given = beside.noise @ weights
+        values, vectors = np.linalg.eigh(own)
+        root = vectors * np.sqrt(np.where(values > SMALL, values, 0.0))
+        fresh = np.random.default_rng(seed).standard_normal((draws, FOLDS, len(root)))
+        return Drawn(spread, residuals, given + fresh @ root.T)
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """NumPy's linear algebra. On matrices this small a second thread is many times slower wherever cores are taken,
+    and numbers would depend on how many there are."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _residuals(columns: Array, folds: Folds) -> tuple[Array, Array]:

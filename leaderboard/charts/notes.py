@@ -33,7 +33,8 @@ class Canvas:
     def __init__(self, edges: Mapping[str, float], width: float, height: float) -> None:
         self.edges, self.width, self.height = edges, width, height
         self.taken: list[Box] = []
-        self._boxes = np.empty((0, 4))
+        self._boxes = np.empty((4, 0))
+        self._widest = 0.0
 
     def across(self, cost: float) -> float:
         """Pixels from the left of a cost."""
@@ -53,9 +54,11 @@ class Canvas:
         """How much of what is taken a box covers, in pixels; much where it leaves the plot."""
         left, top, right, bottom = box
         outside = max(0.0, -left, right - self.width) + max(0.0, -top, bottom - (self.height - CARETS))
-        if len(self._boxes) != len(self.taken):
-            self._boxes = np.array(self.taken)
-        lefts, tops, rights, bottoms = self._boxes.T
+        if self._boxes.shape[1] != len(self.taken):
+            self._boxes = np.array(sorted(self.taken)).T
+            self._widest = float((self._boxes[2] - self._boxes[0]).max())
+        near = slice(*np.searchsorted(self._boxes[0], (left - self._widest, right)))
+        lefts, tops, rights, bottoms = self._boxes[:, near]
         wide = np.minimum(right, rights) - np.maximum(left, lefts)
         tall = np.minimum(bottom, bottoms) - np.maximum(top, tops)
         covered = float((np.maximum(wide, 0) * np.maximum(tall, 0)).sum())

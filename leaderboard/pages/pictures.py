@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -31,7 +31,10 @@ BUDGET = 0.4
 
 @dataclass(frozen=True)
 class Picture:
-    """A task's chart as markup: `wide`, `narrow`, and with `every` point, nothing where the others have all."""
+    """A task's chart as markup: `wide`, `narrow`, and with `every` point, nothing where the others have all.
+
+    `spec` is that of the wide one.
+    """
 
     id: str
     task: str
@@ -43,6 +46,7 @@ class Picture:
     every: Markup
     description: str
     behind: int
+    spec: dict[str, Any] = field(repr=False)
 
 
 def pictures(site: Site, group: Group) -> list[Picture]:
@@ -70,6 +74,7 @@ def _picture(site: Site, group: Group, board: Board, title: str, page: str) -> P
         every=Markup(every),
         description=chartdata.description(board),
         behind=behind(board, reference),
+        spec=specs[0],
     )
 
 
@@ -119,32 +124,27 @@ def across(share: float, low: float, high: float) -> float:
     return min(1.0, max(0.0, math.log(share / low) / math.log(high / low)))
 
 
-def files(site: Site, group: Group | None, shown: Sequence[Picture]) -> Iterator[File]:
+def files(shown: Sequence[Picture]) -> Iterator[File]:
     """Each chart as SVG, PNG and PDF, those but the first as data for the page, and the first as a card."""
-    boards = {board.id: board for board in group.boards} if group else {}
-    for place, picture in enumerate(shown if group else ()):
-        assert group
-        board = boards[picture.id]
-        alone = drawing.standalone(drawing.draw(_spec(site, board, group.references[board.id][0], WIDE)))
+    for place, picture in enumerate(shown):
+        alone = drawing.standalone(drawing.draw(picture.spec))
         yield f"{picture.file}.svg", alone
         yield f"{picture.file}.png", drawing.raster(alone)
         yield f"{picture.file}.pdf", drawing.paged(alone)
         if place:
             parts = {name: str(getattr(picture, name)) for name in ("wide", "narrow", "every", "description")}
             yield data_file(f"home/{picture.id}", {**parts, "page": picture.page, "file": picture.file})
-    yield "card.png", drawing.raster(_card(site, group, shown))
+    yield "card.png", drawing.raster(_card(shown))
 
 
-def _card(site: Site, group: Group | None, shown: Sequence[Picture]) -> str:
+def _card(shown: Sequence[Picture]) -> str:
     """What stands for the site where others link to it: the first chart, or its name."""
     width, height = CARD
-    if group is None or not shown:
+    if not shown:
         name = '<text x="300" y="175" font-size="72" font-weight="700" text-anchor="middle" fill="#1b2733">ELUE</text>'
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
         )
         return f'{head}<rect width="100%" height="100%" fill="#ffffff"/>{name}</svg>'
-    board = next(board for board in group.boards if board.id == shown[0].id)
-    spec = _spec(site, board, group.references[board.id][0], WIDE)
     fit = {"autosize": {"type": "fit", "contains": "padding"}, "width": width, "height": height, "padding": 14}
-    return drawing.standalone(drawing.draw({**spec, **fit}))
+    return drawing.standalone(drawing.draw({**shown[0].spec, **fit}))

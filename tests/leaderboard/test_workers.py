@@ -35,7 +35,7 @@ def test_processes_get_what_was_there_when_they_were_asked():
 def test_only_a_large_store_on_several_cores_gets_processes(monkeypatch, runs, cores, count):
     monkeypatch.setattr(workers.os, "cpu_count", lambda: cores)
     started = []
-    monkeypatch.setattr(workers, "ProcessPoolExecutor", lambda n, context: started.append(n) or ProcessPoolExecutor(n))
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", lambda n, *how: started.append(n) or ProcessPoolExecutor(n))
     with workers.workers(runs) as executor:
         assert (executor is not None) == bool(count)
     assert started == ([count] if count else [])

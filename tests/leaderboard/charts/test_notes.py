@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import pytest
@@ -68,6 +69,24 @@ def test_names_cover_neither_lines_nor_one_another() -> None:
         assert box[2] <= spec["width"]
         for other in boxes[place + 1 :]:
             assert box[2] <= other[0] or other[2] <= box[0] or box[3] <= other[1] or other[3] <= box[1]
+
+
+def test_what_a_box_covers_is_the_sum_of_what_it_shares_with_each_that_is_taken() -> None:
+    draw = random.Random(0)
+    canvas = notes.Canvas(EDGES, 400, 300)
+    for count in (0, 1, 60):
+        while len(canvas.taken) < count:
+            left, top = draw.uniform(0, 390), draw.uniform(0, 290)
+            canvas.taken.append((left, top, left + draw.uniform(1, 90), top + draw.uniform(1, 40)))
+        for _ in range(30):
+            left, top = draw.uniform(0, 300), draw.uniform(0, 260)
+            box = left, top, left + draw.uniform(1, 99), top + 15
+            shared = [
+                max(0, min(box[2], other[2]) - max(box[0], other[0]))
+                * max(0, min(box[3], other[3]) - max(box[1], other[1]))
+                for other in canvas.taken
+            ]
+            assert canvas.crowd(box) == pytest.approx(sum(shared))
 
 
 def test_there_is_no_name_where_there_is_no_room() -> None:
