@@ -55,8 +55,13 @@ def postgresql() -> Iterator[str]:
 def fresh(server: str) -> str:
     """The URL of an empty database on a server."""
     name = f"test_{time.monotonic_ns()}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
+    ask(server, f"CREATE DATABASE {name}")
     return server.replace("/postgres?", f"/{name}?")
+
+
+def ask(url: str, what: str) -> None:
+    """Have a statement done, by a connection of its own."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(what))
+    engine.dispose()

@@ -26,6 +26,7 @@ def rebuild(
     db: str = typer.Option(DATABASE, help="Index to fill, a SQLAlchemy URL."),
 ) -> None:
     """Make the index again from the records; those of submissions with the trust they have earned."""
+    from elue.record.connection import shown
     from elue.record.store import Store
     from elue.submissions.standing import as_it_stands, record_folders
 
@@ -34,4 +35,4 @@ def rebuild(
             raise ElueError("no_runs", f"There is no runs folder {folder}.")
     folders = [inner for folder in runs for inner in record_folders(folder)]
     count = Store(db).rebuild(folders, as_it_stands(folders, note_skipped), note_skipped)
-    note(f"{count} records indexed in {db}")
+    note(f"{count} records indexed in {shown(db)}")

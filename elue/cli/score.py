@@ -118,6 +118,7 @@ def _boards(
 ) -> list[_Board]:
     """The scores of every board of the index (or of the records below folders), once a track."""
     from elue.record.board import MEASURED, board_of, is_ranked
+    from elue.record.connection import shown
     from elue.record.labels import variants_of
     from elue.record.training import these_weights
     from elue.scores.comparing import compare, scores_on
@@ -128,7 +129,7 @@ def _boards(
     with opened(db, runs) as store:
         keys = store.boards()
         if not keys:
-            where = ", ".join(str(runs_folder) for runs_folder in runs) or db
+            where = ", ".join(str(runs_folder) for runs_folder in runs) or shown(db)
             hint = "Ranked runs have status ok and a complete count."
             raise ElueError("no_runs", f"There are no ranked runs in {where}.", hint)
         if task is not None and task not in {key.task for key in keys}:

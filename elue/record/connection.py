@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, inspect
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from elue.errors import ElueError
 from elue.record.tables import Base
@@ -19,15 +20,22 @@ WAIT_SECONDS = 60
 """How long a writer waits for others."""
 
 
+def shown(url: str) -> str:
+    """A URL as messages name it: without its password."""
+    without = re.sub(r"(?<=://)([^/@:]*):.*@", r"\1:***@", url)
+    return re.sub(r"(?<=[?&]password=)[^&]*", "***", without)
+
+
 def check_url(url: str) -> Engine:
     """The engine of a URL, which opens nothing yet. Raises ElueError `bad_database`."""
     try:
-        return create_engine(url)
+        # a server may have been started anew since a connection was last used
+        return create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         hint = "Use for example sqlite:///elue.sqlite."
         if isinstance(error, ImportError) and url.startswith("postgresql"):
             hint = "Install it: pip install 'elue[postgresql]', and begin the URL with postgresql+psycopg://."
-        raise ElueError("bad_database", f"'{url}' is no database URL I can use ({error}).", hint) from None
+        raise ElueError("bad_database", f"'{shown(url)}' is no database URL I can use ({error}).", hint) from None
 
 
 def opened(url: str, create: bool) -> Engine:
@@ -46,19 +54,25 @@ def opened(url: str, create: bool) -> Engine:
     return engine
 
 
+NOT_ALLOWED = ("42501", "25006")
+"""SQLSTATE of what a user may not do, and of a server that only lets read."""
+
+
 @contextmanager
 def guard(url: str) -> Iterator[None]:
     """Turn what the database refuses into ElueError `database_unusable` or `database_broken`."""
     try:
         yield
-    except OperationalError as error:
-        hint = "Check that it exists, can be written and is not locked by another program."
-        raise ElueError(
-            "database_unusable", f"Cannot use {url}: {' '.join(str(error.orig).split()).rstrip('.')}.", hint
-        ) from None
     except DBAPIError as error:
+        told = " ".join(str(error.orig).split()).rstrip(".?")
+        gone = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+        if gone or getattr(error.orig, "sqlstate", None) in NOT_ALLOWED:
+            hint = "Check that it exists, can be written and is not locked by another program."
+            if not url.startswith("sqlite"):
+                hint = "Check that its server runs, and that this user may connect and write."
+            raise ElueError("database_unusable", f"Cannot use {shown(url)}: {told}.", hint) from None
         hint = "It can be made again from the records: `elue db rebuild`."
-        raise ElueError("database_broken", f"{url} is not an ELUE index: {error.orig}.", hint) from None
+        raise ElueError("database_broken", f"{shown(url)} is not an ELUE index: {told}.", hint) from None
 
 
 def _prepare_sqlite(engine: Engine, url: str, create: bool) -> None:
@@ -119,4 +133,4 @@ def _refuse_foreign(engine: Engine, url: str) -> None:
             continue
         if {column["name"] for column in inspector.get_columns(name)} != {column.name for column in table.columns}:
             hint = "Name a new one and fill it from the records: `elue db rebuild --db NEW`."
-            raise ElueError("database_broken", f"{url} has a table '{name}' of another shape.", hint)
+            raise ElueError("database_broken", f"{shown(url)} has a table '{name}' of another shape.", hint)

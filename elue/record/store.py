@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from elue.errors import ElueError
 from elue.record import files as records
 from elue.record.board import BoardKey
-from elue.record.connection import guard, opened
+from elue.record.connection import guard, opened, shown
 from elue.record.schema import Record
 from elue.record.tables import BOARD, RunRow, TextRow, row_of
 
@@ -71,12 +71,12 @@ class Store:
         except ValidationError as error:
             what = f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}"
             hint = "It can be made again from the records: `elue db rebuild`."
-            message = f"{self.url} holds a record that this version does not know: {what}."
+            message = f"{shown(self.url)} holds a record that this version does not know: {what}."
             raise ElueError("database_broken", message, hint) from None
 
     def record(self, key: str) -> Record:
         """The whole record of a run, samples and all. Raises ElueError `unknown_run`."""
-        return records.loads(self.text(key), f"record {key} in {self.url}")
+        return records.loads(self.text(key), f"record {key} in {shown(self.url)}")
 
     def text(self, key: str) -> str:
         """A whole record as it is indexed, unread. Raises ElueError `unknown_run`."""
@@ -84,7 +84,7 @@ class Store:
             text = session.scalar(select(TextRow.text).where(TextRow.key == key))
         if text is None:
             hint = "`elue db rebuild` indexes records."
-            raise ElueError("unknown_run", f"There is no run {key} in {self.url}.", hint)
+            raise ElueError("unknown_run", f"There is no run {key} in {shown(self.url)}.", hint)
         return text
 
     def records(

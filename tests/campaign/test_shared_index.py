@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from elue.leaderboard import build
 from elue.leaderboard.workers import reader, workers
 from elue.record.store import Store
 from tests.benchmarks.test_site_scale import METHODS, TASKS, record
 from tests.campaign.toys import told, write_campaign, write_trained
-from tests.commanding import elue
+from tests.commanding import elue, start
 from tests.conftest import WriteTask
-from tests.postgresql import fresh
+from tests.postgresql import ask, fresh
 
 
 @pytest.fixture
@@ -50,6 +51,37 @@ def test_two_campaigns_fill_one_index_at_once(url: str, tmp_path: Path, write_ta
     page = build(store.summaries(), tmp_path / "site", store.text)
     assert page.is_file()
     assert elue("score", "--db", url, cwd=tmp_path).returncode in (0, 2)
+
+
+@pytest.mark.thorough
+def test_a_campaign_whose_server_goes_away_ends_in_one_line_and_goes_on_when_it_is_back(
+    url: str, postgresql: str, tmp_path: Path, write_task: WriteTask
+) -> None:
+    write_task(6)
+    write_trained(tmp_path)
+    text = 'seeds = [0, 1, 2, 3]\ntasks = ["tasks/mine.toml"]\noptions = { seconds = 1 }\n'
+    file = write_campaign(tmp_path, f'db = "{url}"\n{text}[method.trained]\nsource = "trained_plugin.py"\n', "b")
+    name = make_url(url).database
+    process = start(["campaign", file, "--workers", "1"], tmp_path, stderr=subprocess.PIPE)
+    store, end = Store(url), time.monotonic() + 120
+    while not store.keys() and time.monotonic() < end:
+        time.sleep(0.1)
+    ask(postgresql, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    ask(postgresql, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    _, said = process.communicate()
+    assert process.returncode == 2, said
+    last = said.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "not currently accepting connections" in last
+    assert "Traceback" not in said
+    ask(postgresql, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert elue("campaign", file, cwd=tmp_path).returncode == 0
+    made = told(tmp_path / "b")
+    assert len(made) == 8
+    assert store.keys() == made.keys()
+    journal = [json.loads(line) for line in (tmp_path / "b" / "journal.jsonl").read_text().splitlines()]
+    assert sorted(line["ending"] for line in journal) == ["done"] * 8
+    assert len({line["job"] for line in journal}) == 8
 
 
 def timed(what: str, do: Callable[[], Any]) -> Any:
