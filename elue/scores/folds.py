@@ -89,8 +89,7 @@ class Drawn:
     @cached_property
     def inverse(self) -> Array:
         """The pseudo-inverse of the columns' covariance, (columns, columns)."""
-        inverse: Array = np.linalg.pinv(self.residuals.T @ self.residuals, rcond=SMALL, hermitian=True)
-        return inverse
+        return np.asarray(np.linalg.pinv(self.residuals.T @ self.residuals, rcond=SMALL, hermitian=True), np.float64)
 
 
 def draw(columns: Array, folds: Folds, draws: int, seed: int, beside: Drawn | None = None) -> Drawn:
