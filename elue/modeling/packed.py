@@ -6,7 +6,7 @@ equal length. Dropout is left out: this is inference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ ROWS_PER_CHUNK = 1024
 """Rows that a feed-forward takes at a time, so that its wide inner rows stay in the processor's cache."""
 SHORT, SPELLED = 192, 1 << 20
 """Tokens of samples whose attention is spelled out in company, and how many scores of them at a time: 4 MiB."""
+UNNORMED, STEEP = 48, 1e30
+"""Tokens of samples whose weights are normed last, and what the sums of a row's exponentials may be for it, from one
+over this: so far from what single precision holds they are as exact as after a shift."""
 FEW = 32
 """Rows of so few that the calls take longer than the work: there the fused kernel is called, which is one."""
 SCORES_PER_BLOCK = 1 << 18
@@ -48,22 +51,16 @@ def embed(embeddings: Embeddings, pack: Pack) -> Tensor:
 
 def attend(attention: SelfAttention, pack: Pack) -> Tensor:
     """The attention half of a layer, (tokens, hidden): every sample attends to its own rows."""
-    laid = kernels.laid_out(attention, (attention.query, attention.key, attention.value), pack.rows)
+    maps = attention.query, attention.key, attention.value
+    laid = kernels.laid_out(attention, maps, pack.rows)
     if laid is not None:
         return merge(attention, pack.rows, _contexts(pack, kernels.product(pack.rows, laid), attention.heads))
-    projected, parts = _projected(attention, pack.rows), []
+    projected, parts = [own(pack.rows) for own in maps], []
     for group in pack.groups():
         q, k, v = (_heads(group.of(own), attention.heads) for own in projected)
         context = F.scaled_dot_product_attention(q, k, v)
         parts.append(context.transpose(1, 2).reshape(-1, pack.rows.shape[1]))
     return merge(attention, pack.rows, _joined(parts))
-
-
-def _projected(attention: SelfAttention, rows: Tensor) -> Sequence[Tensor]:
-    """Queries, keys and values, (tokens, hidden) each: from one product where its kernel serves."""
-    maps = attention.query, attention.key, attention.value
-    laid = kernels.laid_out(attention, maps, rows)
-    return [own(rows) for own in maps] if laid is None else kernels.product(rows, laid).chunk(3, 1)
 
 
 def _contexts(pack: Pack, projected: Tensor, heads: int) -> Tensor:
@@ -83,10 +80,46 @@ def _contexts(pack: Pack, projected: Tensor, heads: int) -> Tensor:
         most = max(1, SPELLED // (heads * group.tokens**2))
         for start in range(0, group.samples, most):
             here = into[start : start + most]
-            q, k, v = parts[start : start + most].permute(2, 0, 3, 1, 4).reshape(3, -1, group.tokens, shape[3]).unbind()
-            scores = torch.baddbmm(_NOTHING, q, k.transpose(1, 2), beta=0, alpha=shape[3] ** -0.5)
-            here.copy_(torch.bmm(torch.softmax(scores, -1, out=scores), v).view(here.shape))
+            context, _ = _spelled_out(parts[start : start + most])
+            here.copy_(context.view(here.shape))
     return made
+
+
+def _spelled_out(parts: Tensor, weigh: bool = False, diagonal: bool = True) -> tuple[Tensor, Tensor | None]:
+    """Attention of queries, keys and values side by side, (samples, tokens, 3, heads, size).
+
+    The contexts, (samples · heads, tokens, size), and with `weigh` what every token receives, (samples, tokens), as
+    `attend_and_weigh` has it. Weights of few tokens are left unnormed, and what is made of them is normed: torch's
+    softmax takes several times as long there as exponentials do.
+    """
+    samples, tokens, _, heads, size = parts.shape
+    q, k, v = parts.permute(2, 0, 3, 1, 4).reshape(3, -1, tokens, size).unbind()
+    weights, share = _scores(q, k), None
+    if tokens <= UNNORMED:
+        sums = torch.mv(weights.exp_().view(-1, tokens), weights.new_ones(tokens))
+        least, most = sums.aminmax()
+        if least > 1 / STEEP and most < STEEP:
+            share = sums.reciprocal_().view(-1, tokens, 1)
+        else:
+            weights = _scores(q, k)
+    if share is None:
+        torch.softmax(weights, -1, out=weights)
+    context = torch.bmm(weights, v)
+    if share is not None:
+        context *= share
+    if not weigh:
+        return context, None
+    asked = weights.new_ones(samples, 1, heads * tokens) if share is None else share.view(samples, 1, -1)
+    received = torch.bmm(asked, weights.view(samples, -1, tokens)).view(samples, tokens)
+    if not diagonal:
+        own = weights.diagonal(dim1=1, dim2=2)
+        received -= (own if share is None else own * share.view(own.shape)).reshape(samples, heads, tokens).sum(1)
+    return context, received.div_(heads * tokens)
+
+
+def _scores(q: Tensor, k: Tensor) -> Tensor:
+    """Scaled products of queries and keys, (samples · heads, tokens, size) each: (samples · heads, tokens, tokens)."""
+    return torch.baddbmm(_NOTHING, q, k.transpose(1, 2), beta=0, alpha=q.shape[2] ** -0.5)
 
 
 def attend_and_weigh(attention: SelfAttention, pack: Pack, diagonal: bool = True) -> tuple[Tensor, Tensor]:
@@ -95,7 +128,11 @@ def attend_and_weigh(attention: SelfAttention, pack: Pack, diagonal: bool = True
     Without the `diagonal`, what a token gives itself counts as 0. Scores are spelled out for it, a block of heads at a
     time that stays in the processor's cache.
     """
-    query, key, value = _projected(attention, pack.rows)
+    maps = attention.query, attention.key, attention.value
+    laid = kernels.laid_out(attention, maps, pack.rows)
+    if laid is not None:
+        return _weighed(attention, pack, kernels.product(pack.rows, laid), diagonal)
+    query, key, value = (own(pack.rows) for own in maps)
     size = query.shape[1] // attention.heads
     query *= size**-0.5
     parts, received = [], []
@@ -117,6 +154,28 @@ def attend_and_weigh(attention: SelfAttention, pack: Pack, diagonal: bool = True
         parts.append(context.reshape(-1, attention.heads * size))
         received.append(_joined(sums).view(shape).mean(1).flatten())
     return merge(attention, pack.rows, _joined(parts)), _joined(received)
+
+
+def _weighed(attention: SelfAttention, pack: Pack, projected: Tensor, diagonal: bool) -> tuple[Tensor, Tensor]:
+    """`attend_and_weigh` from queries, keys and values side by side, (tokens, 3 · hidden), for samples in company."""
+    heads, made, received = attention.heads, kernels.room(pack.rows), pack.rows.new_empty(pack.tokens)
+    for group in pack.groups():
+        shape = group.samples, group.tokens, heads, made.shape[1] // heads
+        parts = projected[group.rows].view(shape[0], shape[1], 3, *shape[2:])
+        into, gets = made[group.rows].view(shape), received[group.rows].view(shape[:2])
+        most = max(1, SPELLED // (heads * group.tokens**2))
+        block = max(1, min(heads, SPELLED // group.tokens**2)) if most == 1 else heads
+        for start in range(0, group.samples, most):
+            here = slice(start, start + most)
+            gets[here] = 0
+            for head in range(0, heads, block):
+                some = slice(head, head + block)
+                context, share = _spelled_out(parts[here, :, :, some], weigh=True, diagonal=diagonal)
+                assert share is not None
+                place = into[here, :, some].transpose(1, 2)
+                place.copy_(context.view(place.shape))
+                gets[here].add_(share, alpha=place.shape[1] / heads)
+    return merge(attention, pack.rows, made), received
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elue.meter import Meter
-from elue.modeling import kernels
+from elue.modeling import kernels, packed
 from elue.modeling.encoder import FeedForward, SelfAttention
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.kernels import FUSED, fast, laid_out, linear, product
-from elue.modeling.packed import attend, feed_forward
+from elue.modeling.packed import attend, attend_and_weigh, feed_forward
 from elue.modeling.ragged import Pack
 from elue.modeling.running import WholeModel, run_encoder
 from elue.modeling.tracing import Units, encoder_units
@@ -178,6 +178,35 @@ def test_layers_equal_plain_ones(activation: str, products: Products, monkeypatc
         together = run_encoder(units, Pack.fresh(asked), 4)
     torch.testing.assert_close(together.rows, plain.rows, atol=1e-5, rtol=1e-4)
     assert len(products) == 4 * (1 + 1 + 2 * 4)
+
+
+@pytest.mark.parametrize("spelled", [1 << 20, 2000])
+@pytest.mark.parametrize("steep", [1.0, 400.0, -400.0])
+@pytest.mark.parametrize("diagonal", [True, False])
+def test_attention_that_weighs_equals_its_definition(
+    diagonal: bool, steep: float, spelled: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At scores whose exponentials overflow or vanish as at others, all samples at a time and some heads of one."""
+    monkeypatch.setattr(packed, "SPELLED", spelled)
+    torch.manual_seed(0)
+    attention = small.stir(SelfAttention(small.CONFIG)).requires_grad_(False)
+    attention.query.weight.mul_(abs(steep) ** 0.5), attention.key.weight.mul_(abs(steep) ** 0.5)
+    given = requests([2, 3, 3, 40, 40, 60])
+    pack = Pack(given, [r.tokens for r in given], rows(148, small.CONFIG.hidden))
+    if steep < 0:  # all scores of a row far below 0
+        attention.query.weight.zero_(), attention.query.bias.fill_(-30.0)
+        attention.key.weight.zero_(), attention.key.bias.fill_(30.0)
+    with torch.inference_mode(), fast():
+        context, received = attend_and_weigh(attention, pack, diagonal)
+    start = 0
+    for length in pack.lengths:
+        own = pack.rows[None, start : start + length]
+        expected, weights = attention.with_weights(own)
+        if not diagonal:
+            weights = weights * (1 - torch.eye(length))
+        torch.testing.assert_close(context[start : start + length], expected[0], atol=2e-5, rtol=2e-5)
+        torch.testing.assert_close(received[start : start + length], weights.mean((0, 1, 2)), atol=1e-6, rtol=1e-4)
+        start += length
 
 
 def test_what_is_answered_in_company_is_what_plain_operators_say(products: Products) -> None:
