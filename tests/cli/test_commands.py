@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,12 +10,8 @@ import pytest
 from elue.cli.evaluate import parse_point
 from elue.cli.train import parse_option
 from elue.errors import ElueError
+from tests.commanding import elue, start
 from tests.conftest import WritePlugin, WriteTask
-
-
-def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "elue", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -160,10 +154,11 @@ def test_show_tells_the_defaults_for_a_backbone_that_it_reads_no_weights_of(tmp_
 
 
 def test_training_refuses_an_option_that_does_nothing(tmp_path: Path) -> None:
-    done = elue("train", "skiprnn", "--out", "w", "--set", "pooling=first", cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: Unknown option 'pooling'.")
-    assert done.stderr.count("\n") == 1
+    started = start(["train", "skiprnn", "--out", "w", "--set", "pooling=first"], tmp_path)
+    _, errors = started.communicate()
+    assert started.returncode == 2
+    assert errors.startswith("error: Unknown option 'pooling'.")
+    assert errors.count("\n") == 1
 
 
 def test_a_method_that_fails_at_import_is_found_by_a_look_inside(tmp_path: Path, write_plugin: WritePlugin) -> None:
@@ -185,14 +180,6 @@ def test_count_prices_a_model_from_its_config(tmp_path: Path) -> None:
     assert counted["complete"]
     assert counted["parts"]["forward"]["modules"]["flops"] == counted["flops"]
     assert counted["built"] == "BertModel"
-
-
-def test_doctor_finds_a_sound_machine(tmp_path: Path) -> None:
-    done = elue("doctor", "--json", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
-    checks = {check["name"]: check for check in json.loads(done.stdout)}
-    assert checks["fvcore"]["ok"]
-    assert checks["operator table"]["ok"]
 
 
 def test_tasks_are_listed(tmp_path: Path) -> None:

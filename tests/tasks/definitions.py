@@ -68,7 +68,7 @@ def matthews(labels: Sequence[float], values: Sequence[float]) -> float:
     both = []
     for side in (labels, values):
         rows = [[float(each == one) for each in side] for one in sorted({*labels, *values})]
-        both.append([entry - statistics.mean(row) for row in rows for entry in row])
+        both.append([entry - mean for row in rows for mean in [statistics.fmean(row)] for entry in row])
     left, right = both
     scale = sum(entry**2 for entry in left) * sum(entry**2 for entry in right)
     return 100 * sum(a * b for a, b in zip(left, right, strict=True)) / scale**0.5 if scale > 1e-9 else 0.0

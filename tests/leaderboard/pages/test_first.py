@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from elue.leaderboard import build as build_site
 from elue.leaderboard.build import pages
 from elue.leaderboard.finding import finding, kept
 from elue.leaderboard.groups import Group
@@ -29,6 +28,7 @@ from tests.leaderboard.whole import reader_of, summaries_of
 from tests.scoring import against_static
 
 FAMILY = {"good": "early_exit", "bad": "skimming"}
+URL = "https://elue.example/board"
 Files = dict[str, str | bytes]
 
 
@@ -48,7 +48,8 @@ def world() -> tuple[list[Any], Any]:
 @pytest.fixture(scope="module")
 def site(world: tuple[list[Any], Any]) -> Files:
     own, edition = world
-    return dict(pages(summaries_of(own), reader_of(own), base_url="https://elue.example/board", editions=[edition]))
+    told = {"repository": "https://code.example/elue", "built": "2026-01-02", "base_url": URL}
+    return dict(around.mapped(pages(summaries_of(own), reader_of(own), editions=[edition], **told), f"{URL}/"))
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +148,7 @@ def test_the_feed_is_atom_with_the_day_of_each_method(site: Files) -> None:
     assert len({entry.findtext(f"{space}id") for entry in entries}) == len(entries)
 
 
-def test_pages_say_what_they_are_to_those_who_link_here(site: Files, world: tuple[list[Any], Any], tmp_path) -> None:
+def test_pages_say_what_they_are_to_those_who_link_here(site: Files) -> None:
     text = str(site["index.html"])
     assert '<meta property="og:image" content="https://elue.example/board/card.png">' in text
     assert '<meta property="og:title" content="ELUE leaderboard' in text
@@ -159,15 +160,11 @@ def test_pages_say_what_they_are_to_those_who_link_here(site: Files, world: tupl
         assert len(held) == 2
         for content in held:
             assert (content.encode() if isinstance(content, str) else content).startswith(start)
-    own, edition = world
-    out = tmp_path / "site"
-    told = {"repository": "https://code.example/elue", "built": "2026-01-02", "base_url": "https://elue.example"}
-    build_site(summaries_of(own), out, reader_of(own), editions=[edition], **told)
-    foot = read((out / "tasks" / "mine.html").read_text("utf-8")).one("footer")
+    foot = read(str(site["tasks/mine.html"])).one("footer")
     assert "Built on 2026-01-02." in foot.text
     assert "https://code.example/elue" in {link.attributes["href"] for link in foot.all("a")}
-    mapped = re.findall(r"<loc>https://elue.example/(.*?)</loc>", (out / "sitemap.xml").read_text())
-    assert sorted(mapped) == sorted(path.relative_to(out).as_posix() for path in out.rglob("*.html"))
+    mapped = re.findall(r"<loc>https://elue.example/board/(.*?)</loc>", str(site["sitemap.xml"]))
+    assert sorted(mapped) == sorted(name for name in site if name.endswith(".html"))
 
 
 def group(leads: dict[str, Lead], static: Reach) -> Group:
