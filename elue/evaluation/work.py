@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from itertools import pairwise
+from operator import add
 
 from elue.meter.counts import Counts
 from elue.protocol import Sample
@@ -23,7 +24,8 @@ def long_letters(sample: Sample) -> int:
 class Work:
     """What was counted: samples, calls of operators, FLOPs, parameters read (by each sample anew).
 
-    `letters` are those past the first LONG of a text: to cut that into tokens takes time that no operator explains.
+    `letters` are those past the first LONG of a text: to cut that into tokens takes time that no operator explains;
+    and `instructions` those of Python around operators, each once between one operator and the next, if looked at.
     `small` are the calls of operators that cost little, and `free` those of operators that cost nothing; `calls` are
     the others.
     """
@@ -35,17 +37,10 @@ class Work:
     free: int = 0
     small: int = 0
     letters: int = 0
+    instructions: int = 0
 
     def __add__(self, other: Work) -> Work:
-        return Work(
-            self.samples + other.samples,
-            self.calls + other.calls,
-            self.flops + other.flops,
-            self.params + other.params,
-            self.free + other.free,
-            self.small + other.small,
-            self.letters + other.letters,
-        )
+        return Work(*map(add, astuple(self), astuple(other)))
 
     def __mul__(self, times: int) -> Work:
         return Work(*(times * part for part in astuple(self)))
@@ -55,13 +50,14 @@ class Work:
 class Effort:
     """CPU seconds of a pass, the work that was counted for it, and whether it ran under the Meter.
 
-    `turns` is how often each of its samples was asked.
+    `turns` is how often each of its samples was asked, and `loose` how many times what is usual it may take.
     """
 
     seconds: float
     work: Work
     metered: bool
     turns: int = 1
+    loose: float = 1.0
 
 
 def of_samples(samples: int, counts: Counts, calls: CallKinds) -> Work:

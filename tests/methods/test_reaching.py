@@ -64,6 +64,7 @@ REACHES = {
     "builtins": ("import builtins\nbuiltins.sum = max", "sets 'builtins.sum'"),
     "the clock": ("import time\ntime.perf_counter = float", "sets 'time.perf_counter'"),
     "tracing": ("import sys\nsys.settrace(print)", "sys.settrace"),
+    "asked whether traced": ("import sys\nSEEN = sys.gettrace()", "sys.gettrace"),
     "hooks": ("import sys\nsys.addaudithook(print)", "sys.addaudithook"),
     "the generator": ("from elue.tasks.generated import diagnostic", "elue.tasks.generated"),
     "attrgetter": ("from operator import attrgetter\nattrgetter('__closure__')", "names '__closure__'"),

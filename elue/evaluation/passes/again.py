@@ -1,13 +1,16 @@
 """The compute audits: samples asked again in a process that never saw them, in another order, once more, and bare.
 
 What a sample is answered and costs must not depend on when, after what and how often it is asked, and the CPU time
-that takes, as the system tells it, must be what the counted work explains. Findings are flags on the run.
+that takes, as the system tells it, must be what the counted work explains. That is judged without the Meter, on texts
+that are new to the process and on texts that are not; what a Meter takes depends too much on the code around it to be
+held to as little. Findings are flags on the run.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import cycle, islice
 
@@ -61,6 +64,8 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     worker, machine = started.worker, started.beforehand
     worker.call(Configure((run.identity.point,), evaluation.seed), evaluation.sample_seconds)
     known = KnownTraces()
+    fresh = places[: len(places) // 2]
+    early = bare.seconds(context, worker, fresh)
     first, spent = _ask(context, worker, places, known)
     second, more = _ask(context, worker, places, known)
     changed = {place: differs(asked.value, answers, ties, place) for place, asked in first.items()}
@@ -72,26 +77,57 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     flags += bare.differing(context, second, settled := bare.ask(context, worker, second, machine))
     if machine is not None and spent is not None and more is not None:
         work = sum((asked.work for turn in (first, second) for asked in turn.values()), Work())
-        metered = Effort(spent + more, work, True, turns=2)
-        efforts = [(taken, effort.SLACK) for taken in measured.efforts]
-        told = effort.forged(metered, settled.effort, machine) if settled.effort else None
+        metered = Effort(spent + more, work, True, 2, effort.LOOSE)
         machines = context.of_share(effort.Recalibrations)
         hidden = machines.confirmed(metered, machine, partial(_others, context, worker, known))
+        own, told = [metered], None
         if settled.effort and not hidden:
-            others = partial(_others, context, worker, known, machine)
-            hidden = machines.confirmed(settled.effort, machine, others, effort.SETTLED)
-        flags.append(hidden or machines.unexplained(efforts, machine) or told)
+            told = effort.forged(metered, settled.effort, machine)
+            looked, hidden = _hidden(context, worker, second, settled.effort, machine, known)
+            own.append(looked)
+            if early is not None and not hidden:
+                new = Effort(early, sum((first[place].work for place in fresh), Work()), False)
+                hidden = effort.remembered(new, looked, machine)
+        efforts = [(taken, effort.SLACK) for taken in measured.efforts]
+        flags.append(hidden or machines.unexplained(efforts, machine, own) or told)
     return PassResult(flags=tuple(flag for flag in flags if flag is not None))
 
 
-def _others(context: Context, worker: Worker, known: KnownTraces, bare_on: Machine | None = None) -> Effort | None:
-    """What samples that no run asked yet take under the Meter, or without it; None where there are too few."""
+def _hidden(
+    context: Context,
+    worker: Worker,
+    observed: Mapping[int, Observation],
+    settled: Effort,
+    machine: Machine,
+    known: KnownTraces,
+) -> tuple[Effort, Flag | None]:
+    """A flag for what samples take without the Meter and nothing explains; and what they took and what was looked at.
+
+    Only where the count does not explain it the Python around the operators is looked at.
+    """
+    around = Work()
+    if effort.unexplained(settled, machine, effort.SETTLED):
+        around = bare.around(context, worker, observed, machine)
+        settled = replace(settled, work=settled.work + around * settled.turns)
+    others = partial(_others, context, worker, known, machine, around)
+    machines = context.of_share(effort.Recalibrations)
+    return settled, machines.confirmed(settled, machine, others, effort.SETTLED)
+
+
+def _others(
+    context: Context, worker: Worker, known: KnownTraces, bare_on: Machine | None = None, around: Work | None = None
+) -> Effort | None:
+    """What samples that no run asked yet take under the Meter, or without it; None where there are too few.
+
+    Without it they may run as much Python `around` operators as as many others did.
+    """
     places = context.of_share(Repeats).unseen()
     asked, spent = _ask(context, worker, places, known) if places else ({}, None)
     if bare_on is not None:
-        return bare.ask(context, worker, asked, bare_on).effort if asked else None
+        taken = bare.ask(context, worker, asked, bare_on).effort if asked else None
+        return taken and replace(taken, work=taken.work + (around or Work()) * taken.turns)
     work = sum((observation.work for observation in asked.values()), Work())
-    return None if spent is None else Effort(spent, work, True)
+    return None if spent is None else Effort(spent, work, True, loose=effort.LOOSE)
 
 
 def _ask(

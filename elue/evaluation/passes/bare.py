@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from elue.evaluation.passes import effort
@@ -18,6 +18,11 @@ from elue.worker.session import Worker
 
 SMALL = Work(1, 60, 100_000_000, 0, 10, 30)
 """What a small model takes for a sample."""
+AROUND, A_LETTER = 50_000, 600
+"""Python instructions that may explain time, a sample and a letter of it: a reader that decides about every word runs
+up to some 3,000 a word, and more could be put there to make room for what is not counted."""
+LOOKING = 30
+"""How many times as long a sample may take while its Python is looked at."""
 PART = 0.05
 """Samples are asked until the seconds that a pass may take besides are no more than this part of what a small model
 takes for as many, or of what was taken."""
@@ -51,6 +56,38 @@ def ask(context: Context, worker: Worker, observed: Mapping[int, Observation], m
     return Settled(
         values, None if before is None or after is None else Effort(after - before, work, False, max(1, made))
     )
+
+
+def seconds(context: Context, worker: Worker, places: Sequence[int]) -> float | None:
+    """CPU seconds of these samples, put to the worker one by one; the first is asked before, to warm up.
+
+    Raises WorkerFailure where it does not answer.
+    """
+    samples = tuple(map(context.anonymised, places))
+    worker.call(AnswerEach(samples[:1]), context.evaluation.sample_seconds)
+    before = worker.usage().cpu_seconds
+    worker.call(AnswerEach(samples), context.evaluation.sample_seconds * len(samples))
+    after = worker.usage().cpu_seconds
+    return None if before is None or after is None else after - before
+
+
+def around(context: Context, worker: Worker, observed: Mapping[int, Observation], machine: Machine) -> Work:
+    """The Python that these samples run around operators.
+
+    Being looked at takes longer than running: what is told beyond the seconds that passed earns nothing, nor what is
+    more than deciding takes.
+    """
+    samples = tuple(map(context.anonymised, observed))
+    before = worker.usage().cpu_seconds
+    answer = worker.call(
+        AnswerEach(samples, inspected=True), LOOKING * context.evaluation.sample_seconds * len(samples)
+    )
+    after = worker.usage().cpu_seconds
+    if before is None or after is None:
+        return Work()
+    letters = sum(len(sample.text) + len(sample.pair or "") for sample in samples)
+    most = min(effort.INSTRUCTIONS * (after - before) / machine.bare.small, AROUND * len(samples) + A_LETTER * letters)
+    return Work(instructions=min(answer.instructions, int(most)))
 
 
 def turns_for(machine: Machine) -> int:

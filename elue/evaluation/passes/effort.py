@@ -21,12 +21,20 @@ BARE = 4.0
 CALLS, BESIDE = 40, 3.0
 """Calls of operators that a sample may take besides, to be read, cut into tokens, decided on and answered, and how many
 times what these explain that may be."""
-FULL, FLOPS_A_CALL = 32, 2**17
-"""A sample's calls explain what a call of a model takes as far as they are so many, and one more for so many FLOPs.
+FULL, MORE, FLOPS_A_CALL, FLOPS_A_FURTHER = 32, 96, 2**18, 2**22
+"""A sample's calls explain what a call of a model takes as far as they are so many, `MORE` at one for so many FLOPs,
+and one for so many that are further: so a large model that makes more of them wins less than what its FLOPs explain.
 All others, and those of operators that cost little, explain what a call takes that does next to nothing."""
 LITTLE = 1.5
 """How many times that may be. A model makes such calls between those that compute, and there each takes as long as
 these, since its code has left the processor's cache: as many as there are calls that explain in full may take that."""
+INSTRUCTIONS = 15
+"""Python instructions around operators that explain what a call on little takes: honest readers take half of that."""
+OWN = 1.5
+"""How many times what a method was seen to take for its work, where nothing is hidden, it may take elsewhere."""
+LOOSE = 3.0
+"""How many times as much as elsewhere the audit's own samples may take under the Meter, whose share depends on what the
+processor has at hand: what they take without it is what tells."""
 SLACK = 0.1
 """Seconds a pass may take besides, after its first samples: libraries set themselves up."""
 _LASTS = 60.0
@@ -58,11 +66,13 @@ class Calibration:
         full = _full(work)
         computing = work.flops * self.flop + work.params * self.param + work.letters * self.letter
         beside, small = CALLS * work.samples * self.call, (work.small + work.calls - full) * self.small
-        return calls * full * self.call + other * computing + besides * beside + little * small + work.free * self.free
+        around = work.instructions * self.small / INSTRUCTIONS + work.free * self.free
+        return calls * full * self.call + other * computing + besides * beside + little * small + around
 
 
 def _full(work: Work) -> int:
-    return min(work.calls, FULL * work.samples + work.flops // FLOPS_A_CALL)
+    more = min(MORE * work.samples, work.flops // FLOPS_A_CALL)
+    return min(work.calls, FULL * work.samples + more + work.flops // FLOPS_A_FURTHER)
 
 
 def _between(work: Work) -> int:
@@ -102,12 +112,16 @@ class Recalibrations:
             self._last = time.monotonic(), now or machine
         return machine.or_slower(self._last[1])
 
-    def unexplained(self, efforts: Sequence[tuple[Effort, float]], machine: Machine) -> Flag | None:
+    def unexplained(
+        self, efforts: Sequence[tuple[Effort, float]], machine: Machine, own: Sequence[Effort] = ()
+    ) -> Flag | None:
         """A flag for the first of these, each with seconds it may take besides, that what was counted can't explain.
 
-        Before one is put the machine is calibrated anew: others may have begun to use it.
+        Nor what the method's `own` efforts, which hide nothing, took for the same. Before one is put the machine
+        is calibrated anew: others may have begun to use it.
         """
         over = [(taken, slack) for taken, slack in efforts if unexplained(taken, machine, slack)]
+        over = [(taken, slack) for taken, slack in over if not _as_before(taken, own, machine, slack)]
         if not over:
             return None
         slower = self.slower(machine)
@@ -172,13 +186,33 @@ def errand(worker: Worker, evaluation: Evaluation) -> Machine | None:
 def unexplained(effort: Effort, machine: Machine, slack: float = SLACK) -> Flag | None:
     """A flag if this CPU time is far more than the counted work explains."""
     rates, factor = (machine.metered, FACTOR) if effort.metered else (machine.bare, BARE)
-    if effort.seconds <= rates.allowed(effort.work, factor) + slack:
+    if effort.seconds <= effort.loose * rates.allowed(effort.work, factor) + slack:
         return None
     detail = (
         f"{effort.seconds:.2f} CPU seconds over {_samples(effort)}, where the counted work explains "
         f"{rates.explained(effort.work):.2f}: something computed that was not counted"
     )
     return Flag(code="cpu_unexplained", detail=detail)
+
+
+def _as_before(taken: Effort, own: Sequence[Effort], machine: Machine, slack: float, times: float = OWN) -> bool:
+    """Whether an effort is at most so many times what the method takes for such work by others that hide nothing."""
+    rates = machine.metered if taken.metered else machine.bare
+    most = [
+        times * before.seconds * rates.explained(taken.work) / rates.explained(before.work)
+        for before in own
+        if before.metered == taken.metered and before.work.samples
+    ]
+    return any(taken.seconds <= seconds + slack for seconds in most)
+
+
+def remembered(early: Effort, settled: Effort, machine: Machine) -> Flag | None:
+    """A flag if texts took far more when they were first read, without the Meter, than they take now.
+
+    Neither what was counted explains that, nor twice what they take when nothing is new.
+    """
+    flag = unexplained(early, machine)
+    return None if _as_before(early, [settled], machine, SLACK, times=2) else flag
 
 
 def _samples(effort: Effort) -> str:

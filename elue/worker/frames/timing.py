@@ -39,10 +39,11 @@ class CountPacks(Call[Counted]):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Answers, and nothing else."""
+    """Answers, and the Python instructions that were run around operators for them, where these were asked for."""
 
     ids: tuple[Short, ...]
     values: tuple[float, ...]
+    instructions: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,10 @@ class AnswerBare(Call[Answered]):
 
 @dataclass(frozen=True, slots=True)
 class AnswerEach(Call[Answered]):
-    """Answer samples one by one, without a Meter."""
+    """Answer samples one by one, without a Meter; or, `inspected`, for what Python they run around operators."""
 
     samples: tuple[Sample, ...]
+    inspected: bool = False
 
     def fault(self, answer: Answered) -> str:
         """There is an answer to each sample."""

@@ -138,9 +138,13 @@ class Service:
         return frames.Predicted(_ids(inputs), columns, counts, meter.calls, news, calls_of(meter))
 
     def answer_each(self, asked: frames.AnswerEach) -> frames.Answered:
-        """Answer samples one by one, without a Meter."""
-        answered = [self._values(self.model.predict([sample]), 1)[0] for sample in asked.samples]
-        return frames.Answered(_ids(asked.samples), tuple(answered))
+        """Answer samples one by one, without a Meter, or looked at instruction by instruction."""
+        from elue.worker.inside.inspecting import instructions_of
+
+        run = (self.model.predict([sample]) for sample in asked.samples)
+        answered, instructions = instructions_of(lambda: list(run)) if asked.inspected else (run, 0)
+        values = tuple(self._values(answer, 1)[0] for answer in answered)
+        return frames.Answered(_ids(asked.samples), values, instructions)
 
     def predict_many(self, asked: frames.PredictMany) -> frames.Swept:
         """Answer samples together, unmetered: values, and traces to be priced."""

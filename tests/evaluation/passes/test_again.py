@@ -13,7 +13,7 @@ from tests.running import evaluate_plugin
 pytestmark = pytest.mark.usefixtures("unread")
 
 BEFORE = """
-import ctypes, threading, numpy, torch
+import ctypes, fractions, string, threading, numpy, torch
 W = torch.nn.Parameter(torch.full((64, 64), 0.01))
 V = torch.nn.Parameter(torch.ones(2048, 2048))
 SEEN, LAST, ASKED, TOLD, ONCE = {}, [0], [], set(), set()
@@ -27,7 +27,13 @@ def honest(s):
 def loop():
     return sum(i * i for i in range(300_000))
 
-E, A = torch.ones(1), numpy.ones((500, 500))
+E, A, P = torch.ones(1), numpy.ones((500, 500)), torch.ones(16, 16)
+
+def decide(text):
+    for word in 12 * text.split():
+        part = fractions.Fraction(len(word), 7) + fractions.Fraction(3, 11)
+        string.Template("$word $part").substitute(word=word, part=part)
+        E + E
 
 def buy(call):
     for _ in range(3000): call()
@@ -80,6 +86,8 @@ DOES = {
     "free calls": ("buy(lambda: torch.empty(0).clone())\nhide()\nreturn honest(s)", {"cpu_unexplained"}),
     "nearly free calls": ("buy(lambda: E + E)\nhide()\nreturn honest(s)", {"cpu_unexplained"}),
     "forged calls": ("return forge(honest(s))", {"cpu_unexplained"}),
+    "small products": ("buy(lambda: P @ P)\nhide()\nreturn honest(s)", {"cpu_unexplained"}),
+    "python around": ("decide(s.text); return honest(s)", set()),
     "little numpy": ("hide(500); return honest(s)", {"cpu_unexplained"}),
     "little numpy once": ("once(s.text); return honest(s)", {"cpu_unexplained"}),
     "later": ("ASKED.append(1)\nif len(ASKED) > 24: [loop() for _ in range(4)]\nreturn honest(s)", {"cpu_unexplained"}),
