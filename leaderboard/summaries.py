@@ -8,7 +8,7 @@ from typing import Any
 
 from elue import tasks
 from elue.leaderboard.text import digest_of, short, slug
-from elue.record.board import CurveKey
+from elue.record.board import CurveKey, uncounted
 from elue.record.index import SET_ASIDE
 from elue.record.labels import told_parts
 from elue.record.schema import Record, TaskRef
@@ -24,6 +24,8 @@ def why_not(record: Record) -> str:
     if record.crossing:
         own = ", ".join(record.crossing.own)
         return f"A crossing: asked by the {record.crossing.rule} rule, where the method's own are {own}."
+    if reason := uncounted(record):
+        return f"Not all of its work was counted: {reason}"
     if record.unknown:
         named = ", ".join(f"{name} ({calls}x)" for name, calls in sorted(record.unknown.items()))
         return f"Operators without a cost rule: {named}"

@@ -62,7 +62,11 @@ def score(runs: Iterable[Record], reference: str | None = None, resamples: int =
         if is_ranked(record):
             boards.setdefault(board_of(record), []).append(record)
     if not boards:
-        raise ElueError("no_runs", "There are no ranked runs.", "Ranked runs have status ok and a complete count.")
+        raise ElueError(
+            "no_runs",
+            "There are no ranked runs.",
+            "Ranked runs have status ok and a complete count, no flag of uncounted work.",
+        )
     return Scores(
         compare(
             boards[key],

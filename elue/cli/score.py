@@ -130,7 +130,7 @@ def _boards(
         keys = store.boards()
         if not keys:
             where = ", ".join(str(runs_folder) for runs_folder in runs) or shown(db)
-            hint = "Ranked runs have status ok and a complete count."
+            hint = "Ranked runs have status ok and a complete count, no flag of uncounted work."
             raise ElueError("no_runs", f"There are no ranked runs in {where}.", hint)
         if task is not None and task not in {key.task for key in keys}:
             raise unknown("task", task, {key.task for key in keys})

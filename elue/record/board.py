@@ -8,6 +8,8 @@ from elue.record.index import SET_ASIDE
 from elue.record.schema import RETRACTED, Record
 
 MEASURED, PUBLISHED = "measured", "published"
+UNCOUNTED = ("cpu_unexplained", "nothing_counted", "no_compute")
+"""Flags that say that a run did what its FLOPs leave out."""
 
 
 class BoardKey(NamedTuple):
@@ -53,10 +55,15 @@ def is_ranked(record: Record) -> bool:
 
 
 def counts(record: Record) -> bool:
-    """Whether a run counts: it ended well, every operator had a price, nobody took it back or set it aside."""
+    """Whether a run counts: it ended well, all its work was counted as far as audits see, nobody withdrew it."""
     withdrawn = any(flag.code in (RETRACTED, SET_ASIDE) for flag in record.flags)
-    sound = record.status == "ok" and record.complete and not withdrawn
+    sound = record.status == "ok" and record.complete and not withdrawn and not uncounted(record)
     return sound and record.score is not None and record.flops is not None
+
+
+def uncounted(record: Record) -> str:
+    """What an audit found of work that the run's FLOPs leave out, so that its place on a front means nothing."""
+    return next((flag.detail for flag in record.flags if flag.code in UNCOUNTED), "")
 
 
 def taken_back(record: Record) -> bool:

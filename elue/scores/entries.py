@@ -64,7 +64,11 @@ def gathered(records: Iterable[Record]) -> tuple[list[Entry], list[Column], Reco
         )
         runs.append(run)
     if head is None or not runs:
-        raise ElueError("no_runs", "There are no runs to rank.", "Ranked runs have status ok and a complete count.")
+        raise ElueError(
+            "no_runs",
+            "There are no runs to rank.",
+            "Ranked runs have status ok and a complete count, no flag of uncounted work.",
+        )
     return runs, columns, head
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from elue.scores.crossfit import Chosen, Window, choose, path_means
 from elue.scores.folds import Drawn, Folds, draw, fold_means
+from elue.scores.over import Over
 from elue.scores.resampling import Array
 from elue.scores.spread import Known
 from elue.scores.trainings import Difference, difference
@@ -63,7 +64,7 @@ class Reach:
 class Lead:
     """A method on a task: its lead, leads at `SHARES` of full compute, `Reach`, coverage from 0 to 1, each training's
     lead, and whether validation records chose the corners. `along` are its leads on each of `STEPS` stretches of the
-    range, which are `stretches`, as shares of full compute."""
+    range, which are `stretches`, as shares of full compute. By `over` it is compared with another method's."""
 
     lead: Difference
     at: tuple[Difference, ...]
@@ -73,6 +74,7 @@ class Lead:
     validated: bool
     along: tuple[Difference, ...] = ()
     stretches: tuple[Window, ...] = ()
+    over: Over | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,13 @@ def lead_of(trainings: Sequence[Sampled], scale: Scale) -> Lead:
         ),
         trainings=tuple((areas[0][0, :, 0] - scale.areas[0][0, :, 0].mean()).tolist()),
         validated=all(training.corners is not None for training in trainings),
+        over=Over(
+            (areas[0][:, :, 0].copy(), areas[1][:, :, 0].copy()),
+            float(weights[:, 0].mean()),
+            scale.cheapest,
+            scale.folds.clusters,
+            scale.known[0],
+        ),
     )
 
 

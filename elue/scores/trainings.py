@@ -13,7 +13,7 @@ agree would pass for certainty. There the parts' own tails are added up (`elue.s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq
@@ -96,6 +96,16 @@ def difference(
         True,
         math.sqrt(seen[0]),
     )
+
+
+def with_part(difference: Difference, spread: float, count: int) -> Difference:
+    """A difference with one more independent part of its error: that of a mean of so many values that lie apart so."""
+    if not spread > 0:
+        return difference
+    parts = (*difference.parts, (spread / math.sqrt(count), float(count - 1)))
+    variance = sum(error**2 for error, _ in parts)
+    degrees = variance**2 / sum(error**4 / free for error, free in parts)
+    return replace(difference, error=math.sqrt(variance), degrees=degrees, parts=parts)
 
 
 def _apart(covariance: Array) -> float:

@@ -114,16 +114,17 @@ def cells(site: Site, group: Group) -> tuple[list[tuple[str, str, str]], dict[st
 
 
 def apart(site: Site, group: Group, rows: Sequence[MethodRow]) -> tuple[list[str], dict[tuple[str, str], int], str]:
-    """The first methods of the table, which of them are told from each other on the first task, and its title."""
-    board = next((board for board in group.boards if site.score_of(board).scores), None)
-    scores = site.score_of(board).scores if board else None
-    if board is None or scores is None:
+    """The first methods of the table, which of them are told from each other on the first task, and its title.
+
+    By the rules of the table beside it: the same leads, whether an edition's or of these weights.
+    """
+    task = next((board.task for board in group.boards if group.leads.get(board.task)), None)
+    if task is None:
         return [], {}, ""
-    told = told_apart(scores)
-    known = {name for pair in told for name in pair}
-    names = [row.method for row in rows if row.method in known][:MATRIX]
-    title = next(task.title for task in site.tasks if task.name == board.task)
-    return names, told, title
+    leads, static = group.leads[task], group.static
+    names = [row.method for row in rows if row.method in leads or row.method == static][:MATRIX]
+    title = next(shown.title for shown in site.tasks if shown.name == task)
+    return names, told_apart(leads, names, static), title
 
 
 def news(site: Site) -> list[News]:

@@ -28,7 +28,14 @@ def ranked_store() -> tuple[list[Record], Edition]:
     static = [record for world in worlds for record in world.method("static", STATIC)]
     good = [record for world in worlds for record in world.method("good", {1: 0.72, 2: 0.82, 4: 0.9})]
     bad = [record for world in worlds for record in world.method("bad", {2: 0.55, 4: 0.62})]
-    return [*static, *good, *bad, *worlds[0].training("single", STATIC)], edition_of(static)
+    runs = [titled(record) for record in (*static, *good, *bad, *worlds[0].training("single", STATIC))]
+    return runs, edition_of(static)
+
+
+def titled(record: Record) -> Record:
+    """The record with a title of its own for each task."""
+    title = f"A task of {record.task.name}"
+    return record.model_copy(update={"task": record.task.model_copy(update={"title": title})})
 
 
 def odd_ones() -> list[Record]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.leaderboard.browsing import NEEDS_BROWSER, Browser
@@ -9,14 +11,28 @@ from tests.leaderboard.browsing import NEEDS_BROWSER, Browser
 pytestmark = NEEDS_BROWSER
 WIDTHS = (390, 820, 1400, 2200)
 KINDS = (
-    "tasks/sst2_elue.html",
-    "methods/elasticbert.html",
-    "compare.html",
-    "samples/sst2_elue.html",
-    "crossings.html",
-    "claims.html",
-    "about.html",
+    "submissions/index.html",
+    "submissions/tasks/sst2_elue.html",
+    "submissions/methods/elasticbert.html",
+    "submissions/compare.html",
+    "submissions/samples/sst2_elue.html",
+    "submissions/runs/*.html",
+    "submissions/crossings.html",
+    "submissions/claims.html",
+    "submissions/about.html",
+    "crossed/crossings.html",
+    "crossed/methods/*.html",
+    "ranked/index.html",
+    "ranked/editions/*.html",
+    "ranked/tasks/*.html",
+    "ranked/methods/*.html",
+    "ranked/runs/*.html",
+    "whole/index.html",
+    "whole/methods/ltp.html",
+    "whole/runs/*.html",
+    "whole/samples/diagnostic.html",
 )
+"""Pages of every kind, by site and path; of several that a pattern fits, the first."""
 OVERFLOW = "return document.documentElement.scrollWidth"
 CUT = """
 const wide = document.documentElement.clientWidth;
@@ -29,11 +45,16 @@ return [...document.querySelectorAll('main *')].filter(e => {
 """
 
 
+def page_of(folder, kind: str) -> Path:
+    """The page of a kind."""
+    site, _, pattern = kind.partition("/")
+    return min((folder / site).glob(pattern))
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_leaves_the_window_at_any_width_nor_on_paper(browser, folder, kind):
-    page = folder / "submissions" / kind
-    browser.open(page)
+    browser.open(page_of(folder, kind))
     browser.run("for (const each of document.querySelectorAll('details')) each.open = true")
     for width in WIDTHS:
         browser.widen(width)
@@ -52,18 +73,22 @@ def test_nothing_leaves_the_window_at_any_width_nor_on_paper(browser, folder, ki
 @pytest.mark.thorough
 def test_without_javascript_every_kind_of_page_says_what_it_is_about(folder, tmp_path):
     said = {
-        "tasks/sst2_elue.html": ".canvas svg",
-        "methods/elasticbert.html": "table.summary",
-        "compare.html": "#finding",
-        "samples/sst2_elue.html": "#ways table",
-        "crossings.html": "main .empty",
-        "claims.html": "table.claims",
-        "about.html": "#prices table",
+        "submissions/tasks/sst2_elue.html": ".canvas svg",
+        "submissions/methods/elasticbert.html": "table.summary",
+        "submissions/compare.html": "#finding",
+        "submissions/samples/sst2_elue.html": "#ways table",
+        "submissions/crossings.html": "main .empty",
+        "submissions/claims.html": "table.claims",
+        "submissions/about.html": "#prices table",
+        "submissions/index.html": "#picture svg",
+        "submissions/runs/*.html": "pre.record",
+        "crossed/crossings.html": "main table",
+        "ranked/editions/*.html": "main table",
     }
     quiet = Browser(tmp_path, javascript=False)
     try:
         for kind, selector in said.items():
-            quiet.driver.get((folder / "submissions" / kind).as_uri())
+            quiet.driver.get(page_of(folder, kind).as_uri())
             assert quiet.one(selector).is_displayed(), kind
             assert not [e for e in quiet.all(".controls, .filters, .pages, #ruler") if e.is_displayed()], kind
     finally:
@@ -76,8 +101,9 @@ def test_without_javascript_every_kind_of_page_says_what_it_is_about(folder, tmp
 def test_axe_finds_nothing_at_all(browser, folder, axe, theme, width):
     found = []
     for kind in KINDS:
-        browser.open(folder / "submissions" / kind, width)
+        browser.open(page_of(folder, kind), width)
         browser.run("document.documentElement.dataset.theme = arguments[0]", theme)
+        browser.run("for (const each of document.querySelectorAll('details')) each.open = true")
         browser.run(axe)
         result = browser.driver.execute_async_script(
             "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(r => done(r.violations))"

@@ -15,7 +15,10 @@ from tests.record.test_files import make_record
     ("changes", "ranked"),
     [
         ({}, True),
-        ({"flags": (Flag(code="cpu_unexplained", detail="too long"),)}, True),
+        ({"flags": (Flag(code="unconfined", detail="by a hook"),)}, True),
+        ({"flags": (Flag(code="cpu_unexplained", detail="too long"),)}, False),
+        ({"flags": (Flag(code="nothing_counted", detail="2 answers"),)}, False),
+        ({"flags": (Flag(code="no_compute", detail="answers differ"),)}, False),
         ({"flags": (Flag(code=RETRACTED, detail="a mistake"),)}, False),
         ({"complete": False}, False),
         ({"status": "failed"}, False),

@@ -25,7 +25,6 @@ from elue.scores.leads import Lead, Reach
 from tests.editions import GOOD, STATIC, World, edition_of
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.whole import reader_of, summaries_of
-from tests.scoring import against_static
 
 FAMILY = {"good": "early_exit", "bad": "skimming"}
 URL = "https://elue.example/board"
@@ -212,18 +211,27 @@ def test_quality_is_kept_on_all_tasks_or_not_at_all(world: tuple[list[Any], Any]
     assert kept([]) is None
 
 
-def test_pairs_are_told_apart_where_all_their_trainings_are(world: tuple[list[Any], Any]) -> None:
-    own = [record for record in world[0] if record.task.name == "mine"]
-    scores = against_static(own)
-    told = told_apart(scores)
-    assert told["good", "bad"] == -told["bad", "good"] == 1
-    assert told["good", "partly"] == told["partly", "good"] == 0
-    looks = 4 * 3 / 2
-    names = [curve.method for curve in scores.curves]
-    for (first, second), sign in told.items():
-        tests = [
-            (pair.p is not None and pair.p * looks <= 0.05, (pair.difference.value > 0) == (names[pair.a] == first))
-            for pair in scores.pairs
-            if {names[pair.a], names[pair.b]} == {first, second}
-        ]
-        assert (sign != 0) == (all(sure for sure, _ in tests) and len({way for _, way in tests}) == 1)
+def test_pairs_are_told_by_the_rules_of_the_table(home: Any, world: tuple[list[Any], Any]) -> None:
+    own, edition = world
+    leads = edition_standing(edition, own).leads["mine"]
+    table = home.one("table", class_="grid told")
+    names = [cell.text for cell in table.one("thead").all("th")]
+    assert set(names) == {"static", "good", "bad", "partly"}
+    expected = told_apart(leads, names, "static")
+    assert expected["good", "bad"] == 1
+    assert expected["good", "partly"] == 0
+    words = {1: "leads", -1: "trails", 0: "level with"}
+    for row in table.one("tbody").all("tr"):
+        said = dict(zip(names, (cell.text for cell in row.all("td")), strict=True))
+        first = row.all("th")[0].text
+        for second in names:
+            if second != first:
+                assert f"{words[expected[first, second]]} {second}" in said[second]
+    assert "elue-2" in home.text
+
+
+def test_an_unranked_board_s_pairs_are_told_by_its_own_leads(world: tuple[list[Any], Any]) -> None:
+    unranked = [record for record in world[0] if record.task.name == "mine"]
+    made = dict(pages(summaries_of(unranked), reader_of(unranked), editions=[]))
+    table = read(str(made["index.html"])).one("table", class_="grid told")
+    assert {cell.text for cell in table.one("thead").all("th")} == {"static", "good", "bad", "partly"}
