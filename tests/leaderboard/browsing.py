@@ -57,6 +57,14 @@ class Browser:
         self.wait("!document.querySelector('.canvas:not(.live)')")
         self.wait("!document.querySelector('#explorer, #compare') || document.body.classList.contains('ready')")
 
+    def forget(self) -> None:
+        """Leave what was open, and all that pages of files have stored, complained of and asked for."""
+        self.driver.get("about:blank")
+        self.driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "file://", "storageTypes": "all"})
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+        self.complaints()
+        self.requests()
+
     def widen(self, width: int, height: int = 900) -> None:
         """Give the window another size."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 import tarfile
@@ -53,27 +55,27 @@ def whole_records():
     return whole_store()
 
 
-@pytest.fixture(scope="session")
-def whole_site(whole_records, tmp_path_factory) -> Path:
-    """The folder of a site with scores, samples, explanations, manifests, and runs that are not ranked."""
-    out = tmp_path_factory.mktemp("whole") / "site"
-    runs = [*summaries_of(whole_records), *odd_ones()]
-    build(runs, out, reader_of(whole_records), MANIFESTS, "https://elue.example/board")
-    return out
-
-
 @dataclass
 class Sites:
-    """Sites to open, by name below a folder; each is built when it is first asked for."""
+    """Sites to open, by name below a folder; each is built when it is first asked for, once for all processes."""
 
     root: Path
     makers: dict[str, Callable[[Path], object]]
 
     def __truediv__(self, name: str) -> Path:
         site = self.root / name
-        if not site.exists():
-            self.makers[name](site)
+        with (self.root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not site.exists():
+                self.makers[name](site)
         return site
+
+
+def build_whole(site: Path) -> None:
+    """One with scores, samples, explanations, manifests, and runs that are not ranked."""
+    records = whole_store()
+    runs = [*summaries_of(records), *odd_ones()]
+    build(runs, site, reader_of(records), MANIFESTS, "https://elue.example/board")
 
 
 def build_crossed(site: Path) -> None:
@@ -96,25 +98,51 @@ def build_submissions(site: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory, whole_site) -> Sites:
-    """A whole site, that of the committed submissions, and odd ones."""
+def folder(tmp_path_factory) -> Sites:
+    """A whole site, that of the committed submissions, and odd ones, below the folder that all processes have."""
     from tests.leaderboard.test_site import SETS
 
     def build_odd(site: Path) -> None:
         build(SETS[site.name](), site)
 
     odd = ("hostile text", "nothing", "long names", "right to left", "only failures", "one run")
-    makers = {"crossed": build_crossed, "ranked": build_ranked, "submissions": build_submissions}
-    makers["whole"] = lambda site: site.symlink_to(whole_site)
-    return Sites(tmp_path_factory.mktemp("sites"), makers | dict.fromkeys(odd, build_odd))
+    makers = {
+        "whole": build_whole,
+        "crossed": build_crossed,
+        "ranked": build_ranked,
+        "submissions": build_submissions,
+    }
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sites"
+    root.mkdir(exist_ok=True)
+    return Sites(root, makers | dict.fromkeys(odd, build_odd))
+
+
+@pytest.fixture(scope="session")
+def whole_site(folder) -> Path:
+    """The folder of the whole site."""
+    return folder / "whole"
+
+
+@pytest.fixture(scope="session")
+def started(tmp_path_factory) -> Iterator[Browser]:
+    """A browser, for all modules one after the other."""
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.driver.quit()
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Browser]:
-    """A browser with nothing open."""
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    browser.driver.get("about:blank")
-    browser.requests()
+def browser(started) -> Browser:
+    """A browser with nothing open, that remembers no page."""
+    started.forget()
+    return started
+
+
+@pytest.fixture(scope="session")
+def still(tmp_path_factory) -> Iterator[Browser]:
+    """A browser that runs no scripts of pages."""
+    browser = Browser(tmp_path_factory.mktemp("still"), javascript=False)
     yield browser
     browser.driver.quit()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from elue.record.files import read as read_record
-from tests.leaderboard.browsing import MARKS, NEEDS_BROWSER, Browser, column
+from tests.leaderboard.browsing import MARKS, NEEDS_BROWSER, column
 from tests.leaderboard.samples import METHODS
 
 pytestmark = NEEDS_BROWSER
@@ -234,18 +234,14 @@ def test_keyboard_reaches_content_first_and_every_control(browser, folder):
     assert browser.run(reach) == 0
 
 
-def test_without_javascript_the_charts_and_tables_are_there(folder, tmp_path):
-    browser = Browser(tmp_path, javascript=False)
-    try:
-        browser.driver.get((folder / "whole" / "tasks" / "diagnostic.html").as_uri())
-        drawing = browser.one(".canvas svg")
-        assert drawing.is_displayed()
-        assert drawing.rect["width"] > 300
-        assert browser.count("table.runs tbody tr") == 30
-        assert not browser.one("#theme").is_displayed()
-        assert not browser.one(".filters").is_displayed()
-    finally:
-        browser.driver.quit()
+def test_without_javascript_the_charts_and_tables_are_there(folder, still):
+    still.driver.get((folder / "whole" / "tasks" / "diagnostic.html").as_uri())
+    drawing = still.one(".canvas svg")
+    assert drawing.is_displayed()
+    assert drawing.rect["width"] > 300
+    assert still.count("table.runs tbody tr") == 30
+    assert not still.one("#theme").is_displayed()
+    assert not still.one(".filters").is_displayed()
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from elue.scores.curve import hull_at
 from elue.scores.pairwise import BUDGETS, CurvePoints, apart
 from elue.scores.resampling import column_of, resample, side_by_side
-from tests.leaderboard.browsing import NEEDS_BROWSER, Browser
+from tests.leaderboard.browsing import NEEDS_BROWSER
 from tests.leaderboard.reading import read
 from tests.scoring import against_static
 
@@ -105,19 +105,15 @@ def test_who_won_and_what_was_saved_are_counted_over_all_samples(browser, folder
     assert costs in browser.one("#pair").text
 
 
-def test_without_javascript_the_finding_and_all_budgets_are_there_and_the_same(browser, folder, tmp_path):
+def test_without_javascript_the_finding_and_all_budgets_are_there_and_the_same(browser, folder, still):
     page = folder / "whole" / "compare.html"
     browser.open(page)
-    still = read(page.read_text("utf-8"))
-    assert browser.run(FINDING) == still.one(id="finding").text
-    rows = [[cell.text for cell in row.children if not isinstance(cell, str)] for row in still.one("tbody").all("tr")]
+    written = read(page.read_text("utf-8"))
+    assert browser.run(FINDING) == written.one(id="finding").text
+    rows = [[cell.text for cell in row.children if not isinstance(cell, str)] for row in written.one("tbody").all("tr")]
     assert cells(browser) == rows
-    quiet = Browser(tmp_path, javascript=False)
-    try:
-        quiet.driver.get(page.as_uri())
-        assert quiet.one("#finding").is_displayed()
-        assert quiet.one("#budgets table").is_displayed()
-        assert not quiet.one("#compare").is_displayed()
-        assert not quiet.one("#ruler").is_displayed()
-    finally:
-        quiet.driver.quit()
+    still.driver.get(page.as_uri())
+    assert still.one("#finding").is_displayed()
+    assert still.one("#budgets table").is_displayed()
+    assert not still.one("#compare").is_displayed()
+    assert not still.one("#ruler").is_displayed()

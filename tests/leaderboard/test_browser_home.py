@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.leaderboard.browsing import NEEDS_BROWSER, Browser
+from tests.leaderboard.browsing import NEEDS_BROWSER
 
 pytestmark = [*NEEDS_BROWSER, pytest.mark.thorough]
 
@@ -86,17 +86,13 @@ def test_another_task_is_drawn_when_it_is_chosen(browser, folder):
     assert browser.complaints() == []
 
 
-def test_without_javascript_picture_list_and_tables_are_there(folder, tmp_path):
-    still = Browser(tmp_path, javascript=False)
-    try:
-        still.driver.get((folder / "submissions" / "index.html").as_uri())
-        assert still.one("#picture-drawn svg").size["width"] > 300
-        assert still.one("#best li a").text == "elasticbert"
-        assert not still.one("#budget").is_displayed()
-        assert "elasticbert" in still.one(".finding").text
-        assert len(still.all("#overall tbody tr")) == 5
-    finally:
-        still.driver.quit()
+def test_without_javascript_picture_list_and_tables_are_there(folder, still):
+    still.driver.get((folder / "submissions" / "index.html").as_uri())
+    assert still.one("#picture-drawn svg").size["width"] > 300
+    assert still.one("#best li a").text == "elasticbert"
+    assert not still.one("#budget").is_displayed()
+    assert "elasticbert" in still.one(".finding").text
+    assert len(still.all("#overall tbody tr")) == 5
 
 
 def test_what_a_reader_asks_is_answered_within_two_clicks(browser, folder):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.leaderboard.browsing import NEEDS_BROWSER, Browser
+from tests.leaderboard.browsing import NEEDS_BROWSER
 
 pytestmark = NEEDS_BROWSER
 WIDTHS = (390, 820, 1400, 2200)
@@ -71,7 +71,7 @@ def test_nothing_leaves_the_window_at_any_width_nor_on_paper(browser, folder, ki
 
 
 @pytest.mark.thorough
-def test_without_javascript_every_kind_of_page_says_what_it_is_about(folder, tmp_path):
+def test_without_javascript_every_kind_of_page_says_what_it_is_about(folder, still):
     said = {
         "submissions/tasks/sst2_elue.html": ".canvas svg",
         "submissions/methods/elasticbert.html": "table.summary",
@@ -85,14 +85,10 @@ def test_without_javascript_every_kind_of_page_says_what_it_is_about(folder, tmp
         "crossed/crossings.html": "main table",
         "ranked/editions/*.html": "main table",
     }
-    quiet = Browser(tmp_path, javascript=False)
-    try:
-        for kind, selector in said.items():
-            quiet.driver.get(page_of(folder, kind).as_uri())
-            assert quiet.one(selector).is_displayed(), kind
-            assert not [e for e in quiet.all(".controls, .filters, .pages, #ruler") if e.is_displayed()], kind
-    finally:
-        quiet.driver.quit()
+    for kind, selector in said.items():
+        still.driver.get(page_of(folder, kind).as_uri())
+        assert still.one(selector).is_displayed(), kind
+        assert not [e for e in still.all(".controls, .filters, .pages, #ruler") if e.is_displayed()], kind
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ def _heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.thorough
 def test_the_command_builds_serves_and_stops_cleanly(tmp_path):
     database, out = f"sqlite:///{tmp_path / 'elue.sqlite'}", tmp_path / "site"
     Store(database)

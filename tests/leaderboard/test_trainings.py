@@ -80,6 +80,7 @@ def test_ninety_nine_percent_at_one_flop_published_touches_no_front() -> None:
     assert "Published block." not in page.all("section", class_="board")[0].text
 
 
+@pytest.mark.thorough
 def test_the_split_that_points_are_chosen_on_has_no_ranks() -> None:
     test = [*runs("static", 3), *runs("ltp", 3)]
     tuned = [
@@ -98,6 +99,7 @@ def test_the_split_that_points_are_chosen_on_has_no_ranks() -> None:
     assert both.one("table", id="overall").text == alone.one("table", id="overall").text
 
 
+@pytest.mark.thorough
 def test_the_generated_task_has_no_part_in_the_overall_rank() -> None:
     real = [*runs("static", 3), *runs("ltp", 3)]
     made = [*runs("static", 3, "diagnostic"), *runs("switch", 3, "diagnostic")]

@@ -67,6 +67,7 @@ def test_home_leads_to_it(site: Path) -> None:
     assert "editions/test.html" in {link.attributes.get("href") for link in page.all("a")}
 
 
+@pytest.mark.thorough
 def test_an_edition_without_runs_or_whole_records_has_no_page(
     made: tuple[Edition, list[Record]], tmp_path: Path
 ) -> None:

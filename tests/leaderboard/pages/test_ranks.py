@@ -150,6 +150,7 @@ def test_an_edition_without_its_yardstick_ranks_nothing(measured: list[Record], 
         assert "No rank: the edition has no yardstick for this task yet" in page.text
 
 
+@pytest.mark.thorough
 def test_a_static_of_anothers_is_nobodys_reference() -> None:
     """Where no edition ranks, a spoilt copy of `static` with more points and more trust would lift everybody."""
     world = World()
@@ -174,6 +175,7 @@ def test_a_static_of_anothers_is_nobodys_reference() -> None:
     assert lead([*house, *good]) != lead([*spoilt, *good]), "of runs that came with no submission it is the local one"
 
 
+@pytest.mark.thorough
 def test_what_chose_the_corners_is_shown() -> None:
     world = World()
     static, good = world.method("static", STATIC), world.method("good", GOOD)
@@ -189,6 +191,7 @@ def test_what_chose_the_corners_is_shown() -> None:
     assert " cross-fitted " in told["plain"]
 
 
+@pytest.mark.thorough
 def test_few_trainings_on_any_task_are_these_weights_on_the_first_page() -> None:
     worlds = [World("mine"), World("other")]
     static = [record for world in worlds for record in world.method("static", STATIC)]
