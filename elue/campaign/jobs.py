@@ -67,16 +67,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A choice among trials that is still open: the measurings of the trials, in order, and what hangs on it.
+    """A choice among trials that is still open: the jobs of each trial, in order, its measuring last.
 
-    `waiting` is how many jobs will follow.
+    `following` are the ids of the jobs that each of the trials would have follow.
     """
 
     entry: Entry
     task: str
     backbone: str
     trials: tuple[tuple[str, ...], ...]
-    waiting: int
+    following: tuple[frozenset[str], ...]
 
 
 @dataclass(slots=True)
@@ -94,6 +94,15 @@ class Plan:
     def due(self) -> list[Job]:
         """The jobs that are to be done."""
         return [job for job in self.jobs.values() if job.state == "due"]
+
+    def following(self, choice: Choice) -> frozenset[str]:
+        """The ids of the jobs that follow an open choice and are not planned yet, of the trial that has most."""
+        return max((ids.difference(self.jobs) for ids in choice.following), key=len, default=frozenset())
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs follow the open choices; one that follows several counts once."""
+        return len(frozenset().union(*map(self.following, self.choices.values())))
 
     @property
     def seconds(self) -> float | None:

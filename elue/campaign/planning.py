@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from elue.campaign import naming, search
-from elue.campaign.jobs import Choice, Job, Plan, digest_of, texts
+from elue.campaign.identities import Identities
+from elue.campaign.jobs import Choice, Job, Plan, digest_of
 from elue.campaign.journal import Journal, Kind
 from elue.campaign.request import Campaign, Entry, Settings, Trial
 from elue.campaign.seen import Seen
@@ -23,7 +22,6 @@ from elue.methods import registry
 from elue.protocol import Knob
 from elue.tasks import metrics
 
-TRAINED_ON = ("train", "validation")
 STATIC = "static"
 """The method that a profile with packs compares with."""
 
@@ -35,16 +33,12 @@ class Planner:
         self.campaign, self.journal = campaign, journal
         self.seen = Seen(campaign.places.out / "seen.json")
         self.plan = Plan()
-        self._sources: dict[str, str] = {}
         self._states = States(journal, campaign.places.runs, retry, campaign.places.store)
         self._alike: dict[str, set[str]] = {}
         self._first: dict[Path, str] = {}
         self._ended: set[str] = set()
         self._tried_by: dict[str, list[tuple[str, str, str]]] = {}
-        self._revision = cache(
-            lambda task, split: self.seen.revision(campaign.tasks[task], split, campaign.places.data)
-        )
-        self._backbone = cache(self.seen.backbone)
+        self._ids = Identities(campaign, self.seen)
         self._entries, self._tasks = naming.selected(campaign, only)
         for entry in self._entries:
             if entry.alike:
@@ -89,7 +83,7 @@ class Planner:
             tuple(self._line(entry, task, backbone, self.campaign.search_seed, (search.SPLIT,), trial, True))
             for trial in entry.trials
         )
-        choice = Choice(entry, task, backbone, trials, self._following(entry.settings))
+        choice = Choice(entry, task, backbone, trials, self._ids.following(entry, task, backbone))
         if self._is_tried(choice):
             self._choose(choice)
             return
@@ -97,11 +91,6 @@ class Planner:
         self.plan.choices[key] = choice
         for job in itertools.chain(*trials):
             self._tried_by.setdefault(job, []).append(key)
-
-    def _following(self, settings: Settings) -> int:
-        """How many jobs follow a choice. What the chosen trial has done already, of the search's own seed, does not."""
-        tried = self.campaign.search_seed in settings.seeds
-        return len(settings.seeds) * (1 + len(settings.splits)) - tried * (1 + (search.SPLIT in settings.splits))
 
     def _choose(self, choice: Choice) -> None:
         spec = self.campaign.tasks[choice.task]
@@ -145,18 +134,8 @@ class Planner:
         self, entry: Entry, task: str, backbone: str, seed: int, options: Mapping[str, Knob], trial: Trial | None
     ) -> Job:
         campaign, method, spec = self.campaign, entry.method, self.campaign.tasks[task]
-        revisions = {split: self._revision(task, split) for split in TRAINED_ON}
-        made_from: dict[str, Any] = {
-            "task": spec.name,
-            "revisions": revisions,
-            "backbone": self._backbone(backbone),
-            "seed": seed,
-            "device": campaign.device,
-            "options": texts(options),
-            "max_train_samples": entry.settings.max_train_samples,
-        }
-        source = self._source(entry)
-        id = digest_of(what="train", method=method.name, source=source, **made_from)
+        made_from = self._ids.made_from(entry, task, backbone, seed, options)
+        id = self._ids.training(entry, made_from)
         if (known := self.plan.jobs.get(id)) is not None:
             return known
         phases: Path | None = None
@@ -171,9 +150,9 @@ class Planner:
         work = TrainWork(
             key=id,
             method=method,
-            source=source,
+            source=self._ids.source(entry),
             task=spec,
-            revisions=revisions,
+            revisions=made_from["revisions"],
             data=campaign.places.data,
             backbone=backbone,
             out=out,
@@ -205,21 +184,9 @@ class Planner:
         self, entry: Entry, task: str, backbone: str, seed: int, split: str, training: Job | None, trial: Trial | None
     ) -> Job:
         campaign, settings, spec = self.campaign, entry.settings, self.campaign.tasks[task]
-        source, revision = self._source(entry), self._revision(task, split)
+        source, revision = self._ids.source(entry), self._ids.revision(task, split)
         against = self._against(task, backbone, seed) if campaign.profile.conditions.tokens else None
-        id = digest_of(
-            what="measure",
-            training=training.id if training else None,
-            method=entry.method.name,
-            source=source,
-            split=split,
-            revision=revision,
-            profile=campaign.profile.digest,
-            seed=seed,
-            limit=settings.limit,
-            points=settings.points,
-            rules=settings.rules,
-        )
+        id = self._ids.measuring(entry, task, seed, split, training.id if training else None)
         if (known := self.plan.jobs.get(id)) is not None:
             return known
         state, why = self._states.of_measuring(id, spec.name, entry.method.name, training)
@@ -273,11 +240,6 @@ class Planner:
     def _keep(self, job: Job) -> Job:
         self.plan.jobs[job.id] = job
         return job
-
-    def _source(self, entry: Entry) -> str:
-        if entry.name not in self._sources:
-            self._sources[entry.name] = entry.method.digest()
-        return self._sources[entry.name]
 
     def _seconds(self, kind: Kind, entry: Entry, task: str) -> float | None:
         return self.journal.seconds(kind, entry.method.name, task)

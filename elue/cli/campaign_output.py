@@ -46,7 +46,12 @@ def show_plan(plan: Plan, places: int, as_json: bool) -> None:
     """Print what is due and why, and how long it is likely to take."""
     if as_json:
         choices = [
-            {"entry": choice.entry.name, "task": choice.task, "backbone": choice.backbone, "jobs": choice.waiting}
+            {
+                "entry": choice.entry.name,
+                "task": choice.task,
+                "backbone": choice.backbone,
+                "jobs": len(plan.following(choice)),
+            }
             for choice in plan.choices.values()
         ]
         jobs = [_described(job) for job in plan.jobs.values()]
@@ -61,7 +66,8 @@ def show_plan(plan: Plan, places: int, as_json: bool) -> None:
     header = ("what", "method", "task", "split", "jobs", "state", "why", "time")
     table(header, rows, right=("jobs", "time"))
     for choice in plan.choices.values():
-        note(f"{choice.entry.name} on {choice.task}: {choice.waiting} jobs follow once its trials have been compared")
+        jobs = counted(len(plan.following(choice)), "job")
+        note(f"{choice.entry.name} on {choice.task}: {jobs} to follow once its trials have been compared")
     due = len(plan.due)
     time = f"; about {span(plan.seconds / places)} with {places} at a time" if plan.seconds is not None else ""
     note(f"{due} of {len(plan.jobs)} jobs are due{time}")
@@ -78,7 +84,7 @@ def show_status(plan: Plan, journal: Journal, as_json: bool) -> int:
                 {"entry": entry, "task": task, "backbone": backbone, "options": dict(trial)}
                 for (entry, task, backbone), trial in plan.chosen.items()
             ],
-            "waiting": sum(choice.waiting for choice in plan.choices.values()),
+            "waiting": plan.waiting,
             "failures": [{"job": job.label, "what": what} for job, what in failures],
         }
         typer.echo(json.dumps(document, indent=1))
@@ -96,9 +102,8 @@ def show_status(plan: Plan, journal: Journal, as_json: bool) -> int:
         note(f"not served: {entry} on {task}: {why}")
     for job, what in failures:
         note(f"failed: {job.label}: {what}")
-    waiting = sum(choice.waiting for choice in plan.choices.values())
     done = sum(job.state == "done" for job in jobs)
-    note(f"{done} of {len(jobs) + waiting} jobs are done, {counted(len(failures), 'failure')}")
+    note(f"{done} of {len(jobs) + plan.waiting} jobs are done, {counted(len(failures), 'failure')}")
     return len(failures)
 
 

@@ -39,7 +39,7 @@ class Pace:
     def planned(self, plan: Plan) -> None:
         """What there is to do, at the beginning and as it grows."""
         self._rest = Counter(_like(job) for job in plan.due if job.id not in self._ended)
-        self._later = sum(choice.waiting for choice in plan.choices.values())
+        self._later = plan.waiting
 
     def began(self, job: Job) -> None:
         """A job is under way."""

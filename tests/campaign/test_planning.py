@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from elue.campaign.jobs import Job, Plan
 from elue.campaign.journal import Ended, Journal, RunNote
 from elue.campaign.planning import Planner
@@ -110,11 +112,11 @@ def test_a_choice_waits_for_a_trial_that_is_tried_again(tmp_path: Path, write_ta
     text = 'tasks = ["tasks/mine.toml"]\n[search]\nseed = 5\ngrid = { answer = [0, 1] }\n'
     file = write_campaign(tmp_path, text + '[method.trained]\nsource = "trained_plugin.py"\n')
     first = plan(file)
-    assert [choice.waiting for choice in first.choices.values()] == [2]
+    assert first.waiting == 2
     # a trial of a seed that counts is that seed's training, and its measuring on validation data
     for told, waiting in (("seeds = [5, 6]", 3), ('seeds = [5, 6]\nsplits = ["validation", "test"]', 4)):
         other = plan(write_campaign(tmp_path, f'{told}\n{text}[method.trained]\nsource = "trained_plugin.py"\n', "o"))
-        assert [choice.waiting for choice in other.choices.values()] == [waiting]
+        assert other.waiting == waiting
     (tmp_path / "board").mkdir()
     journal = Journal(tmp_path / "board" / "journal.jsonl")
     run = RunNote("0" * 64, "k=0", "ok", flops=1.0, score=50.0)
@@ -131,6 +133,27 @@ def test_a_choice_waits_for_a_trial_that_is_tried_again(tmp_path: Path, write_ta
     journal.add(Ended(last.id, "measure", "trained", "mine", "done", runs=(replace(run, score=60.0),)))
     assert [job.kind for job in planner.settle(last.id)] == ["train", "measure"]
     assert list(again.chosen.values()) == [{"answer": 1}]
+
+
+@pytest.mark.parametrize(
+    ("more", "each", "together"),
+    [
+        ("", [4, 4], 4),
+        ("seeds = [0, 1, 2, 3]", [4, 8], 8),
+        ("limit = 2", [4, 4], 6),
+        ("grid = { answer = [1, 2] }", [4, 4], 8),
+    ],
+)
+def test_a_job_that_follows_several_choices_is_counted_once(
+    tmp_path: Path, write_task: WriteTask, more: str, each: list[int], together: int
+) -> None:
+    write_task(4)
+    write_trained(tmp_path)
+    text = 'tasks = ["tasks/mine.toml"]\nseeds = [0, 1]\n[search]\nseed = 5\ngrid = { answer = [0, 1] }\n'
+    tables = "".join(f'[method.{name}]\nsource = "trained_plugin.py"\n' for name in ("trained", "again"))
+    planned = plan(write_campaign(tmp_path, f"{text}{tables}{more}\n"))
+    assert [len(planned.following(choice)) for choice in planned.choices.values()] == each
+    assert planned.waiting == together
 
 
 def test_the_best_trial_is_highest_over_the_budgets_of_all() -> None:

@@ -100,7 +100,9 @@ def test_the_time_left_follows_from_what_has_run(tmp_path: Path, planned: Plan, 
 
 def test_jobs_that_follow_from_a_choice_are_counted_before_it_is_made(planned: Plan, tmp_path: Path) -> None:
     pace = Pace(Journal(tmp_path / "journal.jsonl"))
-    planned.choices["trained", "mine", "tiny"] = Choice(None, "mine", "tiny", (), waiting=5)  # type: ignore[arg-type]
+    planned.choices["trained", "mine", "tiny"] = Choice(  # type: ignore[arg-type]
+        None, "mine", "tiny", (), (frozenset("abcde"),)
+    )
     pace.planned(planned)
     assert pace.total == 13
     pace.ended(next(iter(planned.jobs.values())))
