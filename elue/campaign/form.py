@@ -1,7 +1,7 @@
 """The form of a campaign file: one JSON Schema, which editors read and `fault` checks by.
 
-Of JSON Schema it uses `type`, `enum`, `minimum`, `exclusiveMinimum`, `items`, `minItems`, `uniqueItems`, `properties`,
-`additionalProperties`, `minProperties` and `anyOf`, and `fault` knows no others.
+Of JSON Schema it uses `type`, `enum`, `minimum`, `maximum`, `exclusiveMinimum`, `items`, `minItems`, `uniqueItems`,
+`properties`, `additionalProperties`, `minProperties` and `anyOf`, and `fault` knows no others.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ Schema = Mapping[str, Any]
 _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT, "minItems": 1, "uniqueItems": True}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
+_SEED: Schema = {**_COUNT, "maximum": 2**32 - 1}
 _POSITIVE: Schema = {"type": "integer", "minimum": 1}
 _VALUE: Schema = {"type": ["string", "number", "boolean"]}
 _VALUES: Schema = {"type": "object", "additionalProperties": _VALUE}
@@ -33,7 +34,7 @@ def _of(schema: Schema, help: str) -> Schema:
 SETTINGS: dict[str, Schema] = {
     "backbones": _of(_TEXTS, "encoders to train on: 'tiny', folders, hub ids"),
     "tasks": _of(_TEXTS, "tasks by name, or TOML files of one's own; with an edition, its own"),
-    "seeds": _of({"type": "array", "items": _COUNT, "minItems": 1, "uniqueItems": True}, "a training for each"),
+    "seeds": _of({"type": "array", "items": _SEED, "minItems": 1, "uniqueItems": True}, "a training for each"),
     "splits": _of(
         {
             "type": "array",
@@ -73,7 +74,7 @@ SEARCH: Schema = {
     "properties": {
         "grid": _of(_GRID, "the values of options that trials try, in all combinations"),
         "trials": _of(_POSITIVE, "so many of the combinations, drawn by the seed; as many for every method"),
-        "seed": _of(_COUNT, "the seed of the trials' trainings, and of the draw"),
+        "seed": _of(_SEED, "the seed of the trials' trainings, and of the draw"),
     },
 }
 
@@ -132,6 +133,8 @@ def fault(value: object, schema: Schema, path: tuple[str, ...] = ()) -> Fault | 
         return path, _plain(unknown("value", str(value), schema["enum"]))
     if isinstance(value, int | float) and value < schema.get("minimum", value):
         return path, f"{value} is less than {schema['minimum']}"
+    if isinstance(value, int | float) and value > schema.get("maximum", value):
+        return path, f"{value} is more than {schema['maximum']}"
     if isinstance(value, int | float) and not value > schema.get("exclusiveMinimum", value - 1):
         return path, f"{value} is not above {schema['exclusiveMinimum']}"
     if isinstance(value, list):

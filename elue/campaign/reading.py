@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from elue.campaign.search import trials_of
 from elue.errors import ElueError
 from elue.meter import profile as profiles
 from elue.methods import knobs, lineage, registry
+from elue.methods.crossings import check_rules, has_rules
 from elue.methods.registry import MethodSource
 from elue.record.connection import check_url
 from elue.scores import edition as editions
@@ -151,6 +152,8 @@ def _places(source: _Source, document: dict[str, Any], out: Path | None, else_ou
         if name in document:
             with source.telling(name):
                 told[name] = source.place(document[name])
+                if name == "data" and data is None and not told[name].is_dir():
+                    raise ElueError("missing_data", f"there is no data folder {told[name]}.")
     if "db" in document:
         with source.telling("db"):
             told["db"] = source.expanded(document["db"])
@@ -192,14 +195,34 @@ def _entries(source: _Source, document: dict[str, Any], edition: Edition | None)
         if len(trials) != first:
             what = f"it has {len(trials)} trials, '{names[0]}' has {first}: say in [search] how many all have"
             raise source.error(where, what)
-        settings = _settings(source, [_of_edition(edition), document, *told], name, tables)
-        with source.telling(*where):
-            for point in settings.points:
-                knobs.settled(method.knobs, point)
+        settings = _settings(source, [_of_edition(edition), document, *told], name, method, tables)
+        settings = _checked(source, settings, name, method, tables)
         trains = lineage.trains(method)
         if wrong_option := options.fault(name, method, trains, document, settings.backbones):
             raise source.error(*wrong_option)
         yield Entry(name, method, settings, trials, lineage.trained_as(method), trains)
+
+
+def _checked(
+    source: _Source, settings: Settings, name: str, method: MethodSource, tables: Mapping[str, Any]
+) -> Settings:
+    """The settings, whose points and rules are the method's. Rules that are not its table's own are for those that
+    have any."""
+    with source.telling(*_where("points", name, method, tables)):
+        for point in settings.points:
+            knobs.settled(method.knobs, point)
+    if "rules" not in tables.get(name, {}) and not has_rules(method):
+        return replace(settings, rules=())
+    with source.telling(*_where("rules", name, method, tables)):
+        if settings.rules:
+            check_rules(method, settings.rules)
+    return settings
+
+
+def _where(key: str, name: str, method: MethodSource, tables: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where an entry stands that applies to a method."""
+    labels = [label for label in naming.tables_named(name, method, tables) if key in tables[label]]
+    return ("method", labels[-1], key) if labels else (key,)
 
 
 def _of_edition(edition: Edition | None) -> dict[str, Any]:
@@ -210,22 +233,19 @@ def _of_edition(edition: Edition | None) -> dict[str, Any]:
     return {"tasks": list(edition.tasks), "seeds": list(range(edition.seeds)), "splits": splits}
 
 
-def _settings(source: _Source, told: list[dict[str, Any]], name: str, tables: Mapping[str, Any]) -> Settings:
+def _settings(
+    source: _Source, told: list[dict[str, Any]], name: str, method: MethodSource, tables: Mapping[str, Any]
+) -> Settings:
     """What applies to a method, of tables from the most general to its own."""
     whole: dict[str, Any] = {}
     for table in told:
         given = {field.name: table[field.name] for field in fields(Settings) if field.name in table}
         whole |= given | {"options": {**whole.get("options", {}), **given.get("options", {})}}
-    own = tables.get(name, {})
-
-    def where(key: str) -> tuple[str, ...]:
-        return ("method", name, key) if key in own else (key,)
-
     for key, resolve in (("tasks", lambda word: source.word(word, ".toml")), ("backbones", source.folder)):
         if key in whole:
-            with source.telling(*where(key)):
+            with source.telling(*_where(key, name, method, tables)):
                 whole[key] = [resolve(word) for word in whole[key]]
-    with source.telling(*where("tasks")):
+    with source.telling(*_where("tasks", name, method, tables)):
         for word in whole.get("tasks", ()):
             tasks.get(word)
     if "audit" in whole:

@@ -66,8 +66,8 @@ def show_plan(plan: Plan, places: int, as_json: bool) -> None:
     header = ("what", "method", "task", "split", "jobs", "state", "why", "time")
     table(header, rows, right=("jobs", "time"))
     for choice in plan.choices.values():
-        jobs = counted(len(plan.following(choice)), "job")
-        note(f"{choice.entry.name} on {choice.task}: {jobs} to follow once its trials have been compared")
+        more = counted(len(plan.following(choice)), "job")
+        note(f"{choice.entry.name} on {choice.task}: {more} to follow once its trials have been compared")
     due = len(plan.due)
     time = f"; about {span(plan.seconds / places)} with {places} at a time" if plan.seconds is not None else ""
     note(f"{due} of {len(plan.jobs)} jobs are due{time}")

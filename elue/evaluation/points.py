@@ -6,20 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from elue.errors import ElueError, unknown
+from elue.errors import ElueError
 from elue.evaluation.known import known
 from elue.evaluation.passes.context import folder, open_method
 from elue.evaluation.plan import weights_digest
 from elue.evaluation.request import Evaluation
 from elue.methods import knobs
-from elue.methods.crossings import RULE, own_rules
+from elue.methods.crossings import ALL, RULE, check_rules, own_rules
 from elue.protocol import Knob, Point
 from elue.worker import frames
 from elue.worker.failure import WorkerFailure
 from elue.worker.session import START_SECONDS
-
-ALL = "all"
-"""Stands for every rule that finds its signals."""
 
 Settled = dict[str, Knob]
 
@@ -57,14 +54,9 @@ def _default(evaluation: Evaluation) -> list[Settled]:
 
 def _of_rules(evaluation: Evaluation) -> list[Settled]:
     """The points of the rules asked for: the method's own first, as its sweep has them, then every other's."""
-    name, weights = evaluation.method.name, evaluation.weights
+    weights = evaluation.weights
     own = own_rules(evaluation.method, evaluation.data.spec.kind)
-    if not own or RULE not in evaluation.method.knobs:
-        raise ElueError("no_rules", f"The points of '{name}' name no rule.", "Leave --rules out.")
-    known = [ALL, *evaluation.method.knobs[RULE].get("choices", ())]
-    for rule in evaluation.rules:
-        if rule not in known:
-            raise unknown("rule", rule, known)
+    check_rules(evaluation.method, evaluation.rules)
     offered, crossed = _told(evaluation, crossings=True)
     if not crossed.sweeps:
         message = f"'{weights}' has no sweeps of rules: it was trained before there were any."

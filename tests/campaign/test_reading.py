@@ -137,6 +137,11 @@ def test_variants_that_are_searched_have_equally_many_trials(tmp_path: Path) -> 
     assert elastic.trials == tuple({"head_learning_rate": rate} for rate in (1e-4, 1e-3, 1e-2))
 
 
+def test_rules_for_all_are_for_those_that_have_any(tmp_path: Path) -> None:
+    static, deebert = campaign(tmp_path, 'methods = ["static", "deebert"]\nrules = ["all"]').entries
+    assert (static.settings.rules, deebert.settings.rules) == ((), ("all",))
+
+
 WRONG: list[tuple[str, tuple[str, ...]]] = [
     ('methods = ["static"]\nsedes = [1]', ("line 2", "'sedes'", "Did you mean 'seeds'?")),
     ('methods = ["static"]\nseeds = [1, 1]', ("line 2", "'seeds'", "1 stands there twice")),
@@ -157,7 +162,12 @@ WRONG: list[tuple[str, tuple[str, ...]]] = [
     ('methods = ["static"]\n[method.static]\nsedes = [1]', ("line 3", "'method.static.sedes'", "'seeds'")),
     ('methods = ["static"]\n[method.elasticbert]\nseeds = [1]', ("line 2", "no method of this campaign")),
     ('methods = ["static"]\n[method.static]\ntasks = ["sst3"]', ("line 3", "'method.static.tasks'")),
-    ('methods = ["static"]\n[method.static]\npoints = [{ deep = 1 }]', ("line 2", "'deep'", "layers")),
+    ('methods = ["static"]\n[method.static]\npoints = [{ deep = 1 }]', ("line 3", "'deep'", "layers")),
+    ('methods = ["static"]\n[method."st*"]\npoints = [{ deep = 1 }]', ("line 3", "'method.st*.points'", "'deep'")),
+    ('methods = ["static"]\n[method.static]\nrules = ["all"]', ("line 3", "'method.static.rules'", "name no rule")),
+    ('methods = ["static", "deebert"]\nrules = ["patince"]', ("line 2", "'rules'", "Did you mean 'patience'?")),
+    ('methods = ["static"]\nseeds = [4294967296]', ("line 2", "more than 4294967295")),
+    ('methods = ["static"]\ndata = "nowhere"', ("line 2", "'data'", "no data folder")),
     ('methods = ["static"]\n\noptions = { epohcs = 1 }', ("line 3", "'options.epohcs'", "Did you mean 'epochs'?")),
     ('methods = ["static"]\n[options]\nepochs = 1\nskim_loss = 1', ("line 4", "of method 'static'", "skim_loss")),
     ('methods = ["static"]\n[options]\nepochs = "two"', ("line 3", "'options.epochs'", "of type float")),
