@@ -19,6 +19,7 @@ from elue.modeling import kernels
 from elue.modeling.flow import TOKEN_BUDGET, Stage, flow
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.kinds import kind_of
+from elue.modeling.memory import keep_memory
 from elue.modeling.ragged import Pack, Request
 from elue.modeling.text import TextEncoder
 from elue.modeling.tracing import Units, encoder_units, head_unit, note, state_unit
@@ -38,6 +39,7 @@ class RaggedModel(DynamicModel):
     """Samples that were run once more by themselves so far."""
 
     def __init__(self, network: Any, text: TextEncoder, task: TaskInfo) -> None:
+        keep_memory()
         self.network, self.text, self.task = network, text, task
         self.units = Units({"answer": state_unit(self.scores)})
 

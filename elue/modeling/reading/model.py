@@ -10,6 +10,7 @@ from torch import nn
 
 from elue.errors import ElueError, unknown
 from elue.modeling.kinds import kind_of
+from elue.modeling.memory import keep_memory
 from elue.modeling.reading.loop import BATCH_SIZE, read
 from elue.modeling.reading.network import TRAINED_THRESHOLD, ReaderNetwork
 from elue.modeling.reading.units import Ending
@@ -27,6 +28,7 @@ class ReaderModel(DynamicModel):
     """
 
     def __init__(self, network: ReaderNetwork, text: TextEncoder, task: TaskInfo, batch_size: int = BATCH_SIZE) -> None:
+        keep_memory()
         self.network, self.text, self.task, self.batch_size = network, text, task, batch_size
 
     def configure(self, point: Point) -> None:

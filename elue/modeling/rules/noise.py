@@ -59,11 +59,13 @@ def score(said: Tensor, threshold: float, moved: float = LOGIT_NOISE) -> np.ndar
 def confidence(logits: Tensor, threshold: float, moved: float = LOGIT_NOISE) -> np.ndarray:
     """Where the highest probability, of the means over ways of (samples, ways, outputs), is too near a threshold.
 
-    The derivative of a probability by its own logit is p (1 - p), and those by the others add up to the same.
+    The derivative of a probability by its own logit is p (1 - p), and those by the others add up to the same. The
+    highest rests on one exponential that is exactly 1, so that it is rounded when they are summed, and at the end.
     """
     p, _ = _softmax(logits)
     moves = (2 * p * (1 - p)).mean(1).max(-1)
-    return _near(p.mean(1).max(-1) - threshold, moved * moves, ROUNDING) & (0 < threshold < 1)
+    rounding = min(ROUNDING, ROUNDING / 8 * (logits.shape[-1] + logits.shape[1]))
+    return _near(p.mean(1).max(-1) - threshold, moved * moves, rounding) & (0 < threshold < 1)
 
 
 def energy(logits: Tensor, least: float, moved: float = LOGIT_NOISE) -> np.ndarray:
