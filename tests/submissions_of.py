@@ -7,6 +7,8 @@ from pathlib import Path
 
 from elue.record import files as records
 from elue.record.schema import Record
+from elue.submissions import signing
+from elue.submissions.signing import Trust
 
 MANIFEST = """\
 schema = 1
@@ -44,3 +46,8 @@ def submission(root: Path, slug: str, own: Sequence[Record], seeds: int = 3) -> 
     for record in own:
         records.write(record, folder / "records")
     return folder
+
+
+def trusts(folder: Path) -> list[Trust]:
+    """What the records of a submission have earned."""
+    return [earned.trust for earned in signing.earned_by(folder).values()]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from elue.errors import ElueError, unknown
 from elue.modeling.encoder import Encoder, EncoderConfig
@@ -81,12 +81,6 @@ def config_from_transformers(config: Any) -> EncoderConfig:
         dropout=config.dropout if distil else config.hidden_dropout_prob,
         weights_of=tuple(layer * config.num_hidden_groups // layers for layer in range(layers)) if albert else (),
     )
-
-
-def from_transformers(model: nn.Module) -> Encoder:
-    """The same encoder with the same weights, from a model that `transformers.AutoModel` loaded."""
-    source = getattr(model, "config")  # noqa: B009
-    return from_state(source, model.state_dict())
 
 
 def from_state(source: Any, state: Mapping[str, Tensor]) -> Encoder:

@@ -205,11 +205,6 @@ def earned_by(folder: Path, base: str | None = None) -> dict[str, Earned]:
     return {path.stem: _earned(path, counting) for path in records.files(folder / "records")}
 
 
-def trust_of(folder: Path) -> dict[str, Trust]:
-    """The trust every record of a submission has earned, by run key. Raises ElueError as `judged` does."""
-    return {key: earned.trust for key, earned in earned_by(folder).items()}
-
-
 def _earned(path: Path, counting: Sequence[SignOff]) -> Earned:
     earned, flags = Earned(), dict[str, Flag]()
     digest = digest_of(path) if counting else ""

@@ -64,11 +64,6 @@ def fault(content: bytes, signature: str, signer: str, when: str, signers: bytes
     return "" if done.returncode == 0 else f"its signature is not that of a signer '{signer}' ({_reason(done)})"
 
 
-def check_there() -> None:
-    """Raises ElueError `no_ssh_keygen` where signatures can be neither made nor checked."""
-    _run("-?")
-
-
 def _run(*words: str, content: bytes = b"", seconds: float | None = SECONDS) -> subprocess.CompletedProcess[bytes]:
     """Run ssh-keygen, to which dates are in UTC."""
     try:

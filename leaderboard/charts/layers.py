@@ -60,11 +60,11 @@ def texts(x_axis: alt.Axis, y_axis: alt.Axis) -> list[alt.Chart]:
     return [halo, names.encode(color=alt.Color("family:N", legend=None, scale=_paint())), others]
 
 
-def base(x_axis: alt.Axis | None, y_axis: alt.Axis | None) -> alt.Chart:
+def base(x_axis: alt.Axis, y_axis: alt.Axis) -> alt.Chart:
     return alt.Chart(alt.NamedData("runs")).encode(x=x(x_axis, "x:Q"), y=y(y_axis, "y:Q"))
 
 
-def x(axis: alt.Axis | None, field: str) -> alt.X:
+def x(axis: alt.Axis, field: str) -> alt.X:
     return alt.X(field, axis=axis, scale=_across())
 
 
@@ -72,7 +72,7 @@ def _across() -> alt.Scale:
     return alt.Scale(type="log", nice=False, domain=[alt.ExprRef("x0"), alt.ExprRef("x1")])
 
 
-def y(axis: alt.Axis | None, field: str) -> alt.Y:
+def y(axis: alt.Axis, field: str) -> alt.Y:
     return alt.Y(field, axis=axis, scale=_up())
 
 

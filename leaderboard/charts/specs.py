@@ -50,12 +50,6 @@ def pareto(
     return _filled(_pareto_template(size, plain), data, board, list(own), reference, deep)
 
 
-def thumbnail(board: Board, reference: str = "") -> dict[str, Any]:
-    """A small spec without axes: the front, and the curve that others are compared with, by its id."""
-    data = [row for row in rows(board) if row["front"] or row["curve"] == reference]
-    return _filled(_thumbnail_template(), data, board, [])
-
-
 def small(board: Board, own: Sequence[str]) -> dict[str, Any]:
     """The spec of a method's chart beside its table: own curves over the front of all."""
     return _filled(_small_template(), rows(board, own), board, list(own))
@@ -140,12 +134,6 @@ def _chart(y_axis: alt.Axis, width: int, height: int, whiskers: bool = True) -> 
         width,
         height,
     )
-
-
-@cache
-def _thumbnail_template() -> dict[str, Any]:
-    base = layers.base(None, None)
-    return _spec(alt.layer(layers.front(base, 6), layers.lines(base, 1.5), layers.marks(base, 26)), 320, 120)
 
 
 def _spec(chart: alt.LayerChart | alt.FacetChart, width: int, height: int) -> dict[str, Any]:

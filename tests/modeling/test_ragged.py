@@ -15,7 +15,7 @@ from transformers import BertConfig, BertModel
 from elue.modeling.encoder import Encoder
 from elue.modeling.flow import flow
 from elue.modeling.heads import Head
-from elue.modeling.loading import from_transformers
+from elue.modeling.loading import from_state
 from elue.modeling.packed import attend, attend_and_weigh, head
 from elue.modeling.ragged import Pack, Request, join
 from elue.modeling.running import run_encoder, run_layer
@@ -55,7 +55,7 @@ def silu() -> nn.Module:
 def test_a_pack_equals_transformers_on_each_sample(make: Callable[[], nn.Module]):
     torch.manual_seed(0)
     theirs = make().eval()
-    ours = from_transformers(theirs).eval()
+    ours = from_state(theirs.config, theirs.state_dict()).eval()
     types = ours.config.types
     asked = requests(vocabulary=60, types=types)
     pack = run_encoder(Units(encoder_units(ours)), Pack.fresh(asked), 3)

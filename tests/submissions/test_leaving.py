@@ -16,6 +16,7 @@ from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
 from tests.submissions.breaking import edit, files, sign, signer
 from tests.submissions.conftest import Silent
+from tests.submissions_of import trusts
 
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
 
@@ -47,7 +48,7 @@ def test_code_that_changed_after_a_sign_off_is_not_held_against_its_runs(hello: 
     with pytest.raises(ElueError, match=r"None of the 2 runs of .* changed: its code, or that of ELUE under it"):
         verify(Verifying(hello, "M", signer(hello)), Silent)
     assert (hello / signing.FILE).read_bytes() == before
-    assert set(signing.trust_of(hello).values()) == {"reproduced"}
+    assert set(trusts(hello)) == {"reproduced"}
     assert {finding.code for finding in validate(hello).findings} == {"R402"}
 
 

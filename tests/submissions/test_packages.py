@@ -14,12 +14,12 @@ import pytest
 
 from elue.errors import ElueError
 from elue.record import files as records
-from elue.submissions import signing
 from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
 from tests import commanding
 from tests.submissions.breaking import manifest, signer
 from tests.submissions.conftest import FIELDS, PLUGIN, Silent
+from tests.submissions_of import trusts
 
 METHOD = PLUGIN.replace("import torch\n", "import torch\n\nfrom acme.nets import layer\n").replace(
     "torch.nn.Linear(4, 4, bias=False).eval().requires_grad_(False)", "layer()"
@@ -99,7 +99,7 @@ def test_it_is_packed_and_verified_where_it_is_not_installed(packed: Path, insta
         done = run(*words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert all(run["holds"] for run in json.loads(done.stdout)["runs"])
-    assert set(signing.trust_of(packed).values()) == {"reproduced"}
+    assert set(trusts(packed)) == {"reproduced"}
 
 
 @pytest.mark.thorough

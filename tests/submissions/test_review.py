@@ -9,9 +9,9 @@ import pytest
 
 from elue.record.schema import Flag
 from elue.submissions import manifest as manifests
-from elue.submissions import signing
 from elue.submissions.validate import validate
 from tests.submissions.breaking import edit, sign
+from tests.submissions_of import trusts
 
 REACHING = {
     "import subprocess as s": "subprocess",
@@ -53,11 +53,11 @@ def test_audits_and_declared_flops_are_for_review(hello: Path) -> None:
 
 def test_stale_verification_is_for_review(hello: Path) -> None:
     sign(hello)
-    assert set(signing.trust_of(hello).values()) == {"reproduced"}
+    assert set(trusts(hello)) == {"reproduced"}
     assert not validate(hello).findings
     edit(hello, command="elue evaluate hello --again")
     assert {f.code for f in validate(hello).findings} == {"R602"}
-    assert sorted(signing.trust_of(hello).values()) == ["reproduced", "self_reported"]
+    assert sorted(trusts(hello)) == ["reproduced", "self_reported"]
 
 
 def test_code_that_changed_after_a_verification_is_no_error(hello: Path) -> None:

@@ -21,6 +21,7 @@ from tests.commanding import elue
 from tests.small import job
 from tests.submissions.breaking import edit, files, part, signer
 from tests.submissions.conftest import FIELDS, Silent, measure
+from tests.submissions_of import trusts
 
 
 @pytest.mark.thorough
@@ -67,7 +68,7 @@ def test_submit_validate_verify_retract_and_index(measured: Path, tmp_path: Path
 def test_all_samples_make_it_verified(hello: Path) -> None:
     sign_off = verify(Verifying(hello, "M", signer(hello), full=True), Silent)
     assert [run.samples for run in sign_off.runs] == [1000, 1000]
-    assert set(signing.trust_of(hello).values()) == {"verified"}
+    assert set(trusts(hello)) == {"verified"}
 
 
 def test_other_answers_and_other_flops_are_found_and_earn_nothing(hello: Path) -> None:
@@ -93,7 +94,7 @@ def test_other_answers_and_other_flops_are_found_and_earn_nothing(hello: Path) -
     by_key = {run.key: run for run in sign_off.runs}
     assert not by_key[record.key].holds
     assert "100 cost and 0 touched otherwise" in by_key[record.key].finding
-    assert sorted(signing.trust_of(hello).values()) == ["reproduced", "self_reported"]
+    assert sorted(trusts(hello)) == ["reproduced", "self_reported"]
     assert {f.code for f in validate(hello).findings} == {"R602"}
 
 
@@ -108,7 +109,7 @@ def test_runs_in_packs_are_verified_alone(measured: Path, tmp_path: Path) -> Non
     assert not validate(folder).findings
     sign_off = verify(Verifying(folder, "M", signer(folder)), Silent)
     assert [(run.samples, run.holds) for run in sign_off.runs] == [(100, True)] * 2
-    assert set(signing.trust_of(folder).values()) == {"reproduced"}
+    assert set(trusts(folder)) == {"reproduced"}
 
 
 def test_what_is_not_sound_is_not_run(hello: Path) -> None:

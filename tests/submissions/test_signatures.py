@@ -20,12 +20,13 @@ from elue.submissions.validate import validate
 from elue.submissions.verify import Verifying, verify
 from tests.submissions.breaking import again, edit, files, sign, sign_off, signer
 from tests.submissions.conftest import Silent
+from tests.submissions_of import trusts
 
 NOTHING = {"self_reported"}
 
 
 def trust(folder: Path) -> set[str]:
-    return set(signing.trust_of(folder).values())
+    return set(trusts(folder))
 
 
 def said(folder: Path) -> list[str]:
@@ -128,7 +129,7 @@ def test_a_sign_off_moves_to_no_other_folder_and_no_other_bytes(hello: Path) -> 
     assert trust(copy) == NOTHING
     assert said(copy)[0].endswith("it is a sign-off of the submission 'hello'")
     edit(hello, command="another")
-    assert sorted(signing.trust_of(hello).values()) == ["self_reported", "verified"]
+    assert sorted(trusts(hello)) == ["self_reported", "verified"]
 
 
 def test_a_key_is_taken_back_with_all_it_signed_or_from_a_day_on(hello: Path) -> None:

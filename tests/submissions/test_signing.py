@@ -12,6 +12,7 @@ from elue.record.schema import Flag
 from elue.submissions import signing
 from elue.submissions.standing import as_it_stands
 from tests.submissions.breaking import files, sign
+from tests.submissions_of import trusts
 
 
 def test_retracted_rows_are_flagged_in_the_index(hello: Path) -> None:
@@ -37,10 +38,10 @@ def test_a_retraction_needs_one_line_of_reason(hello: Path, reason: str) -> None
 
 def test_trust_falls_when_a_later_sign_off_refutes_it(hello: Path) -> None:
     sign(hello, extent="full")
-    assert set(signing.trust_of(hello).values()) == {"verified"}
+    assert set(trusts(hello)) == {"verified"}
     sign(hello)
-    assert set(signing.trust_of(hello).values()) == {"verified"}
+    assert set(trusts(hello)) == {"verified"}
     (last, *_) = signing.read(hello).sign_offs[-1].runs
     refuted = last.model_copy(update={"holds": False, "finding": "all differs"})
     sign(hello, runs=(refuted,))
-    assert sorted(signing.trust_of(hello).values()) == ["self_reported", "verified"]
+    assert sorted(trusts(hello)) == ["self_reported", "verified"]

@@ -134,4 +134,4 @@ def test_the_interactive_spec_evaluates_nothing_and_loads_nothing(board):
 def test_boards_of_all_sizes_can_be_drawn():
     for task in boards.tasks([*store(), summary(task={"name": "one", "title": "One"})]):
         for board in task.boards:
-            assert "<path" in drawing.draw(charts.thumbnail(board))
+            assert "<path" in drawing.draw(charts.small(board, []))
