@@ -38,6 +38,9 @@ def candidates(model: Module, lengths: Lengths) -> Iterator[Callable[[], Inputs]
     for text, picture, sound in product(texts, images, _made(sounds.FORMS, SOUNDS, wanted, needed)):
         if text is not None or picture or sound:
             yield partial(_completed, model, wanted, needed, {**picture, **sound}, text)
+    if "encoder_hidden_states" in wanted.names - needed:  # A decoder by itself, which has an encoder to read after all.
+        for text in texts:
+            yield partial(_completed, model, wanted, needed | {"encoder_hidden_states"}, {}, text)
 
 
 def names_taken(model: Module) -> frozenset[str]:

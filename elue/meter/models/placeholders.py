@@ -49,7 +49,11 @@ def with_stand_ins(model: Module, inputs: dict[str, Any], text: set[str]) -> dic
             columns = shapes.number(model.config, "image", "latent_query_num", default=64)
         else:
             taken = inspect.signature(getter).parameters
-            features = getter(**{name: value for name, value in inputs.items() if name in taken and name not in text})
+            asked = {name: value for name, value in inputs.items() if name in taken and name not in text}
+            if "pixel_attention_mask" in inputs and "pixel_attention_mask" not in taken:
+                # Several images a sample, which the model beneath is given as one each.
+                asked = {n: value.flatten(0, 1) if value.dim() == 5 else value for n, value in asked.items()}
+            features = getter(**asked)
             columns = sum(part.numel() // part.size(-1) for part in _tensors(features)) // batch
         ids = torch.full((batch, columns), token)
         inputs["input_ids"] = torch.cat([inputs["input_ids"][:, :1], ids, inputs["input_ids"][:, 1:]], dim=1)

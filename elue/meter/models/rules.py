@@ -117,7 +117,8 @@ def hidden_states(wanted: Wanted) -> Tensor:
 
 def encoder_hidden_states(wanted: Wanted) -> Tensor:
     """(batch, tokens, width of an encoder)."""
-    wide = shapes.number(wanted.config, "text", "cross_attention_hidden_size", "encoder_hidden_size", default=0)
+    names = "cross_attention_hidden_size", "encoder_hidden_size", "cross_hidden_size"
+    wide = shapes.number(wanted.config, "text", *names, default=0)
     return torch.rand(wanted.lengths.batch, wanted.lengths.text, wide or shapes.width(wanted.config))
 
 

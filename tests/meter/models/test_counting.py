@@ -173,6 +173,31 @@ def test_codes_of_audio_stand_beside_each_other(count: Any) -> None:
     assert cost.inputs["decoder_input_ids"] == (3, 7), "read as one text of seven steps, not as seven of three"
 
 
+def test_a_decoder_by_itself_gets_an_encoder_to_read_where_it_cannot_do_without(count: Any) -> None:
+    sizes = {"vocab_size": 50, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_channels": 3,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "cross_num_attention_heads": 4,
+             "cross_num_key_value_heads": 4, "cross_head_dim": 8, "cross_hidden_size": 24}  # fmt: skip
+    cost = count("dia_decoder", sizes, tokens=7)
+    assert cost.complete
+    assert cost.inputs == {"input_ids": (1, 7, 3), "encoder_hidden_states": (1, 7, 24)}
+    own, across = 32 * (32 + 16 + 16 + 32), 32 * 32 + 2 * 24 * 32 + 32 * 32
+    products = 7 * (own + across + 3 * 32 * 64) + 2 * 2 * 7 * 7 * 32
+    assert cost.parts["forward"].matmul_flops - 2 * products in (0, 2 * 4 * 7), "rotations are products of four angles"
+
+
+def test_images_of_several_cameras_are_given_to_the_model_beneath_one_by_one(count: Any) -> None:
+    text = {"model_type": "gemma", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "head_dim": 8,
+            "num_attention_heads": 4, "num_key_value_heads": 1, "vocab_size": 300}  # fmt: skip
+    seen = {"model_type": "siglip_vision_model", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1,
+            "num_attention_heads": 4, "image_size": 32, "patch_size": 8, "projection_dim": 32}  # fmt: skip
+    both = {"model_type": "paligemma", "text_config": text, "vision_config": seen, "projection_dim": 32,
+            "hidden_size": 32, "image_token_index": 299, "vocab_size": 300}  # fmt: skip
+    cost = count("pi0", {"vlm_config": both, "dit_config": text}, tokens=7)
+    assert cost.complete
+    assert cost.inputs["pixel_values"] == (1, 1, 3, 32, 32)
+    assert cost.inputs["input_ids"] == (1, 7 + (32 // 8) ** 2)
+
+
 @pytest.mark.parametrize("name", ["bert", "vit", "gpt2", "t5"])
 def test_a_step_of_training_equals_the_real_one(count: Any, name: str) -> None:
     head = {"bert": "BertForSequenceClassification", "vit": "ViTForImageClassification"}.get(name)
