@@ -230,6 +230,7 @@ interface Elue {
     costs(extra: number): string;
   };
   twoCurves?(told: Told, place: number, width: number, choose: (place: number) => void): Element;
+  saveCurves?(shown: Element, name: string): void;
   showWays?(info: SampleRun, most: boolean): void;
   bySample?(board: SampleBoard, a: RunSamples, b: RunSamples): HTMLElement[];
   chartData?: {

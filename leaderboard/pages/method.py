@@ -104,11 +104,16 @@ class BoardEntry:
 
 
 def pages(site: Site, part: slice) -> list[File]:
-    """The pages of a part of the methods: a function that another process can be given."""
-    return [
-        page(site, f"methods/{method.slug}.html", "method.html", **contents(site, method))
-        for method in site.methods[part]
-    ]
+    """The pages of a part of the methods, and their charts: a function that another process can be given."""
+    files: list[File] = []
+    for method in site.methods[part]:
+        told = contents(site, method)
+        files.append(page(site, f"methods/{method.slug}.html", "method.html", **told))
+        for figure in (entry.figure for entry in told["entries"]):
+            if figure["svg_file"]:
+                alone = drawing.standalone(str(figure["svg"]))
+                files += [(figure["svg_file"], alone), (figure["pdf_file"], drawing.paged(alone))]
+    return files
 
 
 def contents(site: Site, method: MethodCard) -> dict[str, Any]:
@@ -188,7 +193,8 @@ def _entries(site: Site, method: MethodCard) -> list[BoardEntry]:
             continue
         runs = sorted((run for curve in curves for run in curve.runs), key=lambda run: (run.cost, run.key))
         own = {run.key: site.details[run.key] for run in runs if run.key in site.details}
-        entries.append(BoardEntry(task, board, curves, runs, _figure(site, board, [curve.id for curve in curves]), own))
+        figure = _figure(site, board, method, [curve.id for curve in curves])
+        entries.append(BoardEntry(task, board, curves, runs, figure, own))
     return entries
 
 
@@ -214,11 +220,15 @@ def _shared(entries: Sequence[BoardEntry]) -> dict[str, Any] | None:
     return {"titles": [title for title, _ in told.values()], "rows": rows}
 
 
-def _figure(site: Site, board: Board, own: Sequence[str]) -> dict[str, Any]:
-    """A chart of these curves. In a large store the page shows the board's drawing until its script draws them."""
+def _figure(site: Site, board: Board, method: MethodCard, own: Sequence[str]) -> dict[str, Any]:
+    """A chart of these curves, also as files of its own.
+
+    In a large store the page shows the board's drawing until its script draws them, and the script alone saves it.
+    """
     spec = charts.small(board, own)
+    file = ""
     if sum(len(board.curves) for _, board in site.boards) <= MOST_DRAWN:
-        drawn = drawing.safe(spec)
+        drawn, file = drawing.safe(spec), f"charts/{method.slug}-{board.id}"
     else:
         drawn = Markup('<img src="../{}" alt="" loading="lazy">').format(chartdata.path_of(board))
     return {
@@ -226,4 +236,7 @@ def _figure(site: Site, board: Board, own: Sequence[str]) -> dict[str, Any]:
         "svg": drawn,
         "spec": spec,
         "description": chartdata.description(board, own),
+        "svg_file": file and f"{file}.svg",
+        "png_file": "",
+        "pdf_file": file and f"{file}.pdf",
     }

@@ -129,6 +129,7 @@ def _task(site: Site, task: Task) -> Iterator[File]:
         alone = drawing.standalone(str(figures[board.id]["svg"]))
         yield chartdata.path_of(board), alone
         yield chartdata.path_of(board, "png"), drawing.raster(alone)
+        yield chartdata.path_of(board, "pdf"), drawing.paged(alone)
 
 
 def _floor(site: Site, board: Board) -> float:
@@ -173,4 +174,5 @@ def figure(site: Site, board: Board) -> dict[str, Any]:
         "description": chartdata.description(board),
         "svg_file": chartdata.path_of(board),
         "png_file": chartdata.path_of(board, "png"),
+        "pdf_file": chartdata.path_of(board, "pdf"),
     }

@@ -32,7 +32,7 @@
   const share = (budget, full) => `${Math.round((100 * budget) / full)} %`;
 
   /** @param {number} extra how much more A costs than B, as a share */
-  const costs = (extra) => `costs ${Math.abs(100 * extra).toFixed(1)} % ${more(extra)}`;
+  const costs = (extra) => (Math.abs(extra) < 0.0005 ? "costs as much" : `costs ${Math.abs(100 * extra).toFixed(1)} % ${more(extra)}`);
 
   /** The finding, in one or two plain sentences.
    * @param {Told} told
@@ -55,7 +55,7 @@
       parts.push(` Over all budgets from ${share(told.budgets[0], told.full)} to 100 % it scores ${signed(whole[0]) === "0.00" ? "the same" : `${points(whole[0])} ${more(whole[0])}`} on average (${interval(whole)}).`);
     }
     const [first, second] = told.within[place];
-    if (first && second && second.cost) parts.push(` Its best point within the budget ${costs(first.cost / second.cost - 1)} than that of `, bdi(told.b), ".");
+    if (first && second && second.cost) parts.push(` Its best point within the budget ${costs(first.cost / second.cost - 1)} ${Math.abs(first.cost / second.cost - 1) < 0.0005 ? "as" : "than"} that of `, bdi(told.b), ".");
     return parts;
   }
 

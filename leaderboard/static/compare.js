@@ -132,13 +132,16 @@
     [pick.a.value, pick.b.value] = [pick.b.value, pick.a.value];
     return show();
   }));
+  part("save").addEventListener("click", () => {
+    window.elue.saveCurves(part("curves").querySelector("svg"), `${pick.a.selectedOptions[0].label}-${pick.b.selectedOptions[0].label}`);
+  });
   let width = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth === width || !board) return;
     width = innerWidth;
     show();
   });
-  bar.hidden = part("ruler").hidden = false;
+  bar.hidden = part("ruler").hidden = part("save").hidden = false;
   restore(window.elue.read());
   window.elue.onChange(restore);
 })();

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -117,3 +119,21 @@ def test_without_javascript_the_finding_and_all_budgets_are_there_and_the_same(b
     assert still.one("#budgets table").is_displayed()
     assert not still.one("#compare").is_displayed()
     assert not still.one("#ruler").is_displayed()
+
+
+def test_the_chart_is_saved_as_a_drawing_of_its_own(browser, folder):
+    """What is saved needs no style sheet: every line has its colour with it."""
+    browser.open(folder / "whole" / "compare.html")
+    script = """
+        const saved = [];
+        HTMLAnchorElement.prototype.click = function () { saved.push([this.download, this.href]); };
+        document.querySelector('#save').click();
+        return saved[0];
+    """
+    name, address = browser.run(script)
+    root = ET.fromstring(unquote(address.partition(",")[2]))
+    assert name.endswith("-static.svg")
+    lines = [element for element in root.iter() if element.get("class") in ("line-a", "line-b")]
+    assert len({line.get("stroke") for line in lines}) == 2
+    assert all((line.get("stroke") or "").startswith("rgb") and line.get("fill") == "none" for line in lines)
+    assert browser.complaints() == []
