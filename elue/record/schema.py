@@ -16,7 +16,7 @@ from pydantic import (
 from elue.protocol import Family, Knob, TaskKind, Trace
 from elue.record.index import SignedOff, SubmissionRef
 from elue.record.trace import traces_of
-from elue.record.values import Digest, Finite, Measurement, Name, Size, Whole, Word
+from elue.record.values import Amount, Count, Digest, Finite, Measurement, Name, Size, Whole, Word
 
 SCHEMA = 1
 """Version of the record's shape. A reader upgrades older records and refuses newer ones."""
@@ -99,25 +99,25 @@ class ScoreRef(_Part):
 class Flops(_Part):
     """FLOPs a sample: `mean`, median, 95th percentile, maximum; `matmul_mean` is the multiply-add part."""
 
-    mean: Finite
-    p50: Finite
-    p95: Finite
-    max: Finite
-    matmul_mean: Finite
+    mean: Amount
+    p50: Amount
+    p95: Amount
+    max: Amount
+    matmul_mean: Amount
 
 
 class Params(_Part):
     """Parameters of the model at this point, and the mean number a sample really read."""
 
-    total: Whole
-    touched_mean: Finite
+    total: Count
+    touched_mean: Amount
 
 
 class Traffic(_Part):
     """Mean bytes a sample of the operands and of the results of executed operators."""
 
-    read_mean: Finite
-    written_mean: Finite
+    read_mean: Amount
+    written_mean: Amount
 
 
 class Latency(_Part):
@@ -148,7 +148,7 @@ class Packs(_Part):
     token_budget: Whole
     threads: Whole
     reference: str
-    flops_mean: Finite
+    flops_mean: Amount
     flops_speedup: Finite
     throughput: Finite
     throughput_low: Finite
@@ -161,7 +161,7 @@ class Control(_Part):
     """What a control reaches: score in percent at mean FLOPs a sample."""
 
     score: Finite
-    flops_mean: Finite
+    flops_mean: Amount
 
 
 class Controls(_Part):
@@ -229,9 +229,9 @@ class Samples(_Part):
     id: tuple[str, ...]
     value: tuple[Finite, ...]
     error: tuple[Finite, ...]
-    flops: tuple[Whole, ...]
-    matmul_flops: tuple[Whole, ...]
-    params_touched: tuple[Whole, ...]
+    flops: tuple[Count, ...]
+    matmul_flops: tuple[Count, ...]
+    params_touched: tuple[Count, ...]
     trace_of: tuple[Whole, ...] = Field((), validation_alias="path", serialization_alias="path")
     traces: Annotated[tuple[Trace, ...], PlainValidator(traces_of), PlainSerializer(tuple)] = Field(
         (), validation_alias="paths", serialization_alias="paths"
@@ -276,8 +276,8 @@ class Record(_Part):
     score: ScoreRef | None
     flops: Flops | None
     params: Params | None
-    claimed: Finite | None = Field(None, validation_alias="declared", serialization_alias="declared")
-    units: dict[str, Finite] = Field(default_factory=dict)
+    claimed: Amount | None = Field(None, validation_alias="declared", serialization_alias="declared")
+    units: dict[str, Amount] = Field(default_factory=dict)
     traffic: Traffic | None = None
     controls: Controls | None = None
     latency: Latency | None = None

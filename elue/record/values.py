@@ -10,6 +10,9 @@ from elue.record.bounds import LARGEST, LARGEST_WHOLE
 
 Finite = Annotated[float, Field(allow_inf_nan=False, gt=-LARGEST, lt=LARGEST)]
 Whole = Annotated[int, Field(ge=-LARGEST_WHOLE, lt=LARGEST_WHOLE)]
+Amount = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, lt=LARGEST)]
+"""How much there is of something, such as FLOPs: 0 or more, and no text or truth value that could be taken for one."""
+Count = Annotated[int, Field(ge=0, lt=LARGEST_WHOLE)]
 Size = Annotated[int, Field(ge=0, lt=2**31)]
 Word = Annotated[str, Field(max_length=200)]
 Digest = Annotated[str, Field(max_length=64)]

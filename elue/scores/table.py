@@ -116,6 +116,8 @@ def _number(
         number = math.nan
     if not math.isfinite(number):
         raise ElueError("bad_number", f"{where}, column '{column}': '{text}' is no number.")
+    if not math.isfinite(1e6 * number):
+        raise ElueError("bad_number", f"{where}, column '{column}': {text} is more than any model takes.")
     if number <= above:
         raise ElueError("bad_number", f"{where}, column '{column}': {text} must be more than {above:g}.")
     if not least <= number <= most:

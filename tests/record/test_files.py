@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,6 +133,22 @@ def test_an_older_schema_climbs_every_step(monkeypatch: pytest.MonkeyPatch) -> N
     assert records.loads(json.dumps(old)) == make_record()
 
 
+NO_FLOPS = [
+    *((-1e-9, "'mean'.*greater than or equal to 0"), (1e40, "below 1e\\+40"), (2**64, "64 bits")),
+    *((True, "'mean'.*valid number"), ("5", "'mean'.*valid number"), (None, "'mean'.*valid number")),
+    *((float("nan"), "NaN is not a number"), (float("-inf"), "-Infinity is not a number")),
+]
+
+
+def with_flops(document: dict[str, Any], value: object) -> str:
+    return json.dumps({**document, "flops": {**document["flops"], "mean": value}})
+
+
+def test_what_cost_nothing_is_a_record() -> None:
+    document = json.loads(records.dumps(make_record()))
+    assert records.loads(with_flops(document, 0)).flops.mean == 0  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -140,6 +158,7 @@ def test_an_older_schema_climbs_every_step(monkeypatch: pytest.MonkeyPatch) -> N
         (lambda d: json.dumps({**d, "status": "fine"}), "status"),
         (lambda d: json.dumps({**d, "samples": {**d["samples"], "data": "AAAA"}}), "damaged"),
         (lambda d: json.dumps({**d, "samples": {**d["samples"], "encoding": "pickle"}}), "pickle"),
+        *((partial(with_flops, value=value), words) for value, words in NO_FLOPS),
     ],
 )
 def test_damaged_records_are_one_clear_error(damage, words: str) -> None:  # type: ignore[no-untyped-def]

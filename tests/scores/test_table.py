@@ -76,6 +76,10 @@ def test_the_task_sets_the_floor(table) -> None:  # type: ignore[no-untyped-def]
         (HEADER.replace("edition", "score") + ROWS, "bad_row", "'score' 2 times"),
         (HEADER + ROWS.replace("200", "2OO"), "bad_number", "line 3, column 'mflops_per_sample': '2OO'"),
         (HEADER + ROWS.replace("83.5", "nan"), "bad_number", "line 4, column 'score'"),
+        *(
+            (f"{HEADER}e,mine,base,static,10,{cost},80\n", "bad_number", "line 2, column 'mflops_per_sample'")
+            for cost in ("nan", "inf", "-inf", "0", "-0.0", "-5", "1e305", "1e400", "abc", "")
+        ),
         (HEADER + ROWS.replace("83.5", ""), "bad_number", "line 4, column 'score': ''"),
         (HEADER + ROWS.replace("83.5", "835"), "bad_number", "percent"),
         (HEADER + ROWS.replace("200", "0"), "bad_number", "more than 0"),
