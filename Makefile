@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo docs wheel test test-thorough test-slow lint types validate bench clean
+.PHONY: demo docs site wheel test test-thorough test-slow lint types validate bench clean
 
 demo: $(STAMP)
 	$(BIN)/elue demo --out demo
@@ -30,6 +30,9 @@ validate: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+
+site: docs
+	$(BIN)/elue site --db sqlite:///build/site.sqlite --runs submissions --submissions submissions --docs build/docs --out build/site
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --no-isolation --outdir dist

@@ -14,7 +14,7 @@ from elue.leaderboard import boards, compared, downloads, standings, text
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.links import checked
 from elue.leaderboard.manifests import Manifests, retraction_of
-from elue.leaderboard.pages import about, around, first, pictures
+from elue.leaderboard.pages import about, around, documents, first, pictures
 from elue.leaderboard.pages import claims as claimspage
 from elue.leaderboard.pages import crossings as crossingspage
 from elue.leaderboard.pages import edition as editionpage
@@ -63,10 +63,10 @@ def build(
     links that name it in full. `editions` are those with a page of ranks, by default all that are shipped and that any
     run takes part in. With an `executor` tasks are worked on side by side; one of processes needs a `record`
     that can be pickled. The order of the summaries does not matter. `repository` is the address of the sources,
-    `docs` that of the documentation, and `built` the day of the build, all for the foot of the pages. With `skipped`,
-    it is told of a damaged record on a board, and the site is that of all the others. Raises ElueError where there is
-    no `skipped`,
-    `folder_in_use` when `out` holds anything but an earlier site, `cannot_write`, `bad_base_url`, `broken_link`;
+    `docs` that of the documentation, or the folder of its pages, which then lie beside the board, and `built` the day
+    of the build, all for the foot of the pages. With `skipped`, it is told of a damaged record on a board, and the site
+    is that of all the others. Raises ElueError where there is no `skipped`, `folder_in_use` when `out` holds anything
+    but an earlier site, `cannot_write`, `bad_base_url`, `no_docs`, `broken_link`;
     whatever it is, `out` stays as it was.
     """
     check(out)
@@ -99,7 +99,9 @@ def pages(
     manifests = manifests or {}
     retracted = partial(retraction_of, manifests)
     site = Site(boards.tasks(summaries, retracted), boards.methods(summaries, manifests), _address(base_url))
-    site.repository, site.built, site.docs = _address(repository).rstrip("/"), built, _address(docs).rstrip("/")
+    site.repository, site.built = _address(repository).rstrip("/"), built
+    beside = documents.folder_of(docs)
+    site.docs = documents.FIRST if beside else _address(docs).rstrip("/")
     site.latest = max((summary.times.started[:10] for summary in summaries if not is_published(summary)), default="")
     if record is not None:
         known = standings.shipped() if editions is None else editions
@@ -135,6 +137,8 @@ def pages(
     yield compared.index_file(shown)
     yield page(site, "compare.html", "compare.html", compared=shown)
     yield page(site, "about.html", "about.html", **about.contents(site))
+    if beside:
+        yield from documents.pages(beside)
 
 
 def _whole(worked: Iterator[Made]) -> Iterator[Made]:

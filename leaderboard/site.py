@@ -18,7 +18,8 @@ class Site:
     """Everything that pages are made of; `details`, `scored` and `crossed` fill as the tasks are worked on.
 
     `ranked` are the editions that any run takes part in, with their scores; `repository` is the address of the
-    sources, `docs` of the documentation, `built` the day of the build, `latest` that of the last run.
+    sources, `docs` of the documentation, or its first page in the site; `built` is the day of the build, `latest` that
+    of the last run.
     """
 
     tasks: Sequence[Task]

@@ -30,7 +30,11 @@ def build_site(
     repository: str = typer.Option(
         "", help="Where the sources of the standard and of the submissions are, for a link."
     ),
-    docs: str = typer.Option("", help="Where `make docs` is published, for a link to it on every page."),
+    docs: str = typer.Option(
+        "",
+        help="The documentation, for a link on every page: the folder that `make docs` made, to lie beside the board, "
+        "or the address where it is published.",
+    ),
     serve: bool = typer.Option(False, "--serve", help="Serve the pages on this machine once they are built."),
     port: int = typer.Option(8000, help="Port for --serve; 0 takes any free one."),
 ) -> None:

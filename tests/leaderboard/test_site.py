@@ -257,3 +257,18 @@ def test_pages_name_the_documentation_where_it_is_published():
     files = dict(checked(pages([], docs="https://elue.example/docs/")))
     assert '<a href="https://elue.example/docs">Documentation</a>' in files["index.html"]
     assert "Documentation</a>" not in dict(pages([]))["index.html"]
+
+
+def test_a_documentation_that_was_built_lies_beside_the_board(tmp_path):
+    made = tmp_path / "html"
+    for name in ("index.html", "guide/scores.html", "_static/docs.css", ".doctrees/index.doctree", ".buildinfo"):
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_text(f'{name} <a href="nowhere.html">')
+    out = tmp_path / "site"
+    build([], out, docs=str(made))
+    build([], out, docs=str(made))  # over itself
+    beside = {path.relative_to(out / "docs").as_posix() for path in (out / "docs").rglob("*") if path.is_file()}
+    assert beside == {"index.html", "guide/scores.html", "_static/docs.css"}
+    assert '<a href="docs/index.html">Documentation</a>' in (out / "index.html").read_text()
+    with pytest.raises(ElueError, match=r"no folder with an index\.html"):
+        build([], out, docs=str(tmp_path))
