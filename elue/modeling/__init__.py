@@ -1,1 +1,1 @@
-"""The kit that encoder methods stand on: backbone, exits, training."""
+"""The kit that methods stand on: packed encoders, exits, kept tokens, experts, readers, cascades, and training."""

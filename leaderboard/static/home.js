@@ -43,8 +43,8 @@
     let last = -1;
     function show() {
       const share = Number(slider.value) / 100;
-      const found = data.budgets.findIndex(([, high]) => share < high);
-      const place = found < 0 ? data.budgets.length - 1 : found;
+      const first = data.budgets.findIndex(([, high]) => share < high);
+      const place = first < 0 ? data.budgets.length - 1 : first;
       said.textContent = `${slider.value} %`;
       slider.setAttribute("aria-valuetext", `${slider.value} % of full compute`);
       rule(share);
