@@ -1,5 +1,6 @@
 """Weights kept by digest, in a folder or wherever fsspec writes: `STORE/DIGEST/...`, and which training made which.
 
+What is noted beside weights is no part of them and the training's own, though another one may have made the same.
 What is read is checked: files that do not have their digest are no weights.
 """
 
@@ -13,9 +14,11 @@ from typing import Any
 
 from elue.errors import ElueError
 from elue.evaluation.plan import weights_digest
+from elue.worker.frames import TRAINING_LOG, TRAINING_NOTE
 
 CHECKPOINTS = "checkpoints"
 """Where a training keeps what it has, in the folder of its weights; no part of them."""
+NOTES = (TRAINING_NOTE, TRAINING_LOG)
 
 
 class Kept:
@@ -44,13 +47,16 @@ class Kept:
         try:
             if not self._files.exists(self._list(digest)):
                 names = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-                names = [path for path in names if path.relative_to(folder).parts[0] != CHECKPOINTS]
+                names = [path for path in names if path.relative_to(folder).parts[0] not in (CHECKPOINTS, *NOTES)]
                 for path in names:
                     there = f"{self._root}/{digest}/{path.relative_to(folder).as_posix()}"
                     self._files.makedirs(there.rpartition("/")[0], exist_ok=True)
                     self._files.put_file(str(path), there)
                 listed = [path.relative_to(folder).as_posix() for path in names]
                 self._write(self._list(digest), json.dumps(listed))
+            for note in (folder / name for name in NOTES):
+                if note.is_file():
+                    self._write(f"{self._notes(training)}/{note.name}", note.read_text("utf-8"))
             self._write(f"{self._root}/trainings/{training}", digest)
         except OSError as error:
             raise self._unusable(error) from None
@@ -65,8 +71,8 @@ class Kept:
         except OSError as error:
             raise self._unusable(error) from None
 
-    def get(self, digest: str, folder: Path) -> None:
-        """Have the weights of a digest in a folder, which is not there yet or not finished.
+    def get(self, digest: str, training: str, folder: Path) -> None:
+        """Have the weights of a digest, as those of a training, in a folder, which is not there yet or not finished.
 
         Raises ElueError `other_weights` for files that do not have it.
         """
@@ -77,6 +83,9 @@ class Kept:
                 for name in json.loads(self._files.cat_file(self._list(digest))):
                     (part / name).parent.mkdir(parents=True, exist_ok=True)
                     self._files.get_file(f"{self._root}/{digest}/{name}", str(part / name))
+                for name in NOTES:
+                    if self._files.exists(f"{self._notes(training)}/{name}"):
+                        self._files.get_file(f"{self._notes(training)}/{name}", str(part / name))
             except (OSError, ValueError) as error:
                 raise self._unusable(error) from None
             if weights_digest(part) != digest:
@@ -84,6 +93,9 @@ class Kept:
                 raise ElueError("other_weights", message, "Remove them there, to have them trained again.")
             shutil.rmtree(folder, ignore_errors=True)
             part.rename(folder)
+
+    def _notes(self, training: str) -> str:
+        return f"{self._root}/notes/{training}"
 
     def _list(self, digest: str) -> str:
         return f"{self._root}/{digest}.json"

@@ -199,6 +199,7 @@ class Planner:
             data=campaign.places.data,
             profile=campaign.profile,
             weights=_out(training),
+            training=training.id if training else None,
             seed=seed,
             points=settings.points,
             rules=settings.rules,

@@ -60,7 +60,8 @@ class TrainWork:
 
 @dataclass(frozen=True, slots=True)
 class MeasureWork:
-    """A measuring of one set of weights on one split. `digest` is what the weights are to be, `done` runs made before.
+    """A measuring of one set of weights on one split. `digest` is what the weights are to be, made by the
+    training of this id, `done` runs made before.
 
     `against` are the static model's weights for a profile with packs. Weights that are not in their folder come from
     the `store`. So many jobs may be under way `beside` each other on one machine, this one among them.
@@ -86,6 +87,7 @@ class MeasureWork:
     timeout: float
     runs: Path
     digest: str | None = None
+    training: str | None = None
     against: Path | None = None
     done: frozenset[str] = frozenset()
     store: str | None = None
@@ -127,7 +129,7 @@ def train(work: TrainWork) -> Trained:
     with _locked(work.out.parent / f".{work.out.name}.lock") as lock:
         kept = Kept(work.store) if work.store else None
         if not finished(work.out) and kept and (digest := kept.digest_of(work.key)):
-            kept.get(digest, work.out)
+            kept.get(digest, work.key, work.out)
         if finished(work.out):
             return Trained(_kept(work, kept), 0.0)
         _borrow(work)
@@ -167,7 +169,7 @@ def measure(work: MeasureWork) -> Measured:
     data = _loaded(work.task, work.split, work.data, work.limit)
     training.check_revision(data, work.revision)
     if work.weights is not None and work.digest is not None:
-        _fetch(work.weights, work.digest, work.store)
+        _fetch(work)
         _check_weights(work.weights, work.digest)
     evaluation = Evaluation(
         method=work.method,
@@ -227,12 +229,14 @@ def _loaded(spec: TaskSpec, split: str, data: Path | None, limit: int | None) ->
     return loaded
 
 
-def _fetch(folder: Path, digest: str, store: str | None) -> None:
+def _fetch(work: MeasureWork) -> None:
     """Have weights that another machine has trained."""
-    if store is not None and not finished(folder):
-        with _locked(folder.parent / f".{folder.name}.lock"):
-            if not finished(folder):
-                Kept(store).get(digest, folder)
+    folder, digest, training = work.weights, work.digest, work.training
+    if folder is None or digest is None or training is None or work.store is None or finished(folder):
+        return
+    with _locked(folder.parent / f".{folder.name}.lock"):
+        if not finished(folder):
+            Kept(work.store).get(digest, training, folder)
 
 
 def _check_weights(folder: Path, digest: str) -> None:

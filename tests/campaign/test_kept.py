@@ -10,6 +10,8 @@ from elue.campaign.kept import Kept
 from elue.campaign.reading import read, telling
 from elue.errors import ElueError
 from elue.evaluation.plan import weights_digest
+from elue.methods.trained import read as read_note
+from elue.worker.frames import TRAINING_NOTE
 from tests.campaign.test_running import TWO, made
 from tests.campaign.toys import write_campaign, write_trained
 from tests.conftest import WriteTask
@@ -33,9 +35,22 @@ def test_what_is_kept_comes_back_and_is_checked(tmp_path: Path, memory: bool) ->
     Kept(url).put(folder, digest, "t")
     Kept(url).put(folder, digest, "u")
     assert Kept(url).digest_of("t") == Kept(url).digest_of("u") == digest
-    Kept(url).get(digest, tmp_path / "back")
+    Kept(url).get(digest, "t", tmp_path / "back")
     assert weights_digest(tmp_path / "back") == digest
     assert not (tmp_path / "back" / "checkpoints").exists()
+
+
+def test_trainings_that_made_the_same_weights_keep_their_own_notes(tmp_path: Path) -> None:
+    store, digests = Kept(str(tmp_path / "store")), set()
+    for name in ("one", "two"):
+        folder = folder_of(tmp_path / name)
+        (folder / TRAINING_NOTE).write_text(f'{{"seed": "{name}"}}')
+        digests.add(weights_digest(folder))
+        store.put(folder, weights_digest(folder), name)
+    (digest,) = digests
+    for name in ("one", "two"):
+        store.get(digest, name, tmp_path / f"{name} back")
+        assert read_note(tmp_path / f"{name} back") == {"seed": name}
 
 
 def test_damaged_weights_are_refused(tmp_path: Path) -> None:
@@ -44,7 +59,7 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     Kept(str(tmp_path / "store")).put(folder, digest, "t")
     (tmp_path / "store" / digest / "elue.json").write_text("{ }")
     with pytest.raises(ElueError, match="are damaged"):
-        Kept(str(tmp_path / "store")).get(digest, tmp_path / "back")
+        Kept(str(tmp_path / "store")).get(digest, "t", tmp_path / "back")
     assert not (tmp_path / "back").exists()
     with pytest.raises(ElueError, match=r"Cannot use the store what://x"):
         Kept("what://x")
