@@ -44,6 +44,7 @@ def test_everything_named_is_there_and_says_what_it_does() -> None:
         assert getattr(api, name).__doc__, name
 
 
+@pytest.mark.thorough
 def test_from_a_file_to_a_page_without_torch_in_the_parent(tmp_path: Path, majority: Path) -> None:
     script = """
         import json, sys

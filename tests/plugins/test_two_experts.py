@@ -48,6 +48,7 @@ LAYERS, EXPERTS, HIDDEN, INNER = 2, 4, 16, 64
 
 
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.thorough
 def test_a_two_expert_rule_is_one_file(tmp_path: Path) -> None:
     (tmp_path / "toptwo.py").write_text(PLUGIN, encoding="utf-8")
     plugin = f"{tmp_path / 'toptwo.py'}:TopTwo"
