@@ -13,7 +13,7 @@ from tests.running import evaluate_plugin
 pytestmark = pytest.mark.usefixtures("unread")
 
 BEFORE = """
-import ctypes, fractions, string, threading, numpy, torch
+import ctypes, fractions, string, textwrap, threading, numpy, torch
 W = torch.nn.Parameter(torch.full((64, 64), 0.01))
 V = torch.nn.Parameter(torch.ones(2048, 2048))
 SEEN, LAST, ASKED, TOLD, ONCE = {}, [0], [], set(), set()
@@ -30,9 +30,10 @@ def loop():
 E, A, P = torch.ones(1), numpy.ones((500, 500)), torch.ones(16, 16)
 
 def decide(text):
-    for word in 12 * text.split():
+    for word in 30 * text.split():
         part = fractions.Fraction(len(word), 7) + fractions.Fraction(3, 11)
-        string.Template("$word $part").substitute(word=word, part=part)
+        told = string.Template("$word $part").substitute(word=word, part=part)
+        textwrap.fill(told, 9)
         E + E
 
 def buy(call):
