@@ -21,14 +21,14 @@ BARE = 4.0
 CALLS, BESIDE = 40, 3.0
 """Calls of operators that a sample may take besides, to be read, cut into tokens, decided on and answered, and how many
 times what these explain that may be."""
-FULL, MORE, FLOPS_A_CALL, FLOPS_A_FURTHER = 32, 96, 2**18, 2**22
+FULL, MORE, FLOPS_A_CALL, FLOPS_A_FURTHER = 32, 160, 2**17, 2**22
 """A sample's calls explain what a call of a model takes as far as they are so many, `MORE` at one for so many FLOPs,
 and one for so many that are further: so a large model that makes more of them wins less than what its FLOPs explain.
 All others, and those of operators that cost little, explain what a call takes that does next to nothing."""
 LITTLE = 1.5
 """How many times that may be. A model makes such calls between those that compute, and there each takes as long as
 these, since its code has left the processor's cache: as many as there are calls that explain in full may take that."""
-INSTRUCTIONS = 15
+INSTRUCTIONS = 10
 """Python instructions around operators that explain what a call on little takes: honest readers take half of that."""
 OWN = 1.5
 """How many times what a method was seen to take for its work, where nothing is hidden, it may take elsewhere."""
