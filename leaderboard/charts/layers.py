@@ -52,12 +52,21 @@ def texts(x_axis: alt.Axis, y_axis: alt.Axis) -> list[alt.Chart]:
         opacity=alt.value(alt.ExprRef("noted ? 1 : 0")),
     )
     style: dict[str, Any] = {"align": "left", "baseline": "middle", "fontSize": 13, "limit": 260}
-    halo = base.mark_text(
-        **style, fontWeight=600, stroke=PAPER, strokeWidth=4, strokeJoin="round", strokeOpacity=0.85, color=PAPER
-    )
-    names = base.transform_filter("datum.family != 'full'").mark_text(**style, fontWeight=600)
-    others = base.transform_filter("datum.family == 'full'").mark_text(**style, color=MUTED)
-    return [halo, names.encode(color=alt.Color("family:N", legend=None, scale=_paint())), others]
+    ground: dict[str, Any] = {
+        "stroke": PAPER,
+        "strokeWidth": 4,
+        "strokeJoin": "round",
+        "strokeOpacity": 0.85,
+        "color": PAPER,
+    }
+    names = base.transform_filter("datum.family != 'full'")
+    others = base.transform_filter("datum.family == 'full'")
+    return [
+        names.mark_text(**style, **ground, fontWeight=600),
+        others.mark_text(**style, **ground),
+        names.mark_text(**style, fontWeight=600).encode(color=alt.Color("family:N", legend=None, scale=_paint())),
+        others.mark_text(**style, color=MUTED),
+    ]
 
 
 def base(x_axis: alt.Axis, y_axis: alt.Axis) -> alt.Chart:

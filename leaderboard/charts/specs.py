@@ -17,7 +17,11 @@ from elue.leaderboard.charts import data as chartdata
 from elue.leaderboard.charts import layers, notes
 from elue.leaderboard.charts.data import fronts, log_axis, rows, score_domain
 from elue.leaderboard.text import clean, with_unit
+from elue.scores.pareto import CostScore
 from elue.tasks import metrics
+
+NARROW = 500
+"""Pixels below which a chart's titles are cut short."""
 
 
 def pareto(
@@ -50,9 +54,12 @@ def pareto(
     return _filled(_pareto_template(size, plain), data, board, list(own), reference, deep)
 
 
-def small(board: Board, own: Sequence[str]) -> dict[str, Any]:
-    """The spec of a method's chart beside its table: own curves over the front of all."""
-    return _filled(_small_template(), rows(board, own), board, list(own))
+def small(board: Board, own: Sequence[str], dearest: CostScore | None = None) -> dict[str, Any]:
+    """The spec of a method's chart beside its table: own curves over the front of all.
+
+    `dearest` is the full model of the board's reference, whose compute is then 100 % across.
+    """
+    return _filled(_small_template(), rows(board, own), board, list(own), full=dearest)
 
 
 def _filled(
@@ -62,15 +69,16 @@ def _filled(
     own: list[str],
     reference: str = "",
     deep: bool = False,
+    full: CostScore | None = None,
 ) -> dict[str, Any]:
     """A board's numbers put into a spec; Altair builds and checks the rest of it only once."""
     (left, right), ticks = log_axis([row["x"] for row in data])
     dearest = max((row for row in data if row["curve"] == reference), key=lambda row: row["x"], default=None)
-    full = (dearest["x"], dearest["y"]) if dearest else None
+    full = (dearest["x"], dearest["y"]) if dearest else full
     shares = chartdata.share_ticks(left, right, full[0]) if full else []
     if len(shares) < 3:
         full, shares = None, ticks
-    floor = chartdata.floor_of(data, reference) if full and not deep else -math.inf
+    floor = chartdata.floor_of(data, reference) if full and reference and not deep else -math.inf
     bottom, top = score_domain([row for row in data if row["y"] >= floor])
     if math.isfinite(floor):
         bottom = floor - 0.06 * (top - floor)
@@ -80,14 +88,13 @@ def _filled(
         row["low"] = max(row["low"], bottom) if row["y"] >= floor else row["low"]
     edges = {"x0": left, "x1": right, "y0": bottom, "y1": top, "floor": floor}
     values = {"picked": own, "hovered": "", **edges, "ticks": shares, "full": full[0] if full else 0, "noted": True}
+    across = "Compute, of" if template["width"] < NARROW else "Compute per input, of"
     titles = {
-        "x": f"Compute per input, of the full model’s {with_unit(full[0], 'FLOPs')}, log scale"
-        if full
-        else layers.COST,
+        "x": f"{across} the full model’s {with_unit(full[0], 'FLOPs')}, log scale" if full else layers.COST,
         "y": f"{clean(metrics.title(board.metric))}, %",
     }
     written = notes.notes(data, full, edges, template["width"], template["height"]) if reference else []
-    line = [{"score": full[1]}] if full else []
+    line = [{"score": full[1]}] if full and bottom <= full[1] <= top else []
     return {
         **template,
         "datasets": {"runs": data, "notes": written, "full": line},

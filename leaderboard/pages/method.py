@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from elue.leaderboard import origins
+from elue.leaderboard import origins, standings
 from elue.leaderboard.boards import Board, Curve, MethodCard, ShownRun, Task, merit
 from elue.leaderboard.charts import data as chartdata
 from elue.leaderboard.charts import drawing
@@ -21,7 +21,7 @@ from elue.leaderboard.pages import provenance
 from elue.leaderboard.pages.provenance import flat
 from elue.leaderboard.publish import File
 from elue.leaderboard.site import Site, page
-from elue.leaderboard.summaries import is_published, training_of
+from elue.leaderboard.summaries import curve_id, is_published, training_of
 from elue.leaderboard.text import with_unit
 from elue.submissions.manifest import WeightsEntry
 
@@ -225,7 +225,10 @@ def _figure(site: Site, board: Board, method: MethodCard, own: Sequence[str]) ->
 
     In a large store the page shows the board's drawing until its script draws them, and the script alone saves it.
     """
-    spec = charts.small(board, own)
+    reference = standings.reference_of(board, site.ranking_of(board))
+    models = [run for run in board.runs if reference and run.curve == curve_id(reference.curve)]
+    dearest = max(((run.cost, run.score) for run in models), default=None)
+    spec = charts.small(board, own, dearest)
     file = ""
     if sum(len(board.curves) for _, board in site.boards) <= MOST_DRAWN:
         drawn, file = drawing.safe(spec), f"charts/{method.slug}-{board.id}"

@@ -135,3 +135,23 @@ def test_boards_of_all_sizes_can_be_drawn():
     for task in boards.tasks([*store(), summary(task={"name": "one", "title": "One"})]):
         for board in task.boards:
             assert "<path" in drawing.draw(charts.small(board, []))
+
+
+def test_a_method_s_chart_stands_in_shares_of_the_full_model_as_the_board_s_does(board):
+    static = max((run for run in board.runs if run.record.method.name == "static"), key=lambda run: run.cost)
+    own = [curve.id for curve in board.curves if curve.method == "ltp"]
+    spec = charts.small(board, own, (static.cost, static.score))
+    whole = charts.pareto(board, reference=static.curve)
+    told = {param["name"]: param["value"] for param in spec["params"]}
+    assert told["full"] == static.cost
+    assert told["ticks"] == {param["name"]: param["value"] for param in whole["params"]}["ticks"]
+    assert "of the full model" in str(spec["layer"][0]["encoding"]["x"]["title"])
+    alone = {param["name"]: param["value"] for param in charts.small(board, own)["params"]}
+    assert alone["full"] == 0
+
+
+def test_the_full_model_s_line_stays_within_the_chart(board):
+    within = charts.small(board, [], (board.runs[0].cost, board.runs[0].score))
+    below = charts.small(board, [], (board.runs[0].cost, -50.0))
+    assert within["datasets"]["full"] == [{"score": board.runs[0].score}]
+    assert below["datasets"]["full"] == []
