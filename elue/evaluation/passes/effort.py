@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
+from math import inf
 
 from elue.evaluation.request import Evaluation
 from elue.evaluation.work import Effort, Work
@@ -30,8 +31,9 @@ LITTLE = 1.5
 these, since its code has left the processor's cache: as many as there are calls that explain in full may take that."""
 INSTRUCTIONS = 10
 """Python instructions around operators that explain what a call on little takes: honest readers take half of that."""
-OWN = 1.5
-"""How many times what a method was seen to take for its work, where nothing is hidden, it may take elsewhere."""
+OWN, OWN_MOST = 1.5, 2.0
+"""How many times what a method was seen to take for its work, where nothing is hidden, it may take elsewhere; and how
+many times what others may that is at most."""
 LOOSE = 3.0
 """How many times as much as elsewhere the audit's own samples may take under the Meter, whose share depends on what the
 processor has at hand: what they take without it is what tells."""
@@ -195,15 +197,26 @@ def unexplained(effort: Effort, machine: Machine, slack: float = SLACK) -> Flag 
     return Flag(code="cpu_unexplained", detail=detail)
 
 
-def _as_before(taken: Effort, own: Sequence[Effort], machine: Machine, slack: float, times: float = OWN) -> bool:
-    """Whether an effort is at most so many times what the method takes for such work by others that hide nothing."""
-    rates = machine.metered if taken.metered else machine.bare
+def _as_before(
+    taken: Effort,
+    own: Sequence[Effort],
+    machine: Machine,
+    slack: float,
+    times: float = OWN,
+    usual: float = OWN_MOST,
+) -> bool:
+    """Whether an effort is at most so many times what the method takes for such work by others that hide nothing.
+
+    Nor more than `usual` times what others may take.
+    """
+    rates, factor = (machine.metered, FACTOR) if taken.metered else (machine.bare, BARE)
     most = [
         times * before.seconds * rates.explained(taken.work) / rates.explained(before.work)
         for before in own
         if before.metered == taken.metered and before.work.samples
     ]
-    return any(taken.seconds <= seconds + slack for seconds in most)
+    bound = usual * rates.allowed(taken.work, factor)
+    return any(taken.seconds <= min(seconds, bound) + slack for seconds in most)
 
 
 def remembered(early: Effort, settled: Effort, machine: Machine) -> Flag | None:
@@ -212,7 +225,7 @@ def remembered(early: Effort, settled: Effort, machine: Machine) -> Flag | None:
     Neither what was counted explains that, nor twice what they take when nothing is new.
     """
     flag = unexplained(early, machine)
-    return None if _as_before(early, [settled], machine, SLACK, times=2) else flag
+    return None if _as_before(early, [settled], machine, SLACK, times=2, usual=inf) else flag
 
 
 def _samples(effort: Effort) -> str:

@@ -20,6 +20,7 @@ from elue.evaluation.passes.effort import (
     LOOSE,
     MORE,
     OWN,
+    OWN_MOST,
     SETTLED,
     SLACK,
     Calibration,
@@ -90,14 +91,18 @@ def test_what_a_method_takes_where_nothing_is_hidden_it_may_take_elsewhere(monke
     monkeypatch.setattr(Recalibrations, "slower", lambda _, machine: machine)
     machines = Recalibrations(None)  # type: ignore[arg-type]
     usual = METERED.allowed(HALF, FACTOR)
-    own = Effort(2 * usual, HALF, True, loose=LOOSE)
-    assert unexplained(own, MACHINE) is None
+    own = Effort(1.2 * usual, HALF, True, loose=LOOSE)
+    assert unexplained(Effort(2 * usual, HALF, True, loose=LOOSE), MACHINE) is None
     assert unexplained(Effort(2 * usual + SLACK, HALF, True), MACHINE) is not None
     twice = HALF * 2
-    for seconds, within in ((OWN * 4 * usual + SLACK - 1e-6, True), (OWN * 4 * usual + SLACK + 0.01, False)):
+    for seconds, within in ((OWN * 2.4 * usual + SLACK - 1e-6, True), (OWN * 2.4 * usual + SLACK + 0.01, False)):
         taken = [(Effort(seconds, twice, True), SLACK)]
         assert machines.unexplained(taken, MACHINE) is not None
         assert (machines.unexplained(taken, MACHINE, [own]) is None) == within
+    slow = Effort(2.5 * usual, HALF, True, loose=LOOSE)
+    most = OWN_MOST * 2 * usual + SLACK
+    for seconds, within in ((most - 1e-6, True), (most + 0.01, False)):
+        assert (machines.unexplained([(Effort(seconds, twice, True), SLACK)], MACHINE, [slow]) is None) == within
     unmetered = [(Effort(9.0, HALF, False), SLACK)]
     assert machines.unexplained(unmetered, MACHINE, [own]) is not None, "what it takes under the Meter says nothing"
 
