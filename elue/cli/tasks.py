@@ -128,5 +128,6 @@ def init_task(
     proposal = drafted.proposal
     answers = ", ".join(proposal.labels) or f"{proposal.low:g} to {proposal.high:g}"
     texts = " and ".join(repr(column) for column in (proposal.text, proposal.pair) if column)
-    note(f"{proposal.kind}: {texts} give {proposal.label!r} ({answers}), by {proposal.metric}; {sizes}")
+    give = "give" if proposal.pair else "gives"
+    note(f"{proposal.kind}: {texts} {give} {proposal.label!r} ({answers}), by {proposal.metric}; {sizes}")
     note(f"look it through: elue tasks {drafted.path}")
