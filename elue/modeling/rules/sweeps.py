@@ -96,7 +96,7 @@ def all_settings(
             continue
         settings = settings_of(name, seen, ladder, count)
         if name in own:
-            ends = [settings[0], settings[-1]]
+            ends = [*settings[:1], *settings[-1:]]
             settings = without_repeats([*tried([p for p in points if p["rule"] == name], seen, ladder), *ends])
         sweeps[name] = [candidate.setting for candidate in sorted(settings, key=lambda candidate: candidate.compute)]
     return sweeps
