@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,9 @@ def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(errors),
         mock.patch.object(sys, "argv", ["elue", *map(str, words)]),
+        mock.patch.dict(os.environ),
     ):
+        os.environ.pop("COLUMNS", None)  # pytest's processes tell it, a pipe has none
         try:
             main()
         except SystemExit as left:

@@ -58,7 +58,7 @@ def test_who_has_no_rank_is_told_why(site: Path) -> None:
 
 def test_how_the_level_is_parted_is_told_with_the_reason(site: Path) -> None:
     text = read((site / "editions" / "test.html").read_text("utf-8")).text
-    assert "one half is for 1 methods of the standard itself, the other for 1 submissions of others" in text
+    assert "one half is for 1 method of the standard itself, the other for 1 submission of others" in text
     assert "Under Holm’s correction" in text
 
 

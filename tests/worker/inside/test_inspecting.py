@@ -52,7 +52,7 @@ def test_neither_the_meters_own_code_nor_other_threads_count() -> None:
             for _ in range(50):
                 X.clone()
 
-    assert instructions_of(run)[1] < 50 * 12
+    assert instructions_of(run)[1] < 50 * 15, "with the Meter's own it would be some 18 a call"
     assert sys.gettrace() is None
 
 
