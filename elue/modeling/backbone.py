@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig, FeedForward, SelfAttention
 from elue.modeling.loading import config_from_transformers, from_state
-from elue.modeling.options import TINY, CommonOptions, TrainingOptions
+from elue.modeling.options import TINY, CommonOptions, LayerOptions
 from elue.modeling.several import jobs_of
 from elue.modeling.text import TextEncoder
 from elue.modeling.token_cache import remembered
@@ -121,7 +121,7 @@ def _tiny_shape(options: CommonOptions, vocabulary: int) -> EncoderConfig:
         embedding=options.tiny_hidden,
         dropout=0.0,
     )
-    if not isinstance(options, TrainingOptions):
+    if not isinstance(options, LayerOptions):
         return shape
     if options.tiny_hidden % options.tiny_heads:
         message = f"tiny_hidden {options.tiny_hidden} is not a multiple of tiny_heads {options.tiny_heads}."

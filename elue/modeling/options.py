@@ -53,14 +53,20 @@ class CommonOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions(CommonOptions):
+class LayerOptions(CommonOptions):
     """Options of methods that run the encoder's layers."""
 
-    pooling: str = option("mean", "how tokens become one vector", choices=POOLINGS)
     tiny_hidden: int = option(64, "hidden size of the backbone 'tiny', a multiple of tiny_heads", 8, tiny=True)
     tiny_layers: int = option(4, "layers of the backbone 'tiny'", 1, tiny=True)
     tiny_heads: int = option(4, "attention heads of the backbone 'tiny'", 1, tiny=True)
     tiny_dropout: float = option(0.0, "dropout of the backbone 'tiny', which is too small to need any", 0.0, tiny=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(LayerOptions):
+    """Options of methods whose heads pool what the layers make of the tokens."""
+
+    pooling: str = option("mean", "how tokens become one vector", choices=POOLINGS)
 
 
 Options = TypeVar("Options", bound=CommonOptions)

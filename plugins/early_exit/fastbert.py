@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from elue.modeling.encoder import EncoderConfig
 from elue.modeling.exits.attending import AttendingHeads
 from elue.modeling.exits.distillation import from_last
-from elue.modeling.exits.method import ExitOptions, TrainedExits
+from elue.modeling.exits.method import HeadOptions, TrainedExits
 from elue.modeling.exits.network import ExitNetwork
 from elue.modeling.exits.objectives import last_exit
 from elue.modeling.exits.plan import Phase
@@ -25,8 +25,8 @@ from elue.protocol import TaskInfo
 
 
 @dataclass(frozen=True, kw_only=True)
-class FastBertOptions(ExitOptions):
-    TINY: ClassVar[dict[str, Any]] = {**ExitOptions.TINY, "student_epochs": 3.0, "student_rate": 1.0}
+class FastBertOptions(HeadOptions):
+    TINY: ClassVar[dict[str, Any]] = {**HeadOptions.TINY, "student_epochs": 3.0, "student_rate": 1.0}
 
     head_width: int = option(128, "width of the attention in a classifier, a multiple of 2", 2)
     student_epochs: float = option(5.0, "epochs of the second phase", 0.0)

@@ -21,7 +21,7 @@ from elue.modeling.inference import batched_outputs
 from elue.modeling.kinds import kind_of
 from elue.modeling.ladder import Rule
 from elue.modeling.method import Sweep, TrainedMethod, Training
-from elue.modeling.options import TrainingOptions, option
+from elue.modeling.options import LayerOptions, TrainingOptions, option
 from elue.modeling.rules.knobs import KNOBS
 from elue.modeling.rules.registry import Ladder, rule_at, why_not
 from elue.modeling.rules.sweeps import all_settings, settings_of, without_repeats
@@ -38,13 +38,18 @@ SINGLE = "fixed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExitOptions(TrainingOptions):
+class HeadOptions(LayerOptions):
     """Exits start from nothing on a backbone that knows a lot, and learn at a rate of their own."""
 
-    TINY: ClassVar[dict[str, Any]] = {**TrainingOptions.TINY, "head_learning_rate": None}
+    TINY: ClassVar[dict[str, Any]] = {**LayerOptions.TINY, "head_learning_rate": None}
 
     head_learning_rate: float | None = option(1e-3, "peak learning rate of the exits, else that of the encoder", 0.0)
     thresholds: int = option(9, "points the default sweep of a threshold aims at, spread evenly over compute", 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExitOptions(HeadOptions, TrainingOptions):
+    """Options of methods whose exits pool tokens."""
 
 
 class TrainedExits(TrainedMethod):
