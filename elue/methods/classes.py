@@ -87,11 +87,7 @@ class Classes:
 
     def said(self, name: str, attribute: str) -> tuple[Module, ast.expr] | None:
         """What a class of the method's file says an attribute is, itself or the nearest that it inherits from."""
-        for module, body in self._lineage(self.module, name, set()):
-            if attribute in body.literals:
-                values = (_value(node, attribute) for node in _statement(module, body.name).body)
-                return next((module, value) for value in values if value is not None)
-        return None
+        return self._said(self.module, name, attribute)
 
     def statements(self, module: Module, written: str) -> list[tuple[Module, ast.ClassDef]] | None:
         """A class by what it is called in a module, and all that it inherits from, nearest first; None if unread."""
@@ -141,12 +137,16 @@ class Classes:
         return merged
 
     def _attribute(self, module: Module, name: str, attribute: str, steps: int) -> object:
-        """What a class says an attribute is, itself or the nearest that it inherits from; `...` where that's unread."""
+        """What a class says literally an attribute is, itself or the nearest that it inherits from."""
+        said = self._said(module, name, attribute)
+        return ... if said is None else self.literal(*said, steps)
+
+    def _said(self, module: Module, name: str, attribute: str) -> tuple[Module, ast.expr] | None:
         for place, body in self._lineage(module, name, set()):
             if attribute in body.literals:
                 values = (_value(node, attribute) for node in _statement(place, body.name).body)
-                return self.literal(place, [value for value in values if value is not None][-1], steps)
-        return ...
+                return place, [value for value in values if value is not None][-1]
+        return None
 
     def _lineage(self, module: Module, name: str, seen: set[tuple[str, str]]) -> Iterator[tuple[Module, ClassBody]]:
         """A class and all it inherits from, the nearest first, and the module of each."""
