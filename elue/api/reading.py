@@ -10,7 +10,7 @@ from pathlib import Path
 from elue.api.results import Results, Scores
 from elue.errors import ElueError
 from elue.record import files as records
-from elue.record.board import BoardKey, board_of, is_ranked
+from elue.record.board import RANKED, BoardKey, board_of, is_ranked
 from elue.record.schema import Record
 from elue.scores.standing import EditionStanding
 from elue.tasks.drawing import RESAMPLES
@@ -65,7 +65,7 @@ def score(runs: Iterable[Record], reference: str | None = None, resamples: int =
         raise ElueError(
             "no_runs",
             "There are no ranked runs.",
-            "Ranked runs have status ok and a complete count, no flag of uncounted work.",
+            RANKED,
         )
     return Scores(
         compare(

@@ -117,7 +117,7 @@ def _boards(
     seed: int,
 ) -> list[_Board]:
     """The scores of every board of the index (or of the records below folders), once a track."""
-    from elue.record.board import MEASURED, board_of, is_ranked
+    from elue.record.board import MEASURED, RANKED, board_of, is_ranked
     from elue.record.connection import shown
     from elue.record.labels import variants_of
     from elue.record.training import these_weights
@@ -130,7 +130,7 @@ def _boards(
         keys = store.boards()
         if not keys:
             where = ", ".join(str(runs_folder) for runs_folder in runs) or shown(db)
-            hint = "Ranked runs have status ok and a complete count, no flag of uncounted work."
+            hint = RANKED
             raise ElueError("no_runs", f"There are no ranked runs in {where}.", hint)
         if task is not None and task not in {key.task for key in keys}:
             raise unknown("task", task, {key.task for key in keys})

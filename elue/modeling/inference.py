@@ -75,11 +75,6 @@ class Appraisal:
         return self.score - self.price
 
 
-def worth(module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Sequence[int] | None = None) -> float:
-    """The worth of a module by its `appraisal`."""
-    return appraisal(module, job, text, judged).worth
-
-
 def appraisal(module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Sequence[int] | None = None) -> Appraisal:
     """What a module's answers to validation data are worth: the task's metric in percent, of several ways out the mean.
 

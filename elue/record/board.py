@@ -49,6 +49,10 @@ def curve_of(record: Record) -> CurveKey:
     return CurveKey(record.method.name, record.method.source_digest, weights, record.seed)
 
 
+RANKED = "Ranked runs have status ok and a complete count, no flag of uncounted work."
+"""What users are told who have none."""
+
+
 def is_ranked(record: Record) -> bool:
     """Whether a run can be ranked: it counts, and it is under a rule of its method's own."""
     return counts(record) and record.crossing is None

@@ -9,7 +9,7 @@ import numpy as np
 
 from elue import tasks
 from elue.errors import ElueError
-from elue.record.board import CurveKey, board_of, curve_of, is_ranked
+from elue.record.board import RANKED, CurveKey, board_of, curve_of, is_ranked
 from elue.record.schema import Record
 from elue.scores.hulls import Points
 from elue.scores.pareto import CostScore
@@ -67,7 +67,7 @@ def gathered(records: Iterable[Record]) -> tuple[list[Entry], list[Column], Reco
         raise ElueError(
             "no_runs",
             "There are no runs to rank.",
-            "Ranked runs have status ok and a complete count, no flag of uncounted work.",
+            RANKED,
         )
     return runs, columns, head
 

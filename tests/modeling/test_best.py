@@ -18,7 +18,7 @@ from elue.modeling import trainer, training
 from elue.modeling.backbone import load_backbone
 from elue.modeling.encoder import Encoder
 from elue.modeling.heads import EncoderWithHead
-from elue.modeling.inference import Appraisal, answers, batched_logits, worth
+from elue.modeling.inference import Appraisal, answers, appraisal, batched_logits
 from elue.modeling.options import TrainingOptions, parse_options
 from elue.modeling.text import TextEncoder
 from elue.modeling.training import fit
@@ -42,7 +42,7 @@ class Judge:
     def __call__(self, module: nn.Module, job: TrainingJob, text: TextEncoder, judged: Any = None) -> Appraisal:
         if len(self.seen) == self.fail_at:
             raise KeyboardInterrupt
-        self.said.append(self.worths[len(self.seen)] if self.worths else worth(module, job, text))
+        self.said.append(self.worths[len(self.seen)] if self.worths else appraisal(module, job, text).worth)
         self.seen.append({name: tensor.clone() for name, tensor in module.state_dict().items()})
         return Appraisal(self.said[-1], 0.0)
 
@@ -246,9 +246,9 @@ def test_worth_is_the_mean_over_ways_out_less_the_price(tmp_path: Path) -> None:
     _, text, _ = load_backbone(job, parse_options(TrainingOptions, job))
     warm = 100 * sum(example.label for example in job.validation) / len(job.validation)
     one = Said(logits=torch.tensor([0.0, 1.0]), price=torch.tensor(0.02))
-    assert worth(one, job, text) == pytest.approx(warm - 2, abs=1e-4)
+    assert appraisal(one, job, text).worth == pytest.approx(warm - 2, abs=1e-4)
     ways = Said(logits=torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
-    assert worth(ways, job, text) == pytest.approx(50)
+    assert appraisal(ways, job, text).worth == pytest.approx(50)
 
 
 def test_what_all_samples_pay_together_counts_and_ways_out_may_be_judged_in_place_of_the_answer(tmp_path: Path) -> None:
@@ -257,6 +257,6 @@ def test_what_all_samples_pay_together_counts_and_ways_out_may_be_judged_in_plac
     warm = 100 * sum(example.label for example in job.validation) / len(job.validation)
     one = Said(logits=torch.tensor([0.0, 1.0]), price=torch.tensor(0.02))
     one.common_price = lambda outputs: outputs["price"].sum()  # type: ignore[method-assign, assignment]
-    assert worth(one, job, text) == pytest.approx(warm - 2 - 2 * len(job.validation), rel=1e-5)
+    assert appraisal(one, job, text).worth == pytest.approx(warm - 2 - 2 * len(job.validation), rel=1e-5)
     both = Said(logits=torch.tensor([0.0, 1.0]), judged=torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
-    assert worth(both, job, text) == pytest.approx(50)
+    assert appraisal(both, job, text).worth == pytest.approx(50)
