@@ -102,4 +102,5 @@ def main() -> None:
 
 def _interrupted() -> NoReturn:
     typer.echo("interrupted; what was finished is kept", err=True)
+    exec("")  # Python remembers an interrupt inside `exec` (a dataclass being made) and would end by the signal instead
     sys.exit(INTERRUPTED)

@@ -107,6 +107,18 @@ def test_what_was_announced_is_kept_and_the_run_under_way_stays_due(tmp_path: Pa
     assert len(due) == 9
 
 
+def test_an_interrupt_while_a_class_is_being_made_ends_with_the_same_code(tmp_path: Path) -> None:
+    (tmp_path / "making.py").write_text(
+        "import elue.cli\n"
+        "def making():\n"
+        "    exec('raise KeyboardInterrupt')\n"
+        "elue.cli.app = making\n"
+        "elue.cli.main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-m", "making"], cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (130, "interrupted; what was finished is kept\n")
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     "words",
