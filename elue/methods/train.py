@@ -30,9 +30,13 @@ from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, TRAINING_NOTE, 
 
 _CHILD = """import runpy, signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 runpy.run_module("elue.worker.inside.training", run_name="__main__", alter_sys=True)
 """
-"""What the child runs. Until it can say how it ended, an interrupt from the keyboard ends it without a word."""
+"""What the child runs. Until it can say how it ended, an interrupt from the keyboard ends it without a word.
+
+While Python itself starts, interrupts wait: they would end it with a traceback.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,13 +229,15 @@ def _run(command: list[str], training: TrainingRequest) -> int:
     log, held = training.log, () if training.held is None else (training.held,)
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        nullcontext() if log is None else log.open("wb") as output,
-        subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=held
-        ) as process,
-    ):
+    with nullcontext() if log is None else log.open("wb") as output:
+        heard = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # which the process takes over
         try:
+            try:
+                process = subprocess.Popen(
+                    command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=held
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, heard)
             return process.wait()
         except KeyboardInterrupt:
             process.wait()

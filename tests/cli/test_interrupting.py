@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from elue.methods import train
 from elue.record import files as records
 from elue.worker.stopping import Stopped, check, orderly
 from tests.commanding import elue
@@ -109,14 +111,16 @@ def test_what_was_announced_is_kept_and_the_run_under_way_stays_due(tmp_path: Pa
 
 def test_an_interrupt_while_a_class_is_being_made_ends_with_the_same_code(tmp_path: Path) -> None:
     (tmp_path / "making.py").write_text(
-        "import elue.cli\n"
-        "def making():\n"
-        "    exec('raise KeyboardInterrupt')\n"
-        "elue.cli.app = making\n"
-        "elue.cli.main()\n"
+        "import elue.cli\ndef making():\n    exec('raise KeyboardInterrupt')\nelue.cli.app = making\nelue.cli.main()\n"
     )
     ended = subprocess.run([sys.executable, "-m", "making"], cwd=tmp_path, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (130, "interrupted; what was finished is kept\n")
+
+
+def test_a_training_process_hears_interrupts_only_when_python_is_up(tmp_path: Path) -> None:
+    held = "import signal, sys; sys.exit(10 + (signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
+    assert train._run([sys.executable, "-I", "-c", held], SimpleNamespace(threads=1, log=None, held=None)) == 11
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 @pytest.mark.thorough
