@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from elue.campaign.jobs import Job, Plan
 from elue.campaign.journal import Ended
@@ -101,7 +102,16 @@ class Watching:
 
 
 def told(folder: Path) -> dict[str, Record]:
-    """The records below a folder, without what differs from one measuring to the next."""
+    """The records below a folder, without what differs from one measuring to the next.
+
+    That is when, and how much memory a worker may have: its part of the machine's, by how many there are.
+    """
     nothing = Times(started="", wall_seconds=0, cpu_seconds=None, peak_memory_bytes=None)
     runs = [records.read(path) for path in records.files(folder / "runs")]
-    return {run.key: run.model_copy(update={"times": nothing}) for run in runs}
+    return {run.key: run.model_copy(update={"times": nothing, "environment": _conditions(run)}) for run in runs}
+
+
+def _conditions(run: Record) -> dict[str, Any]:
+    confined = run.environment["sandbox"]
+    limits = {name: limit for name, limit in confined["limits"].items() if name != "RLIMIT_DATA"}
+    return {**run.environment, "sandbox": {**confined, "limits": limits}}
