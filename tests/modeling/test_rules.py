@@ -166,7 +166,7 @@ def test_a_rule_needs_each_of_its_knobs_and_takes_no_other(name: str) -> None:
     point = point_of(name, EVERY)
     rule_at(point, EVERY)
     for knob in point:
-        with pytest.raises(ElueError, match=r"lacks|Unknown rule"):
+        with pytest.raises(ElueError, match="lacks"):
             rule_at({other: value for other, value in point.items() if other != knob}, EVERY)
     for knob in set(SETTINGS) - set(point):
         with pytest.raises(ElueError, match=f"has no knob '{knob}'"):

@@ -113,7 +113,7 @@ def rule_at(point: Point, ladder: Ladder) -> Rule:
     Raises ElueError for an unknown rule, one that lacks a signal or can't serve the task, and for a knob that is
     missing or not the rule's.
     """
-    name = str(point.get("rule", ""))
+    name = str(value_of(point, "rule"))
     if name == "any_of":
         rule = _any_of(str(value_of(point, "of")), ladder, point)
         used = {knob for part in str(point["of"]).split("+") for knob in knobs_of(part, ladder)} | {"of"}
