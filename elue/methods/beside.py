@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from elue.methods.naming import Names
 from elue.methods.parsing import parse
 
 
@@ -43,7 +44,13 @@ def faults(tree: ast.Module, file: Path, module: str | None) -> Iterator[str]:
     """
     imported = [name for statement in tree.body for name in _imported(statement)]
     own = module.partition(".")[0] if module else ""
-    for name in (name for node in _unconditional(tree) for name in _imported(node)):
+    called = _called(tree)
+    if module is not None:
+        for name in called.values():
+            if name.startswith(".") or name.partition(".")[0] == own:
+                mend = "a digest of the method follows import statements alone, so write one"
+                yield f"it imports '{name}' of its package by a call: {mend}"
+    for name in (name for node in _unconditional(tree) for name in (*_imported(node), *called.get(node, "").split())):
         if module is not None and (name.startswith(".") or name.partition(".")[0] == own):
             continue
         if name.startswith("."):
@@ -59,6 +66,16 @@ def faults(tree: ast.Module, file: Path, module: str | None) -> Iterator[str]:
     for package in sorted({name.partition(".")[0] for name in imported} - {"", own} - sys.stdlib_module_names):
         if _spec(package) is None:
             yield f"it needs the package '{package}', which is not installed"
+
+
+def _called(tree: ast.Module) -> dict[ast.AST, str]:
+    """The calls that import a module by a literal name, and that name."""
+    for node in ast.walk(tree):
+        builtin = isinstance(node, ast.Name) and node.id == "__import__"
+        if builtin or any(name.partition(".")[0] == "importlib" for name in _imported(node)):
+            names = Names(tree)
+            return {call: name for call in names.nodes if isinstance(call, ast.Call) and (name := names.imported(call))}
+    return {}
 
 
 def _unconditional(tree: ast.Module) -> Iterator[ast.AST]:

@@ -69,7 +69,7 @@ class Names:
     def _full(self, node: ast.AST) -> str:
         if isinstance(node, ast.Name):
             return self._aliases.get(node.id, "")
-        if isinstance(node, ast.Call) and (module := self._module(node)):
+        if isinstance(node, ast.Call) and (module := self.imported(node)):
             return module
         if isinstance(node, ast.Subscript) and self.full(node.value) == "sys.modules":
             return text(node.slice)
@@ -77,8 +77,8 @@ class Names:
         base = self.full(holder) if name and holder is not None else ""
         return f"{base}.{name}" if base else ""
 
-    def _module(self, call: ast.Call) -> str:
-        """The module that a call imports, by a literal name."""
+    def imported(self, call: ast.Call) -> str:
+        """The module that a call imports, by a literal name; empty where it imports none."""
         name = text(call.args[0]) if call.args else ""
         if _called(call) == "__import__":
             return name.partition(".")[0]

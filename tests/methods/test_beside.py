@@ -115,6 +115,15 @@ def test_what_is_imported_later_or_by_another_file_is_looked_for_too(package: Pa
         registry.find(str(file))
 
 
+@pytest.mark.parametrize("name", [".sizes", "kindred.sizes"])
+def test_a_package_s_module_that_a_call_imports_is_refused(package: Path, name: str) -> None:
+    """No digest would see that it changed, and no submission would bring it."""
+    call = f"SIZE = importlib.import_module('{name}', __package__).SIZE"
+    (package / "hello.py").write_text(BASE.replace("from .sizes import SIZE", f"import importlib\n{call}"))
+    with pytest.raises(ElueError, match=rf"in hello\.py, it imports '{name}' of its package by a call: .* write one"):
+        registry.find(str(package / "mine.py"))
+
+
 def test_a_package_s_folder_stands_for_its_init(package: Path) -> None:
     with pytest.raises(ElueError, match="no subclass of Method"):
         registry.find(str(package))
@@ -131,6 +140,19 @@ def test_a_package_s_folder_stands_for_its_init(package: Path) -> None:
         ("lone", "from hello import Hello", "'hello', a file beside it, and such are found in a package alone"),
         ("lone", "import hello", "put an __init__.py beside them and import '.hello'"),
         ("my-package", "from .hello import Hello", "its folder 'my-package' is none: a package's name has letters"),
+        (
+            "lone",
+            "import importlib\nhello = importlib.import_module('hello')",
+            "'hello', a file beside it, and such are",
+        ),
+        ("lone", "from importlib import import_module as load\nhello = load('hel' + 'lo')", "import '.hello'"),
+        ("lone", "hello = __import__('hello')", "a file beside it"),
+        ("lone", "import importlib\n\ndef later():\n    return importlib.import_module('hello')", "a file beside it"),
+        (
+            "lone",
+            "import importlib\nhello = importlib.import_module('.hello', __package__)",
+            "put an __init__.py there",
+        ),
         ("lone", "from hello import Hello\n\ndef later():\n    import hello", "a file beside it"),
         ("lone", "from nowhere import Hello", "it needs the package 'nowhere', which is not installed"),
     ],
