@@ -36,9 +36,8 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(install, check=True, capture_output=True)
     (site,) = (folder / "lib").glob("python*/site-packages")
     (site / "needs.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    told = subprocess.run(
-        [python, "-c", "import elue; print(elue.__file__)"], capture_output=True, text=True, check=True
-    )
+    asked = [python, "-I", "-c", "import elue; print(elue.__file__)"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True)
     assert Path(told.stdout.strip()).is_relative_to(folder), "it is the wheel's, not the clone's"
     return python
 
