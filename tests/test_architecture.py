@@ -233,7 +233,7 @@ print(*{{"transformers", "datasets", "accelerate", "pandas", "scipy", "sklearn"}
     assert done.stdout.strip() == ""
 
 
-@pytest.mark.parametrize("command", [["--help"], ["list"], ["evaluate", "--help"]])
+@pytest.mark.parametrize("command", [["--help"], ["list"], ["show", "ltp"], ["evaluate", "--help"]])
 def test_light_commands_import_nothing_heavy(command: list[str]) -> None:
     code = f"""
 import sys

@@ -42,12 +42,12 @@ def show_method(
 
     These are the options that do something for the backbone, with the defaults that `elue train` has for it.
     """
-    from elue.evaluation.execute import describe
+    from elue.evaluation.describing import described
     from elue.methods.knobs import allowed
     from elue.methods.registry import find
 
     source = find(method)
-    options = describe(source, backbone)
+    options = described(source, backbone)
     if as_json:
         card = {**_card(source), "knobs": source.knobs, "source_digest": source.digest()}
         typer.echo(json.dumps({**card, "backbone": backbone, "options": options}, indent=1))
@@ -76,12 +76,12 @@ def _all_checked(methods: Sequence[MethodSource]) -> list[MethodSource]:
 
 def _checked(method: MethodSource) -> MethodSource:
     """The method, marked as broken if a worker can't import it."""
-    from elue.evaluation.execute import describe
+    from elue.evaluation.describing import asked
 
     if method.broken:
         return method
     try:
-        describe(method, fresh=True)
+        asked(method)
     except ElueError as error:
         return replace(method, broken=error.message.partition("is broken: ")[2] or error.message)
     return method

@@ -5,33 +5,23 @@ Labels stay here. A worker sees texts under opaque ids in shuffled order.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
-from dataclasses import asdict
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-from elue.errors import ElueError
 from elue.evaluation.events import RunEnded, RunStarted, SamplesAnswered, ShareFailed
 from elue.evaluation.executor import perform
-from elue.evaluation.known import known
 from elue.evaluation.lacking import lacks
 from elue.evaluation.passes import packs
 from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
 from elue.evaluation.points import points_of
 from elue.evaluation.request import Evaluation, Progress
-from elue.methods.backbones import configured
-from elue.methods.registry import MethodSource
 from elue.methods.trained import check_task
 from elue.record import files as records
 from elue.record.files import Identity
 from elue.record.schema import Record
-from elue.worker import frames, starting
-from elue.worker.failure import WorkerFailure
-from elue.worker.session import START_SECONDS, Worker
+from elue.worker import starting
 
 
 def plan(evaluation: Evaluation) -> list[PlannedRun]:
@@ -87,34 +77,3 @@ def execute(
                     yield record
                 case ShareFailed(error):
                     raise error
-
-
-def describe(method: MethodSource, backbone: str = "tiny", fresh: bool = False) -> list[dict[str, Any]]:
-    """The training options of a method that do something for a backbone (name, default, help), asked in a worker.
-
-    What one said before is taken from there, unless it is to be asked `fresh`.
-
-    Raises ElueError when the method cannot be imported, or the backbone is not found.
-    """
-    with tempfile.TemporaryDirectory(prefix="elue-describe-") as temporary:
-        place = configured(backbone, Path(temporary))
-        if fresh:
-            return [asdict(option) for option in _described(method, backbone, place, temporary).options]
-        config = (place / "config.json") if place else None
-        question = {
-            "backbone": backbone if place is None else Path(backbone).name,
-            "config": config.read_text("utf-8", "replace") if config and config.is_file() else None,
-            "kind": str(place is not None),
-        }
-        answer = known(frames.Described, method, question, lambda: _described(method, backbone, place, temporary))
-    return [asdict(option) for option in answer.options]
-
-
-def _described(method: MethodSource, backbone: str, place: Path | None, temporary: str) -> frames.Described:
-    seen = method.code if place is None else (*method.code, place)
-    try:
-        with Worker(Path(temporary) / "log", sees=seen) as worker:
-            return worker.call(frames.Describe(method.address, str(place or backbone)), START_SECONDS)
-    except WorkerFailure as failure:
-        message = f"Method '{method.name}' is broken: {failure.reason}."
-        raise ElueError("broken_method", message) from None

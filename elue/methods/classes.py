@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from elue.methods import sources
 from elue.methods.parsing import parse_content, read
 
 _ROOT = "elue.protocol.Method"
+_ENDS = ("object", _ROOT)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _ASSIGNMENTS = (ast.Assign, ast.AnnAssign)
 _FOLLOWED = ("knobs", "own_rules", "numeric_rules")
@@ -90,15 +92,28 @@ class Classes:
         return self._said(self.module, name, attribute)
 
     def statements(self, module: Module, written: str) -> list[tuple[Module, ast.ClassDef]] | None:
-        """A class by what it is called in a module, and all that it inherits from, nearest first; None if unread."""
+        """A class by what it is called in a module, and all that it inherits from, in Python's order; None if unread.
+
+        What is outside of ELUE and of the method's own package is unread, all but `object`.
+        """
         start = self._find(module, written)
-        if not isinstance(start, tuple):
+        try:
+            kind = self._shadow(*start, {}) if isinstance(start, tuple) else None
+        except (TypeError, RecursionError):  # no such class can be made
             return None
-        lineage = list(self._lineage(*start, set()))
-        bases = (self._find(place, base) for place, body in lineage for base in body.bases)
-        if any(isinstance(base, str) and base != "object" for base in bases):
-            return None
-        return [(place, _statement(place, body.name)) for place, body in lineage]
+        return [shadow.stands for shadow in kind.__mro__[:-1]] if kind else None
+
+    def _shadow(self, module: Module, name: str, made: dict[tuple[str, str], Any]) -> Any:
+        """An empty class with the same bases, and where it `stands`; None where one of them is unread."""
+        if (module.name, name) not in made:
+            made[module.name, name] = None  # a class that derives from itself
+            written = [self._find(module, base) for base in module.classes[name].bases]
+            bases = [base for base in written if base not in _ENDS]
+            shadows: list[Any] = [self._shadow(*base, made) if isinstance(base, tuple) else None for base in bases]
+            if all(shadows):
+                place = {"stands": (module, _statement(module, name))}
+                made[module.name, name] = type(name, tuple(shadows) or (object,), place)
+        return made[module.name, name]
 
     def full_name(self, module: Module, written: str) -> str:
         """The absolute dotted name of what is called so in a module."""

@@ -147,6 +147,9 @@ class TrainedMethod(Method):
         """Train the network in place: one phase, unless a method has more."""
         training.fit(network)
 
+    def check_shape(self, config: EncoderConfig) -> None:
+        """Raise ElueError for a backbone of a shape that the method can do nothing with."""
+
     def settled(self, options: Any, config: EncoderConfig) -> Any:
         """The options once the backbone's shape is known: defaults that follow from it are put in their place.
 
@@ -196,7 +199,8 @@ class TrainedMethod(Method):
         )
 
     def _settled(self, options: Any, config: EncoderConfig) -> Any:
-        """As `settled`, and inputs no longer than the encoder has positions."""
+        """As `settled`, and inputs no longer than the encoder has positions. Raises ElueError as `check_shape`."""
+        self.check_shape(config)
         longest = config.positions - config.position_offset
         return self.settled(dataclasses.replace(options, max_length=min(options.max_length, longest)), config)
 

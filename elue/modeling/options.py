@@ -18,13 +18,20 @@ TINY = "tiny"
 
 
 def option(
-    default: Any, help: str, minimum: float | None = None, choices: tuple[str, ...] = (), tiny: bool = False
+    default: Any,
+    help: str,
+    minimum: float | None = None,
+    choices: tuple[str, ...] = (),
+    tiny: bool = False,
+    follows: str = "",
 ) -> Any:
     """A dataclass field with its help text, its smallest value, or the words it allows.
 
-    `tiny` says that it shapes the backbone "tiny", and does nothing for another.
+    `tiny` says that it shapes the backbone "tiny", and does nothing for another; `follows` names the option whose value
+    it has where it is None.
     """
-    return field(default=default, metadata={"help": help, "minimum": minimum, "choices": choices, "tiny": tiny})
+    told = {"help": help, "minimum": minimum, "choices": choices, "tiny": tiny, "follows": follows}
+    return field(default=default, metadata=told)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +101,9 @@ def options_for(kind: type[Options], backbone: str, given: Mapping[str, Knob]) -
             raise ElueError("idle_option", message, f"Leave it out: it shapes the backbone '{TINY}' alone.")
         values[name] = _convert(name, value, hints[name])
         _check(name, value, values[name], fields[name].metadata)
-    return kind(**values)
+    options = kind(**values)
+    led = {name: field.metadata.get("follows") for name, field in fields.items() if getattr(options, name) is None}
+    return dataclasses.replace(options, **{name: getattr(options, other) for name, other in led.items() if other})
 
 
 def in_force(options: CommonOptions, backbone: str) -> dict[str, Any]:

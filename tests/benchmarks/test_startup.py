@@ -1,4 +1,4 @@
-"""How long a user waits for `elue --help` and `elue list`."""
+"""How long a user waits for `elue --help`, `elue list`, and `elue show` of a file that was never seen before."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+
+from elue.methods.skeleton import method
 
 pytestmark = pytest.mark.benchmark
 
@@ -21,3 +24,18 @@ def test_light_commands_take_less_than_half_a_second(word: str) -> None:
         taken.append(time.perf_counter() - start)
     print(f"elue {word}: {statistics.median(taken):.2f} s")
     assert statistics.median(taken) < 0.5
+
+
+def test_a_new_method_is_shown_in_less_than_a_second(tmp_path: Path) -> None:
+    """It imports torch, and showing it does not."""
+    source = Path(str(method.__file__)).read_text("utf-8")
+    taken = []
+    for number in range(5):
+        (tmp_path / "new.py").write_text(source + f"NUMBER = {number}\n")
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "elue", "show", str(tmp_path / "new.py")], capture_output=True, check=True
+        )
+        taken.append(time.perf_counter() - start)
+    print(f"elue show of a new file: {statistics.median(taken):.2f} s")
+    assert statistics.median(taken) < 1

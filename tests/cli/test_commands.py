@@ -162,9 +162,11 @@ def test_training_refuses_an_option_that_does_nothing(tmp_path: Path) -> None:
 
 
 def test_a_method_that_fails_at_import_is_found_by_a_look_inside(tmp_path: Path, write_plugin: WritePlugin) -> None:
-    done = elue("show", write_plugin(before="raise OSError('no disk')"), cwd=tmp_path)
+    file = write_plugin(before="raise OSError('no disk')")
+    assert elue("show", file, cwd=tmp_path).returncode == 0, "it reads"
+    done = elue("evaluate", file, "--task", "diagnostic", cwd=tmp_path)
     assert done.returncode == 2
-    assert "Method 'toy' is broken: OSError: no disk" in done.stderr
+    assert done.stderr.startswith("error: Method 'toy' failed before its first run: OSError: no disk.")
 
 
 def test_count_prices_a_model_from_its_config(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from elue import api
-from elue.evaluation.execute import describe, execute, plan
+from elue.evaluation.describing import described
+from elue.evaluation.execute import execute, plan
 from elue.methods import registry
 from tests.running import Quiet, evaluation
 
@@ -19,7 +20,7 @@ SAMPLES, POINTS = 100, 4
 @pytest.mark.parametrize("name", [source.name for source in registry.installed()])
 def test_an_honest_method_has_no_flag(name: str, tmp_path: Path) -> None:
     """Trained for a moment on the backbone `tiny`: what is learned makes no difference to an audit."""
-    options = describe(registry.find(name))
+    options = described(registry.find(name))
     once = {
         option["name"]: 1 for option in options if option["name"].endswith("epochs") and float(option["default"]) > 1
     }

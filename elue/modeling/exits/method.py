@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -43,7 +43,9 @@ class HeadOptions(LayerOptions):
 
     TINY: ClassVar[dict[str, Any]] = {**LayerOptions.TINY, "head_learning_rate": None}
 
-    head_learning_rate: float | None = option(1e-3, "peak learning rate of the exits, else that of the encoder", 0.0)
+    head_learning_rate: float | None = option(
+        1e-3, "peak learning rate of the exits, else that of the encoder", 0.0, follows="learning_rate"
+    )
     thresholds: int = option(9, "points the default sweep of a threshold aims at, spread evenly over compute", 2)
 
 
@@ -86,12 +88,10 @@ class TrainedExits(TrainedMethod):
             return "it needs class probabilities, and a regression has none"
         return None
 
-    def settled(self, options: Any, config: EncoderConfig) -> Any:
+    def check_shape(self, config: EncoderConfig) -> None:
         if config.layers < 2:
             message = f"A backbone of {config.layers} layer has no exit before its last."
             raise ElueError("bad_backbone", message, "Take one of two layers or more.")
-        rate = options.head_learning_rate
-        return replace(options, head_learning_rate=options.learning_rate if rate is None else rate)
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> ExitNetwork:
         heads = self.heads(encoder.config, task, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import MaxLen
 
@@ -21,6 +21,15 @@ class Option:
     name: Short
     default: Knob
     help: Text
+
+    @staticmethod
+    def of(name: str, default: Any, help: str) -> Option:
+        """An option by the default that it has in Python: a tuple is a comma-separated list, None nothing at all."""
+        if isinstance(default, tuple):
+            default = ",".join(map(str, default))
+        elif default is None:
+            default = ""
+        return Option(name, default if isinstance(default, bool | int | float | str) else repr(default), help)
 
 
 @dataclass(frozen=True, slots=True)

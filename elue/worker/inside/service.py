@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from elue.protocol import Knob, Method, Point, Sample, TaskInfo
+from elue.protocol import Method, Point, Sample, TaskInfo
 from elue.worker import frames
 from elue.worker.confinement import sandbox
 from elue.worker.inside import answers
@@ -50,9 +50,7 @@ class Service:
         fields = dataclasses.fields(method.options) if method.options else ()
         help = {field.name: field.metadata.get("help", "") for field in fields}
         defaults = method.defaults(asked.backbone)
-        return frames.Described(
-            tuple(frames.Option(name, _plain(defaults[name]), help.get(name, "")) for name in defaults)
-        )
+        return frames.Described(tuple(frames.Option.of(name, defaults[name], help.get(name, "")) for name in defaults))
 
     def open(self, asked: frames.Open) -> frames.Opened:
         """Import the plugin and set the measurement's conditions."""
@@ -276,15 +274,6 @@ def _taken(meter: Meter) -> tuple[Counts, frames.CallKinds]:
     from elue.worker.inside.pricing import calls_of
 
     return meter.counts, calls_of(meter)
-
-
-def _plain(default: Any) -> Knob:
-    """A default as `--set` takes it: a tuple is a comma-separated list, None nothing at all."""
-    if isinstance(default, tuple):
-        return ",".join(map(str, default))
-    if default is None:
-        return ""
-    return default if isinstance(default, bool | int | float | str) else repr(default)
 
 
 def _path(folder: str | None) -> Path | None:
