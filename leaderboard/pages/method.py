@@ -86,6 +86,22 @@ class BoardEntry:
             for layer, expert in places
         ]
 
+    @property
+    def memory(self) -> str:
+        """What a measured model keeps, and the least and the most that a sample reads and moves of it; else nothing."""
+        records = [run.record for run in self.runs]
+        kept = [record.params for record in records if record.params is not None]
+        moved = [record.traffic for record in records if record.traffic is not None]
+        if not kept or not moved:
+            return ""
+        total = max(params.total for params in kept)
+        touched = _span([params.touched_mean for params in kept], "")
+        traffic = _span([traffic.read_mean + traffic.written_mean for traffic in moved], "B")
+        return (
+            f"It keeps {with_unit(total, '')} parameters, {with_unit(4 * total, 'B')} at four bytes each. "
+            f"A sample touches {touched} of them and moves {traffic}."
+        )
+
     def _words(self, run: ShownRun) -> Mapping[Place, tuple[Word, ...]]:
         return self.details[run.key].words if run.key in self.details else {}
 
@@ -101,6 +117,12 @@ class BoardEntry:
         if len(runs) <= 5:
             return runs
         return [runs[round(i * (len(runs) - 1) / 4)] for i in range(5)]
+
+
+def _span(values: Sequence[float], unit: str) -> str:
+    """The least of some numbers and the most, or the one that all are when written."""
+    low, high = with_unit(min(values), unit), with_unit(max(values), unit)
+    return low if low == high else f"{low} to {high}"
 
 
 def pages(site: Site, part: slice) -> list[File]:

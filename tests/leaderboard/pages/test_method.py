@@ -57,3 +57,13 @@ def test_a_published_method_says_nothing_of_tuning_or_hardware(site: Path) -> No
     told = facts(read(path.read_text("utf-8")))
     assert told.keys().isdisjoint({"Operating points chosen on", "Hardware", "Code", "Division", "Trainings announced"})
     assert "Zhou et al." in told["Paper"]
+
+
+def test_each_measured_board_says_what_is_kept_and_moved(site: Path) -> None:
+    page = read((site / "methods" / "static.html").read_text("utf-8"))
+    told = [line.text for line in page.all("p", class_="quiet") if line.text.startswith("It keeps")]
+    assert len(told) == 2
+    assert all(line.startswith("It keeps 22.71 M parameters, 90.86 MB at four bytes each. A sample") for line in told)
+    assert any("touches 1.942 M to 10.81 M of them and moves 9.988 MB to 53.85 MB." in line for line in told)
+    (published,) = (site / "methods").glob("albert-pabee*.html")
+    assert "It keeps" not in published.read_text("utf-8")
