@@ -124,12 +124,14 @@ def test_scores_are_those_of_the_labels(committed: list[Record]) -> None:
 @pytest.mark.skipif("ELUE_BACKBONE" not in os.environ, reason="ELUE_BACKBONE names no folder with an encoder")
 @pytest.mark.skipif("ELUE_DATA" not in os.environ, reason="ELUE_DATA names no folder with the task's data")
 def test_static_flops_come_out_again_to_the_digit(alone: list[Record]) -> None:
-    from elue.meter import Meter
+    from elue.meter import Meter, profile
     from elue.modeling.backbone import load_backbone
     from elue.modeling.options import TrainingOptions
     from elue.plugins.static import StaticModel, networks_of
     from elue.protocol import TrainingJob
 
+    if {record.profile.digest for record in alone} != {profile.load("elue-1").digest}:
+        pytest.skip("the records were counted by an earlier table of formulas")
     data = tasks.load(tasks.get("sst2_elue"), "test", Path(os.environ["ELUE_DATA"]))
     job = TrainingJob(data.spec.info(), (), (), os.environ["ELUE_BACKBONE"], Path())
     encoder, text, _ = load_backbone(job, TrainingOptions())
