@@ -6,8 +6,9 @@
   const BINS = 20;
   const MOST = 50;
 
-  /** @param {number} number */
-  const signedPercent = (number) => `${number < 0 ? "−" : ""}${Math.abs(number)}`;
+  /** What A did with samples whose saving is from `low` to ten per cent more.
+   * @param {number} low */
+  const said = (low) => (low >= 0 ? `saves ${low} to ${low + 10} %` : `costs ${-low - 10} to ${-low} % more`);
 
   /** Samples by the compute that A saved over B; a full bar is all samples.
    * @param {RunSamples} a
@@ -21,14 +22,14 @@
     const all = a.flops.length;
     const rows = counts.map((count, i) => {
       const low = Math.round(200 * (i / BINS)) - 100;
-      const label = i === 0 ? "costs 90 % more, or beyond" : `${signedPercent(low)} to ${signedPercent(low + 10)} %`;
+      const label = i === 0 ? "costs 90 % more, or beyond" : said(low);
       return make("tr", [
         make("th", label, { scope: "row" }),
         make("td", [make("meter", [], { min: 0, max: all, value: count, "aria-label": `${count} of ${all} samples` }), ` ${((100 * count) / all).toFixed(1)} %`]),
         make("td", count.toLocaleString("en"), { class: "num" }),
       ]);
     }).filter((_, i) => counts[i]);
-    const heads = ["A saves on B", "Share of samples", "Samples"].map((head, i) => make("th", head, { scope: "col", ...(i === 2 ? { class: "num" } : {}) }));
+    const heads = ["Against B, A", "Share of samples", "Samples"].map((head, i) => make("th", head, { scope: "col", ...(i === 2 ? { class: "num" } : {}) }));
     const parts = [make("caption", make("span", "Samples by the compute that A saved over B; a full bar is all samples")), make("thead", make("tr", heads)), make("tbody", rows)];
     return make("div", make("table", parts), { class: "scroll", tabindex: "0", role: "group", "aria-label": "Compute saved by sample" });
   }
