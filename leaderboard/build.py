@@ -31,7 +31,7 @@ from elue.scores.edition import Edition
 _STATIC = (
     *("style.css", "parts.css", "pages.css", "home.css", "theme.js", "site.js", "table.js", "table-view.js"),
     *("explanation.js", "ways.js", "explorer.js", "home.js"),
-    *("compare-words.js", "compare-chart.js", "compare-samples.js", "compare.js"),
+    *("picture-files.js", "compare-words.js", "compare-chart.js", "compare-samples.js", "compare.js"),
     *("chart-data.js", "chart-axes.js", "chart-tip.js", "chart-state.js", "chart-controls.js", "chart.js"),
     *("icon.svg", "vega-licenses.txt"),
 )

@@ -230,7 +230,12 @@ interface Elue {
     costs(extra: number): string;
   };
   twoCurves?(told: Told, place: number, width: number, choose: (place: number) => void): Element;
-  saveCurves?(shown: Element, name: string): void;
+  pictureFiles?: {
+    scale: number;
+    keep(name: string, content: Blob): void;
+    raster(canvas: HTMLCanvasElement, name: string, kind: string): Promise<void>;
+    lines(shown: Element, name: string, kind: string): Promise<void>;
+  };
   showWays?(info: SampleRun, most: boolean): void;
   bySample?(board: SampleBoard, a: RunSamples, b: RunSamples): HTMLElement[];
   chartData?: {
@@ -240,7 +245,7 @@ interface Elue {
     plain(svg: string): string;
   };
   chartAxes?: {
-    dress(chart: LiveChart, spec: ChartSpec): void;
+    dress(chart: LiveChart, spec: ChartSpec, narrow?: number): void;
     save(chart: LiveChart, kind: string): Promise<void>;
   };
   chartState?: {

@@ -17,10 +17,27 @@
     return select && select.selectedOptions[0];
   }
 
+  /** A title in as many lines as so many pixels ask for.
+   * @param {string} title
+   * @param {number} width */
+  function broken(title, width) {
+    const most = Math.max(12, Math.floor(width / 7.5));
+    let last = 0;
+    return title.split(" ").reduce((made, word) => {
+      last += 1 + word.length;
+      if (last <= most) return `${made} ${word}`;
+      last = word.length;
+      return `${made}\n${word}`;
+    });
+  }
+
   /** Give a spec the titles of axes that it was not drawn on, and numbers in the manner of what stands along them.
+   * Across, they take several lines where a page is `narrow`, so many pixels wide.
    * @param {LiveChart} chart
-   * @param {ChartSpec} spec */
-  function dress(chart, spec) {
+   * @param {ChartSpec} spec
+   * @param {number} [narrow] */
+  function dress(chart, spec, narrow) {
+    if (narrow) spec.config.lineBreak = "\n";
     for (const layer of spec.layer) {
       layer.mark.clip = true;
       for (const side of /** @type {const} */ (["x", "y"])) {
@@ -30,6 +47,7 @@
         encoding[side].title = side === "x" ? `${option.dataset.title}, log scale` : option.dataset.title;
         if (encoding[side].axis) encoding[side].axis.format = option.dataset.ticks;
       }
+      if (narrow) layer.encoding.x.title = broken(layer.encoding.x.title, narrow);
     }
   }
 
@@ -42,12 +60,11 @@
     spec.datasets = { ...chart.spec.datasets, runs: chart.shown() };
     for (const param of spec.params) param.value = chart.values[param.name];
     dress(chart, spec);
-    const { view } = await vegaEmbed(make("div"), spec, { actions: false, ast: true, defaultStyle: false, renderer: "none" });
-    const picture = make("a", [], { download: `${chart.board}.${kind}` });
-    if (kind === "svg") picture.href = URL.createObjectURL(new Blob([await view.toSVG()], { type: "image/svg+xml" }));
-    else picture.href = (await view.toCanvas(2)).toDataURL("image/png");
+    const { view } = await vegaEmbed(make("div"), spec, { actions: false, ast: true, defaultStyle: false, renderer: "none", tooltip: false });
+    const { scale, keep, raster } = window.elue.pictureFiles;
+    if (kind === "svg") keep(`${chart.board}.svg`, new Blob([await view.toSVG()], { type: "image/svg+xml" }));
+    else await raster(await view.toCanvas(scale), chart.board, kind);
     view.finalize();
-    picture.click();
   }
 
   window.elue.chartAxes = { dress, save };

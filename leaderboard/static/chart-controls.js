@@ -125,6 +125,12 @@
         });
       }
     }
+    for (const saving of document.querySelectorAll(`.save[data-for="${chart.id}"]`)) {
+      saving.hidden = false;
+      for (const button of saving.querySelectorAll("[data-save]")) {
+        button.addEventListener("click", () => window.elue.chartAxes.save(chart, button.dataset.save));
+      }
+    }
     picker(chart);
     if (!chart.controls) return;
     chart.controls.hidden = false;
@@ -153,9 +159,6 @@
           chart.refresh();
         } else chart.zoomBy(button.dataset.zoom === "in" ? 0.7 : 1 / 0.7);
       });
-    }
-    for (const button of chart.controls.querySelectorAll("[data-save]")) {
-      button.addEventListener("click", () => window.elue.chartAxes.save(chart, button.dataset.save));
     }
   }
 

@@ -90,7 +90,7 @@
     async draw() {
       const spec = structuredClone(this.spec);
       const rows = this.shown();
-      dress(this, spec);
+      dress(this, spec, this.canvas.clientWidth - 60);
       spec.datasets.runs = rows;
       if (spec.datasets.bands) spec.datasets.bands = this.bands(rows);
       this.values = { ...this.values, ...told(this, this.window(rows)), picked: this.pins() };

@@ -8,7 +8,6 @@
   const EDGE = { left: 46, right: 130, top: 30, bottom: 44 };
   let WIDTH = 900;
   const STEPS = 160;
-  const STYLES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "opacity", "font-family", "font-size", "font-weight"];
 
   /** @param {string} tag
    * @param {Record<string, string | number>} attributes
@@ -116,7 +115,7 @@
    * @param {(place: number) => void} choose */
   function drawing(told, place, width, choose) {
     WIDTH = Math.max(320, width);
-    EDGE.right = WIDTH < 600 ? 14 : 130;
+    EDGE.right = WIDTH < 600 ? 24 : 130;
     const at = frame(told);
     const root = svg("svg", { class: "two-curves", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Curves of ${told.a} and ${told.b}; the table below has their scores at every budget` });
     axes(/** @type {SVGElement} */ (root), told, at);
@@ -134,24 +133,5 @@
     return root;
   }
 
-  /** The drawing as it is shown, styles and all, as a file.
-   * @param {Element} shown
-   * @param {string} name */
-  function save(shown, name) {
-    const alone = /** @type {Element} */ (shown.cloneNode(true));
-    const drawn = [shown, ...shown.querySelectorAll("*")];
-    [alone, ...alone.querySelectorAll("*")].forEach((element, i) => {
-      const style = getComputedStyle(drawn[i]);
-      for (const property of STYLES) element.setAttribute(property, style.getPropertyValue(property));
-    });
-    const { width, height } = shown.getBoundingClientRect();
-    for (const [attribute, value] of Object.entries({ xmlns: alone.namespaceURI || "", width, height })) alone.setAttribute(attribute, String(value));
-    const ground = svg("rect", { width: "100%", height: "100%", fill: getComputedStyle(document.body).backgroundColor });
-    alone.prepend(ground);
-    const address = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(alone))}`;
-    Object.assign(document.createElement("a"), { download: `${name}.svg`, href: address }).click();
-  }
-
   window.elue.twoCurves = drawing;
-  window.elue.saveCurves = save;
 })();

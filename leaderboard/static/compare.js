@@ -132,9 +132,12 @@
     [pick.a.value, pick.b.value] = [pick.b.value, pick.a.value];
     return show();
   }));
-  part("save").addEventListener("click", () => {
-    window.elue.saveCurves(part("curves").querySelector("svg"), `${pick.a.selectedOptions[0].label}-${pick.b.selectedOptions[0].label}`);
-  });
+  for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (part("save").querySelectorAll("[data-save]"))) {
+    button.addEventListener("click", () => {
+      const name = `${pick.a.selectedOptions[0].label}-${pick.b.selectedOptions[0].label}`;
+      window.elue.pictureFiles.lines(part("curves").querySelector("svg"), name, button.dataset.save);
+    });
+  }
   let width = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth === width || !board) return;

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 import xml.etree.ElementTree as ET
-from urllib.parse import unquote
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,19 +123,73 @@ def test_without_javascript_the_finding_and_all_budgets_are_there_and_the_same(b
     assert not still.one("#ruler").is_displayed()
 
 
-def test_the_chart_is_saved_as_a_drawing_of_its_own(browser, folder):
-    """What is saved needs no style sheet: every line has its colour with it."""
+@pytest.fixture
+def saved(browser, tmp_path):
+    """What a click on the button of a kind leaves on the reader's disk."""
+    where = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    browser.driver.execute_cdp_cmd("Browser.setDownloadBehavior", where)
+
+    def save(kind: str) -> Path:
+        browser.one(f"[data-save={kind}]").click()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if files := list(tmp_path.glob(f"*.{kind}")):
+                return files[0].rename(tmp_path / f"{len(list(tmp_path.iterdir()))}-{files[0].name}.kept")
+            time.sleep(0.05)
+        raise AssertionError(f"no .{kind} within 30 s")
+
+    yield save
+    browser.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "default"})
+
+
+def picture_in(page: bytes) -> tuple[int, int, bytes]:
+    """The size and the colours of the only picture of a PDF, found by way of its table of objects."""
+    start = int(re.search(rb"startxref\n(\d+)\n%%EOF\n$", page)[1])
+    assert page[start:].startswith(b"xref\n")
+    places = [int(place) for place in re.findall(rb"(\d{10}) 00000 n \n", page[start:])]
+    objects = [page[place:] for place in places]
+    assert all(object.startswith(b"%d 0 obj" % (i + 1)) for i, object in enumerate(objects))
+    (told,) = [object for object in objects if b"/Subtype/Image" in object[: object.index(b"endobj")]]
+    width, height, length = (int(re.search(rb"/%s (\d+)" % name, told)[1]) for name in (b"Width", b"Height", b"Length"))
+    begin = told.index(b"stream\n") + len(b"stream\n")
+    return width, height, zlib.decompress(told[begin : begin + length])
+
+
+def test_the_chart_is_saved_as_drawing_picture_and_page_in_light_colours(browser, folder, saved):
+    """What is saved needs no style sheet: every line has its colour with it, and all three are of one picture."""
+    from PIL import Image
+
     browser.open(folder / "whole" / "compare.html")
-    script = """
-        const saved = [];
-        HTMLAnchorElement.prototype.click = function () { saved.push([this.download, this.href]); };
-        document.querySelector('#save').click();
-        return saved[0];
-    """
-    name, address = browser.run(script)
-    root = ET.fromstring(unquote(address.partition(",")[2]))
-    assert name.endswith("-static.svg")
+    light = saved("png").read_bytes()
+    browser.run("document.documentElement.dataset.theme = 'dark'")
+    drawing, picture, page = (saved(kind) for kind in ("svg", "png", "pdf"))
+    assert browser.run("return document.documentElement.dataset.theme") == "dark"
+    assert all("-static." in path.name for path in (drawing, picture, page))
+    root = ET.fromstring(drawing.read_text("utf-8"))
     lines = [element for element in root.iter() if element.get("class") in ("line-a", "line-b")]
-    assert len({line.get("stroke") for line in lines}) == 2
-    assert all((line.get("stroke") or "").startswith("rgb") and line.get("fill") == "none" for line in lines)
+    colours = {line.get("stroke") or "" for line in lines}
+    assert len(colours) == 2
+    assert all(line.get("fill") == "none" for line in lines)
+    assert picture.read_bytes() == light
+    shown = Image.open(picture).convert("RGB")
+    width, height = (float(number) for number in (root.get("viewBox") or "").split()[2:])
+    assert shown.size == (4 * width, 4 * height)
+    assert shown.getpixel((2, 2)) == (255, 255, 255)
+    painted = {colour for _, colour in shown.getcolors(1 << 20)}
+    assert {tuple(map(int, re.findall(r"\d+", colour))) for colour in colours} <= painted
+    assert picture_in(page.read_bytes()) == (*shown.size, shown.tobytes())
+    assert browser.complaints() == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("path", ["tasks/diagnostic.html", "methods/ltp.html"])
+def test_charts_of_tasks_and_methods_are_saved_so_too(browser, folder, saved, path):
+    from PIL import Image
+
+    browser.open(folder / "whole" / path)
+    drawing, picture, page = (saved(kind) for kind in ("svg", "png", "pdf"))
+    assert ET.fromstring(drawing.read_text("utf-8")).tag.endswith("svg")
+    shown = Image.open(picture).convert("RGB")
+    assert len(shown.getcolors(1 << 22)) > 10
+    assert picture_in(page.read_bytes()) == (*shown.size, shown.tobytes())
     assert browser.complaints() == []
