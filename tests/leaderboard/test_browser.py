@@ -152,13 +152,19 @@ def test_an_opened_sample_fits_a_phone(browser, folder, whole_records, method):
 def test_printed_pages_are_light_and_no_wider_than_a_sheet(browser, folder):
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
-        for path in ("index.html", "tasks/sst2_elue.html", "methods/ltp.html"):
+        for path in ("index.html", "tasks/sst2_elue.html", "methods/ltp.html", "compare.html"):
             browser.open(folder / "submissions" / path, width=760)
             browser.run("document.documentElement.dataset.theme = 'dark'")
             assert browser.run("return document.documentElement.scrollWidth") <= 760, path
             ink = browser.run("return getComputedStyle(document.querySelector('h1')).color")
             assert max(map(int, re.findall(r"\d+", ink))) < 100, "dark ink also where pages are dark"
-            assert not any(each.is_displayed() for each in browser.all(".filters, .controls, .theme, .screen"))
+            unwanted = ".filters, .controls, .theme, .screen, button[data-save], input[type=range]"
+            assert not any(each.is_displayed() for each in browser.all(unwanted))
+            shapes = (
+                "return [...document.querySelectorAll('.canvas.live svg')].map(s => [s.clientWidth / s.clientHeight,"
+            )
+            for shape, own in browser.run(shapes + " s.viewBox.baseVal.width / s.viewBox.baseVal.height])"):
+                assert not shape or abs(shape / own - 1) < 0.02, "no room above and below what is drawn"
     finally:
         browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
