@@ -59,23 +59,36 @@
     return parts;
   }
 
+  /** Numbers of FLOPs in the unit that a column of them takes, and its prefix.
+   * @param {number[]} numbers
+   * @returns {[string[], string]} */
+  function column(numbers) {
+    const most = Math.max(...numbers);
+    /** @type {[number, string][]} */
+    const units = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "K"]];
+    const [size, prefix] = units.find(([unit]) => unit <= most / 5) || [1, ""];
+    const digits = prefix ? (most / size >= 1000 ? 1 : 2) : 0;
+    return [numbers.map((number) => (number / size).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })), prefix];
+  }
+
   /** Both lines and their difference at every budget.
    * @param {Told} told
    * @param {number} chosen */
   function table(told, chosen) {
+    const [counted, prefix] = column(told.budgets);
     const rows = told.budgets.map((budget, place) => {
       const { numbers, word } = told.apart.at[place];
       const [value, low, high] = numbers;
       return make("tr", [
         make("th", share(budget, told.full), { scope: "row" }),
-        make("td", (budget / 1e6).toFixed(1), { class: "num" }),
+        make("td", counted[place], { class: "num" }),
         ...told.levels.map((of) => make("td", of[place].toFixed(2), { class: "num" })),
         make("td", signed(value), { class: "num strong" }),
         make("td", low === null ? "–" : `${signed(low)} to ${signed(high)}`, { class: "num quiet" }),
         make("td", word),
       ], place === chosen ? { class: "shown" } : {});
     });
-    const heads = ["Budget", "MFLOPs", ["A: ", bdi(told.a)], ["B: ", bdi(told.b)], "A − B", "95 % interval", "That is"];
+    const heads = ["Budget", `${prefix}FLOPs`, ["A: ", bdi(told.a)], ["B: ", bdi(told.b)], "A − B", "95 % interval", "That is"];
     const head = make("tr", heads.map((of, i) => make("th", of, { scope: "col", ...(i && i < 6 ? { class: "num" } : {}) })));
     const parts = [make("caption", make("span", "Score of both lines in %, and A − B in points")), make("thead", head), make("tbody", rows)];
     return make("div", make("table", parts), { class: "scroll", tabindex: "0", role: "group", "aria-label": "At every budget" });
