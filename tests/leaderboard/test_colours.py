@@ -10,6 +10,7 @@ from itertools import combinations
 import pytest
 
 from elue.leaderboard.charts.data import COLOURS
+from elue.protocol import FAMILIES
 
 Triple = tuple[float, float, float]
 SIGHT = {
@@ -101,8 +102,9 @@ def test_families_differ_whoever_looks(sight: str, side: int) -> None:
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["light", "dark"])
-def test_lines_stand_out_from_the_ground(side: int) -> None:
+def test_lines_stand_out_from_the_ground_the_budgets_and_the_front(side: int) -> None:
+    assert set(FAMILIES) < set(COLOURS)
     colours = style()
     for name in COLOURS:
-        for ground in ("paper", "ground", "front-tint"):
+        for ground in ("paper", "ground", "tint", "front-tint", "front"):
             assert contrast(colours[name][side], colours[ground][side]) >= CONTRAST, (name, ground)
