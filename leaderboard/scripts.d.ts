@@ -57,8 +57,16 @@ interface ChartBand {
   high: number;
 }
 
+/** A text in a chart, and where it starts: see charts/notes.py. */
+interface ChartNote {
+  text: string;
+  x: number;
+  y: number;
+  family: string;
+}
+
 interface ChartSpec {
-  datasets: { bands?: ChartBand[]; runs: ChartRow[]; [other: string]: any[] };
+  datasets: { bands?: ChartBand[]; notes?: ChartNote[]; runs: ChartRow[]; [other: string]: any[] };
   params: { name: keyof ChartValues; value: any }[];
   layer: any[];
   [other: string]: any;
@@ -241,6 +249,7 @@ interface Elue {
   chartData?: {
     specOf(id: string): ChartSpec | null;
     told(chart: LiveChart, now: Edges): Edges & Pick<ChartValues, "ticks" | "floor" | "full" | "noted">;
+    apart(notes: ChartNote[], edges: Edges, width: number, height: number): ChartNote[];
     domain(rows: ChartRow[], home: Edges): Edges;
     plain(svg: string): string;
   };

@@ -12,6 +12,8 @@
     return null;
   }
 
+  const LETTER = 7.2;
+  const LINE = 15;
   const SHARES = [0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.125, 1 / 6, 0.25, 1 / 3, 0.5, 2 / 3, 1, 4 / 3, 2, 3, 5, 10, 20, 50, 100];
 
   /** At most nine round ticks, or shares of a full cost where there is one.
@@ -67,11 +69,28 @@
     return { ...now, full, noted, floor: asDrawn ? home.floor : -1e9, ticks: logTicks(now.x0, now.x1, full) };
   }
 
+  /** The notes that lie over no earlier one and within a plot of this size, where each takes as much room as it was given.
+   * @param {ChartNote[]} notes
+   * @param {Edges} edges
+   * @param {number} width
+   * @param {number} height */
+  function apart(notes, edges, width, height) {
+    /** @type {{ left: number, right: number, top: number }[]} */
+    const taken = [];
+    return notes.filter(({ text, x, y }) => {
+      const left = (width * Math.log(x / edges.x0)) / Math.log(edges.x1 / edges.x0);
+      const box = { left, right: left + LETTER * text.length, top: (height * (edges.y1 - y)) / (edges.y1 - edges.y0) };
+      const free = box.right <= width + LETTER && taken.every((of) => box.left >= of.right || box.right <= of.left || Math.abs(box.top - of.top) >= LINE);
+      if (free) taken.push(box);
+      return free;
+    });
+  }
+
   /** A drawing without variables: the light colours stand in for them.
    * @param {string} svg */
   function plain(svg) {
     return svg.replace(/var\(--[a-z_]+, ([^)]+)\)/g, "$1");
   }
 
-  window.elue.chartData = { specOf, told, domain, plain };
+  window.elue.chartData = { specOf, told, apart, domain, plain };
 })();

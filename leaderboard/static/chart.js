@@ -3,12 +3,15 @@
 /** The live charts: pins, families, axes and zoom, kept in the hash, and the selection they share with the table below. */
 (() => {
   const { make } = window.elue;
-  const { specOf, told, domain } = window.elue.chartData;
+  const { specOf, told, apart, domain } = window.elue.chartData;
   const { dress } = window.elue.chartAxes;
   const { keep, restore } = window.elue.chartState;
   const { table, listen, wire } = window.elue.chartControls;
   /** @type {Map<string, Chart>} */
   const charts = new Map();
+
+  /** About what stands left of a plot, in pixels. */
+  const MARGIN = 60;
 
   /** @param {string} id
    * @param {string} selector */
@@ -90,9 +93,11 @@
     async draw() {
       const spec = structuredClone(this.spec);
       const rows = this.shown();
-      dress(this, spec, this.canvas.clientWidth - 60);
+      dress(this, spec, this.canvas.clientWidth - MARGIN);
       spec.datasets.runs = rows;
       if (spec.datasets.bands) spec.datasets.bands = this.bands(rows);
+      const wide = this.canvas.clientWidth - MARGIN;
+      if (spec.datasets.notes && wide < this.spec.width) spec.datasets.notes = apart(spec.datasets.notes, this.home, wide, this.spec.height);
       this.values = { ...this.values, ...told(this, this.window(rows)), picked: this.pins() };
       for (const param of spec.params) param.value = this.values[param.name];
       spec.width = "container";
