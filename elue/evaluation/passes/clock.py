@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from statistics import median
 from typing import TypeVar
 
 import numpy as np
@@ -34,7 +33,8 @@ STATIC = "static"
 WARM_UP = 5
 """Samples that a model answers before it is timed."""
 EMPTY = 9
-"""Calls that do nothing, to see what a call by itself takes."""
+"""Calls that do nothing, to see what a call by itself takes at least: what others on a machine add to them, they need
+not add to the next one, and to take that off would make a model look faster than it can be."""
 LONG = 256
 """Tokens that keep a processor busy."""
 RESAMPLES = 2000
@@ -116,12 +116,12 @@ class Stopwatch:
         return self._reference
 
     def rate(self, turns: Turns) -> float:
-        """FLOPs a second of the reference encoder on a long text, which fills this machine well."""
+        """FLOPs a second of the reference encoder on a long text, the fastest of some: they fill this machine well."""
         if self._rate is None:
             reference, profile = self.reference(), self._evaluation.profile
             flops = turns.call(reference, frames.RunReference(profile, LONG, counted=True), START_SECONDS)[0].flops
             asked = frames.RunReference(profile, LONG)
-            self._rate = flops / median(turns.call(reference, asked, START_SECONDS)[1] for _ in range(3))
+            self._rate = flops / min(turns.call(reference, asked, START_SECONDS)[1] for _ in range(3))
         return self._rate
 
     def static(self) -> Worker:
@@ -148,7 +148,7 @@ class Stopwatch:
         try:
             nothing = frames.RunReference(self._evaluation.profile, 0)
             took = [turns.call(self.reference(), nothing, START_SECONDS)[1] for _ in range(EMPTY)]
-            turns.overhead = median(took)
+            turns.overhead = min(took)
             yield turns
         finally:
             turns.resume()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -122,6 +123,33 @@ def test_rates_far_above_the_reference_s_are_flagged() -> None:
     assert too_fast([0.01, FASTEST, 99.0], "encoder") == ()
     (flag,) = too_fast([42_072.0] * 3, "encoder")
     assert "42,072.0 times as fast as encoder" in flag.detail
+
+
+class Disturbed:
+    """A worker on a machine where others are at work: most of its calls wait for them."""
+
+    def __init__(self) -> None:
+        self.empty = [0.05, 0.04, 0.0002, 0.03, 0.05, 0.04, 0.03, 0.05, 0.04]
+        self.long = [0.9, 0.1, 0.8]
+
+    def resume(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def timed(self, asked: frames.RunReference, seconds: float) -> tuple[frames.Ran, float]:
+        if asked.counted:
+            return frames.Ran(10**9), 2.0
+        return frames.Ran(0), (self.long if asked.tokens else self.empty).pop(0)
+
+
+def test_a_busy_machine_makes_no_model_faster_than_it_is(tmp_path: Path, write_plugin: WritePlugin) -> None:
+    """Nor the reference slower: a model that answers in a quiet moment would be said to have computed nothing."""
+    watch = Stopwatch(evaluation(tmp_path, write_plugin(), "diagnostic", limit=2))
+    watch.reference = lambda: cast(Worker, disturbed)  # type: ignore[method-assign]
+    disturbed = Disturbed()
+    with watch.turns() as turns:
+        assert turns.overhead == 0.0002
+        assert watch.rate(turns) == pytest.approx(10**9 / 0.0998)
 
 
 def test_only_whose_turn_it_is_runs_and_no_text_is_read_twice(
