@@ -32,6 +32,7 @@ TEXTS = ("text", "sentence", "review", "content", "document", "question", "premi
 LABELS = ("label", "labels", "gold_label", "target", "class", "category", "gold", "score", "stars", "rating", "y")
 MORE_LABELS = ("sentiment", "emotion", "intent", "topic", "similarity")
 IDS = ("idx", "id", "index", "guid", "uid", "pair_id", "pairid")
+_NAMES = {*TEXTS, *LABELS, *(name for names in PAIRS for name in names)} - {"y"}
 MOST_CLASSES = 50
 """More different labels than this are numbers of a regression, or no labels."""
 MOST_NUMBERS = 20
@@ -58,14 +59,18 @@ class Proposal:
 
 
 def lacks_header(path: Path) -> bool:
-    """Whether the first line of a CSV or TSV file holds values: one is empty, a number, twice there, or a sentence."""
+    """Whether the first line of a CSV or TSV file holds values: one is empty, a number, twice there, or a sentence.
+
+    One that names texts or labels is a header, whatever is twice there.
+    """
     if path.suffix not in (".csv", ".tsv"):
         return False
     with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
         tabs = path.suffix == ".tsv"
         reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(file)
         first = next(reader, [])
-    return len(set(first)) < len(first) or any(not cell or _number(cell) or cell.count(" ") > 2 for cell in first)
+    twice = len(set(first)) < len(first) and not _NAMES & {cell.casefold() for cell in first}
+    return twice or any(not cell or _number(cell) or cell.count(" ") > 2 for cell in first)
 
 
 def propose(tables: Sequence[Table], text: str | None, pair: str | None, label: str | None) -> Proposal:
@@ -81,10 +86,13 @@ def propose(tables: Sequence[Table], text: str | None, pair: str | None, label: 
     label = label or next(
         (named[name] for name in (*LABELS, *MORE_LABELS) if name in named and named[name] in free), None
     )
-    texts = [name for name in free if name != label and _is_text(values[name])]
+    texts = [name for name in free if name != label and _is_text(values[name])] or _called(named, values, label)
     label = label or next((name for name in reversed(free) if name not in texts and _classes(values[name])), None)
     if text is None:
         text, pair = _texts(texts, named, pair)
+    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
+        said = f"There is one column, {columns[0]!r}."
+        raise ElueError("unclear_columns", said, "Part columns by commas in a .csv file, by tabs in a .tsv file.")
     if text is None or label is None:
         what = "the label" if text else "texts"
         option = "--label" if text else "--text"
@@ -97,6 +105,13 @@ def propose(tables: Sequence[Table], text: str | None, pair: str | None, label: 
         metric = "matthews" if len(labels) == 2 else "macro_f1"
     others = tuple(name for name in texts if name not in (text, pair))
     return Proposal(text, label, pair, key, kind, labels, low, high, metric, share, others)
+
+
+def _called(named: dict[str, str], values: dict[str, list[Any]], label: str | None) -> list[str]:
+    """The columns that are called as texts are, and hold some: single words, or mistakes among them."""
+    usual = [named[name] for name in (*TEXTS, *(name for names in PAIRS for name in names)) if name in named]
+    worded = (name for name in usual if any(isinstance(cell, str) and not _number(cell) for cell in values[name]))
+    return [name for name in dict.fromkeys(worded) if name != label]
 
 
 def _texts(texts: list[str], named: dict[str, str], pair: str | None) -> tuple[str | None, str | None]:

@@ -135,6 +135,32 @@ def test_what_can_t_be_told_is_asked_for(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("text,text,label", r"line 1: the column 'text' is there 2 times"),
+        ("id,sentence,id,label", r"line 1: the column 'id' is there 2 times"),
+        ("text;label", r"There is one column, 'text;label'\. Part columns by commas"),
+    ],
+)
+def test_a_header_that_can_t_be_one_is_told(tmp_path: Path, header: str, says: str) -> None:
+    file = tmp_path / "mine.csv"
+    marks = ";" if ";" in header else ","
+    rows = [marks.join([*["words"] * (header.count(",") - 1), f"fine {i}", str(i % 2)]) for i in range(30)]
+    file.write_text("\n".join([header, *rows]) + "\n")
+    with pytest.raises(ElueError, match=says):
+        draft(file, tmp_path / "mine.toml")
+
+
+def test_single_words_are_texts_where_their_column_is_called_so(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("Sentence,product,label\n" + "".join(f"word{i},p{i},{i % 2}\n" for i in range(60)))
+    assert tasks.get(draft(file, tmp_path / "mine.toml").path).columns == Columns("Sentence", "label")
+    file.write_text(file.read_text().replace("Sentence", "thing"))
+    with pytest.raises(ElueError, match=r"looks like texts: thing, product, label\. Name it: --text"):
+        draft(file, tmp_path / "other.toml")
+
+
 def _empty(folder: Path) -> Path:
     (folder / "empty").mkdir()
     return folder / "empty"
