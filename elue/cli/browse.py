@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from elue.cli.arguments import METHOD
 from elue.cli.output import table
 from elue.errors import ElueError
 
@@ -34,7 +35,7 @@ def list_methods(
 
 
 def show_method(
-    method: str = typer.Argument(help="An installed method, or a plugin file (FILE.py or FILE.py:Class)."),
+    method: str = METHOD,
     backbone: str = typer.Option("tiny", help="What `elue train` would be given: its defaults depend on it."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:

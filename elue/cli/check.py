@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from elue.cli.arguments import METHOD, TASK
 from elue.cli.output import ALLOW_UNCONFINED, note, table
 
 
@@ -23,8 +24,8 @@ def init_method(folder: Path = typer.Argument(help="A folder, new or empty; the 
 
 
 def check_method(
-    method: str = typer.Argument(help="An installed method, or a plugin file (FILE.py or FILE.py:Class)."),
-    task: str = typer.Option("diagnostic", help="A task's name, or the path of its TOML file."),
+    method: str = METHOD,
+    task: str = TASK,
     weights: Path | None = typer.Option(None, help="The folder `elue train` wrote."),
     split: str = typer.Option("validation", help="The split whose texts are used; its labels are not."),
     profile: str = typer.Option("elue-1", help="A profile's name, or the path of its TOML file."),

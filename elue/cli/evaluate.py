@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from elue.cli.arguments import METHOD, TASK
 from elue.cli.output import ALLOW_UNCONFINED, evaluation_progress, label, note, reason, table
 from elue.errors import ElueError
 from elue.meter.units import unit_for
@@ -28,8 +29,8 @@ DATABASE = "sqlite:///elue.sqlite"
 
 
 def evaluate_method(
-    method: str = typer.Argument(help="An installed method, or a plugin file (FILE.py or FILE.py:Class)."),
-    task: str = typer.Option("diagnostic", help="A task's name, or the path of its TOML file."),
+    method: str = METHOD,
+    task: str = TASK,
     weights: Path | None = typer.Option(None, help="The folder `elue train` wrote."),
     split: str = typer.Option("test", help="The split to answer."),
     point: list[str] = typer.Option([], help="An operating point, KNOB=VALUE[,KNOB=VALUE…]; repeat for several."),

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import typer
 
+from elue.cli.arguments import methods as names
 from elue.cli.evaluate import parse_point
 from elue.cli.output import ALLOW_UNCONFINED, evaluation_progress, note, table
 from elue.errors import ElueError
 
 
 def submit_method(
-    methods: list[str] = typer.Argument(help="Installed methods, or plugin files (FILE.py or FILE.py:Class)."),
+    methods: list[str] = typer.Argument(
+        help="Installed methods, or plugin files (FILE.py or FILE.py:Class).", autocompletion=names
+    ),
     out: Path = typer.Option(..., help="The submission's folder, such as submissions/my-method."),
     runs: Path = typer.Option(Path("runs"), help="Folder with the records of the method."),
     weights: list[Path] = typer.Option([], help="A weights folder, to tell its size; repeat for several."),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from elue.cli.arguments import tasks
 from elue.cli.output import note, table
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def list_tasks(
-    task: str | None = typer.Argument(None, help="A task to look through: its name, or the path of its TOML file."),
+    task: str | None = typer.Argument(
+        None, help="A task to look through: its name, or the path of its TOML file.", autocompletion=tasks
+    ),
     data: Path | None = typer.Option(
         None, envvar="ELUE_DATA", help="Folder with TASK/SPLIT.parquet (csv, tsv, jsonl)."
     ),

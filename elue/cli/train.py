@@ -6,16 +6,18 @@ from pathlib import Path
 
 import typer
 
+from elue.cli.arguments import METHOD, tasks
 from elue.cli.output import note
 from elue.errors import ElueError
 
 
 def train_method(
-    method: str = typer.Argument(help="An installed method, or a plugin file (FILE.py or FILE.py:Class)."),
+    method: str = METHOD,
     out: Path = typer.Option(..., help="Folder for the weights."),
     task: list[str] = typer.Option(
         ["diagnostic"],
         help="A task's name, or the path of its TOML file; repeat for methods that learn several at once.",
+        autocompletion=tasks,
     ),
     backbone: str = typer.Option(
         "tiny", help="A folder or hub id of a BERT-like encoder, or 'tiny' for a small new one."

@@ -198,3 +198,22 @@ def test_rebuild_fills_an_index_from_records(tmp_path: Path, write_plugin: Write
     done = elue("db", "rebuild", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 records" in done.stderr or "1 record" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("elue trai", "train"),
+        ("elue train skipr", "skiprnn"),
+        ("elue evaluate static --task sst2_", "sst2_elue"),
+        ("elue train static --task sst2_", "sst2_elue"),
+        ("elue tasks sst2_", "sst2_elue"),
+    ],
+)
+def test_a_shell_is_told_what_completes_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, told: str
+) -> None:
+    for name, value in (("_ELUE_COMPLETE", "complete_bash"), ("COMP_WORDS", words)):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    assert elue(cwd=tmp_path).stdout.split() == [told]
