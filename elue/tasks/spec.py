@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
@@ -140,17 +140,34 @@ def examined(path: Path) -> tuple[TaskSpec | None, list[ElueError]]:
         raise ElueError("unreadable_task", f"{path} cannot be read as TOML: {reason}.") from None
     spec, wrong = _validated(_with_defaults(dict(entries), path))
     faults = [_fault(error, path) for error in wrong]
+    sound, dropped = _without(entries, wrong)
     if wrong:
-        sound = {key: value for key, value in entries.items() if key not in {error["loc"][0] for error in wrong}}
         spec, _ = _validated(_with_defaults(sound, path))
     if spec is None:
         return None, faults
-    dropped = {str(error["loc"][0]) for error in wrong}
     faults += [
         ElueError("invalid_task", f"{path}: {problem}.") for entry, problem in _problems(spec) if entry not in dropped
     ]
     metric = spec.metric if faults else metrics.get(spec.metric).name
     return replace(spec, metric=metric, files={split: path.parent / file for split, file in spec.files.items()}), faults
+
+
+def _without(entries: dict[str, Any], wrong: Sequence[Any]) -> tuple[dict[str, Any], set[str]]:
+    """Entries without those that are wrong, so that the others can be looked at, and the names of those left out.
+
+    Of a table only its wrong entries are left out; labels that are no texts are taken as they would be written.
+    """
+    sound = {key: dict(value) if isinstance(value, dict) else value for key, value in entries.items()}
+    dropped: set[str] = set()
+    for key, *inner in (error["loc"] for error in wrong):
+        if isinstance(sound.get(key), dict) and inner and inner[0] in entries[key]:
+            sound[key].pop(inner[0], None)
+        else:
+            dropped.add(str(key))
+            value = sound.pop(key, None)
+            if key == "labels" and isinstance(value, list):
+                sound[key] = [str(label) for label in value]
+    return sound, dropped
 
 
 def _with_defaults(entries: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -181,6 +198,10 @@ def _validated(entries: dict[str, Any]) -> tuple[TaskSpec | None, list[Any]]:
         return None, errors.errors(include_url=False)
 
 
+_SAID = {"missing": "is missing", "path_type": "Input should be the name of a file"}
+"""What is said of some mistakes; of the others pydantic's words are clear."""
+
+
 def _fault(error: Any, path: Path) -> ElueError:
     """What pydantic says against an entry, in our words."""
     entry = ".".join(str(part) for part in error["loc"])
@@ -188,7 +209,7 @@ def _fault(error: Any, path: Path) -> ElueError:
         owner = {"columns": Columns, "hub": Hub}.get(str(error["loc"][0]), TaskSpec)
         wrong = unknown("entry", entry.rpartition(".")[2], (f.name for f in fields(owner)))
         return ElueError("invalid_task", f"{path}: {wrong.message}", wrong.hint)
-    reason = "is missing" if error["type"] == "missing" else error["msg"]
+    reason = _SAID.get(error["type"], error["msg"])
     return ElueError("invalid_task", f"{path}: '{entry}': {reason}.")
 
 
@@ -213,3 +234,6 @@ def _problems(spec: TaskSpec) -> Iterator[tuple[str, str]]:
         for split in splits:
             if split not in SPLITS:
                 yield entry, f"'{entry}': there is no split '{split}'; splits are {', '.join(SPLITS)}"
+    for split, sizes in spec.sizes.items():
+        if min(sizes, default=0) < 0:
+            yield "sizes", f"'sizes.{split}': a split can't have {min(sizes)} rows"

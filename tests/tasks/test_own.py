@@ -195,6 +195,29 @@ def test_all_faults_of_a_file_and_its_rows_are_told_at_once(tmp_path: Path) -> N
         tasks.get(toml)
 
 
+def test_a_wrong_entry_hides_no_other(tmp_path: Path) -> None:
+    """Nor makes others of what is right: labels that are numbers are labels."""
+    (tmp_path / "train.csv").write_text("text,label\nfine words,0\nmore words,1\nmany words,2\n")
+    toml = tmp_path / "mine.toml"
+    toml.write_text(
+        'kind = "classification"\nlabels = ["0", 1]\ncolumns = { pairs = "x" }\n'
+        'sizes = { test = -1, validation = "a" }\n[files]\ntrain = "train.csv"\nvalidation = 3\ntset = "test.csv"\n'
+    )
+    told = elue("tasks", toml, cwd=tmp_path).stderr.splitlines()
+    expected = (
+        "Did you mean 'pair'?",
+        "'labels.1': Input should be a valid string",
+        "'sizes.validation.0'",
+        "'files.validation': Input should be the name of a file",
+        "there is no split 'tset'",
+        "'sizes.test': a split can't have -1 rows",
+        "row 3 (line 4), column 'label': '2' is not a label",
+    )
+    errors = [line for line in told if line.startswith("error: ")]
+    assert [sum(words in line for line in errors) for words in expected] == [1] * 7
+    assert len(errors) == 7
+
+
 def test_many_faults_of_a_kind_are_counted_and_leaks_are_said(tmp_path: Path) -> None:
     rows = [f"{text},{'maybe' if i % 2 else 'no'}" for i, text in enumerate(sentences(40))]
     for split in ("train", "test"):
