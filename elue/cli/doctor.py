@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -36,8 +38,28 @@ class Diagnosis:
 
 
 def checks() -> list[Diagnosis]:
-    """All findings, in the order to print them. Takes some seconds: torch is imported and small models are run."""
-    return [*versions(), *machine(), *worker(), *profiles(), table(), grad_modes(), *sound(), second_opinion()]
+    """All findings, in the order to print them. Takes some seconds: torch is imported and small models are run.
+
+    An interrupt waits until a check has ended: inside an import of torch it leaves half of it, or ends the process.
+    """
+    diagnoses: list[Diagnosis] = []
+    for check in (versions, machine, worker, profiles, table, grad_modes, sound, second_opinion):
+        with _uninterrupted():
+            told = check()
+            diagnoses += [told] if isinstance(told, Diagnosis) else told
+    return diagnoses
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        raise KeyboardInterrupt
 
 
 def versions() -> list[Diagnosis]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from elue.cli import doctor, soundness
 from elue.meter import Meter, profile, releases
 from elue.meter.ledger import Ledger
+from tests.commanding import elue
 
 
 def test_the_doctor_finds_this_machine_well_in_less_than_ten_seconds(tmp_path: Path) -> None:
@@ -72,3 +75,19 @@ def test_incomplete_is_no_pass(monkeypatch: pytest.MonkeyPatch, reviewed: bool, 
     monkeypatch.setattr(Meter, "complete", False)
     for name in ("sums as scatters", "older threads", "compiled code", "meta device", "functions as arguments"):
         assert soundness.CHECKS[name]()[0] is right
+
+
+def test_an_interrupt_waits_until_a_check_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch, broken off while it is imported, ends the process or says that models are missing."""
+    ended = []
+
+    def first() -> list[doctor.Diagnosis]:
+        os.kill(os.getpid(), signal.SIGINT)
+        ended.append("first")
+        return []
+
+    monkeypatch.setattr(doctor, "versions", first)
+    monkeypatch.setattr(doctor, "machine", lambda: ended.append("second") or [])
+    done = elue("doctor", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted; what was finished is kept\n")
+    assert ended == ["first"]
