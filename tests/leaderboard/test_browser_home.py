@@ -69,6 +69,22 @@ def test_the_first_screen_holds_picture_budget_and_finding(browser, folder, name
             assert browser.run("return document.querySelector('.budget').getBoundingClientRect().bottom") < 860
 
 
+@pytest.mark.parametrize("name", ["submissions", "ranked"])
+def test_methods_stay_in_sight_where_the_table_is_scrolled_and_all_of_it_fits_a_desk(browser, folder, name):
+    browser.open(folder / name / "index.html", 390)
+    browser.run("document.querySelector('#overall').parentElement.scrollLeft = 300")
+    places = browser.run(
+        "const frame = document.querySelector('#overall').parentElement.getBoundingClientRect().left;"
+        "return [...document.querySelectorAll('#overall tbody .name')].map(e => e.getBoundingClientRect().left - frame)"
+    )
+    assert places == pytest.approx([1] * len(places), abs=1)
+    browser.open(folder / name / "index.html", 1440)
+    wide, frame = browser.run(
+        "const f = document.querySelector('#overall').parentElement; return [f.scrollWidth, f.clientWidth]"
+    )
+    assert wide <= frame + 2
+
+
 def test_another_task_is_drawn_when_it_is_chosen(browser, folder):
     browser.open(folder / "ranked" / "index.html", 1400)
     before = browser.run("return document.querySelector('#picture-drawn').innerHTML")
