@@ -43,7 +43,8 @@ def _yardstick(board: Board, ranking: Ranking) -> tuple[Yardstick, str]:
         return Yardstick(keys, standing.low, standing.high, tuple(clusters)), words
     reference = reference_of(board, ranking)
     if reference is None:
-        raise ElueError("no_reference", "there is no static curve on this board to measure leads by.")
+        what = "there is no static curve on this board to measure leads by: measure a static method on its samples."
+        raise ElueError("no_reference", what)
     runs = [run for run in board.runs if curve_of(run.record) == reference.curve]
     low, high = budget_range([(run.cost, run.score) for run in runs])
     if low == high:

@@ -66,8 +66,12 @@ def test_the_page_is_linked_from_home_task_and_about(files: Files) -> None:
         assert hrefs.count(f"{root}crossings.html") >= 2, path
 
 
-def test_without_a_static_curve_it_says_why(made: list[Record]) -> None:
+def test_without_a_static_curve_it_says_why_and_where_the_points_are(made: list[Record]) -> None:
     exits = [record for record in made if record.method.name == "exits"]
-    page = read(dict(pages(summaries_of(exits), reader_of(exits), editions=[]))["crossings.html"])
+    made_pages = dict(checked(pages(summaries_of(exits), reader_of(exits), editions=[])))
+    page = read(made_pages["crossings.html"])
     assert "there is no static curve on this board" in page.text
+    (link,) = [a.attributes["href"] for a in page.all("a") if a.text == "every point of every rule"]
+    table = read(made_pages[link.partition("#")[0]]).one(id=link.partition("#")[2])
+    assert table.text
     assert "No weights were asked" in read(dict(pages([]))["crossings.html"]).text
