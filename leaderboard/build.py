@@ -106,7 +106,7 @@ def pages(
     if record is not None:
         known = standings.shipped() if editions is None else editions
         wholes = Wholes(record)
-        site.ranked = standings.standings(site.tasks, known, wholes)
+        site.ranked = standings.standings(site.tasks, known, wholes, executor)
         if wholes.damaged:
             raise DamagedRecords(wholes.damaged)
     for name in _STATIC:

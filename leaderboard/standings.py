@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from elue.leaderboard.boards import Board, ShownRun, Task
 from elue.leaderboard.text import short
 from elue.leaderboard.wholes import Wholes
+from elue.leaderboard.workers import side_by_side
 from elue.record.board import MEASURED, CurveKey, curve_of
 from elue.record.schema import Record
 from elue.scores.edition import Edition, load, names
@@ -43,12 +46,18 @@ def shipped() -> list[Edition]:
     return [load(name) for name in names()]
 
 
-def standings(tasks: Sequence[Task], editions: Sequence[Edition], wholes: Wholes) -> list[Ranked]:
+def standings(
+    tasks: Sequence[Task], editions: Sequence[Edition], wholes: Wholes, executor: Executor | None = None
+) -> list[Ranked]:
     """The editions that any run takes part in, with their scores, from whole records; damaged ones are passed over."""
     runs = [run for task in tasks for board in task.boards for run in board.runs]
     every = [record for task in tasks for record in task.records]
     shown = [edition for edition in editions if any(takes_part(edition, run.record) for run in runs)]
-    return [(edition, edition_standing(edition, _records(edition, runs, every, wholes))) for edition in shown]
+    beside = partial(side_by_side, executor)
+    return [
+        (edition, edition_standing(edition, _records(edition, runs, every, wholes), side_by_side=beside))
+        for edition in shown
+    ]
 
 
 def _records(edition: Edition, runs: Iterable[ShownRun], every: Iterable[Record], wholes: Wholes) -> Iterator[Record]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
 
 from elue.record.schema import Record
 from elue.scores.edition import Edition
@@ -18,18 +20,30 @@ DRAWS = 1000
 """Draws of the samples behind an error unless a p is near its limit."""
 
 
+SideBySide = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+"""What something makes of each of some things, in their order, as `map` does: perhaps in other processes."""
+
+
 def edition_standing(
-    edition: Edition, records: Iterable[Record], announced: Mapping[str, int] | None = None, draws: int = DRAWS
+    edition: Edition,
+    records: Iterable[Record],
+    announced: Mapping[str, int] | None = None,
+    draws: int = DRAWS,
+    side_by_side: SideBySide = map,
 ) -> EditionStanding:
     """All scores of an edition from whole records in any order, which may come one by one.
 
     Who brings another number of trainings than its submission announced before has no rank; `announced` says that
     number of a method otherwise than the records do.
-    What is not of the edition is passed over. Raises ElueError for records that contradict themselves.
+    What is not of the edition is passed over. Tasks are measured `side_by_side`.
+    Raises ElueError for records that contradict themselves.
     """
     runs = gathered(edition, records)
     families = families_of(edition, runs)
-    tasks = {name: measured(edition, name, runs, families, announced or {}, draws) for name in edition.tasks}
+    measure = partial(measured, edition, families, announced or {}, draws)
+    tasks = dict(
+        zip(edition.tasks, side_by_side(measure, [(name, runs.of(name)) for name in edition.tasks]), strict=True)
+    )
     standings = tuple(_standing(edition, name, task, draws, families) for name, task in tasks.items())
     return EditionStanding(
         edition.name,

@@ -77,6 +77,12 @@ class Gathered:
     validation: Mapping[str, Validation] = field(default_factory=dict)
     withdrawn: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
+    def of(self, task: str) -> Gathered:
+        """What concerns one task."""
+        runs = self.runs.get(task, ())
+        ids = {run.column.ids: self.ids[run.column.ids] for run in runs}
+        return Gathered({task: runs}, ids, {task: self.validation.get(task, {})}, self.withdrawn)
+
 
 def takes_part(edition: Edition, record: Record) -> bool:
     """Whether a run is of an edition: measured under its profile, on all samples of one of its tasks."""

@@ -136,7 +136,7 @@ def spread_of(edition: Edition, name: str, runs: Gathered) -> Trainings | None:
 
     One that covers less than half of the range itself tells little of that. None where nothing differs.
     """
-    task = measured(edition, name, runs, families_of(edition, runs), {}, draws=2)
+    task = measured(edition, families_of(edition, runs), {}, 2, (name, runs))
     leads = [task.lead(task.static, draws=2), *(lead for of, lead in task.leads.items() if not task.reasons[of])]
     told = [((lead.lead, *lead.at), len(lead.trainings) - 1) for lead in leads if lead.coverage >= COVERED]
     known = [pooled([(at[place].spread, degrees) for at, degrees in told]) for place in range(1 + len(SHARES))]

@@ -47,9 +47,10 @@ class Measured:
 
 
 def measured(
-    edition: Edition, name: str, runs: Gathered, families: Families, announced: Mapping[str, int], draws: int
+    edition: Edition, families: Families, announced: Mapping[str, int], draws: int, of: tuple[str, Gathered]
 ) -> Measured:
-    """All methods of a task of an edition; `announced` says of some how many trainings they announced."""
+    """All methods of a task of an edition, by its name and runs; `announced` says how many trainings some announced."""
+    name, runs = of
     rules = edition.tasks[name]
     pinned = set(rules.yardstick.runs)
     own = runs.runs.get(name, ())
