@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -203,6 +206,13 @@ def test_a_dear_method_falls_back_to_the_cheapest_model(edition: Edition, made: 
     assert found.tested.lead.value > -6
 
 
+def away(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """As other processes work: on copies of each item alone."""
+    for item in items:
+        own, copy = pickle.loads(pickle.dumps((work, item)))
+        yield pickle.loads(pickle.dumps(own(copy)))
+
+
 def test_tasks_of_the_edition_alone_make_the_overall_score() -> None:
     """A task more, with a method of one's own that is best there, takes no rank from anybody."""
     worlds = [World("one"), World("two")]
@@ -215,6 +225,7 @@ def test_tasks_of_the_edition_alone_make_the_overall_score() -> None:
     plain = edition_standing(edition, [*static, *good, *half], draws=200)
     overall = {row.method: row for row in plain.overall}
     assert edition_standing(edition, [*static, *good, *half, *alien], draws=200) == plain
+    assert edition_standing(edition, [*static, *good, *half], draws=200, side_by_side=away) == plain
     assert (overall["good"].tested.rank, overall["good"].tasks, overall["good"].of) == (1, ("one", "two"), 2)
     assert (overall["half"].tested.rank, overall["half"].tested.why) == (None, "two: it has no runs")
     leads = [row.tested.lead for task in plain.tasks for row in task.rows if row.method == "good"]
