@@ -47,6 +47,7 @@ def one_line(process: subprocess.Popen[str]) -> str:
     return lines[0]
 
 
+@pytest.mark.thorough
 def test_a_full_disk_is_one_line_and_nothing_half_written(
     small_disk: Callable[..., Path], tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask
 ) -> None:

@@ -36,6 +36,7 @@ def write_board(
     return write_campaign(folder, text, name)
 
 
+@pytest.mark.thorough
 def test_workers_of_a_scheduler_make_what_this_process_makes(tmp_path: Path, write_task: WriteTask) -> None:
     here, there = (write_board(tmp_path, write_task, name, METHODS[:1], seconds=0) for name in ("here", "there"))
     made(here, only=["mine"])

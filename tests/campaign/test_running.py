@@ -135,6 +135,7 @@ def test_only_some_of_it_is_made_when_so_told(tmp_path: Path, write_task: WriteT
         made(file, only=["othre"])
 
 
+@pytest.mark.thorough
 def test_options_are_chosen_on_validation_and_all_trials_are_recorded(tmp_path: Path, write_task: WriteTask) -> None:
     write_task(6, labels=[1, 1, 1, 1, 0, 0])
     write_trained(tmp_path)

@@ -50,6 +50,7 @@ def test_what_is_due_is_told_and_nothing_is_made(board: Path) -> None:
     assert jobs[1]["needs"] == [jobs[0]["id"]]
 
 
+@pytest.mark.thorough
 def test_it_leaves_with_one_until_what_has_failed_is_done(board: Path) -> None:
     here = board.parent
     failed = elue("campaign", board, "--workers", "1", cwd=here)

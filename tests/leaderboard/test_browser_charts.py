@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from elue.record.files import read as read_record
 from tests.leaderboard.browsing import MARKS, NEEDS_BROWSER, SUBMISSIONS, column
 
@@ -101,6 +103,7 @@ def test_the_chart_follows_axes_filters_families_and_zoom(browser, folder):
     assert browser.complaints() == []
 
 
+@pytest.mark.thorough
 def test_the_published_curves_of_2022_come_and_go_on_the_chart(browser, folder):
     page = folder / "submissions" / "tasks" / "sst2_elue.html"
     records = [read_record(path) for path in sorted((SUBMISSIONS / "elue-2022" / "records").rglob("*.json"))]

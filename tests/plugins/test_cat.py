@@ -118,6 +118,7 @@ def test_too_few_validation_samples_are_said(tmp_path: Path) -> None:
         Cat().train(replace(job, validation=job.validation[:1]))
 
 
+@pytest.mark.thorough
 def test_a_score_that_turns_with_the_answer_is_left_to_the_sample_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where an exit's two classes are all but equal, noise decides what its meta-classifier sees."""
     model, again = scoring_exits.made(Cat(), small.CLASSES), []

@@ -123,6 +123,7 @@ def twice(folder: Path, names: Iterable[str]) -> list[Path]:
     return folders
 
 
+@pytest.mark.thorough
 def test_another_process_leaves_the_same_bytes(tmp_path: Path) -> None:
     """Whatever this one has run before, in whatever order its sets have."""
     train_all(str(tmp_path / "0"), *FEW)

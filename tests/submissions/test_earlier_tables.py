@@ -18,6 +18,7 @@ from tests.submissions.conftest import Silent
 COMMITTED = Path(__file__).parents[2] / "submissions"
 
 
+@pytest.mark.thorough
 def test_records_under_an_earlier_operator_table_are_for_review(hello: Path) -> None:
     earlier = next(iter(records.files(COMMITTED / "baselines" / "records" / "sst2_elue" / "static")))
     changed = edit(hello, rekey=True, profile=records.read(earlier).profile)

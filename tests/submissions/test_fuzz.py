@@ -101,6 +101,7 @@ def test_no_mutant_breaks_and_none_passes_that_later_fails(
     assert told["peak"] < 2**30
 
 
+@pytest.mark.thorough
 def test_a_folder_that_takes_too_long_or_too_much_is_an_error_and_ends(hello: Path) -> None:
     """Measured from outside: the time of a processor that spins, and memory that is refused."""
     from elue.submissions.apart import validate_apart
@@ -122,6 +123,7 @@ def test_what_validates_but_breaks_the_site_is_an_error(hello: Path, monkeypatch
     assert "ZeroDivisionError" in finding.what
 
 
+@pytest.mark.thorough
 def test_one_damaged_record_or_manifest_never_keeps_the_others_off_the_board(hello: Path, tmp_path: Path) -> None:
     other = tmp_path / "submissions" / "other"
     shutil.copytree(hello, other)

@@ -39,6 +39,7 @@ def test_runs_of_the_code_that_is_here_are_not_but_for_a_private_split(hello: Pa
     assert why == "private: only who holds the split can run it"
 
 
+@pytest.mark.thorough
 def test_code_that_changed_after_a_sign_off_is_not_held_against_its_runs(hello: Path) -> None:
     """Neither refuted nor reproduced: what they were made by is not here to be run."""
     sign(hello)

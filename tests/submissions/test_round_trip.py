@@ -71,6 +71,7 @@ def test_all_samples_make_it_verified(hello: Path) -> None:
     assert set(trusts(hello)) == {"verified"}
 
 
+@pytest.mark.thorough
 def test_other_answers_and_other_flops_are_found_and_earn_nothing(hello: Path) -> None:
     record = records.read(files(hello)[0])
     assert record.samples is not None
