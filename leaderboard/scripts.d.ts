@@ -223,6 +223,7 @@ interface Elue {
   ): HTMLElementTagNameMap[K];
   bdi(text: string): HTMLElement;
   options(select: HTMLSelectElement, pairs: [value: string, label: string][], chosen?: string): void;
+  units: [size: number, prefix: string][];
   flops(value: number): string;
   signed(value: number): string;
   showTip?(datum: ChartRow | null, x?: number, y?: number, chart?: LiveChart): void;

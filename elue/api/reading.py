@@ -62,11 +62,7 @@ def score(runs: Iterable[Record], reference: str | None = None, resamples: int =
         if is_ranked(record):
             boards.setdefault(board_of(record), []).append(record)
     if not boards:
-        raise ElueError(
-            "no_runs",
-            "There are no ranked runs.",
-            RANKED,
-        )
+        raise ElueError("no_runs", "There are no ranked runs.", RANKED)
     return Scores(
         compare(
             boards[key],

@@ -77,12 +77,12 @@ def _all_checked(methods: Sequence[MethodSource]) -> list[MethodSource]:
 
 def _checked(method: MethodSource) -> MethodSource:
     """The method, marked as broken if a worker can't import it."""
-    from elue.evaluation.describing import asked
+    from elue.evaluation.describing import check_imports
 
     if method.broken:
         return method
     try:
-        asked(method)
+        check_imports(method)
     except ElueError as error:
         return replace(method, broken=error.message.partition("is broken: ")[2] or error.message)
     return method

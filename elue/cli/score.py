@@ -130,8 +130,7 @@ def _boards(
         keys = store.boards()
         if not keys:
             where = ", ".join(str(runs_folder) for runs_folder in runs) or shown(db)
-            hint = RANKED
-            raise ElueError("no_runs", f"There are no ranked runs in {where}.", hint)
+            raise ElueError("no_runs", f"There are no ranked runs in {where}.", RANKED)
         if task is not None and task not in {key.task for key in keys}:
             raise unknown("task", task, {key.task for key in keys})
         keys = [key for key in keys if task in (None, key.task)]

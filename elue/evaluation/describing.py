@@ -42,10 +42,10 @@ def described(method: MethodSource, backbone: str = TINY) -> list[dict[str, Any]
     return [asdict(option) for option in answer.options]
 
 
-def asked(method: MethodSource) -> list[dict[str, Any]]:
-    """As `described` for the backbone "tiny", by a worker that imports the method now."""
+def check_imports(method: MethodSource) -> None:
+    """Raise ElueError where a worker cannot import the method now, or it can't tell its options."""
     with tempfile.TemporaryDirectory(prefix="elue-describe-") as temporary:
-        return [asdict(option) for option in _asked(method, TINY, None, temporary).options]
+        _asked(method, TINY, None, temporary)
 
 
 def _asked(method: MethodSource, backbone: str, place: Path | None, temporary: str) -> frames.Described:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from elue.methods.classes import Classes, Module
-from elue.methods.options import PARAMETERS, is_option
+from elue.methods.options import given_to_option
 from elue.methods.registry import MethodSource
 from elue.worker.frames import Option
 
@@ -96,9 +96,8 @@ def _field(classes: Classes, module: Module, value: ast.expr | None) -> Mapping[
     if not isinstance(value, ast.Call):
         return plain | {"default": _literal(classes, module, value)}
     given = {str(word.arg): word.value for word in value.keywords}
-    if is_option(classes, module, value):
-        given |= dict(zip(PARAMETERS, value.args, strict=False))
-        told = {name: _literal(classes, module, given[name]) for name in plain if name in given}
+    if (to_option := given_to_option(classes, module, value)) is not None:
+        told = {name: _literal(classes, module, to_option[name]) for name in plain if name in to_option}
     elif classes.full_name(module, ast.unparse(value.func)) == "dataclasses.field" and "default" in given:
         metadata = _literal(classes, module, given["metadata"]) if "metadata" in given else {}
         if not isinstance(metadata, dict) or given.keys() - {"default", "metadata", "repr", "compare", "kw_only"}:

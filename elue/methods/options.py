@@ -17,7 +17,7 @@ from elue.protocol import Knob
 TINY = "tiny"
 """The backbone that some options shape, and no other."""
 _MADE_BY = "elue.modeling.options.option"
-PARAMETERS = ("default", "help", "minimum", "choices", "tiny", "follows")
+_PARAMETERS = ("default", "help", "minimum", "choices", "tiny", "follows")
 """What the kit's `option` takes, in its order."""
 _TRUTHS = ("true", "1", "false", "0")
 _WANTED = {"tuple[int, ...]": "a comma-separated list"}
@@ -62,9 +62,9 @@ def declared(method: MethodSource) -> Options | None:
 
 def _option(classes: Classes, module: Module, kind: str, value: ast.expr | None) -> Option:
     """What a field says, where the kit's `option` makes it; of others nothing but the name is known."""
-    if not isinstance(value, ast.Call) or not is_option(classes, module, value):
+    given = given_to_option(classes, module, value)
+    if given is None:
         return Option()
-    given = dict(zip(PARAMETERS, value.args, strict=False)) | {word.arg: word.value for word in value.keywords}
     told = {name: classes.literal(module, given[name]) for name in ("minimum", "choices", "tiny") if name in given}
     minimum, choices = told.get("minimum"), told.get("choices", ())
     return Option(
@@ -75,9 +75,11 @@ def _option(classes: Classes, module: Module, kind: str, value: ast.expr | None)
     )
 
 
-def is_option(classes: Classes, module: Module, call: ast.Call) -> bool:
-    """Whether a field is made by the kit's `option`."""
-    return classes.full_name(module, ast.unparse(call.func)) == _MADE_BY
+def given_to_option(classes: Classes, module: Module, value: ast.expr | None) -> Mapping[str, ast.expr] | None:
+    """What the kit's `option` is given where it makes a field, by name; None of other fields."""
+    if not isinstance(value, ast.Call) or classes.full_name(module, ast.unparse(value.func)) != _MADE_BY:
+        return None
+    return dict(zip(_PARAMETERS, value.args, strict=False)) | {str(word.arg): word.value for word in value.keywords}
 
 
 def check(options: Options, name: str, value: Knob, backbone: str) -> None:

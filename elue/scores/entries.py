@@ -64,11 +64,7 @@ def gathered(records: Iterable[Record]) -> tuple[list[Entry], list[Column], Reco
         )
         runs.append(run)
     if head is None or not runs:
-        raise ElueError(
-            "no_runs",
-            "There are no runs to rank.",
-            RANKED,
-        )
+        raise ElueError("no_runs", "There are no runs to rank.", RANKED)
     return runs, columns, head
 
 

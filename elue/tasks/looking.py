@@ -32,7 +32,8 @@ TEXTS = ("text", "sentence", "review", "content", "document", "question", "premi
 LABELS = ("label", "labels", "gold_label", "target", "class", "category", "gold", "score", "stars", "rating", "y")
 MORE_LABELS = ("sentiment", "emotion", "intent", "topic", "similarity")
 IDS = ("idx", "id", "index", "guid", "uid", "pair_id", "pairid")
-_NAMES = {*TEXTS, *LABELS, *(name for names in PAIRS for name in names)} - {"y"}
+_TEXTS = (*TEXTS, *(name for names in PAIRS for name in names))
+_NAMES = {*_TEXTS, *LABELS} - {"y"}
 MOST_CLASSES = 50
 """More different labels than this are numbers of a regression, or no labels."""
 MOST_NUMBERS = 20
@@ -109,7 +110,7 @@ def propose(tables: Sequence[Table], text: str | None, pair: str | None, label: 
 
 def _called(named: dict[str, str], values: dict[str, list[Any]], label: str | None) -> list[str]:
     """The columns that are called as texts are, and hold some: single words, or mistakes among them."""
-    usual = [named[name] for name in (*TEXTS, *(name for names in PAIRS for name in names)) if name in named]
+    usual = [named[name] for name in _TEXTS if name in named]
     worded = (name for name in usual if any(isinstance(cell, str) and not _number(cell) for cell in values[name]))
     return [name for name in dict.fromkeys(worded) if name != label]
 

@@ -93,10 +93,10 @@
     async draw() {
       const spec = structuredClone(this.spec);
       const rows = this.shown();
-      dress(this, spec, this.canvas.clientWidth - MARGIN);
+      const wide = this.canvas.clientWidth - MARGIN;
+      dress(this, spec, wide);
       spec.datasets.runs = rows;
       if (spec.datasets.bands) spec.datasets.bands = this.bands(rows);
-      const wide = this.canvas.clientWidth - MARGIN;
       if (spec.datasets.notes && wide < this.spec.width) spec.datasets.notes = apart(spec.datasets.notes, this.home, wide, this.spec.height);
       this.values = { ...this.values, ...told(this, this.window(rows)), picked: this.pins() };
       for (const param of spec.params) param.value = this.values[param.name];

@@ -2,7 +2,7 @@
 
 /** A comparison in words and as a table, as compared.html writes it for those without scripts. */
 (() => {
-  const { make, bdi, flops, signed } = window.elue;
+  const { make, bdi, units, flops, signed } = window.elue;
   const WORDS = ["level", "likely", "sure"];
 
   /** What a pair is apart, the way round that is asked for.
@@ -64,8 +64,6 @@
    * @returns {[string[], string]} */
   function column(numbers) {
     const most = Math.max(...numbers);
-    /** @type {[number, string][]} */
-    const units = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "K"]];
     const [size, prefix] = units.find(([unit]) => unit <= most / 5) || [1, ""];
     const digits = prefix ? (most / size >= 1000 ? 1 : 2) : 0;
     return [numbers.map((number) => (number / size).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })), prefix];

@@ -127,5 +127,5 @@ window.elue = (() => {
   }
 
   theme();
-  return { read, write, onChange, load, make, bdi, options, flops, signed };
+  return { read, write, onChange, load, make, bdi, options, units, flops, signed };
 })();
