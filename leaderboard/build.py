@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from elue.errors import ElueError
-from elue.leaderboard import boards, compared, downloads, standings, text
+from elue.leaderboard import boards, claims, compared, downloads, standings, text
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.links import checked
 from elue.leaderboard.manifests import Manifests, retraction_of
@@ -107,6 +107,10 @@ def pages(
         known = standings.shipped() if editions is None else editions
         wholes = Wholes(record)
         site.ranked = standings.standings(site.tasks, known, wholes, executor)
+        site.headlines = {
+            edition.name: claims.measured(edition, standings.records_of(edition, site.tasks, wholes, claims.held()))
+            for edition, _ in site.ranked
+        }
         if wholes.damaged:
             raise DamagedRecords(wholes.damaged)
     for name in _STATIC:

@@ -1,27 +1,40 @@
-"""What papers claim of their methods, from a file of claims; and what the records of a board say of each."""
+"""What papers claim of their methods, from a file of claims; and what records say of each."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from elue.errors import ElueError
+from elue.record.schema import Record
+from elue.scores.edition import Edition
+from elue.scores.headlines import STATIC, Headline, headlines
 from elue.scores.intervals import Estimate
 from elue.scores.kept import Outcome
+from elue.scores.paper_counts import PADDED
 
 FILE = "claims.toml"
+Way = Literal["flops", "layers", "tokens", "padded"]
+"""How a paper counts, as `elue.scores.paper_counts` can."""
+WAYS: dict[Way, str] = {
+    "flops": "FLOPs at true length",
+    "layers": "layers",
+    "tokens": "tokens kept",
+    "padded": f"against padding to {PADDED}",
+}
 
 
 class Claim(BaseModel):
     """A claim of a paper: of which method, in words, on what and how counted, and where it stands.
 
     `compute` is the part of the full model's compute that it is about, `loss` the most points below the full model that
-    it allows there; None where it does not name them.
+    it allows there, `way` the way of counting here that is nearest to the paper's; None where it does not name them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,6 +46,16 @@ class Claim(BaseModel):
     source: str
     compute: float | None = Field(default=None, gt=0)
     loss: float | None = Field(default=None, ge=0)
+    way: Way | None = None
+
+    @property
+    def speedup(self) -> float | None:
+        """How many times less compute the claim is about."""
+        return None if self.compute is None else 1 / self.compute
+
+    def as_counted(self, headline: Headline) -> float | None:
+        """The speed-up of a headline as the paper counts; None where that is not known."""
+        return getattr(headline.papers, self.way) if self.way and headline.papers else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +89,13 @@ def read(text: str) -> list[Claim]:
 def shipped() -> Sequence[Claim]:
     """The claims that come with ELUE."""
     return tuple(read(resources.files(__package__).joinpath(FILE).read_text("utf-8")))
+
+
+def held() -> frozenset[str]:
+    """The methods whose records tell what came out of the claims: those that one is about, and the full model's."""
+    return frozenset(claim.method for claim in shipped()) | {STATIC}
+
+
+def measured(edition: Edition, records: Iterable[Record]) -> list[Headline]:
+    """The headlines of an edition's methods that a claim is about; whole records may come one by one."""
+    return headlines(edition, records, held() - {STATIC})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +11,15 @@ from elue.leaderboard.boards import Board, MethodCard, Task
 from elue.leaderboard.environment import environment
 from elue.leaderboard.publish import File
 from elue.leaderboard.text import profile_words
+from elue.scores.headlines import Headline
 
 
 @dataclass
 class Site:
     """Everything that pages are made of; `details`, `scored` and `crossed` fill as the tasks are worked on.
 
-    `ranked` are the editions that any run takes part in, with their scores; `repository` is the address of the
+    `ranked` are the editions that any run takes part in, with their scores, and `headlines` by edition what came out
+    there of what papers claim; `repository` is the address of the
     sources, `docs` of the documentation, or its first page in the site; `built` is the day of the build, `latest` that
     of the last run.
     """
@@ -31,6 +33,7 @@ class Site:
     opened: dict[str, samplefiles.Opened] = field(default_factory=dict)
     crossed: dict[str, crossings.Crossed] = field(default_factory=dict)
     ranked: Sequence[standings.Ranked] = ()
+    headlines: Mapping[str, Sequence[Headline]] = field(default_factory=dict)
     repository: str = ""
     docs: str = ""
     built: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -58,6 +58,12 @@ def standings(
         (edition, edition_standing(edition, _records(edition, runs, every, wholes), side_by_side=beside))
         for edition in shown
     ]
+
+
+def records_of(edition: Edition, tasks: Sequence[Task], wholes: Wholes, methods: Collection[str]) -> Iterator[Record]:
+    """The whole records of these methods that an edition takes, of both splits; damaged ones are passed over."""
+    runs = [run for task in tasks for board in task.boards for run in board.runs]
+    return _records(edition, (run for run in runs if run.record.method.name in methods), (), wholes)
 
 
 def _records(edition: Edition, runs: Iterable[ShownRun], every: Iterable[Record], wholes: Wholes) -> Iterator[Record]:

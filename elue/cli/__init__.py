@@ -12,6 +12,7 @@ from elue.cli import (
     browse,
     campaign,
     check,
+    claims,
     database,
     demo,
     edition,
@@ -56,6 +57,7 @@ app.command("doctor")(measure.doctor)
 app.command("score", epilog=columns("elue-1", "elue-2", "elue-2022", "points", "best", "touched", "covers", "p"))(
     score.score_methods
 )
+app.command("claims")(claims.show_claims)
 app.command("import-points")(points.import_points)
 app.command("site")(site.build_site)
 app.command("demo")(demo.run_demo)

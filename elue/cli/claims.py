@@ -1,0 +1,96 @@
+"""`elue claims`: what papers claim, what came out here, and what the papers' own ways of counting would have said."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from elue.cli.evaluate import DATABASE
+from elue.cli.forms import CSV, LATEX, Printer, form_of
+from elue.cli.output import note, note_skipped
+from elue.cli.standing import opened
+from elue.errors import ElueError
+
+if TYPE_CHECKING:
+    from elue.leaderboard.claims import Claim
+    from elue.scores.headlines import Headline
+    from elue.scores.intervals import Estimate
+
+HEADER = ("method", "claimed", "task", "here", "95 % interval", "loss", "loss 95 % interval", "as the paper counts")
+WAYS = ("layers", "tokens", "padded")
+RIGHT = ("claimed", "here", "95 % interval", "loss", "loss 95 % interval", "as the paper counts", *WAYS)
+
+
+def show_claims(
+    edition: str = typer.Option("2026-preview", help="The edition whose tasks and yardstick count, or a .toml file."),
+    db: str = typer.Option(DATABASE, help="Index of the records, a SQLAlchemy URL."),
+    runs: list[Path] = typer.Option([], help="Take the records below this folder instead; repeat for several."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
+    csv: bool = CSV,
+    latex: bool = LATEX,
+) -> None:
+    """Hold the papers' headlines against an edition: the speed-up that costs at most a point of quality.
+
+    Of each training the cheapest point is taken that loses no more than a point on validation; shown is what it does on
+    test, by FLOPs as they are, and by the ways papers count: layers, tokens that are kept, a full model that is padded.
+    """
+    from elue.leaderboard import claims
+    from elue.scores import edition as editions
+
+    printer = Printer(form_of(csv, latex, as_json))
+    rules = editions.load(edition)
+    with opened(db, runs) as store:
+        records = (
+            record
+            for board in store.boards()
+            if board.task in rules.tasks and board.profile_digest == rules.profile_digest
+            for record in store.records(board=board, ranked=True, skipped=note_skipped)
+        )
+        by_method: dict[str, list[Headline]] = defaultdict(list)
+        for headline in claims.measured(rules, records):
+            by_method[headline.method].append(headline)
+    shipped = claims.shipped()
+    if as_json:
+        told = [{**of.model_dump(), "here": [asdict(own) for own in by_method[of.method]]} for of in shipped]
+        typer.echo(json.dumps(told, indent=1))
+        return
+    if not by_method:
+        message = f"No method that a claim is about was measured for edition '{rules.name}'."
+        raise ElueError("no_runs", message, "It takes the static method and another, on both validation and test.")
+    lines = [row for of in shipped for row in _rows(of, by_method[of.method])]
+    printer.table({"edition": rules.name}, (*HEADER, *WAYS, "within a point"), lines, RIGHT)
+    missing = [of.method for of in shipped if not by_method[of.method]]
+    if missing:
+        note(f"not measured for this edition: {', '.join(missing)}")
+
+
+def _rows(claim: Claim, here: list[Headline]) -> Iterator[tuple[str, ...]]:
+    for own in here:
+        ways = [_times(getattr(own.papers, way)) if own.papers else "" for way in WAYS]
+        speedup, loss = own.speedup, own.loss
+        yield (
+            claim.method,
+            _times(claim.speedup),
+            own.task,
+            _times(speedup.value),
+            _interval(speedup),
+            f"{loss.value:.2f}",
+            _interval(loss),
+            _times(claim.as_counted(own)),
+            *ways,
+            f"{own.within} of {own.trainings}",
+        )
+
+
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}x"
+
+
+def _interval(of: Estimate) -> str:
+    return "" if of.low is None or of.high is None else f"{of.low:.2f} to {of.high:.2f}"
