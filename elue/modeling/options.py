@@ -15,6 +15,8 @@ from elue.protocol import Knob, TrainingJob
 
 TINY = "tiny"
 """The backbone that starts from random weights."""
+PRECISIONS = ("auto", "float32", "bfloat16")
+"""What a training's products are computed in. Weights, sums and the optimizer's state are float32 in any case."""
 
 
 def option(
@@ -54,6 +56,7 @@ class CommonOptions:
     weight_decay: float = option(0.1, "weight decay of AdamW", 0.0)
     warmup: float = option(0.06, "share of the steps over which the learning rate rises", 0.0)
     max_length: int = option(512, "longest input in tokens, cut to the encoder's positions", 4)
+    precision: str = option("auto", "of products: bfloat16 on a GPU that has it, else float32", choices=PRECISIONS)
     mix_lengths: bool = option(True, "take batches of similar length in random order, not from long to short")
     tiny_vocabulary: int = option(2000, "vocabulary size of the backbone 'tiny'", 100, tiny=True)
     tiny_hidden: int = option(64, "size of the word vectors of the backbone 'tiny'", 8, tiny=True)

@@ -51,6 +51,8 @@ class SeededSampler(LengthGroupedSampler):
 class KitTrainer(Trainer):
     """Batches of similar length, rates by parameter, and an appraisal for an evaluation.
 
+    Where it is `halved`, a step's products are computed in bfloat16. The trainer's own switch for that would have
+    everything else that asks the module computed so, too, appraisals and what comes after training among it.
     Evaluation is our own, because the trainer's asks for one tensor of predictions and hands over no module: what a
     network is worth may rest on several ways out and on a price. Which evaluation was best, and to keep its weights, is
     the trainer's.
@@ -59,6 +61,7 @@ class KitTrainer(Trainer):
     rates: Mapping[str, float]
     mixed: bool
     evenness: float = 1.0
+    halved: bool = False
     appraise: Callable[[nn.Module], Appraisal]
     frozen: Sequence[str] = ()
     combine: Combine | None = None
@@ -72,8 +75,10 @@ class KitTrainer(Trainer):
     def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any) -> Any:
         for name in self.frozen:
             model.get_submodule(name).eval()
-        outputs = model({**inputs, "step": self.state.global_step, "total": self.state.max_steps})
-        return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.halved):
+            outputs = model({**inputs, "step": self.state.global_step, "total": self.state.max_steps})
+        loss = outputs["loss"].float()
+        return (loss, outputs) if return_outputs else loss
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
         if self.ahead is not None:

@@ -116,7 +116,7 @@ def fit(
         data_collator=lambda batch: _collate(batch, text.pad),
     )
     trainer.rates = dict(rates or {})
-    trainer.mixed = options.mix_lengths
+    trainer.mixed, trainer.halved = options.mix_lengths, _is_halved(job, options)
     trainer.appraise = lambda network: _appraisal(network, job, text, judged)
     trainer.evenness = getattr(options, "evenness", 1.0)
     trainer.frozen, trainer.combine, trainer.ahead = tuple(frozen), combine, ahead
@@ -251,7 +251,6 @@ def _arguments(job: TrainingJob, options: CommonOptions, folder: Path, judged: b
         logging_steps=10,
         remove_unused_columns=False,
         dataloader_pin_memory=cuda,
-        bf16=cuda and torch.cuda.is_bf16_supported(),
         use_cpu=device.type == "cpu",
         report_to="none",
         disable_tqdm=job.quiet,
@@ -259,6 +258,13 @@ def _arguments(job: TrainingJob, options: CommonOptions, folder: Path, judged: b
     if device.type != "cpu":
         _keep_to(device, arguments)
     return arguments
+
+
+def _is_halved(job: TrainingJob, options: CommonOptions) -> bool:
+    on_gpu = torch.device(job.device).type == "cuda"
+    return options.precision == "bfloat16" or (
+        options.precision == "auto" and on_gpu and torch.cuda.is_bf16_supported()
+    )
 
 
 def _use(device: torch.device) -> None:

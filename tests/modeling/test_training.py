@@ -160,6 +160,24 @@ def test_batches_go_from_long_to_short_unless_mixed(tmp_path: Path, mixed: bool)
     assert rises > 5 if mixed else rises < 4
 
 
+@pytest.mark.parametrize(("precision", "product"), [("auto", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_products_are_computed_in_the_precision_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, product: torch.dtype
+):
+    computed: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
+    forward = nn.Linear.forward
+
+    def watched(self: nn.Linear, rows: Tensor) -> Tensor:
+        made = forward(self, rows)
+        computed[torch.is_grad_enabled()].add(made.dtype)
+        return made
+
+    monkeypatch.setattr(nn.Linear, "forward", watched)
+    network = trained(small.job(tmp_path, epochs="2", precision=precision))
+    assert computed == {True: {product}, False: {torch.float32}}, "what is kept is judged in float32"
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
 def test_a_value_is_computed_once_for_a_job(tmp_path: Path):
     job = small.job(tmp_path)
     options = parse_options(TrainingOptions, job)
