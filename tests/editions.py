@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from elue.record.files import identity
 from elue.record.schema import Record
 from elue.scores.edition import Edition, EditionTask
 from elue.scores.edition_board import edition_standing
@@ -20,6 +21,8 @@ STATIC = {1: 0.6, 2: 0.7, 4: 0.8}
 """Accuracy of the yardstick at each cost."""
 GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
 """The curve of a method that leads over it."""
+REVISION = "d" * 64
+"""The revision of a validation split."""
 RULES = ("title", "score", "profile", "profile_digest", "split", "seeds", "samples", "points", "methods", "places")
 
 
@@ -136,3 +139,29 @@ def rows(edition: Edition, records: Sequence[Record], **options: object) -> dict
     """Rows of an edition's only task, by method."""
     (standing,) = edition_standing(edition, records, draws=200, **options).tasks  # type: ignore[arg-type]
     return {row.method: row for row in standing.rows}
+
+
+def naming(edition: Edition, validation: str | None) -> Edition:
+    """The same edition with this revision of validation splits."""
+    tasks = {
+        name: EditionTask.model_validate({**task.model_dump(), "validation": validation})
+        for name, task in edition.tasks.items()
+    }
+    return Edition.model_validate({**edition.model_dump(), "tasks": tasks})
+
+
+def on_validation(record: Record, score: float, revision: str = REVISION) -> Record:
+    """The same point of the same weights on the validation split, with another score."""
+    assert record.score
+    task = record.task.model_copy(update={"split": "validation", "revision": revision})
+    told = record.score.model_copy(update={"value": score})
+    return record.model_copy(update={"task": task, "score": told, "samples": None})
+
+
+def both_splits(own: Sequence[Record], quality: Mapping[int, float]) -> list[Record]:
+    """The records and, as others, what their points score on the validation split, by cost."""
+    told = [
+        on_validation(record, quality[int(record.point["knob"])]).model_copy(update={"samples": record.samples})
+        for record in own
+    ]
+    return [*own, *(record.model_copy(update={"key": identity(record).key}) for record in told)]

@@ -6,33 +6,15 @@ import numpy as np
 import pytest
 
 from elue.record.schema import Record
-from elue.scores.edition import Edition, EditionTask
+from elue.scores.edition import Edition
 from elue.scores.edition_board import edition_standing
 from elue.scores.standing import TaskRow
-from tests.editions import GOOD, World, edition_of
-
-REVISION = "d" * 64
+from tests.editions import GOOD, REVISION, World, edition_of, naming, on_validation
 
 
 @pytest.fixture(scope="module")
 def edition(static: list[Record]) -> Edition:
     return naming(edition_of(static), REVISION)
-
-
-def naming(edition: Edition, validation: str | None) -> Edition:
-    tasks = {
-        name: EditionTask.model_validate({**task.model_dump(), "validation": validation})
-        for name, task in edition.tasks.items()
-    }
-    return Edition.model_validate({**edition.model_dump(), "tasks": tasks})
-
-
-def on_validation(record: Record, score: float, revision: str = REVISION) -> Record:
-    """The same point of the same weights on the validation split, with another score."""
-    assert record.score
-    task = record.task.model_copy(update={"split": "validation", "revision": revision})
-    told = record.score.model_copy(update={"value": score})
-    return record.model_copy(update={"task": task, "score": told, "samples": None})
 
 
 def row(edition: Edition, records: list[Record], method: str = "good") -> TaskRow:

@@ -12,8 +12,7 @@ from scipy.stats import t
 from elue.record.schema import Record
 from elue.scores.edition import Edition
 from elue.scores.headlines import ALLOWED, Headline, headlines
-from tests.editions import GOOD, STATIC, World, edition_of
-from tests.scores.test_corners import REVISION, naming, on_validation
+from tests.editions import GOOD, REVISION, STATIC, World, edition_of, naming, on_validation
 
 
 @pytest.fixture(scope="module")

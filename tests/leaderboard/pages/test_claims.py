@@ -10,7 +10,9 @@ from elue.errors import ElueError
 from elue.leaderboard import claims
 from elue.leaderboard.build import pages
 from elue.methods.registry import installed
+from tests.editions import GOOD, REVISION, STATIC, World, both_splits, edition_of, naming
 from tests.leaderboard.reading import read
+from tests.leaderboard.whole import reader_of, summaries_of
 
 
 def test_the_claims_are_sound_and_about_methods_that_there_are() -> None:
@@ -53,3 +55,21 @@ def test_what_came_out_is_what_the_scores_say(whole_site) -> None:
         assert entry["outcome"] == (verdict if entry["reaches"] else None), "a guess is no verdict"
     assert by_method["cascadebert"]["here"][0]["outcome"] is None, "its claim names no loss"
     assert by_method["deebert"]["here"] == []
+
+
+def test_an_edition_with_three_trainings_gives_a_headline() -> None:
+    world = World()
+    static, own = world.method("static", STATIC), world.method("ltp", GOOD)
+    edition = naming(edition_of(static), REVISION)
+    records = both_splits([*static, *own], {1: 60.0, 2: 79.5, 4: 80.0})
+    made = dict(pages(summaries_of(records), reader_of(records), editions=[edition]))
+    told = {entry["method"]: entry for entry in json.loads(made["data/claims.json"])}
+    (headline,) = told["ltp"]["headlines"]
+    assert headline["speedup"]["value"] == pytest.approx(2)
+    assert headline["edition"] == "test"
+    first = read(made["claims.html"]).one("tbody").all("tr")[0]
+    assert first.one("th").text == "ltp", "what has a headline comes first"
+    lost = headline["loss"]["value"]
+    assert f"2.00x fewer FLOPs, {abs(lost):.2f} points {'lost' if lost >= 0 else 'won'}" in first.text
+    assert "edition test, 3 trainings" in first.text
+    assert all(not entry["headlines"] for method, entry in told.items() if method != "ltp")

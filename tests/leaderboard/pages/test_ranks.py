@@ -14,10 +14,9 @@ from elue.record.index import SubmissionRef
 from elue.record.schema import Record
 from elue.scores.edition import Edition, EditionTask
 from elue.scores.edition_board import edition_standing
-from tests.editions import GOOD, STATIC, World, edition_of
+from tests.editions import GOOD, REVISION, STATIC, World, edition_of, naming, on_validation
 from tests.leaderboard.reading import numbers, read
 from tests.leaderboard.whole import reader_of, summaries_of
-from tests.scores.test_corners import REVISION, naming, on_validation
 from tests.scoring import against_static, run
 
 SUBMISSIONS = Path(__file__).parents[3] / "submissions"
