@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
-from elue.leaderboard.boards import Board, ShownRun, Task
+from elue.errors import ElueError
+from elue.leaderboard.boards import Board, Task
 from elue.leaderboard.text import short
-from elue.leaderboard.wholes import Wholes
+from elue.leaderboard.wholes import ReadRecord, Wholes
 from elue.leaderboard.workers import side_by_side
 from elue.record.board import MEASURED, CurveKey, curve_of
 from elue.record.schema import Record
 from elue.scores.edition import Edition, load, names
-from elue.scores.edition_board import edition_standing
-from elue.scores.edition_runs import chooses_corners, covers, takes_part, was_withdrawn
+from elue.scores.edition_board import standing_of
+from elue.scores.edition_runs import Gathered, chooses_corners, covers, gathered, takes_part, together, was_withdrawn
 from elue.scores.standing import EditionStanding, TaskStanding
 from elue.submissions.references import first_of, static_of
 
@@ -51,25 +53,45 @@ def standings(
 ) -> list[Ranked]:
     """The editions that any run takes part in, with their scores, from whole records; damaged ones are passed over."""
     runs = [run for task in tasks for board in task.boards for run in board.runs]
-    every = [record for task in tasks for record in task.records]
     shown = [edition for edition in editions if any(takes_part(edition, run.record) for run in runs)]
     beside = partial(side_by_side, executor)
-    return [
-        (edition, edition_standing(edition, _records(edition, runs, every, wholes), side_by_side=beside))
-        for edition in shown
-    ]
+    ranked = []
+    for edition in shown:
+        work = partial(_gathered, edition, wholes.record)
+        parts = []
+        for part, damaged in beside(work, [_asked(edition, task) for task in tasks]):
+            parts.append(part)
+            wholes.damaged |= damaged
+        ranked.append((edition, standing_of(edition, together(parts), side_by_side=beside)))
+    return ranked
+
+
+def _asked(edition: Edition, task: Task) -> tuple[list[str], list[Record]]:
+    """The keys of a task's runs that an edition takes, and what was withdrawn of it."""
+    return (
+        [run.key for board in task.boards for run in board.runs if _takes(edition, run.record)],
+        [record for record in task.records if was_withdrawn(edition, record)],
+    )
+
+
+def _gathered(
+    edition: Edition, record: ReadRecord, asked: tuple[Sequence[str], Sequence[Record]]
+) -> tuple[Gathered, dict[str, ElueError]]:
+    """A task's runs as an edition takes them, and the damaged records among these."""
+    keys, withdrawn = asked
+    wholes = Wholes(record)
+    read = (whole[0] for key in keys if (whole := wholes.read(key)))
+    return gathered(edition, chain(withdrawn, read)), wholes.damaged
+
+
+def _takes(edition: Edition, record: Record) -> bool:
+    return takes_part(edition, record) or chooses_corners(edition, record)
 
 
 def records_of(edition: Edition, tasks: Sequence[Task], wholes: Wholes, methods: Collection[str]) -> Iterator[Record]:
     """The whole records of these methods that an edition takes, of both splits; damaged ones are passed over."""
-    runs = [run for task in tasks for board in task.boards for run in board.runs]
-    return _records(edition, (run for run in runs if run.record.method.name in methods), (), wholes)
-
-
-def _records(edition: Edition, runs: Iterable[ShownRun], every: Iterable[Record], wholes: Wholes) -> Iterator[Record]:
-    yield from (record for record in every if was_withdrawn(edition, record))
-    for run in runs:
-        if (takes_part(edition, run.record) or chooses_corners(edition, run.record)) and (read := wholes.read(run.key)):
+    for run in (run for task in tasks for board in task.boards for run in board.runs):
+        if run.record.method.name in methods and _takes(edition, run.record) and (read := wholes.read(run.key)):
             yield read[0]
 
 

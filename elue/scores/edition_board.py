@@ -8,7 +8,7 @@ from typing import Any
 
 from elue.record.schema import Record
 from elue.scores.edition import Edition
-from elue.scores.edition_runs import Entered, families_of, gathered
+from elue.scores.edition_runs import Entered, Gathered, families_of, gathered
 from elue.scores.families import HOUSE, Families
 from elue.scores.leads import Lead
 from elue.scores.measuring import Measured, measured
@@ -38,7 +38,17 @@ def edition_standing(
     What is not of the edition is passed over. Tasks are measured `side_by_side`.
     Raises ElueError for records that contradict themselves.
     """
-    runs = gathered(edition, records)
+    return standing_of(edition, gathered(edition, records), announced, draws, side_by_side)
+
+
+def standing_of(
+    edition: Edition,
+    runs: Gathered,
+    announced: Mapping[str, int] | None = None,
+    draws: int = DRAWS,
+    side_by_side: SideBySide = map,
+) -> EditionStanding:
+    """As `edition_standing`, from runs that were gathered already."""
     families = families_of(edition, runs)
     measure = partial(measured, edition, families, announced or {}, draws)
     tasks = dict(

@@ -150,6 +150,23 @@ def gathered(edition: Edition, records: Iterable[Record]) -> Gathered:
     return Gathered(of_task, ids, validation, withdrawn)
 
 
+def together(parts: Iterable[Gathered]) -> Gathered:
+    """What was gathered in parts, no task of an edition in two of them."""
+    whole = Gathered({}, {})
+    for part in parts:
+        withdrawn = {
+            method: whole.withdrawn.get(method, frozenset()) | part.withdrawn.get(method, frozenset())
+            for method in (*whole.withdrawn, *part.withdrawn)
+        }
+        whole = Gathered(
+            {**whole.runs, **part.runs},
+            {**whole.ids, **part.ids},
+            {**whole.validation, **part.validation},
+            withdrawn,
+        )
+    return whole
+
+
 def entered(runs: Sequence[EditionRun], free: CostScore | None = None) -> Entered:
     """A method's runs with its trainings, in a fixed order; `free` is the yardstick's cheapest model.
 

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from elue import api
-from elue.record.schema import Record
+from elue.record.index import SubmissionRef
+from elue.record.schema import RETRACTED, Flag, Record
 from elue.scores.edition import Edition
-from elue.scores.edition_board import edition_standing
+from elue.scores.edition_board import edition_standing, standing_of
+from elue.scores.edition_runs import gathered, together
 from tests.editions import GOOD, STATIC, World, edition_of, rows, toml_of
 
 
@@ -40,6 +42,23 @@ def test_ranks_are_shared_by_verdict(edition: Edition, made: list[Record]) -> No
     assert good.reach.low is not None
     assert good.reach.low <= good.reach.value < 0.75
     assert len(good.at) == 3
+
+
+def test_gathered_in_parts_the_standing_is_the_same(static: list[Record]) -> None:
+    worlds = [World(task) for task in ("mine", "other")]
+    parts = [[*world.method("static", STATIC), *world.method("good", GOOD)] for world in worlds]
+    rules = edition_of([record for part in parts for record in part if record.method.name == "static"])
+    back = Flag(code=RETRACTED, detail="a mistake")
+    gone = [
+        record.model_copy(update={"submission": SubmissionRef(slug=f"of-{number}", seeds=3), "flags": (back,)})
+        for number, part in enumerate(parts)
+        for record in part[-1:]
+    ]
+    kept = [[*part, taken] for part, taken in zip(parts, gone, strict=True)]
+    whole = gathered(rules, [record for part in kept for record in part])
+    halves = together(gathered(rules, part) for part in kept)
+    assert halves.withdrawn == whole.withdrawn == {"good": {"of-0", "of-1"}}
+    assert standing_of(rules, halves, draws=50) == standing_of(rules, whole, draws=50)
 
 
 def test_neither_the_order_of_records_nor_others_change_a_score(edition: Edition, made: list[Record]) -> None:
