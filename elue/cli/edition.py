@@ -37,6 +37,7 @@ def freeze(
         help="Folder with the tasks' data: floors, revisions and clusters are made anew of it.",
     ),
     out: Path | None = typer.Option(None, help="Write to this file instead, NAME.toml."),
+    draft: bool = typer.Option(False, help="Fill the yardsticks alone: the edition ranks, and can be filled again."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
     """Fill an edition's yardsticks from a submission's runs, and fix all its rules under their digest."""
@@ -62,10 +63,10 @@ def freeze(
             if board.task in rules.tasks and board.profile_digest == rules.profile_digest
             for record in store.records(board=board, ranked=True, skipped=note_skipped)
         )
-        made = frozen(rules, yardstick, method, records)
+        made = frozen(rules, yardstick, method, records, draft)
     replace_text(place, text_of(made))
     _show(made, as_json)
-    note(f"frozen as {made.rules} in {place}")
+    note(f"{'filled, and not frozen yet,' if draft else 'frozen'} as {made.rules} in {place}")
 
 
 def _from_data(edition: Edition, folder: Path) -> Edition:

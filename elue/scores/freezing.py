@@ -91,8 +91,10 @@ def yardstick_of(submission: str, curve: Sequence[Record]) -> Yardstick:
     )
 
 
-def frozen(edition: Edition, submission: str, method: str, records: Iterable[Record]) -> Edition:
+def frozen(edition: Edition, submission: str, method: str, records: Iterable[Record], draft: bool = False) -> Edition:
     """The edition with its yardsticks filled, all by one method of one submission, and its rules under their digest.
+
+    A `draft` has no digest yet: it ranks, says that it is not frozen, and may be filled again.
 
     How far trainings lie apart is taken from all methods of that submission that could be ranked, the yardstick's among
     them. `records` are whole ones as the index has them, with the submission they came with; they may come one by one.
@@ -128,7 +130,7 @@ def frozen(edition: Edition, submission: str, method: str, records: Iterable[Rec
     known = {name: tasks[name].model_copy(update={"trainings": spread_of(filled, name, runs)}) for name in tasks}
     room = max(edition.methods, len(methods))
     made = Edition.model_validate({**filled.model_dump(), "tasks": known, "methods": room})
-    return Edition.model_validate({**made.model_dump(), "digest": made.rules})
+    return made if draft else Edition.model_validate({**made.model_dump(), "digest": made.rules})
 
 
 def spread_of(edition: Edition, name: str, runs: Gathered) -> Trainings | None:

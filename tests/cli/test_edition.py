@@ -77,6 +77,23 @@ def test_a_frozen_edition_ranks_what_was_submitted(elue: Elue, world: World, tmp
     assert "static" not in rows, "the spoilt copy is set aside, the true one is the yardstick"
 
 
+def test_a_draft_ranks_and_can_be_filled_again_and_frozen(elue: Elue, world: World, tmp_path: Path) -> None:
+    done = freeze(elue, "--draft")
+    assert done.returncode == 0, done.stderr
+    assert "filled, and not frozen yet, as " in done.stderr
+    draft = editions.load(tmp_path / "mine.toml")
+    assert not draft.frozen
+    shown = elue("score", "--edition", "mine.toml", "--runs", "submissions")
+    assert "not frozen yet" in shown.stdout, shown.stderr
+    standing = json.loads(elue("score", "--edition", "mine.toml", "--runs", "submissions", "--json").stdout)
+    rows = {row["method"]: row["tested"] for row in standing["tasks"][0]["rows"]}
+    assert rows["good"]["rank"] == 1
+    assert freeze(elue, "--draft").returncode == 0
+    assert editions.load(tmp_path / "mine.toml") == draft
+    assert freeze(elue).returncode == 0
+    assert editions.load(tmp_path / "mine.toml").rules == draft.rules, "all but the digest stands in the draft"
+
+
 @pytest.mark.thorough
 def test_a_damaged_record_denies_nobody_the_scores(elue: Elue, world: World, tmp_path: Path) -> None:
     """Half a FLOP in one sample: the index takes the summary, and the whole record can't be read."""
