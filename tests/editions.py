@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 
 from elue.record.files import identity
 from elue.record.schema import Record
-from elue.scores.edition import Edition, EditionTask
+from elue.scores.edition import Edition, EditionTask, load
 from elue.scores.edition_board import edition_standing
+from elue.scores.edition_file import text_of
 from elue.scores.freezing import yardstick_of
 from elue.scores.standing import TaskRow
 from tests.scoring import run
@@ -139,6 +141,20 @@ def rows(edition: Edition, records: Sequence[Record], **options: object) -> dict
     """Rows of an edition's only task, by method."""
     (standing,) = edition_standing(edition, records, draws=200, **options).tasks  # type: ignore[arg-type]
     return {row.method: row for row in standing.rows}
+
+
+def unfilled(edition: Edition) -> Edition:
+    """The same edition before it had its yardsticks."""
+    empty = {"yardstick": {}, "trainings": None}
+    tasks = {name: EditionTask.model_validate({**task.model_dump(), **empty}) for name, task in edition.tasks.items()}
+    return Edition.model_validate({**edition.model_dump(), "digest": None, "tasks": tasks})
+
+
+def preview() -> str:
+    """The text of the edition that is shipped, before it had its yardsticks, following its profile."""
+    text = text_of(unfilled(load("2026-preview")))
+    lines = (line for line in text.splitlines() if not line.startswith("profile_digest"))
+    return re.sub(r'^\[tasks\."(\w+)"\]$', r"[tasks.\1]", "\n".join(lines) + "\n", flags=re.MULTILINE)
 
 
 def naming(edition: Edition, validation: str | None) -> Edition:

@@ -13,10 +13,10 @@ import pytest
 from elue import tasks
 from elue.record import files as records
 from elue.scores import edition as editions
-from elue.scores.edition import Edition, EditionTask, content_of
+from elue.scores.edition import content_of
 from elue.scores.edition_file import text_of
 from tests import commanding
-from tests.editions import STATIC, World, edition_of
+from tests.editions import STATIC, World, edition_of, unfilled
 from tests.leaderboard.reading import read
 from tests.submissions_of import submission
 
@@ -27,13 +27,6 @@ GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
 @pytest.fixture
 def elue(tmp_path: Path) -> Elue:
     return partial(commanding.elue, cwd=tmp_path)
-
-
-def unfilled(edition: Edition) -> Edition:
-    tasks = {
-        name: EditionTask.model_validate({**task.model_dump(), "yardstick": {}}) for name, task in edition.tasks.items()
-    }
-    return Edition.model_validate({**edition.model_dump(), "tasks": tasks})
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from elue.record import files as records
 from tests import commanding
-from tests.editions import GOOD, STATIC, World, edition_of, toml_of
+from tests.editions import GOOD, STATIC, World, edition_of, preview, toml_of
 from tests.scores.test_curve import PUBLISHED
 from tests.scoring import answers, run
 from tests.submissions_of import submission
@@ -230,8 +230,9 @@ def test_an_edition_is_scored_by_its_own_rules(elue: Elue, tmp_path: Path) -> No
     assert "smallest lead" in shown
 
 
-def test_an_edition_that_has_no_yardstick_yet_says_so(elue: Elue) -> None:
-    done = elue("score", "--edition", "2026-preview", "--runs", ROOT / "submissions" / "baselines" / "records")
+def test_an_edition_that_has_no_yardstick_yet_says_so(elue: Elue, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(preview())
+    done = elue("score", "--edition", "mine.toml", "--runs", ROOT / "submissions" / "baselines" / "records")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("no scores: the edition has no yardstick for this task yet") == 2
 

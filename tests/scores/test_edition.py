@@ -10,10 +10,11 @@ from elue import tasks
 from elue.errors import ElueError
 from elue.meter import profile
 from elue.scores import edition
-from elue.scores.edition import FOLDER, content_of
+from elue.scores.edition import content_of
+from tests.editions import preview
 from tests.scoring import run
 
-PREVIEW = (FOLDER / "2026-preview.toml").read_text("utf-8")
+PREVIEW = preview()
 YARDSTICK = """
 [tasks.mrpc.yardstick]
 submission = "baselines"
@@ -22,21 +23,22 @@ range = [89e6, 534e6]
 """.format("a" * 64)
 
 
-def test_the_preview_names_its_tasks_and_says_that_it_has_no_yardstick() -> None:
-    preview = edition.load("2026-preview")
+def test_the_preview_names_its_tasks_and_rules() -> None:
+    shipped = edition.load("2026-preview")
     assert edition.names() == ["2026-preview"]
-    assert set(preview.tasks) == {"sst2_elue", "mrpc"}
-    assert (preview.score, preview.seeds, preview.split, preview.points) == ("elue-2", 3, "test", 16)
-    for name, task in preview.tasks.items():
+    assert set(shipped.tasks) == {"sst2_elue", "mrpc"}
+    assert (shipped.score, shipped.seeds, shipped.split, shipped.points) == ("elue-2", 3, "test", 16)
+    for name, task in shipped.tasks.items():
         assert task.samples in tasks.get(name).sizes["test"]
-        assert task.samples >= preview.samples
+        assert task.samples >= shipped.samples
 
 
 def test_an_open_edition_follows_its_profile_and_a_frozen_one_names_it(tmp_path: Path) -> None:
-    preview = edition.load("2026-preview")
-    assert preview.profile_digest == profile.load("elue-1").digest
     path = tmp_path / "mine.toml"
-    path.write_text(f'digest = "{preview.rules}"\n{PREVIEW}')
+    path.write_text(PREVIEW)
+    follows = edition.load(path)
+    assert follows.profile_digest == profile.load("elue-1").digest
+    path.write_text(f'digest = "{follows.rules}"\n{PREVIEW}')
     with pytest.raises(ElueError, match="'profile_digest'"):
         edition.load(path)
 
@@ -46,7 +48,7 @@ def test_the_digest_is_that_of_the_rules(tmp_path: Path) -> None:
         (tmp_path / "2026-preview.toml").write_text(text)
         return edition.load(tmp_path / "2026-preview.toml").rules
 
-    own = edition.load("2026-preview").rules
+    own = digest(PREVIEW)
     assert digest(PREVIEW + "\n# a comment\n") == own
     changed = {digest(PREVIEW.replace("seeds = 3", "seeds = 4")), digest(PREVIEW + YARDSTICK), own}
     assert len(changed) == 3

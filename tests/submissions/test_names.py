@@ -16,6 +16,7 @@ from elue.scores import edition as editions
 from elue.submissions import names
 from elue.submissions.standing import as_it_stands, record_folders
 from elue.submissions.validate import validate
+from tests.editions import preview
 from tests.submissions.breaking import again, commit, files, rename
 
 
@@ -42,7 +43,7 @@ def test_a_record_of_a_method_that_is_not_listed_has_a_name_too(hello: Path) -> 
 def edition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An edition that takes its yardstick from the submission `board`."""
     folder = tmp_path / "editions"
-    text = (editions.FOLDER / "2026-preview.toml").read_text()
+    text = preview()
     folder.mkdir()
     pinned = f'yardstick = {{ submission = "board", runs = ["{"0" * 64}"], range = [1.0, 2.0] }}\n'
     (folder / "next.toml").write_text(text.replace("floor = 73.183703", pinned + "floor = 73.183703"))
