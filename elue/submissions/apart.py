@@ -66,12 +66,13 @@ def answer_of(verdict: Verdict) -> dict[str, Any]:
 def _run(asked: Mapping[str, Any], home: str, seconds: float) -> dict[str, Any] | str:
     """What the process answers, or in words how it ended without an answer."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    pool = {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # its own reserves a GiB at once, which the limit on memory counts
     process = subprocess.Popen(
         [sys.executable, "-I", "-m", MODULE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=os.environ | threads | {"TMPDIR": home},
+        env=os.environ | threads | pool | {"TMPDIR": home},
         start_new_session=True,
     )
     try:
@@ -88,6 +89,6 @@ def _run(asked: Mapping[str, Any], home: str, seconds: float) -> dict[str, Any] 
     if -process.returncode in (getattr(signal, "SIGXCPU", None), getattr(signal, "SIGKILL", None)):
         return f"looking it over took more than {asked['seconds']} s, or more than {asked['memory']:,} bytes"
     lines = trouble.decode("utf-8", "replace").strip().splitlines()
-    if b"MemoryError" in trouble or b"memory" in trouble[-500:]:
+    if b"MemoryError" in trouble or b"out of memory" in trouble or b"memory" in trouble[-500:]:
         return f"looking it over took more than {asked['memory']:,} bytes"
     return f"looking it over broke ({lines[-1][:200] if lines else process.returncode})"

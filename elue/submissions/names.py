@@ -21,7 +21,7 @@ from elue.submissions.manifest import Manifest
 
 RESERVED = ("static",)
 """Names that only the house may use."""
-HOUSE = ("baselines",)
+HOUSE = ("baselines", "2026-preview")
 """Submissions of the standard itself; so are those that an edition takes its yardsticks from."""
 
 Spelled = Mapping[str, str]

@@ -14,6 +14,7 @@ from elue.protocol import Sample
 from elue.record import files as records
 from elue.record.point import point_text
 from elue.record.schema import Record
+from elue.submissions.apart import validate_apart
 from elue.submissions.validate import validate
 from elue.tasks import metrics
 
@@ -42,6 +43,15 @@ def test_a_committed_submission_is_valid(folder: Path, monkeypatch: pytest.Monke
     assert [str(finding) for finding in verdict.errors] == []
     assert verdict.records == len(list(records.files(folder.parent / "records"))) > 0
     assert any("no data at hand" in note for note in verdict.notes)
+
+
+@pytest.mark.skipif("ELUE_DATA" not in os.environ, reason="ELUE_DATA names no folder with the tasks' data")
+def test_the_baselines_are_valid_with_the_data_at_hand_in_the_memory_that_validation_gives() -> None:
+    """The library that reads data reserves memory of its own; what is left has to do for the site."""
+    verdict = validate_apart(ROOT, data=Path(os.environ["ELUE_DATA"]))
+    assert not verdict.errors
+    assert verdict.records == len(PATHS)
+    assert not verdict.notes, "the data were compared"
 
 
 def test_all_families_are_there(committed: list[Record]) -> None:

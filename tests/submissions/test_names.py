@@ -56,7 +56,7 @@ def edition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("edition")
 def test_the_house_may_use_it_and_shares_its_names(hello: Path) -> None:
     rename(hello, "static")
-    assert names.house() == {"baselines", "board"}
+    assert names.house() == {*names.HOUSE, "board"}
     for slug in ("baselines", "board"):
         assert refused(again(hello, slug)) == []
     assert refused(hello)
