@@ -72,16 +72,15 @@ def retraction_of(manifests: Manifests, record: Record) -> str:
         if flag.code == RETRACTED:
             return flag.detail
     told = manifests.get(record.method.name)
-    for retraction in told.retracted if told else ():
-        if retraction.point in (None, record.point):
-            return reason_of(retraction)
-    return ""
+    if told is None or (record.submission and record.submission.slug != told.submission.slug):
+        return ""
+    return next((reason_of(retraction) for retraction in told.retracted if retraction.covers(record)), "")
 
 
 def retraction_of_all(told: MethodManifest | None) -> str:
     """Why a method as a whole was taken back, or nothing."""
-    retracted = told.retracted if told else ()
-    return next((reason_of(retraction) for retraction in retracted if retraction.point is None), "")
+    whole = (of for of in (told.retracted if told else ()) if of.point is None and of.profile is None)
+    return next(map(reason_of, whole), "")
 
 
 def reason_of(retraction: Retraction) -> str:

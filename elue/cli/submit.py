@@ -136,12 +136,13 @@ def retract_submission(
     reason: str = typer.Option(..., help="Why, in a line; it is shown with the rows."),
     method: list[str] = typer.Option([], help="Only this method; repeat for several."),
     point: list[str] = typer.Option([], help="Only this operating point, KNOB=VALUE[,KNOB=VALUE…]; repeat."),
+    profile: str | None = typer.Option(None, help="Only what was measured under this profile."),
 ) -> None:
     """Take a submission's rows back. They stay, with the reason; nothing is deleted."""
     from elue.submissions.retracting import retract, texts_of
 
     texts = texts_of(folder, method) if point else set()
-    covered = retract(folder, reason, method, [parse_point(text, texts) for text in point])
+    covered = retract(folder, reason, method, [parse_point(text, texts) for text in point], profile)
     note(f"retracted in {folder}: {covered} of its runs")
 
 

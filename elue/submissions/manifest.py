@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from elue.errors import ElueError
 from elue.protocol import Knob
 from elue.record import bounds
+from elue.record.schema import Record
 
 FILE = "submission.toml"
 SCHEMA = 1
@@ -77,12 +78,18 @@ class WeightsEntry(_Part):
 
 
 class Retraction(_Part):
-    """Rows taken back: a method's, or those of one of its points. They stay, with the reason."""
+    """Rows taken back: a method's, or those of one of its points or under one profile. They stay, with the reason."""
 
     method: Name
     point: dict[str, Knob] | None = None
+    profile: Name | None = None
     reason: Line
     when: Line
+
+    def covers(self, record: Record) -> bool:
+        """Whether a run is among these rows."""
+        point, profile = self.point in (None, record.point), self.profile in (None, record.profile.name)
+        return self.method == record.method.name and point and profile
 
 
 class Manifest(_Part):
@@ -112,10 +119,9 @@ class Manifest(_Part):
         """The entry of a method, if there is one."""
         return next((method for method in self.methods if method.name == name), None)
 
-    def retraction(self, method: str, point: Mapping[str, Knob]) -> Retraction | None:
+    def retraction(self, record: Record) -> Retraction | None:
         """The retraction that covers a run, if there is one."""
-        covering = (r for r in self.retracted if r.method == method and r.point in (None, dict(point)))
-        return next(covering, None)
+        return next((retraction for retraction in self.retracted if retraction.covers(record)), None)
 
 
 HINTS = {

@@ -15,11 +15,17 @@ from elue.submissions import manifest as manifests
 from elue.submissions import signing
 
 
-def retract(folder: Path, reason: str, methods: Sequence[str] = (), points: Sequence[Mapping[str, Knob]] = ()) -> int:
+def retract(
+    folder: Path,
+    reason: str,
+    methods: Sequence[str] = (),
+    points: Sequence[Mapping[str, Knob]] = (),
+    profile: str | None = None,
+) -> int:
     """Add retractions to a submission's manifest; returns how many runs they cover.
 
-    Without methods all of them, without points all of theirs. Nothing is deleted. Raises ElueError for a method or
-    point that is not there, and for no reason.
+    Without methods all of them, without points all of theirs, without a profile those under any. Nothing is deleted.
+    Raises ElueError for a method, point or profile that is not there, and for no reason.
     """
     manifest = manifests.read(folder)
     if not reason.strip():
@@ -29,6 +35,10 @@ def retract(folder: Path, reason: str, methods: Sequence[str] = (), points: Sequ
         if name not in names:
             raise unknown("method", name, names)
     runs = [records.read(path) for path in records.files(folder / "records")]
+    under = sorted({run.profile.name for run in runs})
+    if profile is not None and profile not in under:
+        raise unknown("profile", profile, under)
+    runs = [run for run in runs if profile in (None, run.profile.name)]
     wanted: list[dict[str, Knob] | None] = [dict(point) for point in points]
     wanted = wanted or [None]
     covered = 0
@@ -40,7 +50,8 @@ def retract(folder: Path, reason: str, methods: Sequence[str] = (), points: Sequ
             if not hit and methods:
                 raise _nothing_at(f"'{name}'", point, [run for run in runs if run.method.name == name])
             if hit:
-                text += manifests.table("retracted", {"method": name, "point": point, "reason": reason, "when": now})
+                entry = {"method": name, "point": point, "profile": profile, "reason": reason, "when": now}
+                text += manifests.table("retracted", entry)
                 covered += len(hit)
     if not covered:
         raise _nothing_at(str(folder), wanted[0], runs)

@@ -58,7 +58,7 @@ def standings(folder: Path, told: Callable[[ElueError], None] | None = None) -> 
     refused = cache(lambda name: refusal(name, folder))
     standing_of = {}
     for path, record in _in_place(folder / "records"):
-        taken_back = manifest.retraction(record.method.name, record.point)
+        taken_back = manifest.retraction(record)
         name = refused(record.method.name)
         unlisted = "" if manifest.method(record.method.name) else "its method is not in its submission's manifest"
         standing_of[record.key] = Standing(

@@ -184,7 +184,7 @@ def _groups(folder: Path, manifest: Manifest, weights: dict[str, Path], data: Pa
         if record.profile.digest != profile.load(record.profile.name).digest:
             message = f"{file} was priced by an earlier operator table, which this version of ELUE no longer has."
             raise ElueError("earlier_table", message, "Verify it with that version, or measure it anew.")
-        if manifest.retraction(record.method.name, record.point) is None:
+        if manifest.retraction(record) is None:
             digest = record.weights.digest if record.weights else ""
             ref = record.task
             together[record.method.name, ref.name, ref.split, record.profile.name, record.seed, digest].append(file)

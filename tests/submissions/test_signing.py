@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from elue.errors import ElueError
+from elue.leaderboard.manifests import of_methods, retraction_of
 from elue.record import files as records
+from elue.record.index import SubmissionRef
 from elue.record.schema import Flag
+from elue.submissions import manifest as manifests
 from elue.submissions import signing
 from elue.submissions.standing import as_it_stands
 from tests.submissions.breaking import files, sign
@@ -24,6 +27,26 @@ def test_retracted_rows_are_flagged_in_the_index(hello: Path) -> None:
     flagged = {record.point["passes"]: record.flags for record in adjusted if record}
     assert flagged == {1: (Flag(code="retracted", detail="a <b>mistake</b>"),), 3: ()}
     assert len(files(hello)) == 2
+
+
+def test_what_was_measured_under_one_profile_can_be_taken_back_alone(hello: Path) -> None:
+    from elue.submissions.retracting import retract
+
+    with pytest.raises(ElueError, match="elue-2"):
+        retract(hello, "a mistake", profile="elue-2")
+    (name,) = {records.read(path).profile.name for path in files(hello)}
+    assert retract(hello, "a mistake", profile=name) == 2
+    manifest = manifests.read(hello)
+    assert [taken.profile for taken in manifest.retracted] == [name]
+    record = records.read(files(hello)[0])
+    other = record.model_copy(update={"profile": record.profile.model_copy(update={"name": "mine"})})
+    assert manifest.retraction(record)
+    assert manifest.retraction(other) is None
+    theirs = record.model_copy(update={"submission": SubmissionRef(slug="theirs", seeds=1)})
+    told = of_methods(manifest)
+    assert retraction_of(told, record).startswith("a mistake (")
+    assert retraction_of(told, other) == ""
+    assert retraction_of(told, theirs) == "", "another submission's runs of a method of this name stand"
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "two\nlines"])

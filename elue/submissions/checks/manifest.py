@@ -139,11 +139,10 @@ class MethodsMatch(SubmissionCheck):
         for name in sorted(measured - set(listed)):
             yield self.found(path, f"records are of '{name[:80]}', which is not listed", "Add a [[methods]] entry")
         for taken in manifest.retracted:
-            if manifest.retraction(taken.method, taken.point or {}) and not any(
-                r.method.name == taken.method and taken.point in (None, r.point) for r in submission.records.values()
-            ):
-                what = f"the retraction of '{taken.method}' at {taken.point} covers no record"
-                yield self.found(path, what, "Name a method, or one of its points, that is here")
+            if not any(map(taken.covers, submission.records.values())):
+                under = f" under profile {taken.profile}" if taken.profile else ""
+                what = f"the retraction of '{taken.method}' at {taken.point}{under} covers no record"
+                yield self.found(path, what, "Name a method, or one of its points or profiles, that is here")
 
 
 class WeightsMatch(SubmissionCheck):
