@@ -1,0 +1,86 @@
+"""The table of headlines in the README is what the committed records say, and the board hangs on no single run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from elue.leaderboard import claims
+from elue.record.schema import Record
+from elue.record.store import Store
+from elue.scores import edition as editions
+from elue.scores.edition_board import edition_standing
+from elue.scores.headlines import Headline
+from elue.scores.intervals import Estimate
+from elue.scores.standing import EditionStanding, TaskRow
+from elue.submissions.standing import as_it_stands, record_folders
+
+ROOT = Path(__file__).parents[2]
+EDITION = "2026-preview"
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
+    """The records that the edition takes, as the index has them."""
+    store = Store(f"sqlite:///{tmp_path_factory.mktemp('index')}/index.sqlite")
+    folders = record_folders(ROOT / "submissions")
+    store.rebuild(folders, as_it_stands(folders))
+    rules = editions.load(EDITION)
+    boards = [board for board in store.boards() if board.task in rules.tasks]
+    return [record for board in boards for record in store.records(board=board, ranked=True)]
+
+
+def interval(of: Estimate) -> str:
+    return f"{of.value:.2f}" if of.low is None or of.high is None else f"{of.value:.2f} [{of.low:.2f}, {of.high:.2f}]"
+
+
+def rows(told: Iterable[Headline]) -> Iterator[str]:
+    """The table's rows, in the order of claims."""
+    by_method = {of.method: of for of in claims.shipped()}
+    for own in sorted(told, key=lambda of: (list(by_method).index(of.method), of.task)):
+        claimed, papers = by_method[own.method].speedup, own.papers
+        assert claimed is not None
+        assert papers is not None
+        assert papers.padded is not None
+        speedup = interval(own.speedup).replace(" ", "x ", 1) if own.speedup.low else f"{own.speedup.value:.2f}x"
+        yield (
+            f"| `{own.method}` | {claimed:.2f}x | `{own.task}` | {speedup} | {interval(own.loss)} "
+            f"| {papers.layers:.2f}x | {papers.tokens:.2f}x | {papers.padded:.2f}x |"
+        )
+
+
+def test_the_readme_tells_the_headlines_as_they_come_out(committed: list[Record]) -> None:
+    table = list(rows(claims.measured(editions.load(EDITION), committed)))
+    assert table, "some method that a claim is about was measured"
+    told = [line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if line.count("x |") >= 3]
+    assert told == table
+
+
+@cache
+def rules() -> editions.Edition:
+    return editions.load(EDITION)
+
+
+def standing(records: Iterable[Record]) -> EditionStanding:
+    return edition_standing(rules(), records, draws=100)
+
+
+def others(of: EditionStanding, method: str) -> list[TaskRow]:
+    return [row for task in of.tasks for row in task.rows if row.method != method]
+
+
+def test_no_row_hangs_on_another_methods_seed_or_worst_point(committed: list[Record]) -> None:
+    whole = standing(committed)
+    methods = sorted({row.method for task in whole.tasks for row in task.rows})
+    assert methods
+    for method in methods:
+        own = [record for record in committed if record.method.name == method]
+        seed = [record for record in own if record.weights and record.weights.digest == own[0].weights.digest]  # type: ignore[union-attr]
+        worst = min((record for record in own if record.score), key=lambda record: record.score.value)  # type: ignore[union-attr]
+        for gone in (seed, [worst]):
+            keys = {record.key for record in gone}
+            fewer = standing(record for record in committed if record.key not in keys)
+            assert others(fewer, method) == others(whole, method)
