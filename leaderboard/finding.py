@@ -46,7 +46,7 @@ def _largest(shares: Sequence[float | None]) -> float | None:
 
 def finding(group: Group, families: Mapping[str, str]) -> Finding | None:
     """What the group shows; `families` are those of its methods. None of one without leads."""
-    if not group.own:
+    if not group.whole:
         return None
     sentences = [sentence for sentence in (_keeps(group, families), _leads(group, families), _none(group)) if sentence]
     return Finding(tuple(sentences), _basis(group))
@@ -58,10 +58,10 @@ def _named(method: str, families: Mapping[str, str]) -> str:
 
 def _keeps(group: Group, families: Mapping[str, str]) -> str:
     """Who keeps the full model's score for sure at the least compute, if that is less than the static model needs."""
-    wide = len(group.leads)
-    sure = {method: of.sure for method, own in group.own.items() if len(own) == wide and (of := kept(own))}
+    wide = len(group.compared)
+    sure = {method: of.sure for method, own in group.whole.items() if (of := kept(own))}
     shares = {method: share for method, share in sure.items() if share is not None}
-    static = kept(list(group.statics.values()))
+    static = kept([group.statics[task] for task in group.compared if task in group.statics])
     if not shares:
         return ""
     best = min(shares, key=lambda method: (shares[method], method))
@@ -110,15 +110,15 @@ def _listed(names: Sequence[str]) -> str:
 
 def _basis(group: Group) -> str:
     counts = sorted(set(_trainings(group)))
-    samples = sum(board.size for board in group.boards if board.task in group.leads)
-    tasks = "1 task" if len(group.leads) == 1 else f"{len(group.leads)} tasks"
+    samples = sum(board.size for board in group.boards if board.task in group.compared)
+    tasks = "1 task" if len(group.compared) == 1 else f"{len(group.compared)} tasks"
     many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     trainings = "1 training" if counts == [1] else f"{many} trainings"
-    general = all(lead.lead.general for own in group.own.values() for lead in own)
+    general = all(lead.lead.general for own in group.whole.values() for lead in own)
     weights = "" if general else " It holds for these weights; other trainings may differ."
     return f"From {tasks} with {samples:,} samples, {trainings} of each method, 95 % intervals.{weights}"
 
 
 def _trainings(group: Group) -> Iterator[int]:
-    for own in group.own.values():
+    for own in group.whole.values():
         yield from (len(lead.trainings) for lead in own)

@@ -59,9 +59,19 @@ class Group:
         return dict(methods)
 
     @cached_property
+    def compared(self) -> tuple[str, ...]:
+        """The tasks on which any method but the static model has a lead."""
+        return tuple(task for task, of_task in self.leads.items() if set(of_task) - {self.static})
+
+    @cached_property
+    def whole(self) -> dict[str, list[Lead]]:
+        """The leads of methods that have one on all tasks `compared`: a mean over fewer compares with no other."""
+        return {method: leads for method, leads in self.own.items() if len(leads) == len(self.compared)}
+
+    @cached_property
     def along(self) -> Along:
-        """The leads budget by budget."""
-        return along(self.own)
+        """The leads budget by budget, of methods that have all tasks."""
+        return along(self.whole)
 
     @cached_property
     def cheapest(self) -> dict[str, float]:

@@ -64,7 +64,7 @@ def budget_data(site: Files) -> dict[str, Any]:
 def test_the_list_at_each_budget_is_that_of_the_scores(site: Files, world: tuple[list[Any], Any]) -> None:
     own, edition = world
     standing = edition_standing(edition, own)
-    methods = {name: [of[name] for of in standing.leads.values() if name in of] for name in ("good", "bad", "partly")}
+    methods = {name: [of[name] for of in standing.leads.values() if name in of] for name in ("good", "bad")}
     expected = along(methods)
     told = budget_data(site)
     assert told["budgets"] == [pytest.approx(list(budget), abs=1e-4) for budget in expected.budgets]
@@ -81,6 +81,17 @@ def test_the_list_at_each_budget_is_that_of_the_scores(site: Files, world: tuple
     names = [{entry[0] for entry in best} for best in told["best"]]
     assert "bad" not in names[0], "it has no point of its own by then"
     assert "bad" in names[-1]
+    assert not any("partly" in of for of in names), "it has one task of two"
+
+
+def test_a_board_whose_methods_have_one_task_of_two_says_one(world: tuple[list[Any], Any]) -> None:
+    own, edition = world
+    records = [record for record in own if record.method.name in ("static", "partly")]
+    made = dict(pages(summaries_of(records), reader_of(records), editions=[edition]))
+    told = read(str(made["index.html"])).text
+    assert "From 1 task with 400 samples" in " ".join(told.split())
+    assert "mean over" not in told
+    assert any(entry[0] == "partly" for best in budget_data(made)["best"] for entry in best)
 
 
 def test_without_javascript_the_list_stands_at_forty_percent(home: Any, site: Files) -> None:
@@ -118,7 +129,7 @@ def test_downloads_hold_every_number_of_the_table(home: Any, site: Files) -> Non
             held = {float(of[method][name]) for name in around.NUMBERS if of[method][name] not in (None, "")}
             assert all(min(abs(value - other) for other in held) < 1e-9 for value in shown), (method, shown)
     leads = json.loads(site["data/scores.json"])["leads"]
-    assert {entry["method"] for entry in leads} == {"good", "bad", "partly"}
+    assert {entry["method"] for entry in leads} == {"good", "bad"}, "a mean over fewer tasks compares with no other"
     assert len(leads[0]["leads"]) == len(budget_data(site)["budgets"])
 
 
