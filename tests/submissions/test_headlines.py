@@ -48,7 +48,7 @@ def rows(told: Iterable[Headline]) -> Iterator[str]:
         speedup = interval(own.speedup).replace(" ", "x ", 1) if own.speedup.low else f"{own.speedup.value:.2f}x"
         yield (
             f"| `{own.method}` | {claimed:.2f}x | `{own.task}` | {speedup} | {interval(own.loss)} "
-            f"| {papers.layers:.2f}x | {papers.tokens:.2f}x | {papers.padded:.2f}x |"
+            f"| {papers.layers:.2f}x | {papers.padded:.2f}x |"
         )
 
 
