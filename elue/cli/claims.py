@@ -13,8 +13,8 @@ import typer
 
 from elue.cli.evaluate import DATABASE
 from elue.cli.forms import CSV, LATEX, Printer, form_of
-from elue.cli.output import note, note_skipped
-from elue.cli.standing import opened
+from elue.cli.output import note
+from elue.cli.standing import opened, records_under
 from elue.errors import ElueError
 
 if TYPE_CHECKING:
@@ -46,14 +46,8 @@ def show_claims(
     printer = Printer(form_of(csv, latex, as_json))
     rules = editions.load(edition)
     with opened(db, runs) as store:
-        records = (
-            record
-            for board in store.boards()
-            if board.task in rules.tasks and board.profile_digest == rules.profile_digest
-            for record in store.records(board=board, ranked=True, skipped=note_skipped)
-        )
         by_method: dict[str, list[Headline]] = defaultdict(list)
-        for headline in claims.measured(rules, records):
+        for headline in claims.measured(rules, records_under(rules, store)):
             by_method[headline.method].append(headline)
     shipped = claims.shipped()
     if as_json:

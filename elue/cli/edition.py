@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from elue.cli.evaluate import DATABASE
-from elue.cli.output import budgets, note, note_skipped, table
-from elue.cli.standing import opened
+from elue.cli.output import budgets, note, table
+from elue.cli.standing import opened, records_under
 from elue.errors import ElueError
 
 if TYPE_CHECKING:
@@ -57,13 +57,7 @@ def freeze(
         rules = _from_data(rules, data)
     rules = editions.Edition.model_validate({**rules.model_dump(), "name": place.stem})
     with opened(db, runs) as store:
-        records = (
-            record
-            for board in store.boards()
-            if board.task in rules.tasks and board.profile_digest == rules.profile_digest
-            for record in store.records(board=board, ranked=True, skipped=note_skipped)
-        )
-        made = frozen(rules, yardstick, method, records, draft)
+        made = frozen(rules, yardstick, method, records_under(rules, store), draft)
     replace_text(place, text_of(made))
     _show(made, as_json)
     note(f"{'filled, and not frozen yet,' if draft else 'frozen'} as {made.rules} in {place}")

@@ -20,6 +20,7 @@ from elue.errors import ElueError, unknown
 if TYPE_CHECKING:
     from elue.record.schema import Record
     from elue.record.store import Store
+    from elue.scores.edition import Edition
     from elue.scores.intervals import Estimate
     from elue.scores.leads import Reach
     from elue.scores.standing import EditionStanding, TaskStanding, Tested
@@ -49,6 +50,14 @@ def opened(db: str, runs: Sequence[Path]) -> Iterator[Store]:
         yield store
 
 
+def records_under(edition: Edition, store: Store, task: str | None = None) -> Iterator[Record]:
+    """The ranked records of an edition's tasks under its profile, of both splits, or of one of these tasks."""
+    for board in store.boards():
+        is_asked = board.task in edition.tasks and task in (None, board.task)
+        if is_asked and board.profile_digest == edition.profile_digest:
+            yield from store.records(board=board, ranked=True, skipped=note_skipped)
+
+
 def flags_of(records: Iterable[Record]) -> dict[str, str]:
     """By method, in how many of its runs there is a flag of each kind, in words."""
     counted: dict[str, Counter[str]] = defaultdict(Counter)
@@ -71,13 +80,6 @@ def score_edition(name: str, db: str, runs: Sequence[Path], task: str | None, as
     if task is not None and task not in edition.tasks:
         raise unknown("task", task, edition.tasks)
     with opened(db, runs) as store:
-        records = (
-            record
-            for board in store.boards()
-            if board.task in edition.tasks and task in (None, board.task)
-            if board.profile_digest == edition.profile_digest
-            for record in store.records(board=board, ranked=True, skipped=note_skipped)
-        )
         flags = {
             name: flags_of(
                 record for record in store.summaries(name) if record.profile.digest == edition.profile_digest
@@ -85,7 +87,7 @@ def score_edition(name: str, db: str, runs: Sequence[Path], task: str | None, as
             for name in edition.tasks
         }
         withdrawn = (record for record in store.summaries() if was_withdrawn(edition, record))
-        standing = edition_standing(edition, chain(records, withdrawn))
+        standing = edition_standing(edition, chain(records_under(edition, store, task), withdrawn))
     if as_json:
         typer.echo(json.dumps(standing.as_json(), indent=1))
         return
