@@ -53,13 +53,18 @@ def validate_submission(
     seconds: int | None = typer.Option(
         None, min=1, help="CPU seconds a submission may take; left out, 30 and 2 for each record, at most 600."
     ),
-    memory: int = typer.Option(1024, min=64, help="MiB of memory that a submission may take."),
+    memory: int | None = typer.Option(
+        None,
+        min=64,
+        help="MiB of memory that a submission may take; left out, 1,024 and 4 for each record, at most 8,192.",
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of text."),
 ) -> None:
     """Look submissions over; every finding says what is wrong, where, and how to mend it. Exit code 1 on errors."""
     from elue.submissions.apart import validate_apart
 
-    verdicts = {folder: validate_apart(folder, base, data, seconds, memory * 2**20) for folder in folders}
+    most = None if memory is None else memory * 2**20
+    verdicts = {folder: validate_apart(folder, base, data, seconds, most) for folder in folders}
     if as_json:
         document = [
             {

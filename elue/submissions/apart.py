@@ -25,6 +25,9 @@ SECONDS = 30
 RECORD_SECONDS = 2
 MOST_SECONDS = 600
 MEMORY = 2**30
+"""Of bytes that every submission may take."""
+RECORD_MEMORY = 2**22
+MOST_MEMORY = 2**33
 WAITS = 10
 """Times the CPU seconds that are waited for, on a machine that has other work."""
 
@@ -34,17 +37,20 @@ def validate_apart(
     base: str | None = None,
     data: Path | None = None,
     seconds: int | None = None,
-    memory: int = MEMORY,
+    memory: int | None = None,
 ) -> Verdict:
     """`validate`, and the proof that index and site can be built, within CPU seconds and bytes of memory.
 
-    Without `seconds` these are 30 and 2 for each record, at most 600. Raises ElueError as `validate` does.
+    Without `seconds` these are 30 and 2 for each record, at most 600; without `memory` that is 1 GiB and 4 MiB for each
+    record, at most 8 GiB. Raises ElueError as `validate` does.
     """
     if not folder.is_dir():
         raise ElueError("no_submission", f"There is no folder {folder}.", "Name a submission's folder.")
+    listed = sum(path.suffix == ".json" for path, _ in entries(folder)[0])
     if seconds is None:
-        listed = sum(path.suffix == ".json" for path, _ in entries(folder)[0])
         seconds = min(SECONDS + RECORD_SECONDS * listed, MOST_SECONDS)
+    if memory is None:
+        memory = min(MEMORY + RECORD_MEMORY * listed, MOST_MEMORY)
     asked: dict[str, Any] = {"folder": str(folder), "base": base, "data": None if data is None else str(data)}
     asked |= {"seconds": seconds, "memory": memory}
     with tempfile.TemporaryDirectory(prefix="elue-validate-") as home:

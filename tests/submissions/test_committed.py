@@ -35,6 +35,7 @@ def alone(committed: list[Record]) -> list[Record]:
     return [record for record in committed if record.profile.name == "elue-1"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("folder", sorted(SUBMISSIONS.glob("*/submission.toml")), ids=lambda path: path.parent.name)
 def test_a_committed_submission_is_valid(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where no data is at hand; then the notes say what was not compared."""
