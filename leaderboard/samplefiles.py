@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,10 +15,8 @@ from elue import tasks
 from elue.leaderboard.boards import Board, ShownRun, merit
 from elue.leaderboard.charts.data import family_style
 from elue.leaderboard.publish import File
-from elue.leaderboard.summaries import curve_id
 from elue.leaderboard.text import clean, score_text
 from elue.record import files as records
-from elue.record.board import curve_of
 from elue.record.schema import Explained, Record
 from elue.scores.adaptivity import spread, ways_out
 from elue.tasks.kinds import KINDS
@@ -40,13 +39,13 @@ class Overview:
 
 
 MOST_COMPARED = 16
-"""Of no more curves than this every two are compared."""
+"""Of no more methods than this every two are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What the explorer opens on: a run and where its samples ended, and how often every two curves' best runs differ,
-    by the curves' labels."""
+    """What the explorer opens on: a run and where its samples ended, and how often the best runs of every two methods
+    differ, NaN of a method of one training and itself."""
 
     run: ShownRun
     ways: Sequence[tuple[str, int]]
@@ -106,6 +105,12 @@ def _short(value: float) -> float | int:
     return int(value) if value == int(value) else round(value, 6)
 
 
+def _mean(values: np.ndarray) -> float:
+    """The mean of what is known; NaN of nothing."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def _explained(sample: Explained) -> dict[str, Any]:
     return {
         "tokens": [clean(token) for token in sample.tokens],
@@ -158,7 +163,7 @@ class Overviewing:
         self.board = board
         self.ways: dict[str, list[tuple[str, int]]] = {}
         self.spent: dict[str, np.ndarray] = {}
-        self.labels: list[str] = []
+        self.methods: list[str] = []
 
     def see(self, record: Record) -> None:
         """Take what is needed of a record; nothing else of it is kept."""
@@ -171,7 +176,7 @@ class Overviewing:
             self.spent[record.key] = np.array(samples.flops, dtype=float)
         if record.key in self.best and samples.id == self.ids:
             self.errors.append(np.array(samples.error))
-            self.labels.append(self.board.labels[curve_id(curve_of(record))])
+            self.methods.append(clean(record.method.name))
             self.flops.append(np.array(samples.flops))
         if shippable(record.task.name):
             self.words |= {sample.id: words(sample.tokens) for sample in record.explained}
@@ -187,15 +192,16 @@ class Overviewing:
         return Opened(run, self.ways[run.key], self.differing())
 
     def differing(self) -> list[tuple[str, list[float]]]:
-        """Of every two curves' best runs how often they differ: in being right, as a share of samples; of numbers the
-        mean distance. None of a board of many curves."""
-        if not 2 <= len(self.errors) <= MOST_COMPARED:
+        """Of every two methods how often their trainings' best runs differ: in being right, as a share of samples; of
+        numbers the mean distance; of a method and itself, how its trainings differ. None of a board of many methods."""
+        methods = sorted(set(self.methods))
+        if not (len(self.methods) > 1 and len(methods) <= MOST_COMPARED):
             return []
         errors = np.stack(self.errors)
-        apart = np.abs(errors[:, None] - errors[None]) if self.kind.numbers else errors[:, None] != errors[None]
-        order = sorted(range(len(self.labels)), key=lambda i: self.labels[i])
-        means = apart.mean(axis=2)[np.ix_(order, order)].tolist()
-        return [(self.labels[i], row) for i, row in zip(order, means, strict=True)]
+        apart = np.array([(abs(errors - own) if self.kind.numbers else errors != own).mean(axis=1) for own in errors])
+        np.fill_diagonal(apart, np.nan)
+        places = {name: np.flatnonzero(np.array(self.methods) == name) for name in methods}
+        return [(name, [_mean(apart[np.ix_(places[name], places[other])]) for other in methods]) for name in methods]
 
     def overviews(self) -> list[Overview]:
         """One for each sample, in the task's order."""

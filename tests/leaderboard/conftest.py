@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from elue.leaderboard import build, manifests
+from elue.leaderboard.samplefiles import MOST_COMPARED
 from elue.record.schema import Record
 from elue.record.store import Store
 from elue.scores.edition import Edition
@@ -90,6 +91,13 @@ def build_ranked(site: Path) -> None:
     build(summaries_of(ranked), site, reader_of(ranked), editions=[edition])
 
 
+def build_many(site: Path) -> None:
+    """One of as many methods on a task as are compared with each other there."""
+    world = World("mine")
+    runs = [run for i in range(MOST_COMPARED) for run in world.training(f"structural_method_{i}", STATIC)]
+    build(summaries_of(runs), site, reader_of(runs))
+
+
 def build_submissions(site: Path) -> None:
     """That of the committed submissions."""
     store = Store(f"sqlite:///{site.with_suffix('.sqlite')}")
@@ -110,6 +118,7 @@ def folder(tmp_path_factory) -> Sites:
         "whole": build_whole,
         "crossed": build_crossed,
         "ranked": build_ranked,
+        "many": build_many,
         "submissions": build_submissions,
     }
     base = tmp_path_factory.getbasetemp()

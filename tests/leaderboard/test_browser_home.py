@@ -10,6 +10,9 @@ from tests.leaderboard.browsing import NEEDS_BROWSER
 
 pytestmark = [*NEEDS_BROWSER, pytest.mark.thorough]
 
+HOUSE = {"static", "elasticbert", "pabee"}
+"""Methods that the committed board holds, whatever else it does."""
+
 
 def told(browser):
     return json.loads(browser.run("return document.getElementById('budget-data').textContent"))
@@ -108,7 +111,7 @@ def test_without_javascript_picture_list_and_tables_are_there(folder, still):
     assert still.one("#best li a").text == "elasticbert"
     assert not still.one("#budget").is_displayed()
     assert "elasticbert" in still.one(".finding").text
-    assert len(still.all("#overall tbody tr")) == 5
+    assert {name.text for name in still.all("#overall tbody th a")} >= HOUSE
 
 
 def test_what_a_reader_asks_is_answered_within_two_clicks(browser, folder):
@@ -128,11 +131,16 @@ def test_what_a_reader_asks_is_answered_within_two_clicks(browser, folder):
         f"{heads.index('Packs ×')}].querySelector('data').value))"
     )
     assert fastest == sorted(fastest, reverse=True), "the fastest in packs"
-    assert browser.count(".heatmap tbody tr") == 4, "which family where"
-    assert browser.count(".told tbody tr") == 5, "whether A is better than B"
+    families = browser.run(
+        "return [...new Set([...document.querySelector('#overall').tBodies[0].rows].map(r => r.cells["
+        f"{heads.index('Family')}].textContent.trim()))]"
+    )
+    assert browser.count(".heatmap tbody tr") == len({*families} - {"Static"}) > 0, "which family where"
+    assert browser.count(".told tbody tr") == len(fastest), "whether A is better than B"
     assert browser.count("main a[href='compare.html']") == 1
     assert browser.one(".news time").text, "what is new"
-    assert browser.count("#overall a[href$='.bib']") == 5, "how to cite it"
+    cited = browser.count("#overall a[href$='.bib']")
+    assert cited == browser.count("#overall tbody th") >= len(HOUSE), "how to cite it"
     browser.one("#m-elasticbert th a").click()
     browser.wait("location.pathname.endsWith('methods/elasticbert.html')")
     text = browser.one("main").text

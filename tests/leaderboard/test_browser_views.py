@@ -31,6 +31,7 @@ KINDS = (
     "whole/methods/ltp.html",
     "whole/runs/*.html",
     "whole/samples/diagnostic.html",
+    "many/samples/mine.html",
 )
 """Pages of every kind, by site and path; of several that a pattern fits, the first."""
 OVERFLOW = "return document.documentElement.scrollWidth"

@@ -121,3 +121,23 @@ def test_a_row_that_was_set_aside_says_why() -> None:
     assert run.why == "Set aside: the name 'static' is reserved"
     page = read(dict(pages([run.record]))["tasks/sst2_elue.html"])
     assert "set aside" in page.one("table").text
+
+
+def test_who_disagrees_with_whom_is_told_by_method_over_trainings() -> None:
+    records = [*runs("static", 3), *runs("ltp", 2), *runs("elasticbert", 1)]
+    built = dict(pages(summaries_of(records), reader_of(records)))
+    table = read(str(built["samples/sst2_elue.html"])).one("table", class_="differing")
+    errors: dict[str, list[tuple[float, ...]]] = {}
+    for method, weights in sorted({(record.method.name, str(record.weights)) for record in records}):
+        own = [r for r in records if (r.method.name, str(r.weights)) == (method, weights)]
+        best = min(own, key=lambda record: (-record.score.value, record.flops.mean, record.key))
+        assert best.samples
+        errors.setdefault(method, []).append(best.samples.error)
+    told = {row.all("th")[0].text: [cell.text for cell in row.all("td")] for row in table.one("tbody").all("tr")}
+    assert list(told) == ["elasticbert", "ltp", "static"]
+    for method, cells in told.items():
+        for other, cell in zip(told, cells, strict=True):
+            pairs = [(a, b) for a in errors[method] for b in errors[other] if a is not b]
+            apart = [sum(x != y for x, y in zip(a, b, strict=True)) / len(a) for a, b in pairs]
+            assert cell == (f"{100 * sum(apart) / len(apart):.1f} %" if apart else "–")
+    assert told["elasticbert"][0] == "–" != told["static"][2]
