@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elue.errors import ElueError
-from elue.methods import defaults
+from elue.methods import defaults, importing
 from elue.methods.options import TINY
 from elue.methods.registry import MethodSource
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 def described(method: MethodSource, backbone: str = TINY) -> list[dict[str, Any]]:
     """The training options of a method that do something for a backbone: name, default, help.
 
-    For the backbone "tiny" they are read from the method's source, and nothing is imported, as far as that says it all.
-    Else a worker tells; what one said before is taken from there.
+    For the backbone "tiny" they are read from the method's source, and nothing is imported, as far as that says it all
+    and shows nothing that may fail when it is imported. Else a worker tells; what one said before is taken from there.
 
     Raises ElueError when a worker cannot import the method, or the backbone is not found.
     """
-    if backbone == TINY and (read := defaults.read(method)) is not None:
+    assert method.file is not None
+    sound = backbone == TINY and (method.comes_with_elue or not importing.may_fail(method.file))
+    if sound and (read := defaults.read(method)) is not None:
         return [asdict(option) for option in read]
     from elue.evaluation.known import known
     from elue.methods.backbones import configured
@@ -59,4 +61,6 @@ def _asked(method: MethodSource, backbone: str, place: Path | None, temporary: s
             return worker.call(frames.Describe(method.address, str(place or backbone)), START_SECONDS)
     except WorkerFailure as failure:
         message = f"Method '{method.name}' is broken: {failure.reason}."
-        raise ElueError("broken_method", message) from None
+        raise ElueError(
+            "broken_method", message, "Mend its file, which a worker could not import, or ask for options."
+        ) from None

@@ -152,7 +152,8 @@ def find_below(root: Path, target: str) -> MethodSource:
 
 def _usable(method: MethodSource) -> MethodSource:
     if method.broken:
-        raise ElueError("broken_method", f"Method '{method.name}' is broken: {method.broken}.")
+        hint = "Install it where elue is installed." if method.broken.endswith("is not installed") else ""
+        raise ElueError("broken_method", f"Method '{method.name}' is broken: {method.broken}.", hint)
     return method
 
 
