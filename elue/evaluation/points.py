@@ -11,7 +11,7 @@ from elue.evaluation.known import known
 from elue.evaluation.passes.context import folder, open_method
 from elue.evaluation.plan import weights_digest
 from elue.evaluation.request import Evaluation
-from elue.methods import knobs
+from elue.methods import knobs, saved
 from elue.methods.crossings import ALL, RULE, check_rules, own_rules
 from elue.protocol import Knob, Point
 from elue.worker import frames
@@ -43,7 +43,9 @@ def _once(points: Iterable[Settled]) -> list[Settled]:
 
 
 def _default(evaluation: Evaluation) -> list[Settled]:
-    """The method's own sweep."""
+    """The method's own sweep: as it was saved beside weights, else as the method offers it."""
+    if evaluation.weights and (sweep := saved.points(evaluation.method, evaluation.weights)):
+        return list(_settled(evaluation, sweep))
     offered = _offered(evaluation)
     if not offered.points:
         name, task = evaluation.method.name, evaluation.data.spec.name

@@ -68,6 +68,11 @@ def read(folder: Path) -> dict[str, Any] | None:
     return _json(folder / TRAINING_NOTE)
 
 
+def kit_note(folder: Path) -> dict[str, Any] | None:
+    """What the kit wrote beside weights, None where that can't be read."""
+    return _json(folder / KIT_NOTE)
+
+
 def reports(folder: Path) -> list[dict[str, Any]]:
     """What a training reported so far, in order: its validation passes, and the ends of phases without one.
 
@@ -114,7 +119,7 @@ def _tasks(folder: Path) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """The tasks that weights were trained for, by name, kind and labels; none where nothing says so."""
     note = read(folder)
     if note is None:
-        kit = _json(folder / KIT_NOTE) or {}
+        kit = kit_note(folder) or {}
         told = kit.get("trained_on", [kit.get("task")])
     else:
         told = note.get("tasks")
