@@ -97,7 +97,7 @@ def _read(source: Path) -> Data:
     if not groups:
         kinds = ", ".join(sources.KINDS)
         said = f"{source} holds no train, validation (dev) or test file ({kinds})."
-        raise ElueError("missing_data", said, "Give the file itself.")
+        raise ElueError("missing_data", said, "Name its files so, or give one file with all rows.")
     data = Data(files=groups)
     first = next(iter(groups.values()))[0]
     if lacks_header(first):
