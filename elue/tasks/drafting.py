@@ -73,7 +73,8 @@ def draft(
     targets = {split: folder / f"{split}.jsonl" for split in SPLITS if split in data.drawn}
     for path in (out, *targets.values()):
         if path.exists():
-            raise ElueError("file_exists", f"{path} exists already.", "Choose another --out; nothing was written.")
+            hint = "Edit it, delete it, or choose another --out; nothing was written."
+            raise ElueError("file_exists", f"{path} exists already.", hint)
     for split, path in targets.items():
         _write(path, data.tables[split], proposal)
         data.files[split] = [path]
