@@ -87,6 +87,7 @@ CAMPAIGN: Schema = {
         "name": _of(_TEXT, "what it is called, else as its file"),
         "out": _of(_TEXT, "folder for weights, records, index and site, else its name in the current folder"),
         "runs": _of(_TEXT, "folder for records, else runs in that folder"),
+        "journal": _of(_TEXT, "file of what has been done, else journal.jsonl in that folder"),
         "db": _of(_TEXT, "the index, a SQLAlchemy URL, else elue.sqlite in that folder"),
         "site": _of(_TEXT, "folder to build the site in when all is done"),
         "store": _of(_TEXT, "where weights are kept by digest: a folder, or a URL that fsspec opens"),

@@ -7,7 +7,9 @@ job, and is due; entries that ask for the same training have one job. Nothing of
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from elue.campaign import naming, search
@@ -16,7 +18,7 @@ from elue.campaign.jobs import Choice, Job, Plan, digest_of
 from elue.campaign.journal import Journal, Kind
 from elue.campaign.request import Campaign, Entry, Settings, Trial
 from elue.campaign.seen import Seen
-from elue.campaign.states import States
+from elue.campaign.states import AGAIN, States
 from elue.campaign.work import MeasureWork, TrainWork
 from elue.methods import registry
 from elue.protocol import Knob
@@ -51,6 +53,7 @@ class Planner:
                 if task in self._tasks:
                     for backbone in entry.settings.backbones if entry.trains else entry.settings.backbones[:1]:
                         self._plan(entry, task, backbone)
+        self._part_with_weights()
         return self.plan
 
     def settle(self, ended: str) -> list[Job]:
@@ -62,6 +65,7 @@ class Planner:
             if choice is not None and self._is_tried(choice):
                 del self.plan.choices[key]
                 self._choose(choice)
+                self._part_with_weights()
         return list(itertools.islice(self.plan.jobs.values(), before, None))
 
     def _is_tried(self, choice: Choice) -> bool:
@@ -100,6 +104,23 @@ class Planner:
             trial = choice.entry.trials[place]
             self.plan.chosen[choice.entry.name, choice.task, choice.backbone] = trial
             self._finals(choice.entry, choice.task, choice.backbone, trial)
+
+    def _part_with_weights(self) -> None:
+        """Trainings whose weights are gone are done where nothing needs these; else all that they gave is due again."""
+        jobs, needing = self.plan.jobs, defaultdict[str, list[Job]](list)
+        for job in jobs.values():
+            for need in job.needs:
+                needing[need].append(job)
+        for id, users in needing.items():
+            work = jobs[id].work
+            if jobs[id].state != "due" or not isinstance(work, TrainWork) or not self._states.are_gone(id, work.out):
+                continue
+            if self._states.are_kept(id) and all(job.state != "due" for job in users):
+                jobs[id] = replace(jobs[id], state="done", why="its records are there, its weights are gone")
+                continue
+            for job in users:
+                if job.training == id and job.state == "done":
+                    jobs[job.id] = replace(job, state="due", why=AGAIN)
 
     def _curve(self, measuring: str) -> search.Curve | None:
         ended = self.journal.endings.get(measuring)

@@ -148,7 +148,7 @@ def _edition(source: _Source, document: dict[str, Any]) -> Edition | None:
 
 def _places(source: _Source, document: dict[str, Any], out: Path | None, else_out: Path, data: Path | None) -> Places:
     told: dict[str, Any] = {}
-    for name in ("out", "runs", "site", "data"):
+    for name in ("out", "runs", "journal", "site", "data"):
         if name in document:
             with source.telling(name):
                 told[name] = source.place(document[name])
@@ -166,7 +166,11 @@ def _places(source: _Source, document: dict[str, Any], out: Path | None, else_ou
     folder = told.pop("out", else_out) if out is None else out
     variable = os.environ.get("ELUE_DATA")
     given = data or told.pop("data", None) or (Path(variable) if variable else None)
-    default = {"runs": folder / "runs", "db": f"sqlite:///{folder / 'elue.sqlite'}"}
+    default = {
+        "runs": folder / "runs",
+        "journal": folder / "journal.jsonl",
+        "db": f"sqlite:///{folder / 'elue.sqlite'}",
+    }
     return Places(**{**default, **told, "out": folder, "data": given.resolve() if given else None})
 
 

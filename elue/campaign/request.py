@@ -55,10 +55,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a campaign keeps things. Without `store`, weights stay in the folder alone."""
+    """Where a campaign keeps things. Without `store`, weights stay in the folder alone.
+
+    `journal` is the file of what has been done.
+    """
 
     out: Path
     runs: Path
+    journal: Path
     db: str
     site: Path | None = None
     store: str | None = None
@@ -68,11 +72,6 @@ class Places:
     def weights(self) -> Path:
         """Below it each training has a folder."""
         return self.out / "weights"
-
-    @property
-    def journal(self) -> Path:
-        """The file of what has been done."""
-        return self.out / "journal.jsonl"
 
     @property
     def logs(self) -> Path:

@@ -59,15 +59,20 @@ class Watcher(Protocol):
 
 @contextmanager
 def alone(campaign: Campaign) -> Iterator[None]:
-    """Be the only one to run a campaign in its folder. Raises ElueError `campaign_runs` where another does."""
-    folder = campaign.places.out
+    """Be the only one to run a campaign in its folder, and with its journal.
+
+    Raises ElueError `campaign_runs` where another does.
+    """
+    folder, journal = campaign.places.out, campaign.places.journal
     check_writable(folder, "--out")
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            message = f"Another campaign runs in {folder}."
-            raise ElueError("campaign_runs", message, "Wait for it, or choose another --out.") from None
+    check_writable(journal.parent, "journal")
+    with (folder / ".lock").open("w") as file, journal.open("ab") as lines:
+        for place, held in ((folder, file), (journal, lines)):
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                message = f"Another campaign runs in {folder}." if held is file else f"Another campaign writes {place}."
+                raise ElueError("campaign_runs", message, "Wait for it, or choose another --out.") from None
         yield
 
 

@@ -11,6 +11,8 @@ from elue.campaign.work import TrainWork
 from elue.methods.trained import finished
 from elue.record.files import path_of
 
+AGAIN = "its weights are to be trained again"
+
 
 class States:
     """What the journal, and the folders it speaks of, say of jobs. With `retry` those that failed are due.
@@ -32,7 +34,7 @@ class States:
             return self._failed(ended)
         if not self.are_made(id, out):
             return "due", f"its weights are gone from {out}"
-        if self._store is not None and ended.store != self._store:
+        if not self.are_kept(id):
             return "due", f"its weights are not kept in {self._store} yet"
         return "done", "done"
 
@@ -41,8 +43,17 @@ class States:
         ended = self._journal.endings.get(id)
         return ended is not None and ended.ending == "done" and finished(out)
 
+    def are_gone(self, id: str, out: Path) -> bool:
+        """Whether the weights of a training were made, and are in their folder no more."""
+        ended = self._journal.endings.get(id)
+        return ended is not None and ended.ending == "done" and not finished(out)
+
+    def are_kept(self, id: str) -> bool:
+        """Whether the weights of a training, which were made, are in the store, if there is one."""
+        return self._store in (None, self._journal.endings[id].store)
+
     def of_measuring(self, id: str, task: str, method: str, training: Job | None) -> tuple[State, str]:
-        """How a measuring stands, by the training whose weights it is of."""
+        """How a measuring stands, by the training whose weights it is of, whether these are still there or not."""
         ended = self._journal.endings.get(id)
         if training is not None and training.state in ("failed", "refused"):
             return training.state, f"its training: {training.why}"
@@ -50,9 +61,10 @@ class States:
             return "due", "not measured yet" if self._has_weights(training) else "waits for its weights"
         if ended.ending != "done":
             return self._failed(ended)
-        if not self._has_weights(training):
-            return "due", "its weights are to be trained again"
-        if training is not None and self._journal.endings[training.id].weights != ended.weights:
+        made = None if training is None else self._journal.endings.get(training.id)
+        if training is not None and (made is None or made.ending != "done"):
+            return "due", AGAIN
+        if made is not None and made.weights != ended.weights:
             return "due", "its weights are others now"
         lost = [run for run in ended.runs if run.key not in self._known(task, method)]
         if lost:

@@ -125,6 +125,8 @@ def make(
         planner = Planner(campaign, journal, only or (), retry)
         planner.begin()
         planner.seen.save()
+        if not planner.plan.due:
+            note("nothing to do")
         with telling(campaign, "store"):
             if campaign.places.store is not None:
                 Kept(campaign.places.store).check()

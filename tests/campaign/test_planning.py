@@ -13,6 +13,7 @@ from elue.campaign.planning import Planner
 from elue.campaign.reading import read
 from elue.campaign.search import best
 from elue.campaign.work import TrainWork
+from elue.record.files import path_of
 from tests.campaign.toys import write_campaign, write_trained
 from tests.conftest import WriteTask
 
@@ -104,6 +105,34 @@ def test_time_is_told_by_what_has_run(tmp_path: Path, write_task: WriteTask) -> 
     Journal(journal.path).add(replace(ended, job=jobs[2].id, ending="failed", reason="no room", seconds=0.0))
     assert plan(file).jobs[jobs[2].id].state == "failed"
     assert plan(file, retry=True).jobs[jobs[2].id].why == "it failed (--retry-failed): no room"
+
+
+def test_trainings_whose_records_are_all_there_need_no_weights(tmp_path: Path, write_task: WriteTask) -> None:
+    write_task(4)
+    write_trained(tmp_path)
+    text = 'journal = "kept/done.jsonl"\nruns = "kept/records"\ntasks = ["tasks/mine.toml"]\n'
+    text += 'splits = ["validation", "test"]\nseeds = [0, 1]\n[method.trained]\nsource = "trained_plugin.py"\n'
+    file = write_campaign(tmp_path, text)
+    records = tmp_path / "kept" / "records" / "mine" / "trained"
+    records.mkdir(parents=True)
+    journal = Journal(tmp_path / "kept" / "done.jsonl")
+    jobs = list(plan(file).jobs.values())
+    for place, job in enumerate(jobs):
+        run = RunNote(f"{place:064x}", "k=0", "ok", flops=1.0, score=50.0)
+        made = () if job.kind == "train" else (run,)
+        journal.add(Ended(job.id, job.kind, "trained", "mine", "done", weights=f"{job.seed:064x}", runs=made))
+        for note in made:
+            path_of(records.parents[1], "mine", "trained", note.key).write_text("{}")
+    planned = plan(file)
+    assert planned.due == []
+    assert {job.why for job in planned.jobs.values()} == {"done", "its records are there, its weights are gone"}
+    assert planned.seconds is None
+    # One record less, and all of that training is made again, since its weights may be others then.
+    min(records.iterdir()).unlink()
+    assert [(job.kind, job.seed) for job in plan(file).due] == [("train", 0), ("measure", 0), ("measure", 0)]
+    # Weights that shall be kept have to be there.
+    write_campaign(tmp_path, f'store = "weights"\n{text}')
+    assert len(plan(file).due) == len(jobs)
 
 
 def test_a_choice_waits_for_a_trial_that_is_tried_again(tmp_path: Path, write_task: WriteTask) -> None:

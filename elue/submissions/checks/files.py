@@ -14,7 +14,8 @@ from elue.submissions.finding import LARGEST_FOLDER, LARGEST_RECORD, Finding, Su
 LARGEST_FILE = 2**20
 MOST_FILES = 5000
 SUFFIXES = (".py", ".toml", ".json", ".md", ".txt", ".csv")
-NAMES = ("LICENSE", "LICENCE")
+NAMES = ("LICENSE", "LICENCE", "journal.jsonl")
+"""The last is a campaign's: with it whoever has the data is told that nothing of the campaign is left to do."""
 
 
 class PlainFiles(SubmissionCheck):
