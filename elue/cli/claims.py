@@ -19,6 +19,7 @@ from elue.errors import ElueError
 
 if TYPE_CHECKING:
     from elue.leaderboard.claims import Claim
+    from elue.scores.edition import Edition
     from elue.scores.headlines import Headline
     from elue.scores.intervals import Estimate
 
@@ -31,6 +32,7 @@ def show_claims(
     edition: str = typer.Option("2026-preview", help="The edition whose tasks and yardstick count, or a .toml file."),
     db: str = typer.Option(DATABASE, help="Index of the records, a SQLAlchemy URL."),
     runs: list[Path] = typer.Option([], help="Take the records below this folder instead; repeat for several."),
+    gains: bool = typer.Option(False, "--gains", help="Show what deciding per input is worth, at half compute."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
     csv: bool = CSV,
     latex: bool = LATEX,
@@ -39,12 +41,16 @@ def show_claims(
 
     Of each training the cheapest point is taken that loses no more than a point on validation; shown is what it does on
     test, by FLOPs as they are, and by the ways papers count: layers, tokens that are kept, a full model that is padded.
+    With `--gains`, of every method and rule, what it scores above leaving as often at random on the same weights.
     """
     from elue.leaderboard import claims
     from elue.scores import edition as editions
 
     printer = Printer(form_of(csv, latex, as_json))
     rules = editions.load(edition)
+    if gains:
+        _show_gains(rules, db, runs, printer, as_json)
+        return
     with opened(db, runs) as store:
         by_method: dict[str, list[Headline]] = defaultdict(list)
         for headline in claims.measured(rules, records_under(rules, store)):
@@ -62,6 +68,33 @@ def show_claims(
     missing = [of.method for of in shipped if not by_method[of.method]]
     if missing:
         note(f"not measured for this edition: {', '.join(missing)}")
+
+
+def _show_gains(rules: Edition, db: str, runs: list[Path], printer: Printer, as_json: bool) -> None:
+    from elue.scores.gains import gains
+
+    with opened(db, runs) as store:
+        told = gains(rules, records_under(rules, store))
+    if as_json:
+        typer.echo(json.dumps([asdict(own) for own in told], indent=1))
+        return
+    if not told:
+        message = f"No run of edition '{rules.name}' has controls, so nothing tells what deciding is worth."
+        raise ElueError("no_runs", message, "Evaluate a method that decides per input on the edition's tasks.")
+    lines = [
+        (
+            own.task,
+            own.method,
+            own.rule,
+            f"{own.gain.value:.2f}",
+            _interval(own.gain),
+            f"{100 * own.compute:.0f} %",
+            str(own.trainings),
+        )
+        for own in told
+    ]
+    right = ("gain", "95 % interval", "compute", "trainings")
+    printer.table({"edition": rules.name}, ("task", "method", "rule", *right), lines, right)
 
 
 def _rows(claim: Claim, here: list[Headline]) -> Iterator[tuple[str, ...]]:

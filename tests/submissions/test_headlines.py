@@ -13,6 +13,7 @@ from elue.record.schema import Record
 from elue.record.store import Store
 from elue.scores import edition as editions
 from elue.scores.edition_board import edition_standing
+from elue.scores.gains import gains
 from elue.scores.headlines import Headline
 from elue.scores.intervals import Estimate
 from elue.scores.standing import EditionStanding, TaskRow
@@ -57,6 +58,18 @@ def test_the_readme_tells_the_headlines_as_they_come_out(committed: list[Record]
     assert table, "some method that a claim is about was measured"
     told = [line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if line.count("x |") >= 3]
     assert told == table
+
+
+def test_the_boards_readme_tells_what_deciding_is_worth_as_it_comes_out(committed: list[Record]) -> None:
+    told = [
+        f"  | `{own.task}` | `{own.method}` | {own.rule.removeprefix('rule=') or '-'} "
+        f"| {own.gain.value:.2f} ({own.gain.low:.2f} to {own.gain.high:.2f}) |"
+        for own in gains(editions.load(EDITION), committed)
+    ]
+    lines = (ROOT / "submissions" / EDITION / "README.md").read_text("utf-8").splitlines()
+    table = lines[lines.index("  | task | method | rule | points |") + 2 :]
+    assert told
+    assert table[: len(told) + 1] == [*told, ""]
 
 
 @cache
