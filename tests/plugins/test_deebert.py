@@ -12,6 +12,7 @@ from elue.modeling import training
 from elue.modeling.exits.network import Lesson
 from elue.modeling.exits.objectives import all_but_last, last_exit
 from elue.modeling.saving import read_note
+from elue.modeling.trainer import KitTrainer
 from elue.plugins.early_exit.deebert import DeeBert
 from elue.protocol import Sample
 from tests import small
@@ -90,3 +91,37 @@ def test_its_sweep_goes_from_exit_1_to_full_depth(tmp_path: Path) -> None:
     assert {point["rule"] for point in points} == {"entropy"}
     assert (noted[0]["exit"], noted[-1]["exit"]) == (1.0, 3.0)
     assert "class probabilities" in str(DeeBert().supports(small.SCORE))
+
+
+def test_what_is_frozen_has_no_place_in_the_optimizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No gradient, then, and no momentum either."""
+    made: list[tuple[torch.nn.Module, torch.optim.Optimizer]] = []
+    learned: dict[str, set[str]] = {}
+    create, fit = KitTrainer.create_optimizer, training.fit
+
+    def creating(trainer: KitTrainer, *given: object) -> torch.optim.Optimizer:
+        optimizer = create(trainer, *given)
+        made.append((trainer.model, optimizer))
+        return optimizer
+
+    def watched(network: torch.nn.Module, *parts: object, phase: str, **settings: object) -> None:
+        def stepped() -> None:
+            module, optimizer = made[-1]
+            moving = {id(parameter) for parameter in optimizer.state}
+            learned[phase] = {name for name, parameter in module.named_parameters() if id(parameter) in moving}
+            for name, parameter in module.named_parameters():
+                assert name in learned[phase] or parameter.grad is None
+
+        fit(network, *parts, phase=phase, after=stepped, **settings)
+
+    monkeypatch.setattr(KitTrainer, "create_optimizer", creating)
+    monkeypatch.setattr(training, "fit", watched)
+    DeeBert().train(small.job(tmp_path, train=32, epochs="1", exit_epochs="1"))
+    exits = {
+        f"heads.{part}.{layer}.{kind}"
+        for part in ("dense", "output")
+        for layer in (1, 2)
+        for kind in ("weight", "bias")
+    }
+    assert learned["exits"] == exits
+    assert not learned["trunk"] <= exits
