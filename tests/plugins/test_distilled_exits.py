@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from elue.meter import Meter
 from elue.modeling.exits.model import ExitModel
 from elue.modeling.saving import read_note
 from elue.plugins.early_exit.distilled_exits import DistilledExits, DistilledExitsOptions, places
+from elue.plugins.static import StaticModel, networks_of
 from elue.protocol import TaskInfo
 from tests import small
+from tests.plugins import costs
 from tests.plugins.scoring_exits import SAMPLES, TASKS, TEXT, made, unit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -90,6 +93,36 @@ def test_compute_in_closed_form() -> None:
             with Meter(modules=model.modules()) as meter:
                 model.predict([sample])
             assert meter.matmul_flops == depth * (layer + 2 * 16 * 16 + 2 * 16 * 3)
+
+
+def test_exits_on_six_layers_cost_what_static_does_there_and_the_heads_passed() -> None:
+    """An exit that is left by without a question costs the static network of its depth, to the last FLOP."""
+    task, encoder = TASKS[1], small.encoder(config=replace(small.CONFIG, layers=6))
+    model = ExitModel(small.stir(small.exit_network(task, made=encoder)).requires_grad_(False), TEXT, task)
+    static = StaticModel(networks_of(encoder, task, "mean", range(1, 7)), TEXT, task)
+    assert len(model.ways) == 6
+    left = set()
+    for sample in SAMPLES[:6]:
+        tokens, alone = TEXT.tensors(sample)[0].shape[1], []
+        for depth in range(1, 7):
+            static.configure({"layers": depth})
+            model.configure({"rule": "fixed", "exit": depth})
+            flops = []
+            for asked in (static, model):
+                with Meter(modules=asked.modules()) as meter:
+                    asked.predict([sample])
+                flops.append(meter.flops)
+            assert flops[0] == flops[1]
+            alone.append(flops[0])
+        for threshold in (0.0, 0.2, 0.5, 0.8, 5.0):
+            model.configure({"rule": "entropy", "threshold": threshold})
+            with Meter(modules=model.modules()) as meter:
+                (answer,) = model.predict([sample])
+            exit = sum(step.unit.startswith("ffn") for step in answer.trace)
+            passed = (exit - 1) * costs.headed(tokens, 16, 3) + min(exit, 5) * costs.by_entropy(3)
+            assert meter.flops == alone[exit - 1] + passed
+            left.add(exit)
+    assert {1, 6} < left
 
 
 @pytest.mark.parametrize(
