@@ -72,19 +72,20 @@ def path_means(costs: Array, scores: Array, sizes: Array, chosen: Chosen, window
     most = int(chosen.many.max())
     last = np.minimum(np.arange(most), chosen.many[:, None] - 1)
     place = np.take_along_axis(chosen.place, last, 1)
-    x, y = (np.take_along_axis(of.reshape(-1, size), place, 1) for of in (costs, scores))
-    run = np.diff(x, axis=1)
+    # corners come first, so that each step below runs along the draws, which lie side by side in memory
+    x, y = (np.ascontiguousarray(np.take_along_axis(of.reshape(-1, size), place, 1).T) for of in (costs, scores))
+    run = x[1:] - x[:-1]
     logs = np.log(np.maximum(x, np.finfo(float).tiny))  # a draw of a very skewed cost may lie below 0
-    slope = np.diff(y, axis=1) / np.where(run == 0, 1.0, run)
-    means = np.empty((len(x), len(windows)))
+    slope = (y[1:] - y[:-1]) / np.where(run == 0, 1.0, run)
+    means = np.empty((x.shape[1], len(windows)))
     for column, (low, high) in enumerate(windows):
         left, right = np.log(low), np.log(high)
-        at, inside = np.clip(logs, left, right), np.clip(x, low, high)
-        middle = (inside[:, :-1] + inside[:, 1:]) / 2
-        width = np.diff(at, axis=1)
-        level = y[:, :-1] + slope * (middle - x[:, :-1])
-        total = (level * width + slope * _beyond_middle(np.diff(inside, axis=1), middle, width)).sum(axis=1)
-        total += y[:, 0] * (at[:, 0] - left) + y[:, -1] * (right - at[:, -1])
+        at, inside = (np.minimum(np.maximum(of, a), b) for of, a, b in ((logs, left, right), (x, low, high)))
+        middle = (inside[:-1] + inside[1:]) / 2
+        width = at[1:] - at[:-1]
+        level = y[:-1] + slope * (middle - x[:-1])
+        total = (level * width + slope * _beyond_middle(inside[1:] - inside[:-1], middle, width)).sum(axis=0)
+        total += y[0] * (at[0] - left) + y[-1] * (right - at[-1])
         means[:, column] = total / (right - left)
     share = (sizes / sizes.sum())[:, None]
     mean: Array = (means.reshape(draws, folds, len(windows)) * share).sum(axis=1)
@@ -93,6 +94,7 @@ def path_means(costs: Array, scores: Array, sizes: Array, chosen: Chosen, window
 
 def _beyond_middle(run: Array, middle: Array, width: Array) -> Array:
     """run - middle * width of stretches of cost, by its series where rounding would eat the difference."""
-    short = np.abs(run) < 1e-3 * middle
-    bent: Array = np.where(short, -run * run * run / (12 * middle * middle), run - middle * width)
+    bent: Array = run - middle * width
+    short = np.nonzero((np.abs(run) < 1e-3 * middle) & (run != 0))
+    bent[short] = -(run[short] ** 3) / (12 * middle[short] ** 2)
     return bent
