@@ -10,11 +10,11 @@ from importlib import resources
 from pathlib import Path
 
 from elue.errors import ElueError
-from elue.leaderboard import boards, claims, compared, downloads, standings, text
+from elue.leaderboard import boards, compared, downloads, standings, text
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.links import checked
 from elue.leaderboard.manifests import Manifests, retraction_of
-from elue.leaderboard.pages import about, around, documents, first, pictures
+from elue.leaderboard.pages import about, around, documents, first, home, pictures
 from elue.leaderboard.pages import claims as claimspage
 from elue.leaderboard.pages import crossings as crossingspage
 from elue.leaderboard.pages import edition as editionpage
@@ -106,17 +106,13 @@ def pages(
     if record is not None:
         known = standings.shipped() if editions is None else editions
         wholes = Wholes(record)
-        site.ranked = standings.standings(site.tasks, known, wholes, executor)
-        site.headlines = {
-            edition.name: claims.measured(edition, standings.records_of(edition, site.tasks, wholes, claims.held()))
-            for edition, _ in site.ranked
-        }
+        site.ranked, site.headlines = standings.standings(site.tasks, known, wholes, executor)
         if wholes.damaged:
             raise DamagedRecords(wholes.damaged)
+    worked = side_by_side(executor, TaskWork(record, replace(site, tasks=(), methods=())), site.tasks)
     for name in _STATIC:
         yield f"static/{name}", resources.files(__package__).joinpath("static", name).read_text("utf-8")
     yield "static/vega.js", drawing.bundle()
-    worked = side_by_side(executor, TaskWork(record, replace(site, tasks=(), methods=())), site.tasks)
     yield "data/all.csv", downloads.csv_of(site.tasks)
     yield "data/all.json", downloads.json_of(site.tasks)
     for made in _whole(worked):
@@ -125,12 +121,15 @@ def pages(
         site.overviews |= made.overviews
         site.crossed |= made.crossed
         yield from made.files
+    tables = home.tables(site)
+    main = first.main_of(tables)
+    drawn = pictures.pictures(site, main.group, executor) if main else iter(())
     parts = [slice(start, None, PARTS) for start in range(PARTS)]
     written = side_by_side(executor, partial(methodpage.pages, replace(site, overviews={})), parts)
     yield from editionpage.pages(site)
     yield from crossingspage.pages(site)
     yield from claimspage.pages(site)
-    yield from _home(site, summaries)
+    yield from _home(site, summaries, tables, drawn)
     for made_pages in written:
         yield from made_pages
     shown = [
@@ -162,14 +161,17 @@ def _address(base_url: str) -> str:
     return base_url and base_url.rstrip("/") + "/"
 
 
-def _home(site: Site, summaries: Summaries) -> Iterator[File]:
+def _home(
+    site: Site, summaries: Summaries, tables: Sequence[home.Table], drawn: Iterator[pictures.Drawn]
+) -> Iterator[File]:
     placed = [run for task in site.tasks for board in task.boards for run in board.runs]
     told = sum(is_published(run.record) for run in placed)
     crossed = sum(len(board.crossings) for _, board in site.boards)
     counts = {"measured": len(placed) - told, "published": told, "crossings": crossed}
     counts["unranked"] = len(summaries) - len(placed) - crossed
-    shown, tables = first.contents(site)
-    yield from pictures.files(shown["pictures"])
-    yield from around.files(site, tables, shown["news"])
     yield "data/all.sqlite", downloads.sqlite_of(site.tasks, around.lines(tables), around.TEXTS, around.NUMBERS)
+    whole = list(drawn)
+    shown = first.contents(site, tables, [picture for picture, _ in whole])
+    yield from pictures.files(whole)
+    yield from around.files(site, tables, shown["news"])
     yield page(site, "index.html", "home.html", counts=counts, **shown)

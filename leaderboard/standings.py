@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 from elue.errors import ElueError
+from elue.leaderboard import claims
 from elue.leaderboard.boards import Board, Task
 from elue.leaderboard.text import short
 from elue.leaderboard.wholes import ReadRecord, Wholes
@@ -19,6 +20,8 @@ from elue.record.schema import Record
 from elue.scores.edition import Edition, load, names
 from elue.scores.edition_board import standing_of
 from elue.scores.edition_runs import Gathered, chooses_corners, covers, gathered, takes_part, together, was_withdrawn
+from elue.scores.headlines import STATIC, Headline, headlines_of, watched
+from elue.scores.paper_counts import Executed
 from elue.scores.standing import EditionStanding, TaskStanding
 from elue.submissions.references import first_of, static_of
 
@@ -50,20 +53,25 @@ def shipped() -> list[Edition]:
 
 def standings(
     tasks: Sequence[Task], editions: Sequence[Edition], wholes: Wholes, executor: Executor | None = None
-) -> list[Ranked]:
-    """The editions that any run takes part in, with their scores, from whole records; damaged ones are passed over."""
+) -> tuple[list[Ranked], dict[str, list[Headline]]]:
+    """The editions that any run takes part in, with their scores, and by edition what came out of papers' claims.
+
+    From whole records, each read once an edition; damaged ones are passed over.
+    """
     runs = [run for task in tasks for board in task.boards for run in board.runs]
     shown = [edition for edition in editions if any(takes_part(edition, run.record) for run in runs)]
     beside = partial(side_by_side, executor)
-    ranked = []
+    ranked, came_out = [], {}
     for edition in shown:
         work = partial(_gathered, edition, wholes.record)
-        parts = []
-        for part, damaged in beside(work, [_asked(edition, task) for task in tasks]):
+        parts, told = [], []
+        for part, headlines, damaged in beside(work, [_asked(edition, task) for task in tasks]):
             parts.append(part)
+            told += headlines
             wholes.damaged |= damaged
         ranked.append((edition, standing_of(edition, together(parts), side_by_side=beside)))
-    return ranked
+        came_out[edition.name] = sorted(told, key=lambda headline: list(edition.tasks).index(headline.task))
+    return ranked, came_out
 
 
 def _asked(edition: Edition, task: Task) -> tuple[list[str], list[Record]]:
@@ -76,23 +84,19 @@ def _asked(edition: Edition, task: Task) -> tuple[list[str], list[Record]]:
 
 def _gathered(
     edition: Edition, record: ReadRecord, asked: tuple[Sequence[str], Sequence[Record]]
-) -> tuple[Gathered, dict[str, ElueError]]:
-    """A task's runs as an edition takes them, and the damaged records among these."""
+) -> tuple[Gathered, list[Headline], dict[str, ElueError]]:
+    """A task's runs as an edition takes them, the headlines there, and the damaged records among these."""
     keys, withdrawn = asked
     wholes = Wholes(record)
+    ran: dict[str, Executed] = {}
+    methods = claims.held()
     read = (whole[0] for key in keys if (whole := wholes.read(key)))
-    return gathered(edition, chain(withdrawn, read)), wholes.damaged
+    runs = gathered(edition, watched(edition, chain(withdrawn, read), methods, ran))
+    return runs, headlines_of(edition, runs, methods - {STATIC}, ran), wholes.damaged
 
 
 def _takes(edition: Edition, record: Record) -> bool:
     return takes_part(edition, record) or chooses_corners(edition, record)
-
-
-def records_of(edition: Edition, tasks: Sequence[Task], wholes: Wholes, methods: Collection[str]) -> Iterator[Record]:
-    """The whole records of these methods that an edition takes, of both splits; damaged ones are passed over."""
-    for run in (run for task in tasks for board in task.boards for run in board.runs):
-        if run.record.method.name in methods and _takes(edition, run.record) and (read := wholes.read(run.key)):
-            yield read[0]
 
 
 def ranking_of(board: Board, ranked: Sequence[Ranked]) -> Ranking:

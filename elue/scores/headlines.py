@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, geometric_mean
 
@@ -58,16 +58,25 @@ def headlines(edition: Edition, records: Iterable[Record], methods: Iterable[str
     """
     wanted = set(methods)
     ran: dict[str, Executed] = {}
+    return headlines_of(edition, gathered(edition, watched(edition, records, wanted, ran)), wanted, ran)
 
-    def watched() -> Iterator[Record]:
-        for record in records:
-            told = record.method.name in wanted or record.method.name == STATIC
-            if told and record.task.split == edition.split and (own := executed(record)):
-                ran[record.key] = own
-            yield record
 
-    runs = gathered(edition, watched())
-    return [headline for task in edition.tasks for headline in _of_task(edition, task, runs, wanted, ran)]
+def watched(
+    edition: Edition, records: Iterable[Record], methods: Collection[str], ran: dict[str, Executed]
+) -> Iterator[Record]:
+    """The records as they pass; `ran` is told, by key, what those of these methods and of the full model executed."""
+    for record in records:
+        told = record.method.name in methods or record.method.name == STATIC
+        if told and record.task.split == edition.split and (own := executed(record)):
+            ran[record.key] = own
+        yield record
+
+
+def headlines_of(
+    edition: Edition, runs: Gathered, methods: Collection[str], ran: Mapping[str, Executed]
+) -> list[Headline]:
+    """The same from runs that were gathered while their records were `watched`."""
+    return [headline for task in edition.tasks for headline in _of_task(edition, task, runs, set(methods), ran)]
 
 
 def _of_task(

@@ -10,6 +10,7 @@ from elue.leaderboard import finding
 from elue.leaderboard.groups import Group
 from elue.leaderboard.pages import home, pictures
 from elue.leaderboard.pages.home import MethodRow, Table
+from elue.leaderboard.pages.pictures import Picture
 from elue.leaderboard.summaries import is_published
 from elue.leaderboard.text import clean, slug
 from elue.protocol import FAMILIES
@@ -141,16 +142,20 @@ def news(site: Site) -> list[News]:
     return [News(name, kinds[name], first[name]) for name in newest]
 
 
-def contents(site: Site) -> tuple[dict[str, Any], list[Table]]:
-    """What the template needs, and the tables."""
-    tables = home.tables(site)
-    main = next((table for table in tables if table.kind != "published"), None)
+def main_of(tables: Sequence[Table]) -> Table | None:
+    """The table that the page opens with: the first of measured methods."""
+    return next((table for table in tables if table.kind != "published"), None)
+
+
+def contents(site: Site, tables: Sequence[Table], shown: Sequence[Picture]) -> dict[str, Any]:
+    """What the template needs, of these tables and pictures."""
+    main = main_of(tables)
     told: dict[str, Any] = {"tables": tables, "main": main, "finding": None, "news": news(site)}
     told |= dict.fromkeys(("pictures", "best", "heat", "methods", "names"), ())
     if main is None:
-        return told, tables
+        return told
     group, rows = main.group, main.rows
-    told |= {"pictures": pictures.pictures(site, group), "finding": finding.finding(group, home.families(rows))}
+    told |= {"pictures": shown, "finding": finding.finding(group, home.families(rows))}
     place = group.along.at(pictures.BUDGET) if group.along.budgets else 0
     tasks, methods = cells(site, group)
     names, pairs, apart_on = apart(site, group, rows)
@@ -167,7 +172,7 @@ def contents(site: Site) -> tuple[dict[str, Any], list[Table]]:
         "names": names,
         "pairs": pairs,
         "told_on": apart_on,
-    }, tables
+    }
 
 
 def scores(along: Along, method: str) -> Iterator[tuple[float, Ahead]]:
