@@ -16,7 +16,7 @@ from elue.leaderboard.text import clean
 from elue.scores.comparing import FEWEST
 from elue.scores.intervals import Estimate
 from elue.scores.kept import kept, outcome
-from elue.scores.pairwise import Apart, CurvePoints, Word, apart
+from elue.scores.pairwise import Apart, CurvePoints, Word, apart, word_of
 from elue.scores.resampling import Column, resample, side_by_side
 from elue.scores.results import BoardScores, Pair
 
@@ -184,8 +184,9 @@ def _turned(pair: Pair) -> Pair:
 
 def _pair(told: Apart, a: str, b: str, mean: Pair | None) -> dict[str, Any]:
     """At each budget difference, low and high in hundredths of a point, and the place of the word in `WORDS`."""
-    at = [_hundredths(difference) for difference in told.difference(a, b)]
-    words = "".join(str(WORDS.index(word)) for word in told.words(a, b))
+    differences = told.difference(a, b)
+    at = [_hundredths(difference) for difference in differences]
+    words = "".join(str(WORDS.index(word_of(difference, len(told.budgets)))) for difference in differences)
     return {"at": at, "words": words, "mean": [*_hundredths(mean.difference), mean.p] if mean else None}
 
 

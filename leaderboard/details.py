@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from elue.leaderboard import experts, samplefiles
 from elue.record.schema import Record, Samples
 
@@ -73,12 +75,11 @@ def detail_of(record: Record, low: float, high: float) -> Detail | None:
 
 def histogram(values: Sequence[float], low: float, high: float, bins: int = BINS) -> tuple[int, ...]:
     """Counts of the values in bins of equal width in their logarithm; what lies outside counts at the edge."""
-    counts = [0] * bins
     width = math.log(high / low) if high > low > 0 else 0.0
-    for value in values:
-        place = int(bins * math.log(value / low) / width) if value > 0 and width else 0
-        counts[min(max(place, 0), bins - 1)] += 1
-    return tuple(counts)
+    if not width:
+        return (len(values), *(0,) * (bins - 1))
+    at = bins * np.log(np.maximum(np.array(values, dtype=float), low) / low) / width
+    return tuple(np.bincount(np.minimum(at.astype(int), bins - 1), minlength=bins).tolist())
 
 
 def spend_of(samples: Samples, flops: Mapping[str, float] | None = None) -> tuple[Spend, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,12 +24,13 @@ def ways_out(samples: Samples) -> list[tuple[str, int]]:
     a cascade, or the last layer that ran. From traces; empty without any."""
     if not samples.traces:
         return []
-    names = [_end([unit for unit, _, _ in trace]) for trace in samples.traces]
+    names = [_end(tuple(unit for unit, _, _ in trace)) for trace in samples.traces]
     counts = Counter(names[place] for place in samples.trace_of)
     return [(name, counts[(order, name)]) for order, name in sorted(counts)]
 
 
-def _end(units: Sequence[str]) -> tuple[int, str]:
+@lru_cache(maxsize=4096)
+def _end(units: tuple[str, ...]) -> tuple[int, str]:
     stages = list(
         dict.fromkeys(unit.split(".")[0] for unit in units if re.fullmatch(r"[a-z_]+\.[a-z_]+(\.\d+)?", unit))
     )

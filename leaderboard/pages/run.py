@@ -93,6 +93,7 @@ def _lines(summary: Mapping[str, Any]) -> str:
 _encoded = json.JSONEncoder(sort_keys=True).encode
 
 
+@lru_cache(maxsize=64)
 def shipped(reference: ProfileRef) -> profile.Profile | None:
     """The profile a run names, if ELUE ships it under the same digest, or did under an earlier operator table."""
     return profile.shipped_as(reference.name, reference.digest)
