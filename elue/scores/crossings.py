@@ -1,4 +1,8 @@
-"""Which rule on which training: curves of the same weights under many rules, side by side against one yardstick."""
+"""Which rule on which training: curves of the same weights under many rules, side by side against one yardstick.
+
+What holds for some weights alone is a row a training; a row a method has the mean over its trainings, with an interval
+that carries them, too.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from elue.record.board import CurveKey, counts, curve_of
 from elue.record.schema import Record
 from elue.scores.contributions import contributions
 from elue.scores.folds import folds_of
 from elue.scores.intervals import Estimate
 from elue.scores.leads import SHARES, Compared, Sampled, Scale, areas_of, scale_of
-from elue.scores.resampling import Column, column_of, side_by_side
+from elue.scores.resampling import Array, Column, column_of, side_by_side
 from elue.scores.trainings import Difference
 
 DRAWS = 1000
@@ -39,16 +45,24 @@ def alternatives(curves: Sequence[Sampled], scale: Scale) -> list[Alternative]:
     curves that tie share it.
     """
     areas, weights = areas_of(curves, scale)
-    drawn = areas[1][:, :, 0]
+    chances = _chances(areas[1][:, :, 0])
+    return [Alternative(*_leads(areas, weights, [place], scale), best) for place, best in enumerate(chances)]
+
+
+def _chances(drawn: Array) -> list[float]:
+    """How often each column has the largest value of its row, those that tie a part of it each."""
     first = drawn >= drawn.max(axis=1, keepdims=True) - SAME
-    chances = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
-    measured = []
-    for place, best in enumerate(chances.tolist()):
-        own = areas[0][:, place : place + 1], areas[1][:, place : place + 1]
-        compared = Compared(scale, own, weights[place])
-        lead, half = (compared.over(scale.areas, window) for window in (0, 1 + SHARES.index(1 / 2)))
-        measured.append(Alternative(lead, half, best))
-    return measured
+    chances: list[float] = (first / first.sum(axis=1, keepdims=True)).mean(axis=0).tolist()
+    return chances
+
+
+def _leads(
+    areas: tuple[Array, Array], weights: Array, own: Sequence[int], scale: Scale
+) -> tuple[Difference, Difference]:
+    """The lead of these trainings, over the whole range and at half of full compute."""
+    places = list(own)
+    compared = Compared(scale, (areas[0][:, places], areas[1][:, places]), weights[places].mean(axis=0))
+    return compared.over(scale.areas, 0), compared.over(scale.areas, 1 + SHARES.index(1 / 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +97,55 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Mean:
+    """A method under a rule: the mean lead of those of its trainings that were asked by it.
+
+    Intervals hold for further trainings, too, where `general` says so: there both sides have several. `best` is the
+    chance over samples that these trainings' mean lead is the largest of the row, None where one of them was not asked
+    by the rule. In so many of the `trainings` the rule is `first`.
+    """
+
+    own: bool
+    lead: Estimate
+    half: Estimate
+    best: float | None
+    trainings: int
+    first: int
+    general: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The trainings of a method with one source, by rule, and why some can't be asked by others."""
+
+    method: str
+    source_digest: str
+    family: str
+    trainings: tuple[CurveKey, ...]
+    cells: Mapping[str, Mean]
+    missing: Mapping[str, str]
+
+    @property
+    def first(self) -> str:
+        """The rule with the largest lead, of those that most trainings were asked by."""
+        return max(self.cells, key=lambda rule: (self.cells[rule].trainings, self.cells[rule].lead.value))
+
+
+@dataclass(frozen=True, slots=True)
 class Matrix:
-    """Trainings by rules, on a board; `rules` begins with those that most trainings were asked by."""
+    """Trainings by rules, on a board; `rules` begins with those that most trainings were asked by.
+
+    `methods` has the same, method by method, over its trainings.
+    """
 
     rules: tuple[str, ...]
     rows: tuple[Row, ...]
+    methods: tuple[Together, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """All of it as plain data."""
-        return {"rules": self.rules, "rows": [asdict(row) for row in self.rows]}
+        rows, methods = ([asdict(row) for row in of] for of in (self.rows, self.methods))
+        return {"rules": self.rules, "rows": rows, "methods": methods}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +183,12 @@ def matrix(records: Iterable[Record], yardstick: Yardstick, draws: int = DRAWS) 
         draws,
         seed=0,
     )
-    rows = []
+    rows, whole = [], {}
     for curve, by_rule in sorted(asked.items(), key=lambda item: (item[0].method, item[0].seed, str(item[0]))):
         runs = [record for pairs in by_rule.values() for record, _ in pairs]
         if not any(record.crossing for record in runs):
             continue
-        curves = [_sampled([column for _, column in pairs]) for pairs in by_rule.values()]
+        whole[curve] = {rule: _sampled([column for _, column in pairs]) for rule, pairs in by_rule.items()}
         cells = {
             rule: Cell(
                 own=not any(record.crossing for record, _ in pairs),
@@ -144,10 +198,43 @@ def matrix(records: Iterable[Record], yardstick: Yardstick, draws: int = DRAWS) 
                 points=len(pairs),
                 keys=tuple(record.key for record, _ in pairs),
             )
-            for (rule, pairs), measured in zip(by_rule.items(), alternatives(curves, scale), strict=True)
+            for (rule, pairs), measured in zip(
+                by_rule.items(), alternatives(list(whole[curve].values()), scale), strict=True
+            )
         }
         rows.append(Row(curve, runs[0].method.family, cells, missing_of(runs[0])))
-    return Matrix(_ordered(rows), tuple(rows))
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.curve.method, row.curve.source_digest].append(row)
+    return Matrix(_ordered(rows), tuple(rows), tuple(_together(own, whole, scale) for own in groups.values()))
+
+
+def _together(rows: Sequence[Row], curves: Mapping[CurveKey, Mapping[str, Sampled]], scale: Scale) -> Together:
+    """A method's trainings under each rule, all on the same draws of the samples."""
+    asked = [(rule, row.curve) for row in rows for rule in row.cells]
+    areas, weights = areas_of([curves[curve][rule] for rule, curve in asked], scale)
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, (rule, _) in enumerate(asked):
+        places[rule].append(place)
+    by_all = [rule for rule, own in places.items() if len(own) == len(rows)]
+    drawn = [areas[1][:, places[rule], 0].mean(axis=1) for rule in by_all]
+    chances = dict(zip(by_all, _chances(np.stack(drawn, axis=1)), strict=True)) if drawn else {}
+    cells = {}
+    for rule, own in places.items():
+        lead, half = _leads(areas, weights, own, scale)
+        cells[rule] = Mean(
+            own=any(row.cells[rule].own for row in rows if rule in row.cells),
+            lead=lead.estimate,
+            half=half.estimate,
+            best=chances.get(rule),
+            trainings=len(own),
+            first=sum(row.first == rule for row in rows),
+            general=lead.general,
+        )
+    head = rows[0]
+    missing = {rule: why for row in rows for rule, why in row.missing.items()}
+    trainings = tuple(row.curve for row in rows)
+    return Together(head.curve.method, head.curve.source_digest, head.family, trainings, cells, missing)
 
 
 def missing_of(record: Record) -> dict[str, str]:

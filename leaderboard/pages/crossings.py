@@ -1,16 +1,17 @@
-"""The page "which rule on which training": a matrix a board, trainings down and rules across, and the same as JSON."""
+"""The page "which rule on which training": a matrix a board, methods over their trainings down and rules across, each
+training by itself below it, and the same as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from elue.leaderboard.crossings import Crossed
 from elue.leaderboard.site import page, titled
 from elue.leaderboard.summaries import curve_id
-from elue.leaderboard.text import canonical
-from elue.scores.crossings import Row
+from elue.leaderboard.text import canonical, short
+from elue.scores.crossings import Row, Together
 
 if TYPE_CHECKING:
     from elue.leaderboard.boards import Board, Task
@@ -32,6 +33,17 @@ class Section:
     def label(self, row: Row) -> str:
         """What tells a training from the others of the board."""
         return self.board.labels.get(curve_id(row.curve), row.curve.method)
+
+    def name(self, whole: Together) -> str:
+        """What tells a method's trainings of one source from those of others on the board."""
+        alike = [of for of in self.methods if of.method == whole.method]
+        return whole.method if len(alike) < 2 else f"{whole.method}, code {short(whole.source_digest)}"
+
+    @property
+    def methods(self) -> Sequence[Together]:
+        """A row a method; none on a board where every one has a single training, which says it all."""
+        of = self.crossed.matrix.methods if self.crossed.matrix else ()
+        return of if any(len(whole.trainings) > 1 for whole in of) else ()
 
 
 def pages(site: Site) -> Iterator[File]:

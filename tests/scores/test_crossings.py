@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -27,17 +28,17 @@ CURVES = {
 MISSING = {"score": "The score rule needs learned scores, and these weights tell none."}
 
 
-def asked(world: World, method: str, rule: str, curve: Mapping[int, float]) -> list[Record]:
-    """Runs of one training under a rule, marked where it is not the method's own."""
+def asked(world: World, method: str, rule: str, curve: Mapping[int, float], seed: int = 0) -> list[Record]:
+    """Runs of a training under a rule, marked where it is not the method's own."""
     crossing = None if rule in OWN else Crossing(rule=rule, own=OWN)
     made = []
     for cost, accuracy in curve.items():
-        record = run(
-            method, world.answers(accuracy), world.labels, cost * 1000 * world.lengths, weights="w" * 8, task=world.task
-        )
+        answers, flops = world.answers(accuracy), cost * 1000 * world.lengths
+        weights = f"{seed:w<8}" if seed else "w" * 8
+        record = run(method, answers, world.labels, flops, weights=weights, task=world.task, seed=seed)
         training = record.weights.model_copy(update={"training": {"crossings": MISSING}}) if record.weights else None
         changes = {"point": {"rule": rule, "threshold": cost / 10}, "crossing": crossing, "weights": training}
-        made.append(record.model_copy(update={**changes, "key": f"{rule}{cost}".ljust(64, "0")}))
+        made.append(record.model_copy(update={**changes, "key": f"{rule}{cost}x{seed}".ljust(64, "0")}))
     return made
 
 
@@ -125,3 +126,57 @@ def test_other_samples_are_refused(static: list[Record], runs: list[Record]) -> 
     with pytest.raises(ElueError, match="same samples"):
         made(static, [*runs[:3], other, *runs[4:]])
     assert np.isfinite(made(static, runs).rows[0].cells["entropy"].lead.value)
+
+
+def flat(method: str, seed: int, knob: int, right: bool, **point: str) -> Record:
+    """A run that costs the same on every sample and is right on all of them, or on none."""
+    labels = [0.0, 1.0] * 50
+    values = labels if right else [1 - label for label in labels]
+    made = run(method, values, labels, [knob * 1000] * 100, weights=f"{method[:4]}{seed}", seed=seed)
+    key = f"{method}{seed}{knob}{right}{point}".ljust(64, "0")
+    crossing = Crossing(rule=point["rule"], own=OWN) if point and point["rule"] not in OWN else None
+    return made.model_copy(update={"key": key, "point": {"knob": knob, **point}, "crossing": crossing})
+
+
+def test_over_three_trainings_a_cell_is_what_a_hand_finds() -> None:
+    """The yardstick rises from 0 at 1000 FLOPs to 100 at 4000, which is 100 (1 / ln 4 - 1 / 3) in the mean over log
+    FLOPs. Under patience two trainings are right from the start on and lead by all the rest, a third is the yardstick
+    itself. Samples have no part in it: s² / 3 is all, with two degrees of freedom."""
+    static = [flat("static", seed, knob, knob == 4) for seed in range(3) for knob in (1, 4)]
+    own = [flat("exits", seed, knob, knob == 4, rule="entropy") for seed in range(3) for knob in (1, 4)]
+    crossed = [
+        flat("exits", seed, knob, knob == 4 or seed < 2, rule="patience") for seed in range(3) for knob in (1, 4)
+    ]
+    keys = frozenset(record.key for record in static)
+    table = matrix([*static, *own, *crossed], Yardstick(keys, 1000.0, 4000.0), draws=50)
+    assert [row.curve.seed for row in table.rows] == [0, 1, 2]
+    (whole,) = table.methods
+    most = 100 - 100 * (1 / math.log(4) - 1 / 3)
+    cell = whole.cells["patience"]
+    assert cell.lead.value == pytest.approx(2 / 3 * most)
+    error = most * math.sqrt(1 / 3) / math.sqrt(3)
+    assert cell.lead.error == pytest.approx(error)
+    assert (cell.lead.low, cell.lead.high) == pytest.approx(
+        (2 / 3 * most - 4.302653 * error, 2 / 3 * most + 4.302653 * error)
+    )
+    assert (cell.trainings, cell.first, cell.general, cell.own) == (3, 2, True, False)
+    assert (cell.best, whole.first) == (1.0, "patience")
+    assert whole.cells["entropy"].lead.value == pytest.approx(0, abs=1e-9)
+    assert whole.cells["entropy"].lead.low is None, "no spread is no evidence"
+
+
+def test_a_rule_that_one_training_was_not_asked_by_has_no_chance_and_says_of_how_many(static: list[Record]) -> None:
+    world = World()
+    runs = [r for seed in range(3) for rule, curve in CURVES.items() for r in asked(world, "exits", rule, curve, seed)]
+    fewer = [record for record in runs if record.seed < 2 or record.point["rule"] != "energy"]
+    table = made(static, fewer)
+    (whole,) = table.methods
+    cells = whole.cells
+    assert {rule: cell.trainings for rule, cell in cells.items()} == {"entropy": 3, "patience": 3, "energy": 2}
+    assert cells["energy"].best is None
+    assert sum(cell.best for cell in cells.values() if cell.best is not None) == pytest.approx(1.0)
+    assert sum(cell.first for cell in cells.values()) == 3
+    assert not cells["entropy"].general, "the yardstick has one training"
+    for rule, cell in cells.items():
+        alone = [row.cells[rule].lead.value for row in table.rows if rule in row.cells]
+        assert cell.lead.value == pytest.approx(sum(alone) / len(alone))

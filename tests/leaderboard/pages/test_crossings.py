@@ -75,3 +75,25 @@ def test_without_a_static_curve_it_says_why_and_where_the_points_are(made: list[
     table = read(made_pages[link.partition("#")[0]]).one(id=link.partition("#")[2])
     assert table.text
     assert "No weights were asked" in read(dict(pages([]))["crossings.html"]).text
+
+
+def test_several_trainings_are_a_row_a_method_with_each_of_them_below() -> None:
+    records = crossed_store(seeds=3)
+    made_pages = dict(checked(pages(summaries_of(records), reader_of(records), editions=[])))
+    page = read(made_pages["crossings.html"])
+    whole, alone = page.all("table", class_="matrix")
+    assert [row.one("th").text for row in whole.one("tbody").all("tr")] == ["exits 3 trainings"]
+    assert len(alone.one("tbody").all("tr")) == 3
+    (folded,) = page.all("details", class_="fold")
+    assert folded.one("summary").text == "Each training by itself: 3 trainings"
+    assert len(folded.all("table", class_="matrix")) == 1
+    (told,) = json.loads(made_pages["data/crossings.json"])
+    (method,) = told["matrix"]["methods"]
+    cells = whole.one("tbody").all("td")
+    for rule, cell in zip(told["matrix"]["rules"][:3], cells[:3], strict=True):
+        expected = method["cells"][rule]
+        shown = [float(data.attributes["value"]) for data in cell.all("data")]
+        assert shown == pytest.approx([expected["lead"]["value"], expected["best"]])
+        assert f"most in {expected['first']} of 3" in cell.text
+        assert "these weights" in cell.text, "the yardstick has one training"
+    assert cells[3].text == MISSING["score"]
