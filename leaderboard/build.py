@@ -10,18 +10,19 @@ from importlib import resources
 from pathlib import Path
 
 from elue.errors import ElueError
-from elue.leaderboard import boards, compared, downloads, standings, text
+from elue.leaderboard import boards, downloads, standings, text
 from elue.leaderboard.charts import drawing
 from elue.leaderboard.links import checked
 from elue.leaderboard.manifests import Manifests, retraction_of
 from elue.leaderboard.pages import about, around, documents, first, home, pictures
 from elue.leaderboard.pages import claims as claimspage
+from elue.leaderboard.pages import compare as comparepage
 from elue.leaderboard.pages import crossings as crossingspage
 from elue.leaderboard.pages import edition as editionpage
 from elue.leaderboard.pages import method as methodpage
 from elue.leaderboard.pages.task import Made, TaskWork
 from elue.leaderboard.publish import File, check, publish
-from elue.leaderboard.site import Site, page, titled
+from elue.leaderboard.site import Site, page
 from elue.leaderboard.summaries import is_published
 from elue.leaderboard.wholes import DamagedRecords, ReadRecord, Wholes
 from elue.leaderboard.workers import side_by_side
@@ -132,13 +133,7 @@ def pages(
     yield from _home(site, summaries, tables, drawn)
     for made_pages in written:
         yield from made_pages
-    shown = [
-        (board, titled(task, board), told)
-        for task, board in site.boards
-        if (told := site.score_of(board).opening) is not None
-    ]
-    yield compared.index_file(shown)
-    yield page(site, "compare.html", "compare.html", compared=shown)
+    yield from comparepage.pages(site)
     yield page(site, "about.html", "about.html", **about.contents(site))
     if beside:
         yield from documents.pages(beside)

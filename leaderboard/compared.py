@@ -194,16 +194,43 @@ def _hundredths(of: Estimate) -> list[int | None]:
     return [None if value is None else round(100 * value) for value in (of.value, of.low, of.high)]
 
 
-def index_file(shown: Iterable[tuple[Board, str, Opening]]) -> File:
-    """Which boards and curves can be compared, by titles, and what each board opens on."""
+@dataclass(frozen=True)
+class Overall:
+    """What the first page tells of a board's methods: their leads over its static model, over all their trainings.
+
+    By the rules of an `edition`, its title, with its page at `path`; without one, for these weights.
+    """
+
+    static: str
+    leads: Mapping[str, Estimate]
+    edition: str = ""
+    path: str = ""
+
+    def of(self, *methods: str) -> list[tuple[str, Estimate]]:
+        """Those of these methods that have a lead, each once; the static model has none over itself."""
+        return [(name, self.leads[name]) for name in dict.fromkeys(methods) if name in self.leads]
+
+
+Shown = tuple[Board, str, Opening, Overall]
+"""A board that can be compared on, its title, what it opens on, and what the first page says there."""
+
+
+def index_file(shown: Iterable[Shown]) -> File:
+    """Which boards and curves can be compared, by titles, what each board opens on, and the leads of its methods."""
     content = [
         {
             "board": board.id,
             "title": clean(title),
-            "curves": [[curve.id, clean(curve.label)] for curve in board.curves],
+            "curves": [[curve.id, clean(curve.label), clean(curve.method)] for curve in board.curves],
             "opens": [told.a.id, told.b.id, told.place],
             "full": told.full,
+            "overall": {
+                "static": clean(overall.static),
+                "edition": clean(overall.edition),
+                "path": overall.path,
+                "leads": {clean(name): [lead.value, lead.low, lead.high] for name, lead in overall.leads.items()},
+            },
         }
-        for board, title, told in shown
+        for board, title, told, overall in shown
     ]
     return data_file("compare", content)

@@ -169,9 +169,18 @@ interface PairRow {
 interface ComparedBoard {
   board: string;
   title: string;
-  curves: [id: string, label: string][];
+  curves: [id: string, label: string, method: string][];
+  overall: ToldOverall;
   opens: [a: string, b: string, place: number];
   full: number;
+}
+
+/** What the first page tells of a board's methods; `edition` and `path` are empty where none ranks it. */
+interface ToldOverall {
+  static: string;
+  edition: string;
+  path: string;
+  leads: Record<string, [value: number, low: number | null, high: number | null]>;
 }
 
 /** A pair as the page shows it: A first. */
@@ -179,6 +188,8 @@ interface Told {
   a: string;
   b: string;
   full: number;
+  methods: string[];
+  overall: ToldOverall;
   budgets: number[];
   levels: number[][];
   corners: [number, number][][];
@@ -234,6 +245,7 @@ interface Elue {
   comparing?: {
     turned(row: PairRow, sign: number): ToldApart;
     sentence(told: Told, place: number): Content[];
+    inAll(told: Told): Content[];
     table(told: Told, chosen: number): HTMLElement;
     share(budget: number, full: number): string;
     costs(extra: number): string;

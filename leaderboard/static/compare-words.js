@@ -59,6 +59,27 @@
     return parts;
   }
 
+  /** The leads that the first page tells of the two methods.
+   * @param {Told} told
+   * @returns {Content[]} */
+  function inAll({ methods, overall }) {
+    const leads = [...new Set(methods)].filter((method) => method in overall.leads);
+    if (!leads.length) return [];
+    /** @param {string} href
+     * @param {Content[]} content */
+    const link = (href, content) => make("a", content, { href });
+    const root = document.body.dataset.root;
+    /** @type {Content[]} */
+    const parts = overall.path
+      ? ["On this task, over all trainings and the budgets of ", link(`${root}${overall.path}`, ["edition ", bdi(overall.edition)]), ", "]
+      : ["By the rules of an edition, though none ranks this board, "];
+    leads.forEach((method, place) => {
+      const lead = overall.leads[method];
+      parts.push(place ? ", " : "", bdi(method), " has ", make("strong", `${signed(lead[0])} points`), " over ", bdi(overall.static), ` (${interval(lead)})`);
+    });
+    return [...parts, ": that is the lead on the ", link(`${root}index.html`, ["first page"]), ", and ", link("#two-leads", ["why it differs"]), " from the line above."];
+  }
+
   /** Numbers of FLOPs in the unit that a column of them takes, and its prefix.
    * @param {number[]} numbers
    * @returns {[string[], string]} */
@@ -92,5 +113,5 @@
     return make("div", make("table", parts), { class: "scroll", tabindex: "0", role: "group", "aria-label": "At every budget" });
   }
 
-  window.elue.comparing = { turned, sentence, table, share, costs };
+  window.elue.comparing = { turned, sentence, inAll, table, share, costs };
 })();

@@ -34,6 +34,7 @@
   /** What the site knows of the two that are chosen.
    * @returns {Promise<Told>} */
   async function told() {
+    const comparison = boards.get(pick.board.value);
     const chosen = [pick.a.value, pick.b.value];
     const [i, j] = chosen.map((curve) => pairs.curves.indexOf(curve));
     const [earlier, later] = i < j ? [i, j] : [j, i];
@@ -43,7 +44,9 @@
     return {
       a: pick.a.selectedOptions[0].textContent,
       b: pick.b.selectedOptions[0].textContent,
-      full: boards.get(pick.board.value).full,
+      full: comparison.full,
+      methods: chosen.map((curve) => comparison.curves.find(([id]) => id === curve)[2]),
+      overall: comparison.overall,
       budgets: pairs.budgets,
       levels: [i, j].map((of) => pairs.levels[of].map((level) => level / 100)),
       corners: [pairs.corners[i], pairs.corners[j]],
@@ -66,7 +69,7 @@
   async function show() {
     const own = (turn += 1);
     const same = pick.a.value === pick.b.value;
-    part("curves").hidden = part("pair").hidden = part("budgets").hidden = part("by-sample").hidden = same;
+    part("in-all").hidden = part("curves").hidden = part("pair").hidden = part("budgets").hidden = part("by-sample").hidden = same;
     if (same) {
       part("finding").replaceChildren("A and B are the same curve: choose two.");
       return;
@@ -76,8 +79,9 @@
     const [a, b] = all.within[place];
     const samples = a && b ? await Promise.all([a, b].map((run) => window.elue.load(`samples/${run.run}`))) : null;
     if (own !== turn) return;
-    const { sentence, table, share, costs } = window.elue.comparing;
+    const { sentence, inAll, table, share, costs } = window.elue.comparing;
     part("finding").replaceChildren(make("span", sentence(all, place)));
+    part("in-all").replaceChildren(make("span", inAll(all)));
     part("curves").replaceChildren(window.elue.twoCurves(all, place, part("curves").clientWidth, choose));
     part("ruler").querySelector("output").textContent = `${share(all.budgets[place], all.full)} of full compute, ${flops(all.budgets[place])}FLOPs`;
     const facts = [side("A: best point within the budget", a), side("B: best point within the budget", b)];
@@ -103,7 +107,7 @@
   async function setBoard(state) {
     const { curves, opens } = boards.get(pick.board.value);
     [board, pairs] = await Promise.all([window.elue.load(`samples/${pick.board.value}`), window.elue.load(`samples/${pick.board.value}-pairs`)]);
-    const known = curves.filter(([id]) => pairs.curves.includes(id));
+    const known = curves.filter(([id]) => pairs.curves.includes(id)).map(([id, label]) => /** @type {[string, string]} */ ([id, label]));
     /** @param {string} name */
     const wanted = (name) => (known.some(([id]) => id === state.get(name)) ? state.get(name) : null);
     options(pick.a, known, wanted("a") || opens[0]);

@@ -114,6 +114,7 @@ def test_without_javascript_the_finding_and_all_budgets_are_there_and_the_same(b
     browser.open(page)
     written = read(page.read_text("utf-8"))
     assert browser.run(FINDING) == written.one(id="finding").text
+    assert browser.run(FINDING.replace("#finding", "#in-all")) == written.one(id="in-all").text != ""
     rows = [[cell.text for cell in row.children if not isinstance(cell, str)] for row in written.one("tbody").all("tr")]
     assert cells(browser) == rows
     still.driver.get(page.as_uri())
