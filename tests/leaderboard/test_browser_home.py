@@ -145,11 +145,25 @@ def test_what_a_reader_asks_is_answered_within_two_clicks(browser, folder):
     browser.wait("location.pathname.endsWith('methods/elasticbert.html')")
     text = browser.one("main").text
     assert "Code" in text, "the code of the winner"
-    browser.open(folder / "ranked" / "index.html", 1400)
-    assert browser.one("#m-good").text, "what a seed changes"
-    link = browser.run("return document.querySelector('a[href^=\"editions/\"]').getAttribute('href')")
-    browser.open(folder / "ranked" / link, 1400)
-    assert "Trainings" in browser.one("main").text
+
+
+@pytest.mark.parametrize("name", ["submissions", "ranked"])
+def test_what_a_seed_changes_is_one_click_away(browser, folder, name):
+    browser.open(folder / name / "index.html", 1400)
+    browser.one("main h2 a[href^='editions/']").click()
+    browser.wait("location.pathname.includes('/editions/')")
+    rows = browser.run(
+        "return [...document.querySelectorAll('table.standing tbody tr')].map(r => ({"
+        "lead: r.cells[2].querySelector('data')?.value, count: r.querySelector('.trainings > data').value,"
+        "each: [...r.querySelectorAll('.trainings .quiet data')].map(d => Number(d.value))}))"
+    )
+    several = [row for row in rows if row["lead"] is not None and int(row["count"]) > 1]
+    assert several, "there are methods of several trainings"
+    for row in several:
+        assert len(row["each"]) == int(row["count"])
+        assert len(set(row["each"])) > 1
+        assert sum(row["each"]) / len(row["each"]) == pytest.approx(float(row["lead"]), abs=1e-6)
+    assert "what a seed changes" in browser.one("main").text
 
 
 def test_it_prints_on_light_paper(browser, folder):
