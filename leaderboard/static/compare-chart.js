@@ -5,7 +5,7 @@
   const { flops } = window.elue;
   const { share } = window.elue.comparing;
   const HEIGHT = 340;
-  const EDGE = { left: 46, right: 140, top: 30, bottom: 44 };
+  const EDGE = { left: 46, right: 172, top: 30, bottom: 44 };
   let WIDTH = 900;
   const STEPS = 160;
 
@@ -115,7 +115,7 @@
    * @param {(place: number) => void} choose */
   function drawing(told, place, width, choose) {
     WIDTH = Math.max(320, width);
-    EDGE.right = WIDTH < 600 ? 24 : 140;
+    EDGE.right = WIDTH < 600 ? 24 : 172;
     const at = frame(told);
     const root = svg("svg", { class: "two-curves", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Curves of ${told.a} and ${told.b}; the table below has their scores at every budget` });
     axes(/** @type {SVGElement} */ (root), told, at);
