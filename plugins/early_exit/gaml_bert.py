@@ -35,8 +35,8 @@ class GamlBert(TrainedExits):
     """Exits on a shared pooler, mutual learning, gradient alignment, and patience.
 
     There is no code of the authors' to compare with. That exits teach all others at a temperature of 1 without learning
-    by it, that the projection is over all shared weights at once, and the rule are our reading of the paper. The pooler
-    starts from the backbone's where it has one; exits pool by mean unless told.
+    by it, that both losses weigh alike, how gradients are projected, over all shared weights at once, and the rule are
+    our reading of the paper. The pooler starts from the backbone's where it has one; exits pool by mean unless told.
     """
 
     name = "gaml_bert"

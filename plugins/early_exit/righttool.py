@@ -37,8 +37,8 @@ class RightTool(TrainedExits):
 
     The mixing weights train; in the release they are made anew after every step, and never do. Temperatures are fitted
     on half of the validation data, and epoch and points are chosen on the other half; the release takes all for both.
-    The pooler starts from the backbone's where it has one; it reads the mean of the tokens unless told, where the paper
-    takes the first.
+    A sample leaves above the threshold; at it, only in the paper. The pooler starts from the backbone's where it has
+    one; it reads the mean of the tokens unless told, where the paper takes the first.
     """
 
     name = "righttool"

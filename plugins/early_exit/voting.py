@@ -31,8 +31,8 @@ class Voting(TrainedExits):
     """Own exits, diverse training, and votes.
 
     There is no code of the authors' to compare with. The objective is the paper's equation 14 as others quote it; that
-    votes are weighed by a power of the number of exits is our reading. Ties go to the class that is likelier on
-    average.
+    votes are weighed by a power of the number of exits is our reading, and that every exit has a pooler of its own, our
+    choice. Ties go to the class that is likelier on average. Exits pool by mean unless told.
     """
 
     name = "voting"
