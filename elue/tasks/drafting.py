@@ -109,6 +109,8 @@ def _read(source: Path) -> Data:
     for split, files in groups.items():
         own = data.header if data.header and lacks_header(files[0]) else []
         data.tables[split] = tables.read_all(files, own)
+    if not any(len(column) for table in data.tables.values() for column in table.values()):
+        raise ElueError("missing_data", f"{first} has columns and no rows.", "Write the rows into it.")
     return data
 
 

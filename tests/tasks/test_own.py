@@ -152,6 +152,20 @@ def test_a_header_that_can_t_be_one_is_told(tmp_path: Path, header: str, says: s
         draft(file, tmp_path / "mine.toml")
 
 
+@pytest.mark.parametrize("name", ["mine.csv", "mine.tsv", "mine.parquet"])
+def test_data_without_rows_is_told_as_such(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    if file.suffix == ".parquet":
+        parquet.write_table(
+            pyarrow.table({"text": pyarrow.array([], "string"), "label": pyarrow.array([], "int64")}), file
+        )
+    else:
+        file.write_text("text,label\n".replace(",", "\t" if file.suffix == ".tsv" else ","))
+    with pytest.raises(ElueError, match=f"{name} has columns and no rows"):
+        draft(file, tmp_path / "mine.toml")
+    assert not (tmp_path / "mine.toml").exists()
+
+
 def test_single_words_are_texts_where_their_column_is_called_so(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("Sentence,product,label\n" + "".join(f"word{i},p{i},{i % 2}\n" for i in range(60)))
