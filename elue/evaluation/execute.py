@@ -17,6 +17,7 @@ from elue.evaluation.passes import packs
 from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
 from elue.evaluation.points import points_of
 from elue.evaluation.request import Evaluation, Progress
+from elue.methods.saved import check_owner
 from elue.methods.trained import check_task
 from elue.record import files as records
 from elue.record.files import Identity
@@ -34,6 +35,7 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
     if evaluation.weights:
         digest = weights_digest(evaluation.weights)
         check_task(evaluation.weights, evaluation.data.spec.info())
+        check_owner(evaluation.method, evaluation.weights)
     packs.check(evaluation)
     points = points_of(evaluation)
     base = Identity(

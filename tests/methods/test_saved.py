@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from elue.errors import ElueError
 from elue.evaluation import points
 from elue.evaluation.passes import context
 from elue.methods import registry, saved
@@ -61,3 +62,14 @@ def test_a_class_that_says_its_points_itself_is_asked(tmp_path: Path, body: str,
     file.write_text(DERIVED.format(body))
     folder = weights(tmp_path, str(file))
     assert saved.points(registry.find(str(file)), folder) == (SWEEP if read else None)
+
+
+def test_another_s_weights_are_refused_before_a_worker_starts(tmp_path: Path) -> None:
+    folder = weights(tmp_path, "elasticbert")
+    for other in ("pabee", "static", "ltp"):
+        with pytest.raises(ElueError, match=f"holds weights of 'elasticbert', not of '{other}'"):
+            saved.check_owner(registry.find(other), folder)
+    saved.check_owner(registry.find("elasticbert"), folder)
+    file = tmp_path / "own.py"
+    file.write_text(DERIVED.format("def load(self, task, weights, seed): return None"))
+    saved.check_owner(registry.find(str(file)), folder)
