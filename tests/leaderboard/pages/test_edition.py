@@ -77,3 +77,12 @@ def test_an_edition_without_runs_or_whole_records_has_no_page(
     build(summaries_of(records), tmp_path / "other", reader_of(records), editions=[other])
     assert not (tmp_path / "bare" / "editions").exists()
     assert not (tmp_path / "other" / "editions").exists()
+
+
+def test_a_task_that_nobody_ran_stands_there_without_scores(made: tuple[Edition, list[Record]], tmp_path: Path) -> None:
+    edition, records = made
+    mine = [record for record in records if record.task.name == "mine"]
+    build(summaries_of(mine), tmp_path / "site", reader_of(mine), editions=[edition])
+    page = read((tmp_path / "site" / "editions" / "test.html").read_text("utf-8"))
+    assert [heading.text for heading in page.all("h2")][-2:] == ["Mine", "other"]
+    assert page.text.count("No scores:") == 1
