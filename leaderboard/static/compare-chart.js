@@ -5,7 +5,7 @@
   const { flops } = window.elue;
   const { share } = window.elue.comparing;
   const HEIGHT = 340;
-  const EDGE = { left: 46, right: 172, top: 30, bottom: 44 };
+  const EDGE = { left: 46, right: 192, top: 30, bottom: 44 };
   let WIDTH = 900;
   const STEPS = 160;
 
@@ -102,7 +102,8 @@
         place.append(mark);
       }
       const name = i ? told.b : told.a;
-      const label = `${i ? "B" : "A"} ${name.length > 15 ? `${name.slice(0, 14)}…` : name}`;
+      const most = EDGE.right > 100 ? 22 : 15;
+      const label = `${i ? "B" : "A"} ${name.length > most ? `${name.slice(0, most - 1)}…` : name}`;
       if (EDGE.right > 100) place.append(svg("text", { class: `name-${side}`, x: WIDTH - EDGE.right + 8, y: ends[i] + 4 + (i ? -apart : apart) }, label));
       else place.append(svg("text", { class: `name-${side}`, x: EDGE.left + (i * (WIDTH - EDGE.left)) / 2, y: 18 }, label));
     });
@@ -115,7 +116,7 @@
    * @param {(place: number) => void} choose */
   function drawing(told, place, width, choose) {
     WIDTH = Math.max(320, width);
-    EDGE.right = WIDTH < 600 ? 24 : 172;
+    EDGE.right = WIDTH < 600 ? 24 : 192;
     const at = frame(told);
     const root = svg("svg", { class: "two-curves", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Curves of ${told.a} and ${told.b}; the table below has their scores at every budget` });
     axes(/** @type {SVGElement} */ (root), told, at);
