@@ -26,7 +26,16 @@ from elue.record.bounds import LARGEST_WHOLE
 from elue.tasks import TaskData, TaskSpec, load
 from elue.tasks.related import TextKey, check_apart, shares, text_key
 from elue.worker.decoding import plain
-from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, TRAINING_NOTE, Row, TaskRows, TrainingCall
+from elue.worker.frames import (
+    INTERRUPTED,
+    NOT_SERVED,
+    REFUSED,
+    TRAINING_NOTE,
+    TRAINING_REASON,
+    Row,
+    TaskRows,
+    TrainingCall,
+)
 
 _CHILD = """import runpy, signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -123,7 +132,7 @@ def train(training: TrainingRequest) -> bool:
         file.write_text(json.dumps(call, default=plain, allow_nan=False), encoding="utf-8")
         command = [sys.executable, "-I", "-c", _CHILD, str(file)]
         code = _run(command, training)
-    said = _last_error(training.log) if training.log else ""
+        said = _reason(file.with_name(TRAINING_REASON), training.log)
     if code == NOT_SERVED:
         raise ElueError("unsupported", said)
     if code == REFUSED:
@@ -244,7 +253,13 @@ def _run(command: list[str], training: TrainingRequest) -> int:
             return INTERRUPTED
 
 
-def _last_error(log: Path) -> str:
-    """What a child gave as the reason why it ended."""
-    lines = log.read_text("utf-8", errors="replace").splitlines()
-    return next((line.removeprefix("error: ") for line in reversed(lines) if line.startswith("error: ")), "")
+def _reason(file: Path, log: Path | None) -> str:
+    """What a child left as the reason why it ended, which is put into its log, too; empty where it left none."""
+    try:
+        said = file.read_text("utf-8")
+    except OSError:
+        return ""
+    if log is not None:
+        with log.open("a", encoding="utf-8") as output:
+            output.write(f"error: {said}\n")
+    return said

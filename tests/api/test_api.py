@@ -152,6 +152,12 @@ def test_training_gives_the_method_its_options_and_the_folder_back(
         api.train(plugin, weights, task)
 
 
+def test_a_training_that_is_refused_says_why_in_its_error(tmp_path: Path) -> None:
+    """A notebook does not show what a child prints."""
+    with pytest.raises(ElueError, match="Option 'epochs' can't be 'many'"):
+        api.train("static", tmp_path / "weights", options={"epochs": "many"}, max_train_samples=3)
+
+
 def test_trust_and_retractions_come_with_the_records_of_submissions() -> None:
     committed = Path(__file__).parents[2] / "submissions"
     found = list(api.read_records(committed / "elue-2022", samples=False))

@@ -22,6 +22,8 @@ TRAINING_NOTE = "elue-train.json"
 """What is noted of a training in the folder of its weights, when it has ended well."""
 TRAINING_LOG = "elue-train.jsonl"
 """What a training reported, a line each, in the same folder, from its beginning on; the first line tells the job."""
+TRAINING_REASON = "reason.txt"
+"""Where a training that ends by itself leaves why, beside its job's file."""
 
 Row = tuple[str, str, str | None, int | float]
 """A sample's id, its text and, of a pair, the second, and its label."""

@@ -13,6 +13,7 @@ from contextlib import closing
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from elue import disk
 from elue.errors import ElueError
@@ -20,7 +21,7 @@ from elue.protocol import Example, Method, Sample, TaskExamples, TrainingJob
 from elue.tasks import metrics
 from elue.worker.confinement.kernel import die_with_parent
 from elue.worker.decoding import decode
-from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, TRAINING_NOTE, TaskRows, TrainingCall
+from elue.worker.frames import INTERRUPTED, NOT_SERVED, REFUSED, TRAINING_NOTE, TRAINING_REASON, TaskRows, TrainingCall
 from elue.worker.inside.device import settled
 from elue.worker.inside.plugin import load_method
 from elue.worker.inside.reporting import Reporter
@@ -82,6 +83,15 @@ def _examples_of(told: TaskRows) -> TaskExamples:
     return TaskExamples(told.task, train, validation, measure, told.left_out)
 
 
+def _end(said: str, code: int) -> NoReturn:
+    """Leave the reason beside the job, for the parent to tell, and end; where that can't be written, say it here."""
+    try:
+        Path(sys.argv[1]).with_name(TRAINING_REASON).write_text(said, encoding="utf-8", errors="replace")
+    except OSError:
+        print(f"\nerror: {said}", file=sys.stderr)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
     die_with_parent()
     call = decode(TrainingCall, json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
@@ -89,13 +99,12 @@ if __name__ == "__main__":
     try:
         main(call)
     except ElueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(NOT_SERVED if error.code == "unsupported" else REFUSED)
+        _end(str(error), NOT_SERVED if error.code == "unsupported" else REFUSED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:
         said = disk.complaint(error, Path(call.out))
         if said is None:
             raise
-        print(f"\nerror: {said} Free some space, or choose another --out.", file=sys.stderr)
-        sys.exit(REFUSED)
+        print(file=sys.stderr)  # below the bar
+        _end(f"{said} Free some space, or choose another --out.", REFUSED)
