@@ -63,3 +63,19 @@ def titled(task: Task, board: Board) -> str:
     """What tells a board from all others, in one line."""
     limit = f", {board.limit:,} samples of it" if board.limit is not None else ""
     return f"{task.title}: {board.split} split{limit}, {profile_words(board.profile.name)} {board.profile.digest[:8]}"
+
+
+def mark_of(task: Task, board: Board) -> str:
+    """What tells a board from others of its task that have the same heading, which an earlier operator table or other
+    data under one name give; nothing where none has."""
+    alike = [other for other in task.boards if other.id != board.id and _heading(other) == _heading(board)]
+    if not alike:
+        return ""
+    profile, data = f"profile {board.profile.digest[:8]}", f"data {board.key.revision[:8]}"
+    if all(other.profile.digest != board.profile.digest for other in alike):
+        return profile
+    return data if all(other.key.revision != board.key.revision for other in alike) else f"{profile}, {data}"
+
+
+def _heading(board: Board) -> tuple[object, ...]:
+    return board.split, board.size, board.limit, board.profile.name

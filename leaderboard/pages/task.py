@@ -17,7 +17,7 @@ from elue.leaderboard.charts.multiples import multiples
 from elue.leaderboard.charts.trainings import with_trainings
 from elue.leaderboard.pages import run as runpage
 from elue.leaderboard.publish import File
-from elue.leaderboard.site import Site, page, titled
+from elue.leaderboard.site import Site, mark_of, page, titled
 from elue.leaderboard.summaries import curve_id
 from elue.leaderboard.wholes import ReadRecord, Wholes
 from elue.record.schema import Record
@@ -117,6 +117,7 @@ def _task(site: Site, task: Task) -> Iterator[File]:
         task=task,
         labels=_labels(task.name),
         figures=figures,
+        marks={board.id: mark_of(task, board) for board in task.boards},
         multiples={board.id: multiples(board, _floor(site, board)) for board in task.boards},
         published=published,
     )

@@ -272,3 +272,23 @@ def test_a_documentation_that_was_built_lies_beside_the_board(tmp_path):
     assert '<a href="docs/index.html">Documentation</a>' in (out / "index.html").read_text()
     with pytest.raises(ElueError, match=r"no folder with an index\.html"):
         build([], out, docs=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "marks"),
+    [
+        ([{}], [""]),
+        ([{}, {"profile": {"digest": "2e" * 32}}], ["profile 1f1f1f1f", "profile 2e2e2e2e"]),
+        (
+            [{"task": {"revision": "aaaaaaaa1"}}, {"task": {"revision": "bbbbbbbb1"}}],
+            ["data aaaaaaaa", "data bbbbbbbb"],
+        ),
+    ],
+)
+def test_boards_of_a_task_that_are_called_alike_say_what_sets_them_apart(changes, marks):
+    made = dict(pages([summary(**change) for change in changes]))
+    page = read(next(text for name, text in made.items() if name.startswith("tasks/")))
+    headings = [section.one("h2").text for section in page.all("section", class_="board")]
+    assert len(set(headings)) == len(changes)
+    assert all(any(mark in heading for heading in headings) for mark in marks)
+    assert marks[0] or not any("profile" in heading or "data" in heading for heading in headings)
