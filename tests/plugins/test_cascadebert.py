@@ -22,9 +22,10 @@ from elue.modeling.rules.registry import Ladder
 from elue.modeling.rules.sweeps import settings_of
 from elue.modeling.saving import read_note
 from elue.modeling.signals import Signals
-from elue.plugins.cascade.cascadebert import CascadeBert, difficulty_loss
-from elue.protocol import Example
+from elue.plugins.cascade.cascadebert import CascadeBert, CascadeBertOptions, cascade_of, difficulty_loss
+from elue.protocol import Example, TaskInfo
 from tests import small
+from tests.plugins import cascades, scoring_exits
 
 SAMPLES = [example.sample for example in small.examples(40, seed=3)]
 
@@ -112,6 +113,30 @@ def test_the_full_model_runs_for_unsure_samples_only_and_then_answers(model: Sta
         unsure = sum(max(scores) <= threshold for scores in small_answers)
         assert 0 < unsure < len(SAMPLES)
         assert (ran["shallow"], ran["full"]) == (len(SAMPLES), unsure)
+
+
+@pytest.mark.parametrize("task", [small.CLASSES, scoring_exits.THREE], ids=lambda task: task.name)
+def test_answers_as_a_plain_implementation_does(task: TaskInfo):
+    """Of 200 texts and pairs, on random weights."""
+    cascade = cascades.stirred(cascade_of(small.encoder(), task, CascadeBertOptions(shallow_layers=1)))
+    model = StagedModel(cascade, dict(cascade.items()), scoring_exits.TEXT, task, CascadeBert().rule)
+    sent: list[int] = []
+    for threshold in (0.0, 0.5, 0.55, 0.65, 0.8, 0.95, 1.0):
+        model.configure({"threshold": threshold})
+        sent.append(0)
+        for sample, answer in zip(scoring_exits.SAMPLES, model.predict(scoring_exits.SAMPLES), strict=True):
+            tensors = scoring_exits.TEXT.tensors(sample)
+            said = cascade["shallow"].logits(*tensors)[0].softmax(-1).tolist()
+            unsure = max(said) <= threshold
+            if unsure:
+                said = cascade["full"].logits(*tensors)[0].softmax(-1).tolist()
+            sent[-1] += unsure
+            assert answer.scores == pytest.approx(said, abs=1e-5)
+            assert answer.value == said.index(max(said))
+            assert sum(".ffn." in step.unit for step in answer.trace) == (5 if unsure else 1)
+    assert (sent[0], sent[-1]) == (0, len(scoring_exits.SAMPLES))
+    assert sent == sorted(sent)
+    assert len(set(sent)) > 4
 
 
 @pytest.mark.parametrize(("threshold", "second"), [(0.0, 0), (1.0, len(SAMPLES))])
