@@ -8,6 +8,7 @@ from typing import Any
 
 from elue.conformance.check import Failed, Skipped, Subject, same, sound
 from elue.protocol import Explanation, Prediction, Sample
+from elue.tasks.kinds import KINDS
 
 
 def _offered(subject: Subject, name: str) -> Any:
@@ -60,11 +61,12 @@ def ladder(subject: Subject) -> str:
     heights = {len(_rungs(rungs, sample, subject)) for rungs, sample in zip(ladders, subject.samples, strict=True)}
     if len(heights) != 1 or heights == {0}:
         raise Failed(f"samples have {', '.join(map(str, sorted(heights)))} ways out; all have the same, at least one")
+    kind, span = KINDS[subject.task.kind], subject.task.high - subject.task.low
     for point in subject.few_points:
         subject.configure(point)
         for number, (rungs, own) in enumerate(zip(ladders, subject.answer(subject.samples), strict=True)):
             left = [rung for rung in rungs if rung.trace == own.trace]
-            if own.trace and left and not any(rung.value == own.value for rung in left):
+            if own.trace and left and not any(kind.same(rung.value, own.value, span) for rung in left):
                 raise Failed(f"at {dict(point)}: sample {number} leaves the ladder by a trace with another answer")
     return f"{heights.pop()} ways out"
 

@@ -215,3 +215,16 @@ def test_regression_answers_may_move_a_little_and_no_more() -> None:
             predict=lambda self, samples, by=by: [Prediction(2.0 + by * len(samples)) for _ in samples], rehearse=None
         )
         assert conformance.run("company", Subject(made, score, SAMPLES)).outcome == outcome
+
+
+def test_numbers_of_a_ladder_may_move_a_little_and_no_more() -> None:
+    """Its samples run in other company than those that are asked."""
+    score = TaskInfo("warmth", "regression", low=1.0, high=5.0)
+    for by, outcome in ((1e-5, "pass"), (1e-2, "fail")):
+        made = changed(
+            predict=lambda self, samples: [Prediction(2.0, (), self.climb(s)[-1].trace) for s in samples],
+            ladder=lambda self, samples, by=by: [
+                [Prediction(2.0 + by, (), rung.trace) for rung in self.climb(s, 2)] for s in samples
+            ],
+        )
+        assert conformance.run("ladder", Subject(made, score, SAMPLES)).outcome == outcome
