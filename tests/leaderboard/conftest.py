@@ -18,6 +18,7 @@ from elue.leaderboard.samplefiles import MOST_COMPARED
 from elue.record.schema import Record
 from elue.record.store import Store
 from elue.scores.edition import Edition
+from elue.submissions.standing import as_it_stands, record_folders
 from tests.editions import STATIC, World, edition_of
 from tests.leaderboard.browsing import SUBMISSIONS, Browser
 from tests.leaderboard.crossed import crossed_store
@@ -99,9 +100,10 @@ def build_many(site: Path) -> None:
 
 
 def build_submissions(site: Path) -> None:
-    """That of the committed submissions."""
+    """That of the committed submissions, with what was taken back of them, as `elue site` indexes them."""
     store = Store(f"sqlite:///{site.with_suffix('.sqlite')}")
-    store.rebuild([SUBMISSIONS])
+    folders = record_folders(SUBMISSIONS)
+    store.rebuild(folders, as_it_stands(folders))
     build(store.summaries(), site, store.text, manifests.read(SUBMISSIONS))
 
 
