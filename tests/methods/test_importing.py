@@ -57,3 +57,10 @@ def test_a_file_that_fails_is_no_method_to_show(tmp_path: Path) -> None:
     with pytest.raises(ElueError, match="Method 'own' is broken: RuntimeError: no") as caught:
         describing.described(registry.find(str(tmp_path / "own.py")))
     assert caught.value.hint
+
+
+def test_a_package_that_is_missing_is_told_with_where_to_put_it(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(f"import nosuchpackage\n{METHOD}")
+    with pytest.raises(ElueError, match="needs the package 'nosuchpackage', which is not installed") as caught:
+        registry.find(str(tmp_path / "own.py"))
+    assert caught.value.hint == "Install it where elue is installed."
