@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from elue.evaluation.passes import latency
-from elue.evaluation.passes.clock import BESIDE, SPARE, Stopwatch, Turns
+from elue.evaluation.passes.clock import BESIDE, SPARE, WARM_UP, Stopwatch, Turns
 from elue.worker import frames
 from elue.worker.session import Worker
 from tests.conftest import WritePlugin, WriteTask
@@ -39,7 +39,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Worker, Any]]:
     return told
 
 
-def test_a_few_samples_of_as_many_tokens_lie_between_two_runs_of_the_reference(
+def test_a_sample_of_each_point_lies_between_two_runs_of_the_reference(
     tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask, told: list[tuple[Worker, Any]]
 ) -> None:
     task = write_task(len(TEXTS), texts=TEXTS)
@@ -50,18 +50,21 @@ def test_a_few_samples_of_as_many_tokens_lie_between_two_runs_of_the_reference(
     assert sorted(text for _, text in read) == sorted(TEXTS)
     assert sorted(Counter(worker for worker, _ in read).values()) == [10] * 4
     begin = next(at for at, (_, asked) in enumerate(told) if isinstance(asked, frames.AnswerBare))
-    tokens, between, runs = 0, 0, 0
+    tokens, between, runs = 0, list[Worker](), 0
+    by_length: dict[int, Counter[Worker]] = {}
     reference = evaluation(tmp_path, write_plugin(), task).profile.reference
-    for _, asked in told[begin + 4 * 5 :]:
+    for worker, asked in told[begin + 4 * WARM_UP :]:
         if isinstance(asked, frames.RunReference):
-            assert asked.tokens == tokens or between == 0
-            tokens, between, runs = asked.tokens, 0, runs + 1
+            assert asked.tokens == tokens or not between
+            tokens, between, runs = asked.tokens, [], runs + 1
         else:
             assert tokens == reference.tokens(asked.samples[0].text, None)
-            between += 1
-            assert between <= latency.BETWEEN
-    assert between == 0
-    assert runs == 5 * 3
+            assert worker not in between, "its next sample would find a warm processor"
+            between.append(worker)
+            by_length.setdefault(tokens, Counter())[worker] += 1
+    assert not between
+    assert runs == sum(1 + max(read.values()) for read in by_length.values())
+    assert len(by_length) == 5
 
 
 def test_one_that_fails_while_it_is_timed_ends_only_its_own_timing(
