@@ -19,10 +19,10 @@ from elue.evaluation.passes.clock import Stopwatch
 from elue.evaluation.passes.context import Context, start
 from elue.evaluation.passes.ladder import Ladders, WaysGatherer
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.recording import Answers, Measured, Ties
+from elue.evaluation.recording import Answers, Measured, PassResult, Ties
 from elue.evaluation.request import Evaluation, Measure, Progress
 from elue.evaluation.stages import Stage, Stages
-from elue.evaluation.underway import Underway, begin_together, flagged
+from elue.evaluation.underway import Underway
 from elue.evaluation.work import Effort
 from elue.record.schema import Flag, Record
 from elue.worker.confinement.mode import ABOUT, mode_of
@@ -126,8 +126,6 @@ class _Share:
             begin = time.monotonic()
             try:
                 while waiting and (not left or time.monotonic() - begin < seconds):
-                    if waiting[0].goes_on and not begin_together(stage, waiting):
-                        self.clear(stage)
                     run = waiting.popleft()
                     if self.needs(run, stage):
                         self.examine(run, stage)
@@ -183,7 +181,7 @@ class _Share:
                 self.put(row, underway, self.ready)
                 underway.spend(self.context)
         if self.context is not None:
-            underway.memory = self.context.memory = self.context.worker.usage().peak_memory
+            underway.memory = self.context.worker.usage().peak_memory
         if underway.failure:
             self.drop()
         return underway
@@ -218,7 +216,8 @@ class _Share:
         try:
             underway.take(row.name, row.measure(context(), underway.run, underway.measured))
         except WorkerFailure as failure:
-            underway.take(row.name, flagged(row, failure))
+            flag = Flag(code=row.name, detail=f"{failure.status}: {failure.reason}")
+            underway.take(row.name, PassResult(flags=(flag,)))
             self.clear(row.stage)
 
     def ended(self, underway: Underway) -> EndedRun:

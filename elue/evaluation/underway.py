@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -33,8 +33,7 @@ def _repeated(asked: Evaluation) -> PassResult:
 class Underway:
     """One run. `measured` is None where it failed before, `context` the one it was measured in.
 
-    `results` are those of its passes by their names, `early` the passes that were made together with other runs before
-    its turn came, and `wall` the seconds that all took so far.
+    `results` are those of its passes by their names, and `wall` the seconds that all took so far.
     """
 
     run: PlannedRun
@@ -44,7 +43,6 @@ class Underway:
     context: Context | None = None
     failure: WorkerFailure | None = None
     results: dict[str, PassResult] = field(default_factory=dict)
-    early: list[table.Pass] = field(default_factory=list)
     wall: float = 0.0
     memory: int | None = None
 
@@ -65,12 +63,11 @@ class Underway:
         return self.measured is not None and self.failure is None
 
     def rows(self, stage: Stage) -> list[table.Pass]:
-        """The passes of a stage that this run is still to go through."""
+        """The passes of a stage that this run is to go through."""
         context, measured = self.context, self.measured
         if context is None or measured is None:
             return []
-        rows = (row for row in table.PASSES if row.stage == stage and row not in self.early)
-        return [row for row in rows if row.wanted(context, measured)]
+        return [row for row in table.PASSES if row.stage == stage and row.wanted(context, measured)]
 
     def take(self, name: str, result: PassResult) -> None:
         """Keep what a pass found."""
@@ -113,35 +110,3 @@ class Underway:
             result=self.result + _repeated(asked) if sound else PassResult(),
         )
         return make_record(asked.method, asked.data, asked.profile, asked.weights, self.run.identity, outcome)
-
-
-def begin_together(stage: Stage, waiting: Iterable[Underway]) -> bool:
-    """Put the first run that waits through those passes of a stage that are made for several, with others they take.
-
-    What that takes is of all of them alike. False where workers of the stage are left that have failed.
-    """
-    first, *others = waiting
-    for row in first.rows(stage):
-        if row.together is None:
-            continue
-        runs = [first, *(run for run in others if run.goes_on and row in run.rows(stage))]
-        context = first.context
-        assert context is not None
-        clock = time.monotonic()
-        results: Sequence[PassResult | WorkerFailure]
-        try:
-            results = row.together(context, [(run.run, run.measured) for run in runs if run.measured])
-        except WorkerFailure as failure:
-            first.take(row.name, flagged(row, failure))
-            first.early.append(row)
-            return False
-        for run, result in zip(runs, results, strict=False):
-            run.take(row.name, flagged(row, result) if isinstance(result, WorkerFailure) else result)
-            run.early.append(row)
-            run.wall += (time.monotonic() - clock) / len(results)
-    return True
-
-
-def flagged(row: table.Pass, failure: WorkerFailure) -> PassResult:
-    """What comes of a pass at which the model failed."""
-    return PassResult(flags=(Flag(code=row.name, detail=f"{failure.status}: {failure.reason}"),))

@@ -163,7 +163,9 @@ def test_training_refuses_an_option_that_does_nothing(tmp_path: Path) -> None:
 
 def test_a_method_that_fails_at_import_is_found_by_a_look_inside(tmp_path: Path, write_plugin: WritePlugin) -> None:
     file = write_plugin(before="raise OSError('no disk')")
-    assert elue("show", file, cwd=tmp_path).returncode == 0, "it reads"
+    shown = elue("show", file, cwd=tmp_path)
+    assert shown.returncode == 2
+    assert shown.stderr.startswith("error: Method 'toy' is broken: OSError: no disk. Mend its file")
     done = elue("evaluate", file, "--task", "diagnostic", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: Method 'toy' failed before its first run: OSError: no disk.")

@@ -101,7 +101,7 @@ def test_runs_wait_for_the_audits_of_others_for_a_while_only(
         close(auditor)
 
     def rested(stopwatch: Stopwatch) -> None:
-        told.extend(["timed"] * bool(stopwatch._models))
+        told.extend(["timed"] * (stopwatch._model is not None))
         rest(stopwatch)
 
     def hear(event: Event) -> None:

@@ -1,9 +1,9 @@
 """Workers that are timed by the parent's clock, one at a time: the model's own, and others that hold no plugin.
 
-What is timed has to be worked out then. So a model's worker is one that has answered nothing else, no text is read
-twice while it lives, by it or by another that does, which texts it will read is drawn anew, and it warms up on texts
-that are none of the task's. The reference encoder and the static model run in processes of their own, confined as the
-model is and on as many threads, in turn with it, so that noise is shared; whoever's turn it is not is stopped.
+What is timed has to be worked out then. So the model's worker is one that has answered nothing else, it reads no text
+twice, which texts it will read is drawn anew, and it warms up on texts that are none of the task's. The reference
+encoder and the static model run in processes of their own, confined as the model is and on as many threads, in turn
+with it, so that noise is shared; whoever's turn it is not is stopped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from elue.evaluation.request import Evaluation
 from elue.methods import registry
 from elue.protocol import Point, Sample
 from elue.worker import frames
-from elue.worker.failure import WorkerFailure
 from elue.worker.session import START_SECONDS, Worker
 
 Answer = TypeVar("Answer")
@@ -36,10 +35,6 @@ WARM_UP = 5
 EMPTY = 9
 """Calls that do nothing, to see what a call by itself takes at least: what others on a machine add to them, they need
 not add to the next one, and to take that off would make a model look faster than it can be."""
-BESIDE = 4
-"""Operating points that are timed side by side at most, each in a worker of its own."""
-SPARE = 2
-"""So many times the memory that a model was seen to take must be there for each of these."""
 LONG = 256
 """Tokens that keep a processor busy."""
 RESAMPLES = 2000
@@ -84,62 +79,32 @@ class Stopwatch:
 
     def __init__(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
-        self._models: list[Worker] = []
+        self._model: Worker | None = None
         self._reference: Worker | None = None
         self._static: Worker | None = None
-        self._places = {_both(sample): place for place, sample in enumerate(evaluation.data.samples)}
         self._read: set[str] = set()
         self._rate: float | None = None
         self.static_point: Point = {}
         self.static_flops: int | None = None
 
-    def room(self, most: int, memory: int | None = None) -> int:
-        """How many points can be timed side by side on at most so many samples each.
+    def model(self, run: PlannedRun, most: int) -> tuple[Worker, list[int]]:
+        """The model at a run's point, and places of at most so many samples whose texts its worker has not read.
 
-        Their workers share the texts that there are and this machine's memory, of which one takes so much.
-        """
-        limits = self._evaluation.limits
-        fitting = min(limits.fitting, limits.memory // (SPARE * memory) if memory else BESIDE)
-        return max(1, min(BESIDE, fitting, len(self._places) // self._wanted(most)))
-
-    def models(self, runs: Sequence[PlannedRun], most: int) -> Iterator[Worker | WorkerFailure]:
-        """The model at the point of each run, to be asked about at most so many samples that no worker here has read.
-
-        Where too few of these are left all are fresh workers. One that does not come up is told as its failure.
+        Where too few are left it is a fresh worker. No text comes twice. Raises WorkerFailure.
         """
         evaluation = self._evaluation
-        if len(self._places) - len(self._read) < len(runs) * self._wanted(most):
+        places = {_both(sample): place for place, sample in enumerate(evaluation.data.samples)}
+        wanted = min(most, len(places))
+        if self._model is not None and len(places.keys() - self._read) < wanted:
             self.rest()
-        idle = iter(tuple(self._models))
-        for run in runs:
-            worker = next(idle, None)
-            try:
-                if worker is None:
-                    worker = start(replace(evaluation, limits=evaluation.limits.shared(len(runs)))).worker
-                    self._models.append(worker)
-                worker.call(frames.Configure((run.identity.point,), evaluation.seed), evaluation.sample_seconds)
-            except WorkerFailure as failure:
-                self.lose(worker)
-                yield failure
-            else:
-                yield worker
-
-    def unread(self, most: int) -> list[int]:
-        """Places of at most so many samples whose texts no worker has read, to be read now. No text comes twice."""
-        left = [text for text in self._places if text not in self._read]
-        chosen = random.SystemRandom().sample(left, self._wanted(most))
+        if self._model is None:
+            self._model = start(evaluation).worker
+            self._read.clear()
+        unread = [text for text in places if text not in self._read]
+        chosen = random.SystemRandom().sample(unread, wanted)
         self._read.update(chosen)
-        return [self._places[text] for text in chosen]
-
-    def model(self, run: PlannedRun, most: int) -> tuple[Worker, list[int]]:
-        """The model at a run's point alone, and the samples for it. Raises WorkerFailure."""
-        (worker,) = self.models([run], most)
-        if isinstance(worker, WorkerFailure):
-            raise worker
-        return worker, self.unread(most)
-
-    def _wanted(self, most: int) -> int:
-        return min(most, len(self._places))
+        self._model.call(frames.Configure((run.identity.point,), evaluation.seed), evaluation.sample_seconds)
+        return self._model, [places[text] for text in chosen]
 
     def reference(self) -> Worker:
         """A worker for the reference encoder."""
@@ -177,7 +142,7 @@ class Stopwatch:
     @contextmanager
     def turns(self) -> Iterator[Turns]:
         """Stop every timed worker; they go on when they are called here, and all of them afterwards."""
-        others = *self._models, self.reference(), self._static
+        others = self._model, self.reference(), self._static
         turns = Turns(worker for worker in others if worker is not None)
         turns.pause()
         try:
@@ -188,26 +153,18 @@ class Stopwatch:
         finally:
             turns.resume()
 
-    def lose(self, worker: Worker | None) -> None:
-        """End a worker that has failed."""
-        if worker in self._models:
-            self._models.remove(worker)
-            worker.close()
-
     def rest(self) -> None:
-        """End the workers that hold the plugin."""
-        for worker in self._models:
-            worker.close()
-        self._models.clear()
-        self._read.clear()
+        """End the worker that holds the plugin."""
+        if self._model is not None:
+            self._model.close()
+        self._model = None
 
     def close(self) -> None:
         """End the workers."""
-        self.rest()
-        for worker in (self._reference, self._static):
+        for worker in (self._model, self._reference, self._static):
             if worker is not None:
                 worker.close()
-        self._reference = self._static = None
+        self._model = self._reference = self._static = None
 
 
 def warm_up_samples(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]:

@@ -86,8 +86,8 @@ def folder(weights: Path | None) -> str | None:
 class Context:
     """One share of an evaluation: its worker, with the model loaded, and whether to stop.
 
-    `traces` are those told since the worker was last configured; `kept` is what passes keep for the whole share,
-    `spent` what they took and nobody has audited yet, and `memory` the most that the worker took, as far as known.
+    `traces` are those told since the worker was last configured; `kept` is what passes keep for the whole share, and
+    `spent` what they took and nobody has audited yet.
     """
 
     evaluation: Evaluation
@@ -98,7 +98,6 @@ class Context:
     kept: dict[Any, Any] = field(default_factory=dict)
     kept_of_worker: dict[Any, Any] = field(default_factory=dict)
     spent: list[Effort] = field(default_factory=list)
-    memory: int | None = None
 
     def of_share(self, make: Callable[[Evaluation], Kept]) -> Kept:
         """What a pass keeps from one run of the share to the next; made when it is first asked for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from elue.evaluation.passes import again, explained, ladder, latency, lookup, packs, rungs
@@ -10,9 +10,6 @@ from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Measured, PassResult
 from elue.evaluation.stages import Stage
-from elue.worker.failure import WorkerFailure
-
-Together = Callable[[Context, Sequence[tuple[PlannedRun, Measured]]], Sequence[PassResult | WorkerFailure]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +19,17 @@ class Pass:
     `measure` raises WorkerFailure where the model fails at it. In the main stage it finds the context's worker at any
     operating point, or fresh; in the others that one has ended, and the pass takes the share's auditor or stopwatch.
     What it needs beside the run it takes from the context, where it can also keep things until the next run.
-    `together`, where there is one, does the same for as many as it wants of the runs that wait, from the first on.
     """
 
     name: str
     measure: Callable[[Context, PlannedRun, Measured], PassResult]
     wanted: Callable[[Context, Measured], bool]
     stage: Stage = "main"
-    together: Together | None = None
 
 
 PASSES: tuple[Pass, ...] = (
     Pass("compute", again.measure, lambda context, _: context.evaluation.repeat > 0, "audit"),
-    Pass("latency", latency.measure, lambda context, _: context.evaluation.latency > 0, "timed", latency.together),
+    Pass("latency", latency.measure, lambda context, _: context.evaluation.latency > 0, "timed"),
     Pass("packs", packs.count, lambda context, _: context.evaluation.against is not None, "audit"),
     Pass("packs", packs.measure, lambda context, _: context.evaluation.against is not None, "timed"),
     Pass("ladder", ladder.measure, ladder.wanted),
