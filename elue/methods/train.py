@@ -37,6 +37,8 @@ from elue.worker.frames import (
     TrainingCall,
 )
 
+_LONGEST_REASON = 10_000
+"""Bytes of the reason why a training ended that are told."""
 _CHILD = """import runpy, signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
@@ -254,9 +256,13 @@ def _run(command: list[str], training: TrainingRequest) -> int:
 
 
 def _reason(file: Path, log: Path | None) -> str:
-    """What a child left as the reason why it ended, which is put into its log, too; empty where it left none."""
+    """What a child left as the reason why it ended, which is put into its log, too; empty where it left none.
+
+    The method may have written there, too: no more than a line of it is taken.
+    """
     try:
-        said = file.read_text("utf-8")
+        with file.open("rb") as left:
+            said = " ".join(left.read(_LONGEST_REASON).decode("utf-8", "replace").split())
     except OSError:
         return ""
     if log is not None:

@@ -114,3 +114,20 @@ def test_a_seed_that_no_record_could_hold_is_refused(seed: int, tmp_path: Path) 
     with pytest.raises(ElueError, match=f"--seed {seed} is a number of more than 64 bits"):
         training.train(request)
     assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (b"No room.", "No room."),
+        (b"\xff two\r\nlines\n", "\N{REPLACEMENT CHARACTER} two lines"),
+        (b"x" * 10**6, "x" * 10_000),
+    ],
+)
+def test_of_the_reason_that_a_training_leaves_no_more_than_a_line_is_told(
+    left: bytes, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "reason.txt").write_bytes(left)
+    assert training._reason(tmp_path / "reason.txt", tmp_path / "log") == told
+    assert (tmp_path / "log").read_text("utf-8") == f"error: {told}\n"
+    assert training._reason(tmp_path / "none", None) == ""
