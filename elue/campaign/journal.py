@@ -84,6 +84,11 @@ class Journal:
             raise ElueError("unwritable", f"Cannot write {self.path}: {error.strerror}.", hint) from None
         self._take(ended)
 
+    def is_done(self, job: str) -> bool:
+        """Whether a job has ended well."""
+        ended = self.endings.get(job)
+        return ended is not None and ended.ending == "done"
+
     def seconds(self, kind: Kind, method: str, task: str) -> float | None:
         """How long such a job is likely to take, by the most similar ones that have run; None where none has."""
         for name in ((kind, method, task), (kind, "", task), (kind, method, ""), (kind, "", "")):

@@ -114,7 +114,7 @@ class _Run:
     def _offer(self, jobs: list[Job]) -> None:
         """Let jobs begin that wait for no other any more; those that lack weights for good are ended."""
         for job in jobs:
-            broken = next((id for id in job.needs if not self._is_done(id)), None)
+            broken = next((id for id in job.needs if not self.journal.is_done(id)), None)
             if broken is None:
                 self.waiting.offer(job)
             else:
@@ -141,10 +141,6 @@ class _Run:
         before = self.journal.endings.get(need)
         reason = f"its training: {before.reason}" if before else "its training is not done"
         self.watcher.ended(job, replace(_ended(job), ending=before.ending if before else "failed", reason=reason))
-
-    def _is_done(self, id: str) -> bool:
-        ended = self.journal.endings.get(id)
-        return ended is not None and ended.ending == "done"
 
     def _trainings_under_way(self) -> int:
         return sum(job.kind == "train" for job in self.under_way.values())
@@ -218,7 +214,7 @@ class _Run:
             if isinstance(job.work, TrainWork) and job.work.phases is not None:
                 common.setdefault(job.work.phases, []).append(job)
         for folder, jobs in common.items():
-            if all(job.state == "done" or self._is_done(job.id) for job in jobs):
+            if all(job.state == "done" or self.journal.is_done(job.id) for job in jobs):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -40,13 +40,11 @@ class States:
 
     def are_made(self, id: str, out: Path) -> bool:
         """Whether the weights of a training are made, and still in their folder."""
-        ended = self._journal.endings.get(id)
-        return ended is not None and ended.ending == "done" and finished(out)
+        return self._journal.is_done(id) and finished(out)
 
     def are_gone(self, id: str, out: Path) -> bool:
         """Whether the weights of a training were made, and are in their folder no more."""
-        ended = self._journal.endings.get(id)
-        return ended is not None and ended.ending == "done" and not finished(out)
+        return self._journal.is_done(id) and not finished(out)
 
     def are_kept(self, id: str) -> bool:
         """Whether the weights of a training, which were made, are in the store, if there is one."""
@@ -61,10 +59,9 @@ class States:
             return "due", "not measured yet" if self._has_weights(training) else "waits for its weights"
         if ended.ending != "done":
             return self._failed(ended)
-        made = None if training is None else self._journal.endings.get(training.id)
-        if training is not None and (made is None or made.ending != "done"):
+        if training is not None and not self._journal.is_done(training.id):
             return "due", AGAIN
-        if made is not None and made.weights != ended.weights:
+        if training is not None and self._journal.endings[training.id].weights != ended.weights:
             return "due", "its weights are others now"
         lost = [run for run in ended.runs if run.key not in self._known(task, method)]
         if lost:

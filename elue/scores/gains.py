@@ -16,13 +16,12 @@ from elue.record.point import point_text
 from elue.record.schema import Record
 from elue.scores.edition import Edition
 from elue.scores.edition_runs import EditionRun, entered, gathered
-from elue.scores.headlines import STATIC
+from elue.scores.headlines import is_of_the_full_model
 from elue.scores.intervals import Estimate
 from elue.scores.trainings import Difference, with_part
+from elue.tasks.closed import QUANTILE
 
 HALF = 0.5
-_WIDE = 3.92
-"""Standard errors that a 95 % interval is wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def gains(edition: Edition, records: Iterable[Record], share: float = HALF) -> l
         for record in records:
             if (own := record.controls) is not None:
                 rule = point_text({name: value for name, value in record.point.items() if isinstance(value, str)})
-                error = (own.gain_high - own.gain_low) / _WIDE
+                error = (own.gain_high - own.gain_low) / (2 * QUANTILE)
                 decided[record.key] = _Decided(rule, own.gain, error)
             yield record
 
@@ -75,8 +74,7 @@ def gains(edition: Edition, records: Iterable[Record], share: float = HALF) -> l
 def _of_task(
     edition: Edition, task: str, runs: Sequence[EditionRun], decided: Mapping[str, _Decided], share: float
 ) -> Iterator[Gained]:
-    pinned = set(edition.tasks[task].yardstick.runs)
-    full = max((r.at[0] for r in runs if (r.content in pinned if pinned else r.curve.method == STATIC)), default=None)
+    full = max((run.at[0] for run in runs if is_of_the_full_model(edition.tasks[task], run)), default=None)
     by_rule: dict[tuple[str, str], list[EditionRun]] = defaultdict(list)
     for run in runs:
         if (own := decided.get(run.key)) is not None:

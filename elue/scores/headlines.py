@@ -16,7 +16,7 @@ from statistics import fmean, geometric_mean
 import numpy as np
 
 from elue.record.schema import Record
-from elue.scores.edition import Edition
+from elue.scores.edition import Edition, EditionTask
 from elue.scores.edition_runs import EditionRun, Entered, Gathered, Validation, entered, gathered
 from elue.scores.intervals import Estimate
 from elue.scores.paper_counts import Counted, Executed, counted, executed
@@ -72,6 +72,12 @@ def watched(
         yield record
 
 
+def is_of_the_full_model(rules: EditionTask, run: EditionRun) -> bool:
+    """Whether a run is of a task's yardstick; of `static`, where the edition names none yet."""
+    pinned = rules.yardstick.runs
+    return run.content in pinned if pinned else run.curve.method == STATIC
+
+
 def headlines_of(
     edition: Edition, runs: Gathered, methods: Collection[str], ran: Mapping[str, Executed]
 ) -> list[Headline]:
@@ -83,11 +89,9 @@ def _of_task(
     edition: Edition, task: str, runs: Gathered, wanted: set[str], ran: Mapping[str, Executed]
 ) -> Iterator[Headline]:
     rules, validation = edition.tasks[task], runs.validation.get(task, {})
-    pinned = set(rules.yardstick.runs)
     by_method: dict[str, list[EditionRun]] = defaultdict(list)
     for run in runs.runs.get(task, ()):
-        is_yardstick = run.content in pinned if pinned else run.curve.method == STATIC
-        by_method["" if is_yardstick else run.curve.method].append(run)
+        by_method["" if is_of_the_full_model(rules, run) else run.curve.method].append(run)
     full = [max(training, key=lambda run: run.at) for training in entered(by_method.pop("", [])).trainings]
     if not full or not all((run.curve, run.point) in validation for run in full):
         return

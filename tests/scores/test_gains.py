@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import norm, t
 
 from elue.record.schema import Control, Controls, Record
 from elue.scores.gains import gains
@@ -41,7 +41,7 @@ def test_the_point_nearest_to_half_of_full_compute_is_told_of_each_training(stat
     assert (own.task, own.method, own.rule, own.trainings) == ("mine", "good", "rule=entropy", 3)
     assert own.compute == pytest.approx(0.5)
     assert own.gain.value == pytest.approx(np.mean(chosen))
-    of_samples, of_trainings = 2 * HALF_WIDE / 3.92, np.std(chosen, ddof=1) / math.sqrt(3)
+    of_samples, of_trainings = HALF_WIDE / norm.ppf(0.975), np.std(chosen, ddof=1) / math.sqrt(3)
     error = math.hypot(of_samples, of_trainings)
     degrees = error**4 / (of_samples**4 / (SAMPLES - 1) + of_trainings**4 / 2)
     assert own.gain.high is not None
@@ -67,4 +67,4 @@ def test_rules_are_told_apart_and_what_decides_nothing_has_no_row(static: list[R
     ]
     alone = told[1].gain
     assert alone.high is not None
-    assert alone.high - alone.value == pytest.approx(t.ppf(0.975, SAMPLES - 1) * 2 * HALF_WIDE / 3.92)
+    assert alone.high - alone.value == pytest.approx(t.ppf(0.975, SAMPLES - 1) * HALF_WIDE / norm.ppf(0.975))
