@@ -19,6 +19,7 @@ from elue.modeling.exits.heads import ExitHeads, NarrowHeads
 from elue.modeling.exits.method import ExitOptions, TrainedExits
 from elue.modeling.exits.network import ExitNetwork
 from elue.modeling.exits.objectives import all_but_last, last_exit
+from elue.modeling.exits.parts import own_heads
 from elue.modeling.exits.plan import Phase
 from elue.modeling.exits.score_losses import score_of_disagreement
 from elue.modeling.exits.scores import MetaScorer
@@ -72,14 +73,14 @@ class Cat(TrainedExits):
         return MetaScorer(heads.layers, heads.width(1), heads.outputs)
 
     def plan(self, network: ExitNetwork, training: Training) -> Sequence[Phase]:
-        options, last = training.options, network.layers[-1]
-        early = range(len(network.layers) - 1)
+        options, early = training.options, range(len(network.layers) - 1)
         for_heads, for_meta = parts(len(training.job.train), META_SHARE, training.job.seed)
-        still = ["encoder", f"heads.dense.{last}", f"heads.output.{last}"]
+        waiting, still = own_heads(network, network.layers[:-1]), ["encoder", *own_heads(network, network.layers[-1:])]
         rates = {"^(heads|scorer)": options.head_learning_rate}
+        trunk = Phase("trunk", last_exit, waiting, rates=rates, judged=[len(early)])
         heads = Phase("heads", all_but_last, still, options.head_epochs, rates=rates, judged=early, subset=for_heads)
         meta = Phase("meta", score_of_disagreement, ["encoder", "heads"], options.meta_epochs, rates=rates, judged=[])
-        return [Phase("trunk", last_exit, judged=[len(early)], rates=rates), heads, replace(meta, subset=for_meta)]
+        return [trunk, heads, replace(meta, subset=for_meta)]
 
     def calibrate(self, network: ExitNetwork, training: Training) -> None:
         told = training.outputs(network)

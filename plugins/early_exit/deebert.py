@@ -17,6 +17,7 @@ from elue.modeling.exits.heads import OwnHeads
 from elue.modeling.exits.method import ExitOptions, TrainedExits
 from elue.modeling.exits.network import ExitNetwork
 from elue.modeling.exits.objectives import all_but_last, last_exit
+from elue.modeling.exits.parts import own_heads
 from elue.modeling.exits.plan import Phase
 from elue.modeling.method import Training
 from elue.modeling.options import option
@@ -55,11 +56,10 @@ class DeeBert(TrainedExits):
         return OwnHeads(config, task, options.pooling)
 
     def plan(self, network: ExitNetwork, training: Training) -> Sequence[Phase]:
-        options, last = training.options, network.layers[-1]
-        early = [place for place, layer in enumerate(network.layers) if layer < last]
-        still = ["encoder", f"heads.dense.{last}", f"heads.output.{last}"]
+        options, early = training.options, range(len(network.layers) - 1)
+        waiting, still = own_heads(network, network.layers[:-1]), ["encoder", *own_heads(network, network.layers[-1:])]
         rates = {"^heads": options.head_learning_rate}
         return [
-            Phase("trunk", last_exit, judged=[len(early)]),
+            Phase("trunk", last_exit, frozen=waiting, judged=[len(early)]),
             Phase("exits", all_but_last, frozen=still, epochs=options.exit_epochs, rates=rates, judged=early),
         ]

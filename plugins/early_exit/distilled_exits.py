@@ -16,11 +16,13 @@ from typing import Any
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig, selected
 from elue.modeling.exits.network import ExitNetwork
+from elue.modeling.exits.parts import own_heads
 from elue.modeling.exits.plan import Phase, follow
 from elue.modeling.exits.teaching import says, taught
 from elue.modeling.heads import EncoderWithHead
 from elue.modeling.method import Training
 from elue.modeling.options import option
+from elue.modeling.shares import checked_shares
 from elue.plugins.early_exit.elasticbert import ElasticBert, ElasticBertOptions
 from elue.protocol import TaskInfo
 
@@ -67,9 +69,7 @@ class DistilledExits(ElasticBert):
             message = f"kept_layers {options.kept_layers} can't be: an exit before the last takes two layers, "
             message += f"and the backbone has {config.layers}."
             raise ElueError("bad_option", message, f"Give 2 to {config.layers}.")
-        if options.taught > 1:
-            raise ElueError("bad_option", f"taught {options.taught:g} is more than all.", "Give a share of 0 to 1.")
-        return options
+        return checked_shares(options, "taught")
 
     def kept(self, config: EncoderConfig, options: DistilledExitsOptions) -> EncoderConfig:
         shared = config.weights_of
@@ -92,6 +92,7 @@ class DistilledExits(ElasticBert):
         options, last = training.options, len(network.layers) - 1
         rates = {"^heads": options.head_learning_rate}
         student = taught(options.taught, options.temperature, last_alone=True)
-        first = Phase("student", student, epochs=options.student_epochs, rates=rates, judged=[last])
+        waiting = own_heads(network, network.layers[:-1])
+        first = Phase("student", student, waiting, options.student_epochs, rates=rates, judged=[last])
         exits = Phase("exits", taught(options.taught, options.temperature), rates=rates)
         return [first, exits] if options.student_epochs else [exits]

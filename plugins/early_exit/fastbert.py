@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from elue.errors import ElueError
 from elue.modeling.encoder import EncoderConfig
 from elue.modeling.exits.attending import AttendingHeads
 from elue.modeling.exits.distillation import from_last
 from elue.modeling.exits.method import HeadOptions, TrainedExits
 from elue.modeling.exits.network import ExitNetwork
 from elue.modeling.exits.objectives import last_exit
+from elue.modeling.exits.parts import own_heads
 from elue.modeling.exits.plan import Phase
 from elue.modeling.method import Training
 from elue.modeling.options import option
@@ -56,15 +58,16 @@ class FastBert(TrainedExits):
     own_rules = ("normalised_entropy",)
 
     def heads(self, config: EncoderConfig, task: TaskInfo, options: Any) -> AttendingHeads:
+        if options.head_width % 2:
+            message = f"Option 'head_width' can't be {options.head_width}: two attention heads share it."
+            raise ElueError("bad_option", message, "Give a multiple of 2.")
         return AttendingHeads(config, task, width=options.head_width)
 
     def plan(self, network: ExitNetwork, training: Training) -> Sequence[Phase]:
-        options, heads, last = training.options, network.heads, network.layers[-1]
-        assert isinstance(heads, AttendingHeads)
-        early = [place for place, layer in enumerate(network.layers) if layer < last]
-        still = ["encoder", *(f"heads.{part}" for part in heads.parts_of(last))]
-        rate = options.student_rate * options.learning_rate
+        options, early = training.options, range(len(network.layers) - 1)
+        waiting, still = own_heads(network, network.layers[:-1]), ["encoder", *own_heads(network, network.layers[-1:])]
+        rate, rates = options.student_rate * options.learning_rate, {"^heads": options.head_learning_rate}
         return [
-            Phase("teacher", last_exit, rates={"^heads": options.head_learning_rate}, judged=[len(early)]),
+            Phase("teacher", last_exit, frozen=waiting, rates=rates, judged=[len(early)]),
             Phase("students", from_last, frozen=still, epochs=options.student_epochs, learning_rate=rate, judged=early),
         ]

@@ -21,6 +21,7 @@ from elue.modeling.exits.score_losses import halting_weighted
 from elue.modeling.exits.scores import PairScorer
 from elue.modeling.method import Training
 from elue.modeling.options import option
+from elue.modeling.shares import checked_shares
 from elue.protocol import TaskInfo
 
 
@@ -61,6 +62,6 @@ class Palbert(TrainedExits):
         return PairScorer(heads.hidden)
 
     def plan(self, network: ExitNetwork, training: Training) -> Sequence[Phase]:
-        options = training.options
+        options = checked_shares(training.options, "prior", below_one=True)
         objective = halting_weighted(options.prior, options.prior_weight)
         return [Phase("joint", objective, rates={"^(heads|scorer)": options.head_learning_rate})]

@@ -20,6 +20,7 @@ from elue.modeling.exits.network import ExitNetwork
 from elue.modeling.exits.plan import Phase
 from elue.modeling.method import Training
 from elue.modeling.options import option
+from elue.modeling.shares import checked_shares
 from elue.protocol import TaskInfo
 
 
@@ -61,7 +62,7 @@ class RomeBert(TrainedExits):
         return OwnHeads(config, task, options.pooling)
 
     def plan(self, network: ExitNetwork, training: Training) -> Sequence[Phase]:
-        options, layers = training.options, len(network.encoder.layers)
+        options, layers = checked_shares(training.options, "distillation"), len(network.encoder.layers)
         objective = self_distillation(options.distillation, options.temperature)
         surgery = Surgery("distilled", "last", shared_weights(layers)) if options.gradient_regularization else None
         return [Phase("joint", objective, rates={"^heads": options.head_learning_rate}, combine=surgery)]

@@ -22,6 +22,7 @@ from elue.modeling.experts.method import ExpertsMethod, rates_of
 from elue.modeling.experts.network import ExpertsNetwork, RouterOptions
 from elue.modeling.method import Training
 from elue.modeling.options import option
+from elue.modeling.shares import checked_shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +101,14 @@ class EvoMoe(ExpertsMethod):
     }
 
     def learn(self, network: Any, training: Training) -> None:
-        if training.options.alone_epochs:
+        options = checked_shares(training.options, "masked")
+        if options.alone_epochs:
             network.alone = True
-            training.fit(network, phase="alone", epochs=training.options.alone_epochs)
+            training.fit(network, phase="alone", epochs=options.alone_epochs)
             network.alone = False
         torch.manual_seed(training.job.seed)
         network.diversify()
-        training.fit(network, rates=rates_of(training.options))
+        training.fit(network, rates=rates_of(options))
 
     def ends(self, network: ExpertsNetwork) -> tuple[float, float]:
         return 0.0, 1.0

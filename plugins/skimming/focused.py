@@ -117,4 +117,4 @@ class Focused(FullReadingFirst):
     )
     options = FocusedOptions
     knobs = {"lean": {"type": "float", "help": "added to the logit of passing on: high passes all, low nothing"}}
-    reader = FocusedNetwork
+    reader, shares, deciding = FocusedNetwork, ("let",), ("gate.",)

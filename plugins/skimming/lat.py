@@ -23,6 +23,7 @@ from elue.modeling.keeping.ranked import RankedModel, RankedNetwork, divergence
 from elue.modeling.keeping.sweeps import searched
 from elue.modeling.method import Sweep, TrainedMethod, Training
 from elue.modeling.options import TrainingOptions, option
+from elue.modeling.shares import checked_shares
 from elue.modeling.text import TextEncoder
 from elue.protocol import TaskInfo
 
@@ -45,19 +46,17 @@ class LatNetwork(RankedNetwork):
 
     def __init__(self, encoder: Encoder, task: TaskInfo, options: LatOptions) -> None:
         super().__init__(encoder, task, options.pooling, shares=True, diagonal=True, parks=True)
-        self.settings, self.drops = options, False
+        self.settings, self.drops, self.kept = options, False, 1 - options.length_drop
 
     def smallest(self, left_out: Collection[int] = (), start: int = FULL) -> Lengths:
         """The list that drops as many as it may in every layer."""
-        kept = 1 - self.settings.length_drop
-        return shortened(start, len(self.encoder.layers), lambda length: least(length, kept), left_out)
+        return shortened(start, len(self.encoder.layers), lambda length: least(length, self.kept), left_out)
 
     def drawn(self, left_out: Collection[int]) -> Lengths:
         """A random list that drops no more than it may in any layer."""
-        kept = 1 - self.settings.length_drop
 
         def drawn(length: int) -> int:
-            return int(torch.randint(least(length, kept), length + 1, ()))
+            return int(torch.randint(least(length, self.kept), length + 1, ()))
 
         return shortened(FULL, len(self.encoder.layers), drawn, left_out)
 
@@ -106,7 +105,7 @@ class Lat(TrainedMethod):
     knobs = {"lengths": {"type": "str", "help": "percent of a text's tokens that each layer leaves, such as 90-70-40"}}
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> LatNetwork:
-        return LatNetwork(encoder, task, options)
+        return LatNetwork(encoder, task, checked_shares(options, "length_drop", "layer_drop"))
 
     def model(self, network: Any, text: TextEncoder, task: TaskInfo) -> RankedModel:
         return RankedModel(network, text, task, network.all_of_them)

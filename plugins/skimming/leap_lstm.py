@@ -110,7 +110,7 @@ class LeapLstm(TrainedReader):
     knobs = {
         "threshold": {"type": "float", "low": 0, "high": 1, "help": "chance to skip that must be exceeded: 1 reads all"}
     }
-    reader = LeapLstmNetwork
+    reader, shares = LeapLstmNetwork, ("skipped",)
     thresholds = (0.0, 0.1, 0.5, 0.9, 1.0)
 
     def halfway(self, low: float, high: float) -> float | None:

@@ -116,4 +116,4 @@ class RimLike(FullReadingFirst):
         "read_lean": {"type": "float", "help": "added to the logit of reading a sentence: high reads, low skips"},
         "on_lean": {"type": "float", "help": "added to the logit of going on: high never stops early"},
     }
-    reader = RimLikeNetwork
+    reader, deciding = RimLikeNetwork, ("select.", "stop.", "cells.asked.1")

@@ -24,6 +24,7 @@ from elue.modeling.keeping.predicted import PredictedMethod, PredictedNetwork, s
 from elue.modeling.kinds import kind_of
 from elue.modeling.method import Training
 from elue.modeling.options import TrainingOptions, option
+from elue.modeling.shares import checked_shares
 from elue.protocol import TaskInfo
 
 INNER = 32
@@ -103,7 +104,7 @@ class TrBert(PredictedMethod):
         return options
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> TrBertNetwork:
-        return TrBertNetwork(encoder, task, options)
+        return TrBertNetwork(encoder, task, checked_shares(options, "guided"))
 
     def learn(self, network: Any, training: Training) -> None:
         options, train, rates = training.options, training.job.train, self.rates(training.options)

@@ -107,4 +107,4 @@ class VcRnn(FullReadingFirst):
     )
     options = VcRnnOptions
     knobs = {"lean": {"type": "float", "help": "added to the scheduler's logit: high updates all, low nothing"}}
-    reader = VcRnnNetwork
+    reader, shares = VcRnnNetwork, ("share",)

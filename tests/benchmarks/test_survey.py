@@ -31,7 +31,7 @@ from elue.protocol import Point, Sample, TaskInfo
 from tests.benchmarks.timing import ratios
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("one_thread")]
-SIZE, WORDS = 128, [f"{first}{second}" for first in "bdfgklmnpr" for second in ("ark", "een", "ill", "oat", "ump")]
+SIZE, WORDS = 400, [f"{first}{second}" for first in "bdfgklmnpr" for second in ("ark", "een", "ill", "oat", "ump")]
 TASK = TaskInfo("opinions", "classification", ("bad", "good"))
 MINILM = EncoderConfig(
     vocabulary=30522, hidden=384, layers=12, heads=12, intermediate=1536, positions=512, types=2, embedding=384

@@ -173,7 +173,6 @@ def test_what_it_leaves_is_the_student_and_a_sweep_from_its_first_exit_to_its_la
     [
         ({"kept_layers": "1"}, "kept_layers 1 can't be"),
         ({"kept_layers": "4"}, "the backbone has 3"),
-        ({"taught": "1.5"}, "taught 1.5"),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, str], says: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from elue.modeling.encoder import EncoderConfig
@@ -60,7 +60,3 @@ class AttendingHeads(ExitHeads):
 
     def classify(self, layer: int, feature: Tensor, memory: Tensor | None) -> Tensor:
         return cast(Tensor, self.output[str(layer)](feature))
-
-    def parts_of(self, layer: int) -> list[str]:
-        """The names of the modules of one exit."""
-        return [f"{name}.{layer}" for name, part in self.named_children() if isinstance(part, nn.ModuleDict)]

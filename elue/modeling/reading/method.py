@@ -22,6 +22,7 @@ from elue.modeling.reading.network import (
     word_table,
 )
 from elue.modeling.reading.words import table_of
+from elue.modeling.shares import checked_shares
 from elue.modeling.sweep import Tried, choose, has_gap, middle, refine
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
@@ -44,13 +45,15 @@ class TrainedReader(TrainedMethod):
     """The network's class; it is made of a word table, the task and the options."""
     thresholds: ClassVar[Sequence[float]]
     """From one end, reading all, to the other."""
+    shares: ClassVar[Sequence[str]] = ()
+    """Options of its own that are shares, 1 at most."""
 
     def halfway(self, low: float, high: float) -> float | None:
         """A threshold between two, or None where there is none that differs."""
         return middle(low, high)
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> ReaderNetwork:
-        return self.reader(word_table(encoder), task, options)
+        return self.reader(word_table(encoder), task, checked_shares(options, *self.shares))
 
     def started(self, encoder: Encoder, text: TextEncoder, options: Any) -> Encoder:
         return with_words(encoder, table_of(Path(options.words).expanduser(), text)) if options.words else encoder
@@ -147,12 +150,21 @@ class FullReadingFirst(JumpingReader):
     told the ids of punctuation.
     """
 
+    deciding: ClassVar[tuple[str, ...]] = ()
+    """What the names of parameters begin with that no answer rests on where all is read: weight decay alone would
+    change them there."""
+
     def learn(self, network: Any, training: Training) -> None:
         if hasattr(network, "marks"):
             network.marks.copy_(network.marks.new_tensor(marks_of(training.text)))
         with one_thread():
             network.full = True
+            waiting = [parameter for name, parameter in network.named_parameters() if name.startswith(self.deciding)]
+            for parameter in waiting:
+                parameter.requires_grad_(False)
             training.fit(network, phase="full")
+            for parameter in waiting:
+                parameter.requires_grad_(True)
             network.full = False
             training.fit(network, phase="speed", epochs=training.options.speed_epochs, frozen=["words"])
 
