@@ -17,16 +17,15 @@ the next one waiting takes its place; no padding is ever computed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elue.modeling.reading.ahead import rows_of
 from elue.modeling.reading.book import Numbers
 from elue.modeling.reading.company import Company, RecurrentNetwork, Rows
-from elue.modeling.reading.units import Amount, Gate, Reading, State, nearly, replaced
+from elue.modeling.reading.units import WAIT_TOLERANCE, Amount, Gate, State, nearly, numbers_of, replaced
 
 FAR, SET = 2.0**40, 1e8
 """A wait of so many tokens passes over any text; no unit reckons a logit as large."""
@@ -54,13 +53,16 @@ class Batch(Company):
     def _embedded(self) -> Tensor:
         places = self.column("at")
         if self.network.ahead:
-            return rows_of(self.readings, places, "words")
+            return self._seen("words")
         return self.network.words(torch.from_numpy(self.book.ids[self.lines, places]))
 
     @property
     def ahead(self) -> Tensor:
         """What the units that look ahead said of the current tokens, (samples, width), side by side."""
-        return rows_of(self.readings, self.column("at"), "seen")
+        return self._seen("seen")
+
+    def _seen(self, what: Literal["words", "seen"]) -> Tensor:
+        return self.shelf.rows(self.column("group"), self.column("begin") + self.column("at"), what)
 
     def update(
         self,
@@ -84,13 +86,16 @@ class Batch(Company):
         new = self._run(unit, (known, *extra, *self.state), subset, sizes, chosen)
         self.state = tuple(replaced(old, part, chosen) for old, part in zip(self.state, new, strict=True))
 
-    def ask(self, unit: str, *inputs: Tensor, rows: Rows | None = None, sizes: Sequence[int] = ()) -> list[Any]:
-        """What a unit says to tensors of one row a sample: one value for each of the samples asked."""
+    def ask(self, unit: str, *inputs: Tensor, rows: Rows | None = None) -> Numbers:
+        """What a unit lists of tensors of one row a sample: one value or row for each of the samples asked."""
         subset = self._subset(rows)
-        if subset is not None and not len(subset):
-            return []
-        answers: list[Any] = self._run(unit, inputs, subset, sizes, None if subset is None else self._index(subset))
-        return answers
+        if subset is not None:
+            if not len(subset):
+                return np.zeros(0)
+            chosen = self._index(subset)
+            inputs = tuple(tensor.index_select(0, chosen) for tensor in inputs)
+        self.book.ran(self.lines if subset is None else self.lines[subset], unit, (1,))
+        return self.units[unit].numbers(*inputs)
 
     def look(self, unit: str, spans: Sequence[tuple[int, int]], rows: Rows | None = None) -> Tensor:
         """What a unit makes of a chunk of each of the samples asked, from one place up to another: (samples, width)."""
@@ -112,13 +117,22 @@ class Batch(Company):
         """Let a unit make new states of all that those which look ahead said of a text: `(seen, *state) -> state`."""
         self._remake(unit, [reading.seen for reading in self.readings if reading.seen is not None], None)
 
-    def _chunks(self, spans: Sequence[tuple[int, int]], rows: Rows | None) -> list[Tensor]:
+    def _chunks(self, spans: Sequence[tuple[int, int]], rows: Rows | None) -> Sequence[Tensor]:
         """The chunks of some texts, (tokens, width) each, which are read."""
-        chunks = []
-        for reading, (start, end) in zip(self._readings(rows), spans, strict=True):
-            self.book.read(np.full(end - start, reading.line), np.arange(start, end))
-            chunks.append(self._chunk(reading, start, end))
-        return chunks
+        if not len(spans):
+            return []
+        starts, ends = np.asarray(spans, np.int64).T
+        lines = np.repeat(self.lines if rows is None else self.lines[rows], lengths := ends - starts)
+        places = np.arange(len(lines)) - np.repeat(lengths.cumsum() - ends, lengths)
+        self.book.read(lines, places)
+        return self._embedded_spans(spans, rows, lines, places)
+
+    def _embedded_spans(
+        self, spans: Sequence[tuple[int, int]], rows: Rows | None, lines: Numbers, places: Numbers
+    ) -> Sequence[Tensor]:
+        """Spans of some texts embedded, whose tokens, one after the other, stand on these lines and places."""
+        words = self.network.words(torch.from_numpy(self.book.ids[lines, places]))
+        return words.split([end - start for start, end in spans])
 
     def _remake(self, unit: str, chunks: Sequence[Tensor], rows: Rows | None) -> None:
         if chunks:
@@ -134,9 +148,6 @@ class Batch(Company):
             state = tuple(part.index_select(0, self._index(rows)) for part in state)
         return self.units[unit](chunks, *state)
 
-    def _readings(self, rows: Rows | None) -> Sequence[Reading]:
-        return self.readings if rows is None else [self.readings[row] for row in rows]
-
     def choose(
         self, unit: str, *inputs: Tensor, rows: Rows | None = None, lean: Mapping[int, float] | None = None
     ) -> Numbers:
@@ -144,20 +155,21 @@ class Batch(Company):
 
         `lean` adds to the logits of some options. Where two options are nearly as likely, the sample is read alone.
         """
-        logits = np.array(self.ask(unit, *inputs, rows=rows), float)
+        logits = self.ask(unit, *inputs, rows=rows)
         if not len(logits):
             return np.zeros(0, np.int64)
         largest = self._largest(unit, logits)
         for option, more in (lean or {}).items():
             logits[:, option] += more
-        second, best = np.sort(logits, 1)[:, -2:].T
-        if (close := nearly(best - second, 0.0, largest)).any():
+        best, every = logits.argmax(1), np.arange(len(logits))
+        highest, logits[every, best] = logits[every, best], -np.inf
+        if (close := nearly(highest - logits.max(1), 0.0, largest)).any():
             self.doubt((np.arange(len(self)) if rows is None else np.asarray(rows))[close])
-        return logits.argmax(1)
+        return best
 
     def gate(self, unit: str, *inputs: Tensor, bar: float = 0.0) -> Gate:
         """For which samples the logit that a unit lists is above a bar. In training a share, to be learned from."""
-        leanings = np.array(self.ask(unit, *inputs), float)
+        leanings = self.ask(unit, *inputs)
         self.doubt(nearly(leanings, bar, self._largest(unit, leanings)).nonzero()[0])
         return Gate((leanings > bar).nonzero()[0])
 
@@ -167,7 +179,7 @@ class Batch(Company):
 
     def opened(self, unit: str, leaning: Tensor, bar: float) -> Amount:
         """1 for samples whose logit, (samples, 1), which a unit made part of the state, is above a bar, else 0."""
-        leanings = np.array(leaning.squeeze(1).tolist(), float)
+        leanings = numbers_of(leaning.squeeze(1))
         self.doubt(nearly(leanings, bar, self._largest(unit, leanings)).nonzero()[0])
         return Amount((leanings > bar).astype(np.int64))
 
@@ -178,7 +190,7 @@ class Batch(Company):
 
         Unless it is `sure`, training learns from it.
         """
-        leanings = np.array(self.ask(unit, *inputs), float)
+        leanings = self.ask(unit, *inputs)
         largest, leanings = self._largest(unit, leanings), leanings + lean
         self.doubt(np.flatnonzero(nearly(leanings[:, None], np.asarray(bars), largest).any(axis=1)))
         return Amount(np.asarray(sizes)[np.searchsorted(bars, leanings, side="right")])
@@ -212,9 +224,11 @@ class Batch(Company):
 
         A unit lists after how many tokens that is, not rounded up. They are passed over; above 1 it ends the reading.
         """
-        waits, lengths = np.array(self.ask(unit, *inputs), float).clip(max=FAR), self.column("length")
+        waits, lengths = self.ask(unit, *inputs).clip(max=FAR), self.column("length")
         self.move(np.ceil(waits).clip(min=1).astype(np.int64) if bar <= 1 else 0)
-        self.doubt(((waits > 0.5) & (waits < lengths) & nearly(waits, np.round(waits))).nonzero()[0])
+        self.doubt(
+            ((waits > 0.5) & (waits < lengths) & nearly(waits, np.round(waits), tolerance=WAIT_TOLERANCE)).nonzero()[0]
+        )
 
     def _subset(self, rows: Rows | None) -> Rows | None:
         return None if rows is None or len(rows) == len(self.readings) else rows

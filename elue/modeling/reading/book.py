@@ -13,6 +13,8 @@ import numpy as np
 Numbers = np.ndarray[Any, np.dtype[Any]]
 Key = tuple[str, tuple[int, ...]]
 """A unit and its traced shape."""
+READ = "read"
+"""The column of how many places were read."""
 LINES, PLACES = 16, 64
 """Lines and places that there is room for at first."""
 
@@ -27,6 +29,7 @@ class Book:
     def __init__(self) -> None:
         self.columns: dict[str, Numbers] = {}
         self.ids, self.places = np.zeros((0, PLACES), np.int64), np.zeros((0, PLACES), np.int64)
+        self.tables: dict[str, Numbers] = {}
         self.counts: dict[Key, Numbers] = {}
         self.first: dict[Key, Numbers] = {}
         self.free: list[int] = []
@@ -51,6 +54,25 @@ class Book:
         for column in self.columns.values():
             column[lines] = 0
         return lines
+
+    def take(self, other: Book, theirs: Numbers, texts: Sequence[Sequence[int]]) -> Numbers:
+        """Take a line for each of some texts, with what stands in the columns of another book on some lines."""
+        lines = self.open(texts)
+        for name, column in other.columns.items():
+            if name != READ:  # their places stay there
+                self[name][lines] = column[theirs]
+        for name, table in other.tables.items():
+            for line, own in zip(lines.tolist(), table[theirs], strict=True):
+                self.keep(name, line, own)
+        return lines
+
+    def keep(self, name: str, line: int, numbers: Sequence[int] | Numbers) -> None:
+        """Keep numbers on a line of the table of a name, until others are kept there."""
+        table = self.tables.get(name)
+        self.tables[name] = table = _wide(
+            np.zeros((self.lines, PLACES), np.int64) if table is None else table, len(numbers)
+        )
+        table[line, : len(numbers)] = numbers
 
     def close(self, line: int) -> None:
         """Give a line back."""
@@ -77,7 +99,7 @@ class Book:
     def were_read(self, line: int) -> list[int]:
         """The places that were read on a line, in order."""
         self._sort()
-        places: list[int] = self.places[line, : self["read"][line]].tolist()
+        places: list[int] = self.places[line, : self[READ][line]].tolist()
         return places
 
     def _sort(self) -> None:
@@ -92,7 +114,7 @@ class Book:
             self.counts[key] += np.bincount(lines, minlength=self.lines)
         if self._read:
             lines, places = (np.concatenate(parts) for parts in zip(*self._read, strict=True))
-            order, times, told = lines.argsort(kind="stable"), np.bincount(lines, minlength=self.lines), self["read"]
+            order, times, told = lines.argsort(kind="stable"), np.bincount(lines, minlength=self.lines), self[READ]
             within = np.arange(len(lines)) - np.repeat(times.cumsum() - times, times)
             self.places = _wide(self.places, int((told + times).max()))
             self.places[lines[order], told[lines[order]] + within] = places[order]
@@ -106,9 +128,13 @@ class Book:
         for columns in (self.columns, self.counts, self.first):
             for name, column in columns.items():
                 columns[name] = np.concatenate([column, np.zeros(more, np.int64)])  # type: ignore[index]
-        self.ids, self.places = (
-            np.concatenate([old, np.zeros((more, old.shape[1]), np.int64)]) for old in (self.ids, self.places)
-        )
+        self.ids, self.places = _longer(self.ids, more), _longer(self.places, more)
+        self.tables = {name: _longer(table, more) for name, table in self.tables.items()}
+
+
+def _longer(table: Numbers, more: int) -> Numbers:
+    """A table with so many lines more."""
+    return np.concatenate([table, np.zeros((more, table.shape[1]), np.int64)])
 
 
 def _wide(table: Numbers, width: int) -> Numbers:

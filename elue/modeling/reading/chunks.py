@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
+
+from elue.modeling.reading.book import Numbers
 
 Chunks = Sequence[Tensor]
 """What of some texts is looked at, (tokens, width) each."""
@@ -65,15 +68,45 @@ def packed(network: nn.RNNBase, chunks: Chunks) -> list[Tensor]:
     """The outputs of a recurrent network, batch first or not, on each chunk from its start: (tokens, size) each."""
     if len(chunks) == 1:
         return [network(chunks[0])[0]]
-    outputs, _ = network(pack_sequence(list(chunks), enforce_sorted=False))
-    padded, _ = pad_packed_sequence(outputs, batch_first=True)
-    return [own[: len(chunk)] for own, chunk in zip(padded, chunks, strict=True)]
+    lengths = np.array([len(chunk) for chunk in chunks])
+    _, places, sizes = in_time(lengths)
+    return list(
+        _side_by_side(network, torch.cat(list(chunks)), places.argsort(), sizes, places).split(lengths.tolist())
+    )
 
 
 def backwards(network: nn.RNNBase, chunks: Chunks) -> list[Tensor]:
     """The output of a network that reads from the end, at the token after each: (tokens, size); 0 after the last."""
-    outputs = packed(network, [chunk.flip(0) for chunk in chunks])
-    return [nn.functional.pad(output.flip(0)[1:], (0, 0, 0, 1)) for output in outputs]
+    if len(chunks) == 1:
+        output, _ = network(chunks[0].flip(0))
+        return [nn.functional.pad(output.flip(0)[1:], (0, 0, 0, 1))]
+    lengths = np.array([len(chunk) for chunk in chunks])
+    turns, places, sizes = in_time(lengths)
+    ends = lengths.cumsum() - 1
+    mirrored = np.repeat(2 * ends - lengths + 1, lengths) - np.arange(len(turns))
+    after = places[np.maximum(mirrored - 1, 0)]
+    words = torch.cat(list(chunks))
+    told = _side_by_side(network, words, mirrored[places.argsort()], sizes, after)
+    return list(told.index_fill(0, torch.from_numpy(ends).to(words.device), 0.0).split(lengths.tolist()))
+
+
+def in_time(lengths: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Of each token of texts of these lengths when it is read and its place among all, where all read side by side.
+
+    And how many texts there are at each time.
+    """
+    rank = np.empty(len(lengths), np.int64)
+    rank[np.argsort(-lengths, kind="stable")] = np.arange(len(lengths))
+    times = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
+    sizes = np.bincount(times)
+    return times, (sizes.cumsum() - sizes)[times] + np.repeat(rank, lengths), sizes
+
+
+def _side_by_side(network: nn.RNNBase, words: Tensor, order: Numbers, sizes: Numbers, asked: Numbers) -> Tensor:
+    """Some rows of what a network says to words that are taken in an order, so many at a time."""
+    taken = words.index_select(0, torch.from_numpy(order).to(words.device))
+    outputs, _ = network(PackedSequence(taken, torch.from_numpy(sizes)))
+    return outputs.data.index_select(0, torch.from_numpy(asked).to(words.device))
 
 
 def convolved(convolution: nn.Module, chunks: Chunks) -> list[Tensor]:

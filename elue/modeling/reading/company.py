@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elue.modeling.reading.ahead import look_ahead
+from elue.modeling.reading.ahead import Shelf, look_ahead
 from elue.modeling.reading.book import Book, Numbers
 from elue.modeling.reading.units import ReaderUnit, Reading, State
 
 Rows = Sequence[int] | Numbers
+TOGETHER = 64
+"""Texts that units look ahead in at a time: so few that what they make of them stays in memory that is had already."""
 
 
 class RecurrentNetwork(Protocol):
@@ -53,7 +55,7 @@ class Company:
     def __init__(self, network: RecurrentNetwork) -> None:
         self.network, self.units = network, network.units()
         self.readings: list[Reading] = []
-        self.book, self.lines = Book(), np.zeros(0, np.int64)
+        self.book, self.lines, self.shelf = Book(), np.zeros(0, np.int64), Shelf()
         self.state: State = ()
         self.doubted = False
 
@@ -71,6 +73,11 @@ class Company:
     def note(self, name: str, values: Numbers | int) -> None:
         """Note something of all samples in a column."""
         self.book[name][self.lines] = values
+
+    def over(self) -> Numbers:
+        """Which samples are behind the last token of their text, (samples,)."""
+        ended: Numbers = self.column("at") >= self.column("length")
+        return ended
 
     def _index(self, rows: Rows) -> Tensor:
         """Rows as what tensors are indexed by."""
@@ -90,20 +97,45 @@ class Company:
             ("bound", [self.network.bound(len(reading.ids)) for reading in new]),
         ):
             self.book[name][lines] = values
+        if self.network.ahead:
+            self._shelve(new, lines)
         if "start" in self.units:
             self.book.ran(lines, "start", (1,))
-        self.state = tuple(torch.cat(parts) for parts in zip(self.state, fresh, strict=True)) if self.state else fresh
-        self.readings, self.lines = [*self.readings, *new], np.concatenate([self.lines, lines])
+        self._join(new, lines, fresh)
 
     def look_ahead(self, coming: Sequence[Reading]) -> None:
         """Embed whole texts, and let the units that look ahead, if any, say what they see at each of their tokens."""
         texts = [reading for reading in coming if reading.ids] if self.network.ahead else []
-        if texts:
-            words = [self._chunk(reading, 0, len(reading.ids)) for reading in texts]
-            look_ahead(texts, words, {unit: self.units[unit] for unit in self.network.ahead})
+        units = {unit: self.units[unit] for unit in self.network.ahead}
+        for start in range(0, len(texts), TOGETHER):
+            look_ahead(own := texts[start : start + TOGETHER], self._embedded_whole(own), units)
 
-    def _chunk(self, reading: Reading, start: int, end: int) -> Tensor:
-        return self.network.words(torch.tensor(reading.ids[start:end], dtype=torch.long))
+    def _shelve(self, new: Sequence[Reading], lines: Numbers) -> None:
+        """Note where texts stand among those that they were looked at with."""
+        groups, known = self.book["group"], np.concatenate([self.lines, lines])
+        for reading, line in zip(new, lines.tolist(), strict=True):
+            groups[line] = self.shelf.number(reading, groups[known])
+        self.book["begin"][lines] = [reading.start for reading in new]
+
+    def _embedded_whole(self, texts: Sequence[Reading]) -> Tensor:
+        """All tokens of texts, one after the other, (tokens of all, width)."""
+        return self.network.words(torch.from_numpy(np.concatenate([np.asarray(own.ids, np.int64) for own in texts])))
+
+    def adopt(self, other: Company, since: int) -> None:
+        """Take over the samples of another company, with all that was noted of them, as from a time on."""
+        lines = self.book.take(other.book, other.lines, [reading.ids for reading in other.readings])
+        for reading, line in zip(other.readings, lines.tolist(), strict=True):
+            reading.closed()
+            reading.opened(self.book, line)
+            reading.since = since
+        self.book["since"][lines], self.book["unsure"][lines] = since, 0
+        if self.network.ahead:
+            self._shelve(other.readings, lines)
+        self._join(other.readings, lines, other.state)
+
+    def _join(self, new: Sequence[Reading], lines: Numbers, state: State) -> None:
+        self.state = tuple(torch.cat(parts) for parts in zip(self.state, state, strict=True)) if self.state else state
+        self.readings, self.lines = [*self.readings, *new], np.concatenate([self.lines, lines])
 
     def leave(self, leaving: Rows) -> None:
         """Drop samples, by position."""

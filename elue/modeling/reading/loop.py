@@ -49,24 +49,29 @@ def read(
         together = clock if len(batch) > 1 else together
         if all(len(reading.ids) for reading in new):  # else those without a token leave first
             batch.advance()
-        over = batch.column("at") >= batch.column("length")
+        over = batch.over()
         doubtful = np.zeros(len(batch), bool)
         if batch.doubted:
             unsure = batch.column("unsure") > 0
             doubtful = unsure & (batch.column("since") < together)
             batch.doubted = bool((unsure & ~doubtful).any())
         doubted, leaving = doubtful.nonzero()[0], (over & ~doubtful).nonzero()[0]
+        settled = [_settled(network, batch.readings[row]) for row in doubted]
         left += [batch.readings[row] for row in (*doubted, *leaving)]
         if len(left) >= batch_size:  # what was noted is sorted by readings once for many of them
             _close(left)
             left = []
-        for row in doubted:
-            yield _alone(network, batch.readings[row])
         if len(leaving):
             ended += [batch.readings[row] for row in leaving]
             states.append(batch.states_of(leaving))
-        if len(leaving) or len(doubted):
+        if len(leaving) or settled:
             batch.leave(np.concatenate([leaving, doubted]))
+        for alone in settled:
+            if alone.over().all():
+                ended += alone.readings
+                states.append(alone.state)
+            else:
+                batch.adopt(alone, clock)
         if len(ended) >= batch_size:
             _close(ended)
             yield from _answer(network, ended, states, together)
@@ -94,6 +99,16 @@ def _answer(
             yield _alone(network, reading)
         else:
             yield Ending(reading.number, outputs, reading.trace(), tuple(reading.read))
+
+
+def _settled(network: RecurrentNetwork, doubted: Reading) -> Batch:
+    """A text read alone for as many steps as it was in company, whose last one left something in doubt."""
+    alone = Batch(network)
+    alone.enter([Reading(doubted.number, doubted.ids, second=doubted.second)])
+    for _ in range(doubted.turns):
+        if not alone.over().all():
+            alone.advance()
+    return alone
 
 
 def _alone(network: RecurrentNetwork, reading: Reading) -> Ending:

@@ -246,5 +246,14 @@ class Trial(Batch):
     def _places(self) -> Iterable[tuple[Reading, int]]:
         return zip(self.readings, self.column("at").tolist(), strict=True)
 
-    def _chunk(self, reading: Reading, start: int, end: int) -> Tensor:
-        return self.embedded[reading.number % self.texts, start:end]
+    def _embedded_spans(
+        self, spans: Sequence[tuple[int, int]], rows: Rows | None, lines: Numbers, places: Numbers
+    ) -> Sequence[Tensor]:
+        readings = self.readings if rows is None else [self.readings[row] for row in rows]
+        return [self._text(reading)[start:end] for reading, (start, end) in zip(readings, spans, strict=True)]
+
+    def _embedded_whole(self, texts: Sequence[Reading]) -> Tensor:
+        return torch.cat([self._text(reading)[: len(reading.ids)] for reading in texts])
+
+    def _text(self, reading: Reading) -> Tensor:
+        return self.embedded[reading.number % self.texts]

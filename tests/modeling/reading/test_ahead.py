@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from elue.modeling.reading.ahead import look_ahead, rows_of
+from elue.modeling.reading.ahead import Shelf, look_ahead
 from elue.modeling.reading.batch import Batch
 from elue.modeling.reading.network import ReaderNetwork
 from elue.modeling.reading.units import ReaderUnit, Reading
@@ -27,13 +27,21 @@ def test_rows_come_from_each_texts_own_group() -> None:
         for name, by in (("a", 2), ("b", 3))
     }
     for start, end in ((0, 5), (5, 6), (6, 12)):
-        look_ahead(readings[start:end], words[start:end], units)
+        look_ahead(readings[start:end], torch.cat(words[start:end]), units)
     order = [7, 0, 5, 11, 3, 6]
     places = np.array([len(given[number]) - 1 for number in order])
     some = [readings[number] for number in order]
     wanted = torch.stack([words[number][-1] for number in order])
-    torch.testing.assert_close(rows_of(some, places, "words"), wanted)
-    torch.testing.assert_close(rows_of(some, places, "seen"), torch.cat([2 * wanted, 3 * wanted], 1))
+    shelf, numbers = Shelf(), np.zeros(len(some), np.int64)
+    for row, reading in enumerate(some):
+        numbers[row] = shelf.number(reading, numbers)
+    places += [reading.start for reading in some]
+    torch.testing.assert_close(shelf.rows(numbers, places, "words"), wanted)
+    torch.testing.assert_close(shelf.rows(numbers, places, "seen"), torch.cat([2 * wanted, 3 * wanted], 1))
+    assert len(set(numbers.tolist())) == len(shelf.groups) == 3
+    look_ahead(later := [Reading(12, [1, 2])], torch.randn(2, WIDTH), units)
+    assert shelf.number(later[0], numbers[:1]) == 4
+    assert list(shelf.groups) == [numbers[0], 4], "of the others none is being read"
     assert [reading.steps for reading in some] == [
         {(unit, (len(reading.ids),)): 1 for unit in "ab"} for reading in some
     ]
@@ -71,12 +79,12 @@ def test_a_grade_is_the_number_of_bars_reached_and_makes_so_many_dimensions() ->
         assert batch.readings[row].steps.get(("part", (1, size)), 0) == (size > 0)
 
 
-@pytest.mark.parametrize(("logit", "doubted"), [(1.0, 0), (3e-5, 0), (1e-5, 1), (-1e-5, 1), (-math.inf, 0)])
+@pytest.mark.parametrize(("logit", "doubted"), [(1.0, 0), (7e-6, 0), (5e-6, 1), (-5e-6, 1), (-math.inf, 0)])
 def test_what_is_near_a_bar_is_doubted_by_the_size_of_logits(logit: float, doubted: int) -> None:
-    """2e-5 is near where the largest is up to 2, and 2e-4 where it is 20; what was set is not reckoned."""
+    """6e-6 is near where the largest is 1.5, and 8e-5 where it is 20; what was set is not reckoned."""
     batch = batch_of(3)
     amount = batch.opened("cell", torch.tensor([[1.5], [logit], [-1e9]]), bar=0.0)
     assert amount.sizes.tolist() == [1, int(logit > 0), 0]
     assert batch.column("unsure").sum() == doubted
-    batch.opened("cell", torch.tensor([[20.0], [1.9e-4], [-1.0]]), bar=0.0)
+    batch.opened("cell", torch.tensor([[20.0], [7.9e-5], [-1.0]]), bar=0.0)
     assert batch.column("unsure").tolist() == [0, 1, 0]
