@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from elue.modeling.options import option
 from elue.modeling.reading.agents import Agent, Agents, one_hot
 from elue.modeling.reading.batch import Batch
-from elue.modeling.reading.bounds import MARKS, Walk
+from elue.modeling.reading.bounds import MARKS, survey, walk
 from elue.modeling.reading.cells import Cell
 from elue.modeling.reading.learning import TrialNetwork
 from elue.modeling.reading.method import ALWAYS, FullReadingFirst, SpeedOptions
@@ -64,7 +64,7 @@ class StructuralJumpNetwork(TrialNetwork):
         """Skip or read the current word; one that was read may be the last of its clause, sentence or text."""
         fresh = (batch.column("turns") == 0).nonzero()[0]
         for reading in (batch.readings[row] for row in fresh):
-            reading.notes["walk"] = Walk.of(reading.ids, self.marks.tolist())
+            survey(batch.book, reading.line, reading.ids, self.marks.tolist())
         skipped, jumped = batch.column("skipped"), batch.column("jumped")
         actions = one_hot(np.stack([1 - skipped, jumped], 1), COUNTS, batch.device)
         lean = {1: ALWAYS if self.full else self.read_lean}
@@ -76,7 +76,7 @@ class StructuralJumpNetwork(TrialNetwork):
         jumps[rows] = batch.choose("jump", batch.state[0], rows=rows, lean=lean)
         batch.note("skipped", 1 - reads)
         batch.note("jumped", jumps)
-        batch.go([reading.notes["walk"].go(jump) for reading, jump in zip(batch.readings, jumps.tolist(), strict=True)])
+        batch.go(walk(batch.book, batch.lines, jumps))
 
     def share(self, trial: Trial, lengths: Tensor) -> Tensor:
         skip, cell = (sum(p.numel() for p in part.parameters()) for part in (self.agents["skip"], self.cell))

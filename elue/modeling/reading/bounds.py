@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from elue.modeling.reading.book import Book, Numbers
 from elue.modeling.text import TextEncoder
 
 COMMAS, ENDS = (",",), (".", "!", "?")
@@ -23,28 +26,31 @@ class Bounds:
     comma: Sequence[int]
     sentence: Sequence[int]
 
-    def place(self, word: int) -> int:
-        """The place of a word, or -1 behind the last."""
-        return self.words[word] if word < len(self.words) else -1
+
+def survey(book: Book, line: int, ids: Sequence[int], marks: Sequence[int]) -> None:
+    """Keep a text's bounds, by the ids of `MARKS`, on its line of a book, for `walk`."""
+    bounds = bounds_of(ids, marks[: len(COMMAS)], marks[len(COMMAS) :])
+    book.keep("words", line, [*bounds.words, -1])
+    book.keep("comma", line, bounds.comma)
+    book.keep("sentence", line, bounds.sentence)
+    book["last"][line] = len(bounds.words)
 
 
-@dataclass(slots=True)
-class Walk:
-    """Where a reading is in its text: the number of its current word."""
+def walk(book: Book, lines: Numbers, jumps: Numbers) -> Numbers:
+    """The places, (lines,), of the next words (0), of those after the next comma (1) or sentence end (2); -1 for none.
 
-    bounds: Bounds
-    word: int = 0
-
-    @classmethod
-    def of(cls, ids: Sequence[int], marks: Sequence[int]) -> Walk:
-        """A walk through a text, by the ids of `MARKS`."""
-        return cls(bounds_of(ids, marks[: len(COMMAS)], marks[len(COMMAS) :]))
-
-    def go(self, jump: int) -> int:
-        """The place of the next word (0), of that after the next comma (1) or sentence end (2); -1 for the end (3)."""
-        bounds = self.bounds
-        self.word = (self.word + 1, bounds.comma[self.word], bounds.sentence[self.word], len(bounds.words))[jump]
-        return bounds.place(self.word)
+    Where one goes to the end (3) there is none, either. The column "word" has the number of the current word.
+    """
+    words = book["word"][lines]
+    targets = (
+        words + 1,
+        book.tables["comma"][lines, words],
+        book.tables["sentence"][lines, words],
+        book["last"][lines],
+    )
+    book["word"][lines] = next_words = np.choose(jumps, targets)
+    places: Numbers = book.tables["words"][lines, next_words]
+    return places
 
 
 def bounds_of(ids: Sequence[int], commas: Collection[int], ends: Collection[int]) -> Bounds:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from elue.modeling.backbone import learn_wordpiece
-from elue.modeling.reading.bounds import MARKS, Walk, bounds_of, marks_of, pieces
+from elue.modeling.reading.book import Book
+from elue.modeling.reading.bounds import MARKS, bounds_of, marks_of, pieces, survey, walk
 from elue.modeling.text import TextEncoder
 
 COMMA, STOP = 90, 91
@@ -19,10 +22,13 @@ def test_where_clauses_and_sentences_begin() -> None:
 
 def test_walks_step_over_marks_and_end_behind_the_last_word() -> None:
     ids, marks = [1, 2, COMMA, 3, 4, STOP, 5, STOP], [COMMA, STOP, -1, -1]
-    assert [Walk.of(ids, marks).go(jump) for jump in range(4)] == [1, 3, 6, -1]
-    walk = Walk.of(ids, marks)
-    assert [walk.go(jump) for jump in (0, 0, 0, 1)] == [1, 3, 4, 6]
-    assert walk.go(0) == -1
+    book = Book()
+    lines = book.open([ids] * 5)
+    for line in lines.tolist():
+        survey(book, line, ids, marks)
+    assert walk(book, lines[:4], np.arange(4)).tolist() == [1, 3, 6, -1]
+    assert [walk(book, lines[4:], np.array([jump])).item() for jump in (0, 0, 0, 1)] == [1, 3, 4, 6]
+    assert walk(book, lines[4:], np.array([0])).item() == -1
 
 
 def test_the_first_token_is_a_word_and_marks_in_a_row_are_one_bound() -> None:
