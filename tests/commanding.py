@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -16,6 +17,7 @@ from elue.record import files as records
 from tests.record.test_files import make_record
 
 Words = list[str | Path]
+Elue = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def elue(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,16 +12,10 @@ import pytest
 from elue.leaderboard import claims
 from elue.record import files as records
 from elue.scores.edition_file import text_of
-from tests import commanding
+from tests.commanding import Elue
 from tests.editions import GOOD, REVISION, STATIC, World, both_splits, edition_of, naming
 
-Elue = Callable[..., subprocess.CompletedProcess[str]]
 QUALITY = {1: 60.0, 2: 79.5, 4: 80.0}
-
-
-@pytest.fixture
-def elue(tmp_path: Path) -> Elue:
-    return partial(commanding.elue, cwd=tmp_path)
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,18 +13,12 @@ from elue.record import files as records
 from elue.scores import edition as editions
 from elue.scores.edition import content_of
 from elue.scores.edition_file import text_of
-from tests import commanding
+from tests.commanding import Elue
 from tests.editions import STATIC, World, edition_of, unfilled
 from tests.leaderboard.reading import read
 from tests.submissions_of import submission
 
-Elue = Callable[..., subprocess.CompletedProcess[str]]
 GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
-
-
-@pytest.fixture
-def elue(tmp_path: Path) -> Elue:
-    return partial(commanding.elue, cwd=tmp_path)
 
 
 @pytest.fixture

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from elue.record import files as records
-from tests import commanding
+from tests.commanding import Elue
 from tests.editions import GOOD, STATIC, World, edition_of, preview, toml_of
 from tests.scores.test_curve import PUBLISHED
 from tests.scoring import answers, run
@@ -21,12 +18,6 @@ from tests.submissions_of import submission
 
 ROOT = Path(__file__).parent.parent.parent
 POINTS = ROOT / "submissions" / "elue-2022" / "points.csv"
-Elue = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def elue(tmp_path: Path) -> Elue:
-    return partial(commanding.elue, cwd=tmp_path)
 
 
 @pytest.fixture
