@@ -38,7 +38,7 @@ class GShardNetwork(ExpertsNetwork):
     def choose(self, look: Look, scores: Tensor | None) -> Choice:
         """Top-2 by probability; the second where it weighs more than `second_above`, or by lot in training."""
         assert scores is not None
-        choice = best(scores.softmax(-1), min(2, self.options.experts), shares)
+        choice = best(scores.softmax(-1), min(2, self.options.experts), shares, relative=True)
         if not look.training:
             return over(choice, self.second_above, from_choice=1)
         if not self.options.thinned:

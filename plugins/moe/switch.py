@@ -41,7 +41,7 @@ class SwitchNetwork(ExpertsNetwork):
     def choose(self, look: Look, scores: Tensor | None) -> Choice:
         """Top-1, weighted by the probability."""
         assert scores is not None
-        return best(scores.softmax(-1))
+        return best(scores.softmax(-1), relative=True)
 
     def room(self, tokens: np.ndarray) -> np.ndarray:
         return capacity(tokens, self.options.experts, self.capacity_factor)

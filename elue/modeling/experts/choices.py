@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elue.modeling.experts.look import TOLERANCE, Choice, Look, array
+from elue.modeling.experts.look import SHARE_TOLERANCE, TOLERANCE, Choice, Look, array
 
 Weigh = Callable[[Tensor, int], Tensor]
 """From values in falling order, (tokens, k), and how many of them count, to their weights."""
@@ -26,14 +26,18 @@ def best(
     of: Tensor | None = None,
     most: int | None = None,
     ordered: bool = True,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
+    relative: bool = False,
 ) -> Choice:
     """The `count` experts of highest score for each row, the highest first.
 
     Weights are `weigh` of their scores, or of their values in `of`, (tokens, E); as they are where it is None. Where a
     point changes `count`, `most` says how many it may be, so that what is computed stays the same. Unless `ordered`, it
-    is one which of them came first, as it is where no seats are short.
+    is one which of them came first, as it is where no seats are short. Scores are `relative` where they are shares of a
+    softmax as it is.
     """
+    if tolerance is None:
+        tolerance = SHARE_TOLERANCE if relative else TOLERANCE
     most = min(count if most is None else most, scores.shape[-1])
     if most == 1:
         values, expert = scores.max(-1, keepdim=True)
@@ -43,20 +47,25 @@ def best(
     values = values if of is None else of.gather(1, expert)
     weight = values if weigh is None else weigh(values, count)
     wanted = None if count == most else np.broadcast_to(np.arange(most) < count, expert.shape)
-    return Choice(array(expert), weight, wanted, partial(gaps, scores, count, ordered), tolerance)
+    return Choice(array(expert), weight, wanted, partial(gaps, scores, count, ordered, relative), tolerance, relative)
 
 
-def gaps(scores: Tensor, count: int, ordered: bool = True) -> np.ndarray:
+def gaps(scores: Tensor, count: int, ordered: bool = True, relative: bool = False) -> np.ndarray:
     """By how much the choice of the best `count` is one, for each row, (tokens,); infinite where there is no other.
 
-    That is the gap between the last of them and the next, or the least gap up to there where their order counts.
+    That is the gap between the last of them and the next, or the least gap up to there where their order counts; if
+    `relative`, as a part of the greater.
     """
     experts = scores.shape[-1]
     if experts == 1 or count == 0 or (count >= experts and not ordered):
         return np.full(len(scores), np.inf)
     falling = -np.sort(-array(scores), -1)
     first = 0 if ordered else count - 1
-    return (falling[:, first : count + 1][:, :-1] - falling[:, first : count + 1][:, 1:]).min(-1)
+    greater, lesser = falling[:, first : count + 1][:, :-1], falling[:, first : count + 1][:, 1:]
+    gap = greater - lesser
+    if relative:
+        gap /= np.maximum(greater, np.finfo(greater.dtype).tiny)
+    return gap.min(-1)
 
 
 def above(weight: Tensor, least: float, tolerance: float = TOLERANCE) -> Choice:

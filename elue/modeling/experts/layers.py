@@ -37,6 +37,11 @@ class Router(nn.Module):
                 rows = rows * torch.empty_like(rows).uniform_(1 - self.jitter, 1 + self.jitter)
             return F.linear(rows, self.weight.float())
 
+    @torch.no_grad()
+    def steepness(self) -> float:
+        """How far apart its weights of two experts lie at most: what a score gains on another as rows move by one."""
+        return torch.cdist(self.weight.float(), self.weight.float()).max().item()
+
 
 class Expert(nn.Module):
     """The two linear maps of a feed-forward, without its residual and norm, or only some of its hidden units."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from elue.modeling import packed
-from elue.modeling.experts.layers import ExpertLayer
+from elue.modeling.experts.layers import ExpertLayer, Router
 from elue.modeling.experts.look import Choice, Look, array
 from elue.modeling.experts.network import ExpertsNetwork
 from elue.modeling.experts.seats import Pairs, note_experts
@@ -105,7 +105,9 @@ class ExpertsModel(RaggedModel):
         else:
             look, choice = self.units.run(f"router.{number}", pack, turn=turn)
         if not pack.requests[0].alone:
-            doubt(pack.requests, choice.close(look))
+            doubt(
+                pack.requests, choice.close(look, half.router.steepness() if isinstance(half.router, Router) else 1.0)
+            )
         pairs = self.network.seats(half, choice, look)
         weight = None
         if choice.weight is not None:

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from elue.modeling.experts.choices import above, best, fixed, gaps, grouped, over, ranked, shares, softmax
-from elue.modeling.experts.look import TOLERANCE, Look
+from elue.modeling.experts.layers import Router
+from elue.modeling.experts.look import SHARE_TOLERANCE, TOLERANCE, Look
 from elue.modeling.experts.seats import seat
 from tests.modeling.experts.test_seats import listed, look_at
 
@@ -98,3 +99,26 @@ def test_deeper_layers_are_trusted_less(layer: int, close: bool) -> None:
     look = Look(torch.zeros(1, 4), np.array([1]), lambda: np.zeros(1, np.int64), layer)
     choice = best(torch.tensor([[0.5, 0.5 - 2 * TOLERANCE]]))
     assert choice.close(look).tolist() == [close]
+
+
+@pytest.mark.parametrize(("layer", "growth"), [(1, 1.0), (6, 1.0), (12, 32.0)])
+@pytest.mark.parametrize("steep", [0.5, 4.0])
+@pytest.mark.parametrize("likely", [0.4, 0.05])
+def test_shares_are_trusted_by_what_logits_may_move(likely: float, steep: float, layer: int, growth: float) -> None:
+    """Steep routers, and those of deep layers, are trusted less; small shares, whose noise is small, as large ones."""
+    look = Look(torch.zeros(2, 4), np.array([1, 1]), lambda: np.zeros(2, np.int64), layer)
+    apart = likely * SHARE_TOLERANCE * steep * growth
+    scores = torch.tensor([[likely, likely - 0.8 * apart, 0.0], [likely, likely - 1.2 * apart, 0.0]])
+    assert best(scores, relative=True).close(look, steep).tolist() == [True, False]
+    assert best(scores, 2, relative=True).close(look, steep).tolist() == [True, False]
+
+
+def test_shares_of_nothing_are_no_choice():
+    assert gaps(torch.tensor([[1.0, 0.0, 0.0]]), 2, relative=True).tolist() == [0.0]
+
+
+@torch.no_grad()
+def test_a_router_is_as_steep_as_its_weights_of_two_experts_lie_apart():
+    router = Router(2, 3)
+    router.weight.copy_(torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, -4.0]]))
+    assert router.steepness() == pytest.approx(5.0)
