@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elue.modeling import packed
+from elue.modeling import kernels, packed
+from elue.modeling.experts.company import Ledger, run_by_expert
 from elue.modeling.experts.layers import ExpertLayer, Router
 from elue.modeling.experts.look import Choice, Look, array
 from elue.modeling.experts.network import ExpertsNetwork
@@ -37,6 +38,7 @@ class ExpertsModel(RaggedModel):
 
     def __init__(self, network: ExpertsNetwork, text: TextEncoder, task: TaskInfo) -> None:
         super().__init__(network, text, task)
+        self.ledgers: dict[int, Ledger] = {}
         encoder = network.encoder
         width, activation = encoder.config.hidden, encoder.config.activation
         units = encoder_units(encoder) | {"head": head_unit(getattr(network.head, "current", cast(Head, network.head)))}
@@ -53,6 +55,8 @@ class ExpertsModel(RaggedModel):
             units[f"sum.{number}"] = row_unit(packed.add, width)
             norm = half.norm if isinstance(half.norm, nn.LayerNorm) else None
             units[f"combine.{number}"] = row_unit(partial(_combine, norm), width)
+            names = [f"expert.{number}.{place}" for place in range(1, 1 + len(half.experts))]
+            self.ledgers[number] = Ledger([*names, f"combine.{number}"])
             for place, expert in enumerate(half.experts, start=1):
                 run = partial(_run, expert, activation, network.weighted)
                 units[f"expert.{number}.{place}"] = row_unit(run, width)
@@ -113,6 +117,11 @@ class ExpertsModel(RaggedModel):
         if choice.weight is not None:
             weight = choice.weight.reshape(-1, 1).index_select(0, torch.from_numpy(pairs.place))
         note_experts(number, pack, pairs, None if weight is None else array(weight)[:, 0])
+        plain = half.shared is None and isinstance(half.norm, nn.LayerNorm)
+        if plain and choice.expert.shape[1] == 1 and kernels.serve(pack.rows):
+            ran = np.column_stack([pairs.counts(look, len(half.experts)), look.lengths])
+            self.ledgers[number].note(pack.requests, ran)
+            return run_by_expert(half, pack.rows, pairs, weight, self.network.encoder.config.activation)
         results = self._results(number, half, pack, look, pairs, weight)
         update = self._summed(number, half, pack, look, pairs, results)
         return self.units.run(f"combine.{number}", Pack(pack.requests, pack.lengths, pack.rows, update))
