@@ -1,8 +1,9 @@
 """The latency pass: samples at batch 1 with native kernels, each in turn with the profile's reference encoder.
 
-A sample runs once, between two runs of the reference on as many tokens as the sample is to it, each in a process of its
-own (see `elue.evaluation.passes.clock`): the ratio is to the mean of the two. Samples of as many tokens come after each
-other, so that the run after one is that before the next.
+A sample runs once, between two runs of the reference, each in a process of its own (see
+`elue.evaluation.passes.clock`). That before a sample is on as many tokens as the sample is to it, and that after it is
+the one before the next sample, which comes in the order of tokens and has nearly as many: what it takes for those few
+more is taken off, by what the reference took over the whole pass. The ratio is to the mean of the two.
 """
 
 from __future__ import annotations
@@ -37,28 +38,45 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     samples, profile, info = evaluation.data.samples, evaluation.profile, evaluation.data.spec.info()
     worker, chosen = watch.model(run, evaluation.latency)
     reference = watch.reference()
-    ratios, rates, differ = [], [], []
+    took, differ, references = list[float](), list[str](), list[float]()
+    tokens = [profile.reference.tokens(samples[place].text, samples[place].pair) for place in chosen]
+    order = sorted(range(len(chosen)), key=tokens.__getitem__)
+    chosen, tokens = [chosen[number] for number in order], [tokens[number] for number in order]
+    tokens.append(tokens[-1])
     with watch.turns() as turns:
         most = watch.rate(turns)
         for sample in warm_up_samples(samples, WARM_UP):
             turns.call(worker, frames.AnswerBare((sample,)), evaluation.sample_seconds)
-        tokens = {place: profile.reference.tokens(samples[place].text, samples[place].pair) for place in chosen}
-        after, last = 0.0, 0
-        for place in sorted(chosen, key=tokens.__getitem__):
+        for place, count in zip(chosen, tokens, strict=False):
             context.go_on()
-            asked = frames.RunReference(profile, tokens[place])
-            before = after if tokens[place] == last else turns.call(reference, asked, START_SECONDS)[1]
+            references.append(turns.call(reference, frames.RunReference(profile, count), START_SECONDS)[1])
             alone = frames.AnswerBare((context.anonymised(place),))
-            answer, took = turns.call(worker, alone, evaluation.sample_seconds)
-            _, after = turns.call(reference, asked, START_SECONDS)
-            last = tokens[place]
-            ratios.append(2 * took / (before + after))
-            rates.append(measured.answers.counts[place].flops / took / most)
+            answer, seconds = turns.call(worker, alone, evaluation.sample_seconds)
+            took.append(seconds)
             if traced.differs(values.checked(answer.values[0], info), measured.answers, measured.ties, place):
                 differ.append(samples[place].id)
-    latency = summarize(np.array(ratios), profile.reference.name, machine(context))
+        references.append(turns.call(reference, frames.RunReference(profile, tokens[-1]), START_SECONDS)[1])
+    ratios = np.array(took) / around(np.array(tokens), np.array(references))
+    rates = [measured.answers.counts[place].flops / seconds / most for place, seconds in zip(chosen, took, strict=True)]
+    latency = summarize(ratios, profile.reference.name, machine(context))
     flags = (*_differing(differ, len(chosen)), *too_fast(rates, latency.reference))
     return PassResult({"latency": latency}, flags)
+
+
+def around(tokens: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the reference takes around each sample, on that sample's tokens: (samples + 1) runs, one before each.
+
+    In the order of tokens. The run after a sample is put on its tokens by a line through all of them (Theil and Sen's,
+    which no run that others disturbed bends, of pairs half of the runs apart), neither of whose parts is below 0.
+    """
+    half = len(tokens) // 2
+    further = tokens[half:] - tokens[: len(tokens) - half]
+    slopes = (seconds[half:] - seconds[: len(tokens) - half])[further > 0] / further[further > 0]
+    slope = max(0.0, float(np.median(slopes))) if len(slopes) else 0.0
+    base = max(0.0, float(np.median(seconds - slope * tokens)))
+    usual = base + slope * tokens
+    mean: NDArray[np.float64] = (seconds[:-1] + seconds[1:] * usual[:-1] / usual[1:]) / 2
+    return mean
 
 
 def summarize(ratios: NDArray[np.float64], reference: str, machine: str) -> Latency:
