@@ -14,7 +14,7 @@ from elue.conformance.check import SAMPLES
 from elue.conformance.confined import CHECK_SECONDS, Examination, examine
 from elue.evaluation.execute import execute, plan
 from elue.evaluation.plan import PlannedRun, Rerun
-from elue.evaluation.request import Evaluation, Measure, Progress, explained_samples
+from elue.evaluation.request import TIMED, Evaluation, Measure, Progress, explained_samples
 from elue.meter import profile as profiles
 from elue.methods import registry, trained
 from elue.methods import train as training
@@ -151,7 +151,7 @@ def evaluate(
     workers: int = 1,
     measure: Measure | None = None,
     audit: int | None = 64,
-    latency: int = 100,
+    latency: int = TIMED,
     repeat: int = 16,
     explain: int | None = None,
     against: Place | None = None,
@@ -212,7 +212,7 @@ def stream(
     workers: int = 1,
     measure: Measure | None = None,
     audit: int | None = 64,
-    latency: int = 100,
+    latency: int = TIMED,
     repeat: int = 16,
     explain: int | None = None,
     against: Place | None = None,

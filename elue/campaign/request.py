@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from elue.evaluation.request import TIMED
 from elue.meter.profile import Profile
 from elue.methods.registry import MethodSource
 from elue.protocol import Knob
@@ -28,7 +29,7 @@ class Settings:
     max_train_samples: int | None = None
     measure: Literal["observed", "traced"] | None = None
     audit: int | None = 64
-    latency: int = 100
+    latency: int = TIMED
     repeat: int = 16
     explain: int | None = None
     timeout: float = 60.0

@@ -52,7 +52,7 @@ def evaluate_method(
     workers: int = typer.Option(
         1, min=1, help="Points measured side by side, each in a process of its own, as far as memory goes."
     ),
-    latency: int = typer.Option(100, min=0, help="Samples a point that are timed; 0 leaves timing out."),
+    latency: int = typer.Option(72, min=0, help="Samples a point that are timed; 0 leaves timing out."),
     repeat: int = typer.Option(16, min=0, help="Samples a point that are asked again, to audit compute; 0: none."),
     against: Path | None = typer.Option(None, help="Weights of a trained `static`, for a profile with packs."),
     timeout: float = typer.Option(60.0, min=0.1, help="Seconds a sample may take."),

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from elue.evaluation.passes.latency import summarize
+from elue import api
+from elue.campaign.request import Settings
+from elue.cli.evaluate import evaluate_method
+from elue.evaluation.passes.clock import Turns
+from elue.evaluation.passes.latency import around, summarize
+from elue.evaluation.request import TIMED
 from elue.meter import Meter, profile
+from elue.worker import frames
 from elue.worker.inside.timing import ReferenceEncoder
+from elue.worker.session import Worker
 from tests.conftest import WritePlugin, WriteTask
 from tests.running import evaluate_plugin
 
@@ -30,6 +39,64 @@ def test_ratios_are_summed_up_with_intervals_that_hold_the_truth() -> None:
     assert held >= 52
     alone = summarize(np.array([2.0]), "some encoder", "some machine")
     assert (alone.median, alone.median_low, alone.p95_high, alone.samples) == (2.0, 2.0, 2.0, 1)
+
+
+def test_each_sample_is_set_against_the_reference_on_its_own_tokens() -> None:
+    tokens = np.array([9, 10, 10, 14, 30, 60, 60])
+    line = 4.0 + 0.25 * tokens
+    assert around(tokens, line) == pytest.approx(line[:-1]), "the run after a sample is on more tokens, which count off"
+    drifting = line * np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0])
+    assert around(tokens, drifting)[1] == pytest.approx(line[1]), "between two runs as fast"
+    same = np.full(3, 7)
+    assert around(same, np.array([1.0, 3.0, 5.0])) == pytest.approx([2.0, 4.0]), "the mean of the two"
+    assert around(np.array([5, 5]), np.array([2.0, 4.0])) == pytest.approx([3.0])
+    curved = np.array([8, 100, 300, 500, 500])
+    assert (around(curved, 1e-5 * curved**2.0) > 0).all(), "no line takes more off than there is"
+    falling = np.array([5.0, 4.0, 3.0, 2.0, 2.0])
+    assert around(curved, falling) == pytest.approx([4.5, 3.5, 2.5, 2.0]), "noise that falls is no price of tokens"
+
+
+def test_one_disturbed_run_bends_no_others() -> None:
+    tokens = np.arange(10, 83)
+    line = 4.0 + 0.25 * tokens
+    disturbed = line.copy()
+    disturbed[40] *= 20
+    far = np.delete(np.arange(72), [39, 40])
+    assert around(tokens, disturbed)[far] == pytest.approx(line[far], rel=1e-3)
+
+
+def test_samples_and_reference_take_turns_one_to_one(
+    tmp_path: Path, write_plugin: WritePlugin, write_task: WriteTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    call = Turns.call
+
+    def heard(turns: Turns, worker: Worker, frame: Any, seconds: float) -> Any:
+        asked.append(frame)
+        return call(turns, worker, frame, seconds)
+
+    monkeypatch.setattr(Turns, "call", heard)
+    texts = [" ".join(["word"] * (1 + i % 5)) + f" {i}" for i in range(12)]
+    task = write_task(12, texts=texts)
+    (record,) = evaluate_plugin(tmp_path, write_plugin(), task, points=[{}], latency=9)
+    assert record.latency is not None
+    timed = asked[-19:]
+    assert [type(frame) for frame in timed] == [frames.RunReference, frames.AnswerBare] * 9 + [frames.RunReference]
+    shape = profile.load("elue-1").reference
+    tokens = [shape.tokens(frame.samples[0].text) for frame in timed[1::2]]
+    assert tokens == sorted(tokens)
+    assert [frame.tokens for frame in timed[::2]] == [*tokens, tokens[-1]]
+    assert len({frame.samples[0].text for frame in timed[1::2]}) == 9
+
+
+def test_as_many_samples_are_timed_wherever_nothing_is_said() -> None:
+    assert 0.95**TIMED <= 0.025 < 0.95 ** (TIMED - 1), "the fewest that an interval of the 95th percentile takes"
+    said = [
+        inspect.signature(evaluate_method).parameters["latency"].default.default,
+        *(inspect.signature(does).parameters["latency"].default for does in (api.evaluate, api.stream)),
+        Settings().latency,
+    ]
+    assert said == [TIMED] * 4
 
 
 def test_the_reference_is_the_encoder_the_profile_describes() -> None:
