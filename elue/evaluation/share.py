@@ -232,6 +232,7 @@ class _Share:
             raise failure
         if self.context is None:
             started = start(self.evaluation)
+            self.auditor.prepare()
             self.context = Context(self.evaluation, started, self.progress, self.stop, kept=self.kept)
             self.environment, self.traced = started.environment, self.context.traced
         return self.context

@@ -6,8 +6,11 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +19,13 @@ from elue.evaluation.events import Event, RunEnded, RunStarted
 from elue.evaluation.execute import plan
 from elue.evaluation.passes import audit
 from elue.evaluation.passes.clock import Stopwatch
+from elue.evaluation.passes.context import StartedWorker
+from elue.evaluation.passes.effort import Machine
+from elue.meter.profile import Profile
 from elue.record import files as records
 from elue.record.store import Store
+from elue.worker.frames import Open
+from elue.worker.session import Worker
 from tests import traced_toys as toys
 from tests.conftest import WritePlugin, WriteTask
 from tests.running import evaluation
@@ -115,3 +123,48 @@ def test_runs_wait_for_the_audits_of_others_for_a_while_only(
     assert share.share(asked, plan(asked), tell=hear) == []
     one = ["auditor", "record", "timed"]
     assert told == (one * 2 if together == 0.0 else ["auditor", "record", "record", "timed"])
+
+
+def test_the_machine_is_calibrated_beside_the_main_worker_by_one_that_never_holds_a_plugin(
+    tmp_path: Path, write_task: WriteTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And that is over before an auditor starts."""
+    told: list[str] = []
+    holding: set[int] = set()
+    begin, calibrate, timed, measure = audit.start, audit.effort.calibrate, Worker.timed, share.traced.measure
+    begun, measured = threading.Event(), threading.Event()
+
+    def started(*given: Any, **named: Any) -> StartedWorker:
+        told.append("auditor")
+        return begin(*given, **named)
+
+    def calibrated(worker: Worker, profile: Profile) -> Machine | None:
+        begun.set()
+        assert measured.wait(60), "the main worker goes on meanwhile"
+        machine = calibrate(worker, profile)
+        told.append("calibrated")
+        assert id(worker) not in holding
+        return machine
+
+    def called(worker: Worker, asked: Any, seconds: float) -> Any:
+        holding.update([id(worker)] if isinstance(asked, Open) else [])
+        return timed(worker, asked, seconds)
+
+    def swept(*given: Any) -> Any:
+        assert begun.wait(60), "it has begun by then"
+        made = measure(*given)
+        measured.set()
+        return made
+
+    monkeypatch.setattr(audit, "start", started)
+    monkeypatch.setattr(audit.effort, "calibrate", calibrated)
+    monkeypatch.setattr(Worker, "timed", called)
+    monkeypatch.setattr(share.traced, "measure", swept)
+    asked = evaluation(tmp_path, toys.write(tmp_path), write_task(20), points=({"depth": 1},), repeat=2, audit=2)
+    (record,) = (event.record for event in share.share(asked, plan(asked)) if isinstance(event, RunEnded))
+    assert (record.status, record.flags) == ("ok", ())
+    assert told == ["calibrated", "auditor"]
+    told.clear()
+    bare = replace(asked, repeat=0)
+    assert isinstance(share.share(bare, plan(bare))[-1], RunEnded)
+    assert told == ["auditor"], "nobody asked for what it is for"

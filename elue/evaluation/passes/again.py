@@ -60,8 +60,8 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     """All findings about a run. Raises WorkerFailure where the model fails at being asked again."""
     evaluation, places = context.evaluation, context.of_share(Repeats).next()
     answers, ties = measured.answers, measured.ties
-    started = context.of_share(Auditor).started()
-    worker, machine = started.worker, started.beforehand
+    auditor = context.of_share(Auditor)
+    machine, worker = auditor.machine(), auditor.started().worker
     worker.call(Configure((run.identity.point,), evaluation.seed), evaluation.sample_seconds)
     known = KnownTraces()
     fresh = places[: len(places) // 2]

@@ -11,11 +11,13 @@ import random
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from elue.evaluation.passes import effort
 from elue.evaluation.passes.context import Context, StartedWorker, start
+from elue.evaluation.passes.effort import Machine
 from elue.evaluation.passes.observed import Observation, observe
 from elue.evaluation.passes.traces import KnownTraces
 from elue.evaluation.passes.values import close
@@ -44,26 +46,47 @@ class SampleAlone:
 
 
 class Auditor:
-    """A worker with the same method, started apart, when it is first wanted.
+    """A worker with the same method, started apart, when it is first wanted; and the machine's calibration.
 
-    What it finds out before the plugin is there is the machine's calibration, for the compute audits.
+    That is for the compute audits, and made by a worker that never holds a plugin, so that the main one need not have
+    ended.
     """
 
     def __init__(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
         self._started: StartedWorker | None = None
+        self._machine: Future[Machine | None] | None = None
+
+    def prepare(self) -> None:
+        """Begin to calibrate, where the compute audits are to be made and nobody did. Returns at once."""
+        if self._machine is None and self._evaluation.repeat:
+            pool = ThreadPoolExecutor(1, "calibration")
+            self._machine = pool.submit(self._calibrated)
+            pool.shutdown(wait=False)
+
+    def machine(self) -> Machine | None:
+        """What the machine takes; None where no compute audits are to be made. Raises WorkerFailure."""
+        self.prepare()
+        return None if self._machine is None else self._machine.result()
 
     def started(self) -> StartedWorker:
-        """The worker. Raises WorkerFailure when it does not come up."""
+        """The worker, with the calibration over: beside it that would excuse more. Raises WorkerFailure."""
         if self._started is None:
-            self._started = start(self._evaluation, effort.errand, apart=True)
+            self.machine()
+            self._started = start(self._evaluation, apart=True)
         return self._started
 
     def close(self) -> None:
-        """End the worker. The next time it is wanted, a fresh one starts."""
+        """End the worker. The next time it is wanted, a fresh one starts, on a machine that is calibrated anew."""
+        if self._machine is not None:
+            wait([self._machine])
         if self._started is not None:
             self._started.worker.close()
-        self._started = None
+        self._started = self._machine = None
+
+    def _calibrated(self) -> Machine | None:
+        with self._evaluation.worker(apart=True) as worker:
+            return effort.calibrate(worker, self._evaluation.profile)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,33 +34,24 @@ Kept = TypeVar("Kept")
 
 @dataclass(frozen=True, slots=True)
 class StartedWorker:
-    """A worker with the method loaded: the environment it runs in, and which optional members the model has.
-
-    `beforehand` is what was found out in it before the method was loaded.
-    """
+    """A worker with the method loaded: the environment it runs in, and which optional members the model has."""
 
     worker: Worker
     environment: dict[str, Any]
     offers: frozenset[str]
-    beforehand: Any = None
 
 
-Errand = Callable[[Worker, Evaluation], Any]
-"""Something to be done in a worker while it starts."""
-
-
-def start(evaluation: Evaluation, first: Errand | None = None, apart: bool = False) -> StartedWorker:
+def start(evaluation: Evaluation, apart: bool = False) -> StartedWorker:
     """Start a worker and load the method in it. Raises WorkerFailure when it does not come up.
 
-    `first` is done before the plugin is imported; of `apart` see `Evaluation.worker`.
+    Of `apart` see `Evaluation.worker`.
     """
     worker = evaluation.worker(apart)
     try:
-        beforehand = first(worker, evaluation) if first else None
         environment = open_method(worker, evaluation)
         weights = folder(evaluation.weights)
         answer = worker.call(frames.Load(weights, evaluation.seed), START_SECONDS)
-        return StartedWorker(worker, environment, frozenset(answer.offers), beforehand)
+        return StartedWorker(worker, environment, frozenset(answer.offers))
     except BaseException:
         worker.close()
         raise

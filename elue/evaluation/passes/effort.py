@@ -180,11 +180,6 @@ def calibrate(worker: Worker, profile: Profile) -> Machine | None:
     return Machine(replace(metered, **prices), replace(bare, flop=flop, **prices))
 
 
-def errand(worker: Worker, evaluation: Evaluation) -> Machine | None:
-    """Calibrate where the compute audits are to be made."""
-    return calibrate(worker, evaluation.profile) if evaluation.repeat else None
-
-
 def unexplained(effort: Effort, machine: Machine, slack: float = SLACK) -> Flag | None:
     """A flag if this CPU time is far more than the counted work explains."""
     rates, factor = (machine.metered, FACTOR) if effort.metered else (machine.bare, BARE)

@@ -138,7 +138,7 @@ def count(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
 
 def _unexplained(context: Context, work: Work, before: float | None, after: float | None) -> Iterator[Flag]:
     """A flag where the packs took more than was counted for them."""
-    machine = context.of_share(Auditor).started().beforehand
+    machine = context.of_share(Auditor).machine()
     if machine is not None and before is not None and after is not None:
         taken = [(Effort(after - before, work, True), effort.SLACK)]
         if flag := context.of_share(effort.Recalibrations).unexplained(taken, machine):
