@@ -72,16 +72,20 @@ def evaluate_method(
     from elue.evaluation.request import Evaluation, explained_samples
     from elue.meter import profile as profiles
     from elue.methods import knobs, registry
+    from elue.worker import starting
 
     asked = registry.find(method)
     points = tuple(parse_point(text, knobs.texts(asked.knobs)) for text in point)
     spec = tasks.get(task)
     if private is not None:
         split = _private(private, split)
+    standard, audited = profiles.load(profile), parse_audit(audit)
+    if not dry_run and rerun != "none":
+        starting.prepare(standard.conditions.threads)  # beside all that is done before the first worker
     evaluation = Evaluation(
         method=asked,
         data=tasks.load(spec, split, private or data, limit),
-        profile=profiles.load(profile),
+        profile=standard,
         weights=weights,
         points=points,
         rules=tuple(rule.strip() for rule in rules.split(",") if rule.strip()),
@@ -91,7 +95,7 @@ def evaluate_method(
         workers=workers,
         sample_seconds=timeout,
         measure=measure,
-        audit=parse_audit(audit),
+        audit=audited,
         explain=explained_samples(spec, split, explain),
         latency=latency,
         repeat=repeat,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
-from operator import add
+from operator import add, attrgetter
 
 from elue.meter.counts import Counts
 from elue.protocol import Sample
@@ -40,10 +40,15 @@ class Work:
     instructions: int = 0
 
     def __add__(self, other: Work) -> Work:
-        return Work(*map(add, astuple(self), astuple(other)))
+        return Work(*map(add, _parts(self), _parts(other)))
 
     def __mul__(self, times: int) -> Work:
-        return Work(*(times * part for part in astuple(self)))
+        return Work(*(times * part for part in _parts(self)))
+
+
+_NAMES = tuple(entry.name for entry in fields(Work))
+_parts: Callable[[Work], tuple[int, ...]] = attrgetter(*_NAMES)
+"""All of its numbers, as `astuple` gives them, which takes ten times as long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from elue import tasks
 from elue.cli.evaluate import parse_point
 from elue.cli.train import parse_option
 from elue.errors import ElueError
+from elue.worker import starting
 from tests.commanding import elue, start
 from tests.conftest import WritePlugin, WriteTask
 
@@ -85,6 +88,26 @@ def test_dry_run_says_why_and_runs_nothing(tmp_path: Path, write_plugin: WritePl
     assert (planned["due"], planned["why"]) == (False, "done")
     (planned,) = json.loads(elue(*words, cwd=tmp_path).stdout)
     assert (planned["due"], planned["why"]) == (True, "timed on 0 samples, not 6")
+
+
+@pytest.mark.parametrize(
+    ("words", "begun"),
+    [((), ["worker", "data"]), (("--dry-run",), ["data"]), (("--rerun", "none"), ["data"]), (("--point", "k"), [])],
+)
+def test_what_workers_need_is_imported_while_data_are_read(
+    words: tuple[str, ...], begun: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not where no run can come of it."""
+    told: list[str] = []
+
+    def read(*_: object) -> NoReturn:
+        told.append("data")
+        raise ElueError("unread", "That is all.")
+
+    monkeypatch.setattr(starting, "prepare", lambda *_, **__: told.append("worker"))
+    monkeypatch.setattr(tasks, "load", read)
+    assert elue("evaluate", "static", *words, cwd=tmp_path).returncode == 2
+    assert told == begun
 
 
 def test_a_failed_run_exits_with_1_and_says_where_the_log_is(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict
+from dataclasses import fields
 
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Measured, PassResult
 from elue.evaluation.work import Work, of_samples
+from elue.protocol import Explanation
 from elue.record.schema import Explained
 from elue.worker.frames import Explain
+
+_PARTS = tuple(entry.name for entry in fields(Explanation))
 
 
 def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
@@ -23,6 +26,6 @@ def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult
     for places, answer in context.batches(Explain, drawn):
         work += of_samples(len(places), answer.took, answer.kinds)
         for place, explanation in zip(places, answer.explained, strict=True):
-            explained[place] = Explained(id=samples[place].id, **asdict(explanation))
+            explained[place] = Explained(id=samples[place].id, **{name: getattr(explanation, name) for name in _PARTS})
     context.spend(work, before)
     return PassResult({"explained": tuple(explained[place] for place in sorted(explained))})
