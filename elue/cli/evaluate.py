@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from elue.cli.arguments import METHOD, TASK
+from elue.cli.arguments import METHOD, TASK, split_of
 from elue.cli.output import ALLOW_UNCONFINED, evaluation_progress, label, note, reason, table
 from elue.errors import ElueError
 from elue.meter.units import unit_for
@@ -68,20 +68,18 @@ def evaluate_method(
 ) -> None:
     """Measure a method on a task: every operating point, per-sample FLOPs, batch 1, natural length."""
     from elue import tasks
-    from elue.evaluation import execute as evaluation_module
-    from elue.evaluation.request import Evaluation, explained_samples
     from elue.meter import profile as profiles
     from elue.methods import knobs, registry
     from elue.worker import starting
 
-    asked = registry.find(method)
+    asked, standard, audited, spec = registry.find(method), profiles.load(profile), parse_audit(audit), tasks.get(task)
     points = tuple(parse_point(text, knobs.texts(asked.knobs)) for text in point)
-    spec = tasks.get(task)
-    if private is not None:
-        split = _private(private, split)
-    standard, audited = profiles.load(profile), parse_audit(audit)
+    split = split_of(private, split)
     if not dry_run and rerun != "none":
         starting.prepare(standard.conditions.threads)  # beside all that is done before the first worker
+    from elue.evaluation import execute as evaluation_module
+    from elue.evaluation.request import Evaluation, explained_samples
+
     evaluation = Evaluation(
         method=asked,
         data=tasks.load(spec, split, private or data, limit),
@@ -115,15 +113,6 @@ def evaluate_method(
         show_runs(finished, runs)
     if any(record.status != "ok" for record in finished):
         raise typer.Exit(1)
-
-
-def _private(folder: Path, split: str) -> str:
-    """The split that a folder of one's own stands for. Raises ElueError where another was asked for, too."""
-    from elue.tasks import PRIVATE
-
-    if split not in ("test", PRIVATE):
-        raise ElueError("two_splits", f"--private {folder} is a split of its own.", f"Leave --split {split} out.")
-    return PRIVATE
 
 
 def run_and_index(evaluation: Evaluation, planned: list[PlannedRun], store: Store, lines: bool = False) -> list[Record]:
