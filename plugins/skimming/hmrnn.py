@@ -56,7 +56,10 @@ class HmRnnNetwork(TrialNetwork):
         size = self.layers.size
         widths = (self.words.embedding_dim, *(size, size, 1) * self.count)
         made = {"head": ReaderUnit(self.answers, (self.count * size,), listed=True)}
-        return made | {f"layer.{at}": ReaderUnit(partial(self.layers.layer, at), widths) for at in range(self.count)}
+        return made | {
+            f"layer.{at}": ReaderUnit(partial(self.layers.layer, at), widths, mixed=partial(self.layers.mixed, at))
+            for at in range(self.count)
+        }
 
     def relaxed(self, unit: str, leaning: Tensor) -> Tensor:
         return self.layers.boundary(leaning)

@@ -60,7 +60,10 @@ class VcRnnNetwork(TrialNetwork):
     def units(self) -> dict[str, ReaderUnit]:
         """Head, "cell" on so many dimensions, and "scheduler": the logit of m_t."""
         widths = self.words.embedding_dim, self.cell.size
-        cell, scheduler = ReaderUnit(self.taken, widths), ReaderUnit(self.leaning, widths, listed=True)
+        cell, scheduler = (
+            ReaderUnit(self.taken, widths, mixed=self.cell.several),
+            ReaderUnit(self.leaning, widths, listed=True),
+        )
         return {**super().units(), "cell": cell, "scheduler": scheduler}
 
     def relaxed(self, unit: str, leaning: Tensor) -> Tensor:

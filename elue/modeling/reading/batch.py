@@ -25,7 +25,7 @@ from torch import Tensor
 
 from elue.modeling.reading.book import Numbers
 from elue.modeling.reading.company import Company, RecurrentNetwork, Rows
-from elue.modeling.reading.units import WAIT_TOLERANCE, Amount, Gate, State, nearly, numbers_of, replaced
+from elue.modeling.reading.units import WAIT_TOLERANCE, Amount, Gate, State, nearly, numbers_of, replaced, within
 
 FAR, SET = 2.0**40, 1e8
 """A wait of so many tokens passes over any text; no unit reckons a logit as large."""
@@ -192,7 +192,7 @@ class Batch(Company):
         """
         leanings = self.ask(unit, *inputs)
         largest, leanings = self._largest(unit, leanings), leanings + lean
-        self.doubt(np.flatnonzero(nearly(leanings[:, None], np.asarray(bars), largest).any(axis=1)))
+        self.doubt(within(leanings, np.asarray(bars), largest).nonzero()[0])
         return Amount(np.asarray(sizes)[np.searchsorted(bars, leanings, side="right")])
 
     def through(self, unit: str, *amounts: Amount, idle: bool = False) -> None:
@@ -201,9 +201,16 @@ class Batch(Company):
         Where all amounts are 0 it runs if `idle`.
         """
         kinds = np.stack([amount.sizes for amount in amounts], 1)
-        for sizes in sorted(set(map(tuple, kinds.tolist()))):
-            if idle or any(sizes):
-                self.update(unit, (kinds == sizes).all(1).nonzero()[0], sizes)
+        several, mixed = sorted(set(map(tuple, kinds.tolist()))), self.units[unit].mixed
+        told = [(sizes, (kinds == sizes).all(1).nonzero()[0]) for sizes in several if idle or any(sizes)]
+        if mixed is None or len(several) == 1:
+            for sizes, rows in told:
+                self.update(unit, rows, sizes)
+            return
+        for sizes, rows in told:
+            self.book.ran(self.lines[rows], unit, (1, *sizes))
+        new = mixed(self.inputs, *self.state, *kinds.T)
+        self.state = tuple(replaced(old, part, None) for old, part in zip(self.state, new, strict=True))
 
     def _largest(self, unit: str, leanings: Numbers) -> float:
         """The largest that a unit ever reckoned, up to now; what is larger than any was set."""

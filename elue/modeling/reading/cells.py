@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elue.errors import unknown
+from elue.modeling.reading.book import Numbers
 from elue.modeling.reading.units import ReaderUnit, State
 
 CELLS: dict[str, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
@@ -80,6 +82,26 @@ class PartialCell(Cell):
         return tuple(torch.cat([new, old[:, self.size :]], 1) for new, old in updated)
 
 
+AT_ONCE = 1 << 20
+"""What a matrix product costs beside its size, in dimensions times dimensions times rows."""
+
+
+def bands(dimensions: Numbers, size: int) -> list[tuple[int, int]]:
+    """Numbers of dimensions, (rows,), cut into bands, above one up to another, the widest first.
+
+    Rows of few dimensions are computed with those of more where a product of their own would take longer.
+    """
+    counts = np.bincount(dimensions, minlength=size + 1)
+    ends = (counts[1:].nonzero()[0][::-1] + 1).tolist()
+    cut, high, wasted = list[tuple[int, int]](), ends[0], 0
+    for end in ends:
+        wasted += int(counts[end]) * (high * high - end * end)
+        if wasted > AT_ONCE:
+            cut.append((end, high))
+            high, wasted = end, 0
+    return [*cut, (0, high)]
+
+
 HARD = 0.05
 """How near to 0 or 1 a mask is taken for it."""
 
@@ -107,6 +129,40 @@ class CutCell(Cell):
         (reset, update, new), (old_reset, old_update, old) = told, known
         candidate = (new + (reset + old_reset).sigmoid() * old).tanh()
         return (candidate + (update + old_update).sigmoid() * (kept - candidate),)
+
+    def several(self, inputs: Tensor, state: Tensor, dimensions: Numbers) -> State:
+        """The next state, (batch, size), of rows that each make their own first dimensions, so many, (batch,)."""
+        made = state.clone()
+        for low, high in bands(dimensions, self.size):
+            rows = ((dimensions > low) & (dimensions <= high)).nonzero()[0]
+            own, chosen = dimensions[rows], torch.from_numpy(rows).to(state.device)
+            seen = inputs[:, : min(high, self.width)].index_select(0, chosen)
+            kept = state[:, :high].index_select(0, chosen)
+            if (own == high).all():
+                new = self._side_by_side(seen, kept)
+            else:
+                mask = torch.from_numpy(np.arange(high) < own[:, None]).to(state.device)
+                new = self._side_by_side(seen * mask[:, : seen.shape[1]], kept * mask)
+                new = torch.where(mask, new, kept)
+            made[:, :high].index_copy_(0, chosen, new.to(made.dtype))
+        return (made,)
+
+    def _side_by_side(self, seen: Tensor, kept: Tensor) -> Tensor:
+        """As `first`, each of both products for all gates at once."""
+        high = kept.shape[1]
+
+        def gates(of: str, known: Tensor) -> Tensor:
+            weights, biases = self.cell.get_parameter(f"weight_{of}"), self.cell.get_parameter(f"bias_{of}")
+            count = len(biases) // self.size
+            cut = weights.view(count, self.size, -1)[:, :high, : known.shape[1]].transpose(1, 2)
+            return torch.baddbmm(biases.view(count, 1, self.size)[:, :, :high], known.expand(count, -1, -1), cut)
+
+        told, known = gates("ih", seen), gates("hh", kept)
+        if self.kind == "rnn":
+            return (told[0] + known[0]).tanh()
+        reset, update = (told[:2] + known[:2]).sigmoid()
+        candidate = (told[2] + reset * known[2]).tanh()
+        return candidate + update * (kept - candidate)
 
     def masked(self, inputs: Tensor, state: Tensor, share: Tensor, sharpness: float) -> State:
         """The next state, (batch, size), where a share of the dimensions, (batch, 1), is updated softly.

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from elue.modeling.reading.book import Numbers
 from elue.modeling.reading.gates import gated, straight_through
 from elue.modeling.reading.units import State
 
@@ -61,6 +62,47 @@ class Multiscale(nn.Module):
             output, memory = gated(1 - copy, made, (output, memory)) if torch.is_tensor(copy) else made
         return (*state[: 3 * at], output, memory, leaning, *state[3 * at + 3 :])
 
+    def mixed(self, at: int, word: Tensor, *known: Any) -> State:
+        """As `layer`, where rows differ in their boundaries, (batch,): each product is made for whom it is for."""
+        *state, below, above = known
+        output, memory, leaning = state[3 * at : 3 * at + 3]
+        own: Any = self.own[at]
+        rows, idle = ((below + above) > 0).nonzero()[0], ((below + above) == 0).nonzero()[0]
+        if not len(rows):
+            return self.layer(at, word, *state, 0, 0)
+        chosen, most = torch.from_numpy(rows).to(output.device), 4 * self.size
+        seen = _some(output, chosen)
+        parts = [slice(most)] if own.out_features == most else [slice(most), slice(most, None)]
+        gates = [nn.functional.linear(seen, own.weight[part], own.bias[part]) for part in parts]
+        sources: list[tuple[Numbers, Any, Tensor]] = [(below, self.below[at], state[3 * at - 3] if at else word)]
+        if above.any():
+            sources.append((above, self.above[at], state[3 * at + 3]))
+        for boundary, product, source in sources:
+            among = boundary[rows].nonzero()[0]
+            if len(among) == len(rows):
+                looked = _some(source, chosen)
+                gates = [gate.addmm_(looked, product.weight[part].T) for gate, part in zip(gates, parts, strict=True)]
+            elif len(among):
+                looked = source.index_select(0, torch.from_numpy(rows[among]).to(output.device))
+                places = torch.from_numpy(among).to(output.device)
+                gates = [
+                    gate.index_add_(0, places, nn.functional.linear(looked, product.weight[part]))
+                    for gate, part in zip(gates, parts, strict=True)
+                ]
+        i, f, o, g = gates[0].chunk(4, 1)
+        kept = f.sigmoid() * _some(memory, chosen)
+        if above.any():
+            kept = kept * torch.from_numpy(1 - above[rows]).to(kept)[:, None]
+        new = i.sigmoid() * g.tanh() + kept
+        made = [o.sigmoid() * new.tanh(), new, *gates[1:]]
+        if len(idle):
+            made = [old.index_copy(0, chosen, part) for old, part in zip((output, memory, leaning), made, strict=False)]
+            if len(parts) > 1:
+                resting = torch.from_numpy(idle).to(output.device)
+                told = nn.functional.linear(output.index_select(0, resting), own.weight[parts[1]], own.bias[parts[1]])
+                made[2] = made[2].index_copy_(0, resting, told)
+        return (*state[: 3 * at], *made, *([] if len(parts) > 1 else [leaning]), *state[3 * at + 3 :])
+
     def products(self, at: int, below: int, above: int) -> int:
         """Products of one step of a layer that looks below and above or not."""
         own: Any = self.own[at]
@@ -69,6 +111,11 @@ class Multiscale(nn.Module):
             return self.size
         rows: int = own.out_features
         return rows * (self.size + below * lower.in_features + above * self.size)
+
+
+def _some(known: Tensor, rows: Tensor) -> Tensor:
+    """Some rows, which rise: all where they are as many."""
+    return known if len(rows) == len(known) else known.index_select(0, rows)
 
 
 def _let(share: Tensor | int, product: Tensor) -> Tensor:

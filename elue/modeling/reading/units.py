@@ -37,12 +37,15 @@ class ReaderUnit:
     `run` may take integers after them, the sizes of what is to be done: they become part of the traced shape.
     `listed` is true where the result goes to Python, as decisions and answers do. One that is `chunked` runs on a list
     of chunks of texts, (tokens, width) each, and on tensors of one row a chunk: its traced shape is (tokens,).
+    `mixed` does for rows of several sizes at once, arrays (rows,), what `run` does for those of one; rows that have
+    nothing to do it leaves. It may compute more than what is traced, where that takes less time.
     """
 
     run: Callable[..., Any]
     widths: tuple[int, ...]
     listed: bool = False
     chunked: bool = False
+    mixed: Callable[..., State] | None = None
 
     def rehearse(self, rows: int, sizes: Sequence[int]) -> None:
         """Run once on zeros: on so many rows, or on a chunk of so many tokens."""
@@ -209,5 +212,18 @@ def nearly(
     Limits are as many as values, or broadcast with them.
     """
     limits = np.asarray(limits, float)
-    scale = np.maximum(max(1.0, largest), np.abs(limits))
-    return np.isfinite(limits) & (np.abs(values - limits) <= tolerance * scale)
+    return np.isfinite(limits) & (np.abs(values - limits) <= _apart(limits, largest, tolerance))
+
+
+def within(values: Numbers, limits: Numbers, largest: float) -> Numbers:
+    """Whether decisions are so close to any of several limits, which rise."""
+    limits = limits[np.isfinite(limits)]
+    apart = _apart(limits, largest, DECISION_TOLERANCE)
+    from_below = np.searchsorted(np.sort(limits - apart), values, side="right")
+    close: Numbers = from_below > np.searchsorted(np.sort(limits + apart), values, side="left")
+    return close
+
+
+def _apart(limits: Numbers, largest: float, tolerance: float) -> Numbers:
+    scale: Numbers = tolerance * np.maximum(max(1.0, largest), np.abs(limits))
+    return scale
