@@ -57,12 +57,10 @@ class FocusedNetwork(TrialNetwork):
     def below(self, word: Tensor, *state: Tensor) -> State:
         return (*self.cell(word, *state[: self.cell.parts]), *state[self.cell.parts :])
 
-    def above(self, word: Tensor, *state: Tensor) -> State:
-        """The state after the upper cell took in the lower output, which is attended to by the question."""
-        parts, question = self.cell.parts, state[-1]
-        made = self.upper(state[0], *state[parts : 2 * parts])
-        score = (made[0] * question).sum(1, keepdim=True)
-        return (*state[:parts], *made, *kept(state[2 * parts : -1], made[0], score), question)
+    def above(self, lower: Tensor, *upper: Tensor) -> State:
+        """The upper state and sums after the upper cell took in the lower output, attended to by the question."""
+        made = self.upper(lower, *upper[: self.cell.parts])
+        return (*made, *kept(upper[self.cell.parts : -1], made[0], (made[0] * upper[-1]).sum(1, keepdim=True)))
 
     def final(self, state: State) -> Tensor:
         return torch.cat([state[0], *state[-3:-1]], 1)
@@ -75,11 +73,13 @@ class FocusedNetwork(TrialNetwork):
     def units(self) -> dict[str, ReaderUnit]:
         """Head, "lower" and "upper" cells, and "gate": logits of leaving the upper state and of taking a token in."""
         size, widths = self.cell.size, (self.words.embedding_dim, *(part.shape[1] for part in self.start(1)))
-        lower, upper = ReaderUnit(self.below, widths), ReaderUnit(self.above, widths)
+        taken = (0, *(made := range(self.cell.parts, len(widths) - 2)), len(widths) - 2)
+        upper = ReaderUnit(self.above, tuple(widths[1 + place] for place in taken), takes=taken, makes=made)
         passes = lambda output, question: self.gate(torch.cat([question * output, output, question], 1))  # noqa: E731
         head, gate = ReaderUnit(self.answers, (2 * size + 1,), True), ReaderUnit(passes, (size, size), True)
         start, asked = ReaderUnit(partial(self.start, 1), ()), ReaderUnit(by_length(self.asked), widths, chunked=True)
-        return {"start": start, "question": asked, "head": head, "lower": lower, "upper": upper, "gate": gate}
+        cells = {"lower": ReaderUnit(self.below, widths), "upper": upper}
+        return {"start": start, "question": asked, "head": head, **cells, "gate": gate}
 
     def step(self, batch: Batch) -> None:
         """Read a token, pass it on or not, and go on to the next; a question is read before."""

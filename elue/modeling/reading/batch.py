@@ -81,10 +81,16 @@ class Batch(Company):
         subset = self._subset(rows)
         if subset is not None and not len(subset):
             return
-        known = self.inputs if inputs is None else inputs
+        takes, makes = self.units[unit].takes, self.units[unit].makes or range(len(self.state))
+        if takes is None:
+            known = (self.inputs if inputs is None else inputs, *extra, *self.state)
+        else:
+            known = tuple(self.state[place] for place in takes)
         chosen = None if subset is None else self._index(subset)
-        new = self._run(unit, (known, *extra, *self.state), subset, sizes, chosen)
-        self.state = tuple(replaced(old, part, chosen) for old, part in zip(self.state, new, strict=True))
+        new, state = self._run(unit, known, subset, sizes, chosen), list(self.state)
+        for place, part in zip(makes, new, strict=True):
+            state[place] = replaced(state[place], part, chosen)
+        self.state = tuple(state)
 
     def ask(self, unit: str, *inputs: Tensor, rows: Rows | None = None) -> Numbers:
         """What a unit lists of tensors of one row a sample: one value or row for each of the samples asked."""

@@ -38,7 +38,8 @@ class ReaderUnit:
     `listed` is true where the result goes to Python, as decisions and answers do. One that is `chunked` runs on a list
     of chunks of texts, (tokens, width) each, and on tensors of one row a chunk: its traced shape is (tokens,).
     `mixed` does for rows of several sizes at once, arrays (rows,), what `run` does for those of one; rows that have
-    nothing to do it leaves. It may compute more than what is traced, where that takes less time.
+    nothing to do it leaves. It may compute more than what is traced, where that takes less time. One that `takes` some
+    parts of the state, by their places, gets these alone, and no inputs, and makes the parts that it `makes`.
     """
 
     run: Callable[..., Any]
@@ -46,6 +47,8 @@ class ReaderUnit:
     listed: bool = False
     chunked: bool = False
     mixed: Callable[..., State] | None = None
+    takes: Sequence[int] | None = None
+    makes: Sequence[int] = ()
 
     def rehearse(self, rows: int, sizes: Sequence[int]) -> None:
         """Run once on zeros: on so many rows, or on a chunk of so many tokens."""
