@@ -72,6 +72,14 @@ def test_the_boards_readme_tells_what_deciding_is_worth_as_it_comes_out(committe
     assert table[: len(told) + 1] == [*told, ""]
 
 
+def test_the_readme_tells_the_same_of_it(committed: list[Record]) -> None:
+    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    of = {(own.task, own.method, own.rule): own.gain for own in gains(editions.load(EDITION), committed)}
+    entropy, patience = (of["sst2_elue", "elasticbert", f"rule={rule}"] for rule in ("entropy", "patience"))
+    assert f"{entropy.value:.2f} points ({entropy.low:.2f} to {entropy.high:.2f}, three seeds)" in text
+    assert f"patience {patience.value:.2f} ({patience.low:.2f} to {patience.high:.2f})" in text
+
+
 @cache
 def rules() -> editions.Edition:
     return editions.load(EDITION)
@@ -85,6 +93,7 @@ def others(of: EditionStanding, method: str) -> list[TaskRow]:
     return [row for task in of.tasks for row in task.rows if row.method != method]
 
 
+@pytest.mark.thorough
 def test_no_row_hangs_on_another_methods_seed_or_worst_point(committed: list[Record]) -> None:
     whole = standing(committed)
     methods = sorted({row.method for task in whole.tasks for row in task.rows})
