@@ -128,9 +128,10 @@ def test_what_a_reader_asks_is_answered_within_two_clicks(browser, folder):
     )
     fastest = browser.run(
         "return [...document.querySelector('#overall').tBodies[0].rows].map(r => Number(r.cells["
-        f"{heads.index('Packs ×')}].querySelector('data').value))"
+        f"{heads.index('Packs ×')}].querySelector('data')?.value ?? 0))"
     )
-    assert fastest == sorted(fastest, reverse=True), "the fastest in packs"
+    assert fastest == sorted(fastest, reverse=True), "the fastest in packs, and last what was not measured in any"
+    assert fastest[0] > 0
     families = browser.run(
         "return [...new Set([...document.querySelector('#overall').tBodies[0].rows].map(r => r.cells["
         f"{heads.index('Family')}].textContent.trim()))]"
