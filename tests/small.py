@@ -41,6 +41,11 @@ READER = {"tiny_heads": None, "tiny_layers": None}
 """What a reading method, which has no layers, leaves out of a job."""
 
 
+def shape_of(method: Any) -> dict[str, Any]:
+    """What a job of any method leaves out."""
+    return {} if hasattr(method.options, "tiny_heads") else READER
+
+
 def encoder(seed: int = 0, config: EncoderConfig = CONFIG) -> Encoder:
     """A random encoder whose weights are large enough that layers, and exits, disagree."""
     torch.manual_seed(seed)

@@ -19,7 +19,7 @@ from elue.modeling.exits.heads import ExitHeads, NarrowHeads
 from elue.modeling.exits.method import ExitOptions, TrainedExits
 from elue.modeling.exits.network import ExitNetwork
 from elue.modeling.exits.objectives import all_but_last, last_exit
-from elue.modeling.exits.parts import own_heads
+from elue.modeling.exits.parts import in_turn
 from elue.modeling.exits.plan import Phase
 from elue.modeling.exits.score_losses import score_of_disagreement
 from elue.modeling.exits.scores import MetaScorer
@@ -75,7 +75,7 @@ class Cat(TrainedExits):
     def plan(self, network: ExitNetwork, training: Training) -> Sequence[Phase]:
         options, early = training.options, range(len(network.layers) - 1)
         for_heads, for_meta = parts(len(training.job.train), META_SHARE, training.job.seed)
-        waiting, still = own_heads(network, network.layers[:-1]), ["encoder", *own_heads(network, network.layers[-1:])]
+        waiting, still = in_turn(network)
         rates = {"^(heads|scorer)": options.head_learning_rate}
         trunk = Phase("trunk", last_exit, waiting, rates=rates, judged=[len(early)])
         heads = Phase("heads", all_but_last, still, options.head_epochs, rates=rates, judged=early, subset=for_heads)

@@ -17,7 +17,7 @@ from elue.modeling.exits.heads import OwnHeads
 from elue.modeling.exits.method import ExitOptions, TrainedExits
 from elue.modeling.exits.network import ExitNetwork
 from elue.modeling.exits.objectives import all_but_last, last_exit
-from elue.modeling.exits.parts import own_heads
+from elue.modeling.exits.parts import in_turn
 from elue.modeling.exits.plan import Phase
 from elue.modeling.method import Training
 from elue.modeling.options import option
@@ -57,7 +57,7 @@ class DeeBert(TrainedExits):
 
     def plan(self, network: ExitNetwork, training: Training) -> Sequence[Phase]:
         options, early = training.options, range(len(network.layers) - 1)
-        waiting, still = own_heads(network, network.layers[:-1]), ["encoder", *own_heads(network, network.layers[-1:])]
+        waiting, still = in_turn(network)
         rates = {"^heads": options.head_learning_rate}
         return [
             Phase("trunk", last_exit, frozen=waiting, judged=[len(early)]),

@@ -16,7 +16,7 @@ from typing import Any
 from elue.errors import ElueError
 from elue.modeling.encoder import Encoder, EncoderConfig, selected
 from elue.modeling.exits.network import ExitNetwork
-from elue.modeling.exits.parts import own_heads
+from elue.modeling.exits.parts import in_turn
 from elue.modeling.exits.plan import Phase, follow
 from elue.modeling.exits.teaching import says, taught
 from elue.modeling.heads import EncoderWithHead
@@ -92,7 +92,7 @@ class DistilledExits(ElasticBert):
         options, last = training.options, len(network.layers) - 1
         rates = {"^heads": options.head_learning_rate}
         student = taught(options.taught, options.temperature, last_alone=True)
-        waiting = own_heads(network, network.layers[:-1])
+        waiting, _ = in_turn(network)
         first = Phase("student", student, waiting, options.student_epochs, rates=rates, judged=[last])
         exits = Phase("exits", taught(options.taught, options.temperature), rates=rates)
         return [first, exits] if options.student_epochs else [exits]

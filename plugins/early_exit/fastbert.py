@@ -19,7 +19,7 @@ from elue.modeling.exits.distillation import from_last
 from elue.modeling.exits.method import HeadOptions, TrainedExits
 from elue.modeling.exits.network import ExitNetwork
 from elue.modeling.exits.objectives import last_exit
-from elue.modeling.exits.parts import own_heads
+from elue.modeling.exits.parts import in_turn
 from elue.modeling.exits.plan import Phase
 from elue.modeling.method import Training
 from elue.modeling.options import option
@@ -65,7 +65,7 @@ class FastBert(TrainedExits):
 
     def plan(self, network: ExitNetwork, training: Training) -> Sequence[Phase]:
         options, early = training.options, range(len(network.layers) - 1)
-        waiting, still = own_heads(network, network.layers[:-1]), ["encoder", *own_heads(network, network.layers[-1:])]
+        waiting, still = in_turn(network)
         rate, rates = options.student_rate * options.learning_rate, {"^heads": options.head_learning_rate}
         return [
             Phase("teacher", last_exit, frozen=waiting, rates=rates, judged=[len(early)]),

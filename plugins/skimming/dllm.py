@@ -21,6 +21,7 @@ from elue.modeling.heads import task_loss
 from elue.modeling.keeping.predicted import PredictedMethod, PredictedNetwork, TwoLogits, tuned
 from elue.modeling.method import Training
 from elue.modeling.options import TrainingOptions, option
+from elue.modeling.shares import checked_shares
 from elue.protocol import TaskInfo
 
 FIRST = 2
@@ -100,10 +101,10 @@ class Dllm(PredictedMethod):
     predictor_rate = "router_rate"
 
     def settled(self, options: DllmOptions, config: EncoderConfig) -> DllmOptions:
-        if config.layers < 2 or not options.active <= 1:
-            message = f"active is {options.active:g}, and the backbone has {config.layers} layers."
-            raise ElueError("bad_option", message, "Give a share of 1 or less and a backbone of two layers or more.")
-        return options
+        if config.layers < 2:
+            message = f"The backbone has {config.layers} layer, and routers come after the first."
+            raise ElueError("bad_option", message, "Take a backbone of two layers or more.")
+        return checked_shares(options, "active")
 
     def network(self, encoder: Encoder, task: TaskInfo, options: Any) -> DllmNetwork:
         return DllmNetwork(encoder, task, options)

@@ -36,9 +36,8 @@ def test_more_than_a_share_is_refused_before_anything_is_trained(
     name: str, option: str, value: str, tmp_path: Path
 ) -> None:
     method = load_method(registry.find(name).address)
-    layerless = {} if hasattr(method.options, "tiny_heads") else small.READER
     with pytest.raises(ElueError) as caught:
-        method.train(small.job(tmp_path, **{option: value}, **layerless))
+        method.train(small.job(tmp_path, **{option: value}, **small.shape_of(method)))
     assert caught.value.code == "bad_option"
     assert option in caught.value.message
     assert caught.value.hint.startswith("Give ")

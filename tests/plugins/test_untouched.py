@@ -50,7 +50,6 @@ def test_what_has_no_gradient_does_not_move(name: str, tmp_path: Path, monkeypat
     monkeypatch.setattr(KitTrainer, "training_step", stepped)
     method = load_method(registry.find(name).address)
     torch.manual_seed(0)
-    layerless = {} if hasattr(method.options, "tiny_heads") else small.READER
-    method.train(small.job(tmp_path, epochs="1", batch_size="8", weight_decay="0.5", **layerless))
+    method.train(small.job(tmp_path, epochs="1", batch_size="8", weight_decay="0.5", **small.shape_of(method)))
     assert moved_alone
     assert not any(moved_alone.values()), moved_alone

@@ -1,18 +1,17 @@
-"""Which modules of a network with exits are the heads of some of them."""
+"""Which heads of a network with exits stay as they are while others learn."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 from torch import nn
 
 from elue.modeling.exits.network import ExitNetwork
 
 
-def own_heads(network: ExitNetwork, layers: Iterable[int]) -> list[str]:
-    """Names of the modules that the exits after these layers, from 1, have for themselves.
+def in_turn(network: ExitNetwork) -> tuple[list[str], list[str]]:
+    """What is frozen while the last exit learns, and what while the others do: modules by name, the encoder beside.
 
-    An exit that no loss of a phase looks at is to be frozen in it: its gradient is 0, and weight decay would shrink it.
+    The first are the heads that no loss looks at yet: their gradient is 0, and weight decay would shrink them.
     """
     by_layer = [(name, part) for name, part in network.heads.named_children() if isinstance(part, nn.ModuleDict)]
-    return [f"heads.{name}.{layer}" for layer in layers for name, part in by_layer if str(layer) in part]
+    own = [[f"heads.{name}.{layer}" for name, part in by_layer if str(layer) in part] for layer in network.layers]
+    return [name for early in own[:-1] for name in early], ["encoder", *own[-1]]
