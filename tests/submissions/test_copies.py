@@ -9,6 +9,7 @@ import pytest
 
 from elue.record import files as records
 from elue.record.schema import WeightsRef
+from elue.submissions.checks import copies
 from elue.submissions.checks.copies import OwnNetworks
 from elue.submissions.finding import Submission
 from elue.submissions.validate import validate
@@ -64,6 +65,19 @@ def test_a_clone_in_the_same_submission(hello: Path) -> None:
         record = record.model_copy(update={"method": record.method.model_copy(update={"name": "clone"})})
         records.write(record.model_copy(update={"key": records.identity(record).key}), hello / "records")
     assert len(said(hello, "E711")) == 2
+
+
+def test_the_house_s_methods_may_share_trainings(hello: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A committee that never goes on answers what its smallest member, a point of the yardstick, does."""
+    for path in files(hello):
+        record = records.read(path)
+        record = record.model_copy(update={"method": record.method.model_copy(update={"name": "clone"})})
+        records.write(record.model_copy(update={"key": records.identity(record).key}), hello / "records")
+    monkeypatch.setattr(copies, "house", lambda: frozenset({hello.name}))
+    assert said(hello, "E711") == said(hello, "R712") == []
+    other = again(hello, "another")
+    rename(other, "better")
+    assert said(other, "E711"), "a stranger's copy of the house's run"
 
 
 def test_one_answer_to_everything_is_anybody_s(hello: Path) -> None:

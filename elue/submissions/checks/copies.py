@@ -16,7 +16,7 @@ from elue.record.schema import Record
 from elue.scores.originals import SAME_COST
 from elue.submissions.finding import LARGEST_RECORD, Finding, Submission, SubmissionCheck
 from elue.submissions.git import unlinked
-from elue.submissions.names import Neighbours, plain, refusal
+from elue.submissions.names import Neighbours, house, plain, refusal
 from elue.tasks.kinds import KINDS
 
 ALIKE = 0.99
@@ -53,7 +53,11 @@ class Answered:
 
 
 class OwnNetworks(SubmissionCheck):
-    """No run is that of another method: its weights in another submission, or its answers at its cost."""
+    """No run is that of another method: its weights in another submission, or its answers at its cost.
+
+    The house's methods may share trainings, as a committee's members are the yardstick's: they are compared with
+    those of others alone, as in the scores.
+    """
 
     code = "E711"
 
@@ -63,7 +67,7 @@ class OwnNetworks(SubmissionCheck):
         tasks = sorted({answered.task[0] for answered in own})
         others = list(_beside(submission.folder, tasks)) if tasks else []
         for place, run in enumerate(own):
-            yield from self._like(run, [*others, *own[:place]])
+            yield from self._like(run, [*others, *(own[:place] if slug not in house() else ())])
 
     def _like(self, run: Answered, others: Sequence[Answered]) -> Iterator[Finding]:
         others = [other for other in others if plain(other.method) != plain(run.method)]
