@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from elue import tasks
 from elue.errors import ElueError
+from elue.record.board import CurveKey, curve_of
 from elue.record.schema import Record
 from elue.submissions import manifest as manifests
 from elue.submissions import reading
@@ -88,6 +89,16 @@ class Submission:
     def records(self) -> reading.Records:
         """The records that can be read, and what is wrong with the others."""
         return reading.Records(self.record_files)
+
+    @property
+    def heads(self) -> Mapping[Path, Record]:
+        """The records that can be read, without their samples: a loop over these reads no file again."""
+        return self.records.heads
+
+    @cached_property
+    def tested(self) -> Set[tuple[str, CurveKey]]:
+        """Which curves are measured on the test split of which task."""
+        return {(h.task.name, curve_of(h)) for h in self.heads.values() if h.task.split == "test"}
 
     def task_data(self, record: Record) -> TaskData | None:
         """The samples and labels of a record's split, where they are at hand: generated, or in the data folder."""

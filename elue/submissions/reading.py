@@ -49,11 +49,13 @@ class Records(Mapping[Path, Record]):
     """The records that can be read, by file; `problems` says of the others why not.
 
     Few are kept in memory with their samples. The rest is read from its file each time, so a loop over them takes no
-    more memory than the largest.
+    more memory than the largest, and time: what needs no samples looks at `heads`.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.problems: dict[Path, ElueError] = {}
+        self.heads: dict[Path, Record] = {}
+        """All of them without their samples."""
         self._kept: dict[Path, Record | None] = {}
         room = KEPT
         for path in paths:
@@ -62,6 +64,7 @@ class Records(Mapping[Path, Record]):
             except ElueError as error:
                 self.problems[path] = error
                 continue
+            self.heads[path] = record.model_copy(update={"samples": None})
             size = _values(record)
             self._kept[path] = record if size <= room else None
             room -= size if size <= room else 0

@@ -105,7 +105,7 @@ class OwnRuns(SubmissionCheck):
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         place = unlinked(submission.folder)
-        own = {records.identity(record).key: (path, record.method.name) for path, record in submission.records.items()}
+        own = {records.identity(record).key: (path, record.method.name) for path, record in submission.heads.items()}
         refused = cache(lambda name, folder: refusal(name, folder, submission.base) is not None)
         for slug in Neighbours(place.parent).manifests if own else ():
             other = place.parent / slug

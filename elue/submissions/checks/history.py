@@ -124,7 +124,7 @@ class AnnouncementStands(AgainstBase):
             return
         path, seeds = submission.folder / manifests.FILE, submission.manifest.seeds
         before = base.manifest
-        if before is None and seeds > 1 and submission.records:
+        if before is None and seeds > 1 and submission.heads:
             what = f"{seeds} trainings are announced together with their results"
             yield Finding("R504", path.as_posix(), what, "Ask how many trainings there were")
         elif before is not None and seeds != before.seeds:

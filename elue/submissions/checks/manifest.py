@@ -133,13 +133,13 @@ class MethodsMatch(SubmissionCheck):
         listed = [entry.name for entry in manifest.methods]
         for name in sorted({name for name in listed if listed.count(name) > 1}):
             yield self.found(path, f"method '{name}' is listed twice", "List it once")
-        measured = {record.method.name for record in submission.records.values()}
+        measured = {record.method.name for record in submission.heads.values()}
         for name in sorted(set(listed) - measured):
             yield self.found(path, f"method '{name}' has no record", "Pack its records, or take it out")
         for name in sorted(measured - set(listed)):
             yield self.found(path, f"records are of '{name[:80]}', which is not listed", "Add a [[methods]] entry")
         for taken in manifest.retracted:
-            if not any(map(taken.covers, submission.records.values())):
+            if not any(map(taken.covers, submission.heads.values())):
                 under = f" under profile {taken.profile}" if taken.profile else ""
                 what = f"the retraction of '{taken.method}' at {taken.point}{under} covers no record"
                 yield self.found(path, what, "Name a method, or one of its points or profiles, that is here")
@@ -156,7 +156,7 @@ class WeightsMatch(SubmissionCheck):
             return
         path = submission.folder / manifests.FILE
         used, curves = defaultdict(set), defaultdict(set)
-        for record in submission.records.values():
+        for record in submission.heads.values():
             if record.weights is not None:
                 used[record.method.name, record.task.name].add(record.weights.digest)
             curve = (record.method.name, record.task.name, record.profile.digest, training_seed(record))

@@ -21,12 +21,16 @@ SPLITS = ("test", "validation", tasks.PRIVATE)
 
 
 class EachRecord(SubmissionCheck):
-    """A check that looks at one record after the other."""
+    """A check that looks at one record after the other: all such look at a record when it is read."""
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         for path, record in submission.records.items():
-            for what, mend in self.wrong(path, record, submission):
-                yield self.found(path, what, mend)
+            yield from self.look_at(path, record, submission)
+
+    def look_at(self, path: Path, record: Record, submission: Submission) -> Iterator[Finding]:
+        """Everything wrong with a record."""
+        for what, mend in self.wrong(path, record, submission):
+            yield self.found(path, what, mend)
 
     def wrong(self, path: Path, record: Record, submission: Submission) -> Iterator[tuple[str, str]]:
         """What is wrong with a record, and how to mend it."""
@@ -65,7 +69,7 @@ class PointsDiffer(SubmissionCheck):
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         seen: dict[tuple[object, ...], Path] = {}
-        for path, record in submission.records.items():
+        for path, record in submission.heads.items():
             point = frozenset(record.point.items())
             where = (curve_of(record), record.task.name, record.task.revision, record.task.split, record.task.limit)
             first = seen.setdefault((*where, record.profile.digest, point), path)
@@ -94,7 +98,7 @@ class TableCurrent(SubmissionCheck):
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         now, earlier = operator_table().version, defaultdict(list)
-        for path, record in submission.records.items():
+        for path, record in submission.heads.items():
             then = profile.shipped_as(record.profile.name, record.profile.digest)
             if then is not None and then.operators != now:
                 earlier[then.operators].append(path)
@@ -156,7 +160,7 @@ class TaskCurrent(EachRecord):
             yield f"it calls its task '{ref.title[:80]}', which is '{spec.title}'", RERUN
         if ref.split not in SPLITS:
             yield f"it is on the {ref.split} split", "Boards are of the test split. Measure that"
-        elif ref.split == "validation" and not _tested(record, submission):
+        elif ref.split == "validation" and (ref.name, curve_of(record)) not in submission.tested:
             what = f"it is on the {ref.split} split, and no record of these weights is on the test split"
             yield what, "Measure the same points on the test split, too"
         if record.samples is not None and ref.size != len(record.samples.id):
@@ -164,14 +168,6 @@ class TaskCurrent(EachRecord):
         data = submission.task_data(record)
         if record.measure != "published" and data is not None and data.revision != ref.revision:
             yield "its data are of another revision than those at hand", f"Get the published split. {RERUN}"
-
-
-def _tested(record: Record, submission: Submission) -> bool:
-    """Whether the curve of a run is measured on the test split as well."""
-    return any(
-        (other.task.name, other.task.split, curve_of(other)) == (record.task.name, "test", curve_of(record))
-        for other in submission.records.values()
-    )
 
 
 class Finished(EachRecord):

@@ -59,7 +59,7 @@ class VerificationHolds(SubmissionCheck):
         for run in last.values():
             if not run.holds and here.get(run.key) == run.sha256:
                 yield self.found(path, f"run {run.key[:12]} did not come out again: {run.finding}", "See its sign-off")
-        records_of = {record.key: record for record in submission.records.values()} if last else {}
+        records_of = {record.key: record for record in submission.heads.values()} if last else {}
         for run in last.values():
             known = {flag.code for flag in records_of[run.key].flags} if run.key in records_of else set()
             for flag in run.flags:
@@ -75,7 +75,7 @@ class PrivateSplit(SubmissionCheck):
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         on: dict[tuple[str, str], list[Path]] = defaultdict(list)
-        for path, record in submission.records.items():
+        for path, record in submission.heads.items():
             if record.task.split == PRIVATE:
                 on[record.task.name, record.task.revision].append(path)
         for (task, revision), paths in sorted(on.items()):
@@ -92,7 +92,7 @@ class AuditsClean(SubmissionCheck):
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         together: dict[tuple[str, str], list[Path]] = defaultdict(list)
-        for path, record in submission.records.items():
+        for path, record in submission.heads.items():
             for finding in self._wrong(record):
                 together[finding].append(path)
         for (what, mend), paths in together.items():

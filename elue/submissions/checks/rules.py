@@ -30,7 +30,7 @@ class NameIsFree(SubmissionCheck):
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         listed = {method.name for method in submission.manifest.methods} if submission.manifest else set()
-        for name in sorted(listed | {record.method.name for record in submission.records.values()}):
+        for name in sorted(listed | {record.method.name for record in submission.heads.values()}):
             refused = refusal(name, submission.folder, submission.base)
             if refused is not None:
                 yield self.found(submission.folder / manifests.FILE, refused.what, refused.mend)
@@ -43,12 +43,13 @@ class PublishedApart(SubmissionCheck):
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         slug = unlinked(submission.folder).name
-        published = {path: read for path, read in submission.records.items() if read.measure == "published"}
+        heads = submission.heads
+        published = {path: submission.records[path] for path, head in heads.items() if head.measure == "published"}
         for path, record in published.items():
             reason = misplaced(record, slug)
             if reason:
                 yield self.found(path, f"it holds {reason}", "Only what was measured is submitted; take it out")
-        if published and len(published) < len(submission.records):
+        if published and len(published) < len(heads):
             what = "it holds published numbers beside measured ones"
             yield self.found(submission.folder / "records", what, "Take the published ones out")
         tables: dict[tuple[str, str, str, str], list[tuple[Path, Record]]] = defaultdict(list)
@@ -92,7 +93,7 @@ class FewPoints(SubmissionCheck):
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         points: dict[tuple[str, ...], list[Path]] = defaultdict(list)
-        for path, record in submission.records.items():
+        for path, record in submission.heads.items():
             if record.crossing:
                 continue
             task, weights = record.task, record.weights.digest if record.weights else ""
@@ -115,7 +116,7 @@ class OneFamily(SubmissionCheck):
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         together: dict[tuple[str, str], dict[str, Record]] = defaultdict(dict)
-        for record in submission.records.values():
+        for record in submission.heads.values():
             if record.weights is not None:
                 together[record.method.name, record.task.name][record.weights.digest] = record
         for (method, task), trainings in sorted(together.items()):
@@ -138,7 +139,7 @@ class AllTrainings(SubmissionCheck):
         path, announced = submission.folder / manifests.FILE, submission.manifest.seeds
         seeds: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         drawn: dict[tuple[str, str], set[int]] = defaultdict(set)
-        for record in submission.records.values():
+        for record in submission.heads.values():
             if record.measure != "published" and record.task.split == "test":
                 training = record.weights.digest if record.weights else str(record.seed)
                 seeds[record.method.name, record.task.name][training] = training_seed(record)
@@ -165,7 +166,7 @@ class CrossingsMarked(SubmissionCheck):
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         methods = by_digest(submission)
-        for path, record in submission.records.items():
+        for path, record in submission.heads.items():
             method = methods.get((record.method.name, record.method.source_digest))
             if method is None:
                 continue  # E402 says so

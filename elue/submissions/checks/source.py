@@ -24,8 +24,8 @@ class SourcePresent(SubmissionCheck):
     code = "E401"
 
     def look(self, submission: Submission) -> Iterator[Finding]:
-        measured = {record.method.name for record in submission.records.values() if record.measure != "published"}
-        published = {record.method.name for record in submission.records.values()} - measured
+        measured = {record.method.name for record in submission.heads.values() if record.measure != "published"}
+        published = {record.method.name for record in submission.heads.values()} - measured
         for entry in submission.manifest.methods if submission.manifest else ():
             if entry.name in published:
                 continue
@@ -62,7 +62,7 @@ class SourceMeasured(SubmissionCheck):
                 continue
             stale = [
                 path
-                for path, record in submission.records.items()
+                for path, record in submission.heads.items()
                 if record.method.name == entry.name and record.method.source_digest != here
             ]
             fresh = [path for path in stale if trust.get(path.stem, "self_reported") == "self_reported"]
@@ -106,7 +106,7 @@ class AsDeclared(SubmissionCheck):
 
     def look(self, submission: Submission) -> Iterator[Finding]:
         here = by_digest(submission)
-        for path, record in submission.records.items() if here else ():
+        for path, record in submission.heads.items() if here else ():
             measured = here.get((record.method.name, record.method.source_digest))
             for what in self._wrong(record, measured) if measured else ():
                 yield self.found(path, what, "A record is never edited. Measure it again")

@@ -39,7 +39,7 @@ class SharedLeftOut(SubmissionCheck):
 def _weights(submission: Submission) -> dict[tuple[str, str], tuple[Path, str, Mapping[str, Mapping[str, Any]]]]:
     """By task and weights one record's file, its method, and what these weights were trained on."""
     weights: dict[tuple[str, str], tuple[Path, str, Mapping[str, Mapping[str, Any]]]] = {}
-    for path, record in submission.records.items():
+    for path, record in submission.heads.items():
         if record.weights is not None:
             weights.setdefault(
                 (record.task.name, record.weights.digest), (path, record.method.name, trained_on(record))
