@@ -21,6 +21,7 @@ from tests.submissions_of import trusts
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
 
 
+@pytest.mark.thorough
 def test_runs_of_superseded_code_are_left_out_with_the_reason() -> None:
     for path in SUBMISSIONS.glob(f"*/{manifests.FILE}"):
         superseded = {entry.name for entry in manifests.read(path.parent).methods if entry.superseded}
