@@ -19,6 +19,7 @@ from elue.scores.intervals import Estimate
 from elue.scores.standing import EditionStanding, TaskRow
 from elue.submissions.standing import as_it_stands, record_folders
 
+pytestmark = pytest.mark.thorough
 ROOT = Path(__file__).parents[2]
 EDITION = "2026-preview"
 
@@ -72,6 +73,20 @@ def test_the_boards_readme_tells_what_deciding_is_worth_as_it_comes_out(committe
     assert table[: len(told) + 1] == [*told, ""]
 
 
+def test_the_boards_readme_tells_the_leads_as_they_come_out(committed: list[Record]) -> None:
+    told = []
+    for task in edition_standing(rules(), committed).tasks:
+        for row in task.rows:
+            assert row.tested
+            lead, at = row.tested.estimate, " | ".join(f"{point.value:+.2f}" for point in row.at)
+            interval = f"{lead.value:+.2f} ({lead.low:+.2f} to {lead.high:+.2f})"
+            told.append(f"| `{row.method}` | `{task.task}` | {row.tested.rank} | {interval} | {at} |")
+    lines = (ROOT / "submissions" / EDITION / "README.md").read_text("utf-8").splitlines()
+    start = lines.index("| method | task | rank | lead | at 33 % | at 50 % | at 67 % of full compute |") + 2
+    assert told
+    assert lines[start : start + len(told) + 1] == [*told, ""]
+
+
 def test_the_readme_tells_the_same_of_it(committed: list[Record]) -> None:
     text = " ".join((ROOT / "README.md").read_text("utf-8").split())
     of = {(own.task, own.method, own.rule): own.gain for own in gains(editions.load(EDITION), committed)}
@@ -93,7 +108,6 @@ def others(of: EditionStanding, method: str) -> list[TaskRow]:
     return [row for task in of.tasks for row in task.rows if row.method != method]
 
 
-@pytest.mark.thorough
 def test_no_row_hangs_on_another_methods_seed_or_worst_point(committed: list[Record]) -> None:
     whole = standing(committed)
     methods = sorted({row.method for task in whole.tasks for row in task.rows})
