@@ -24,6 +24,7 @@ def test_a_committed_journal_tells_of_the_committed_records_and_of_no_failure(fi
     assert measured == {path.stem for path in records.files(file.parent / "records")}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not {"ELUE_DATA", "ELUE_BACKBONE"} <= os.environ.keys(), reason="no ELUE_DATA, or no ELUE_BACKBONE with an encoder"
 )
