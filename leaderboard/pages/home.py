@@ -14,6 +14,7 @@ from elue.leaderboard.finding import Kept, kept
 from elue.leaderboard.groups import Group, groups
 from elue.leaderboard.summaries import is_published, track_of
 from elue.record.schema import ProfileRef
+from elue.record.training import training_seed
 from elue.scores import overall
 from elue.scores.budgets import Ahead, ahead
 from elue.scores.comparing import TRUST
@@ -247,7 +248,7 @@ def _row(boards: Sequence[Board], own: Sequence[Sequence[Curve]], placed: Placed
         track=track_of(largest.record),
         published=any(is_published(run.record) for run in runs),
         these_weights=these_weights,
-        seeds=min(len(curves) for curves in own),
+        seeds=min(len({training_seed(curve.runs[0].record) for curve in curves}) for curves in own),
     )
 
 

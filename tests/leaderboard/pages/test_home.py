@@ -64,6 +64,18 @@ def test_rows_are_the_mean_lead_over_tasks_with_all_of_a_methods_curves(records)
     assert [row.all("a")[0].text for row in rows][-1] == "elasticbert", "whoever covers fewer tasks comes last"
 
 
+@pytest.mark.parametrize(("seed", "seeds"), [(0, 1), (1, 2)])
+def test_a_seed_trained_again_by_other_code_is_no_further_seed(records, seed, seeds):
+    own = [record for record in records if record.method.name == "elasticbert"]
+    later = {"method": own[0].method.model_copy(update={"source_digest": "e" * 64}), "seed": seed, "weights": None}
+    again = [record.model_copy(update={**later, "key": f"{i:064x}"}) for i, record in enumerate(own)]
+    home = read(str(dict(pages(summaries_of([*records, *again]), reader_of([*records, *again])))["index.html"]))
+    table = home.one("table", id="overall")
+    (place,) = [place for place, head in enumerate(table.one("thead").all("th")) if head.text.startswith("Seeds")]
+    (row,) = [row for body in table.all("tbody") for row in body.all("tr") if row.all("a")[0].text == "elasticbert"]
+    assert row.all("td")[place - 1].text == str(seeds)
+
+
 def test_rows_of_several_profiles_say_which(records):
     other = records[0].profile.model_copy(update={"name": "mine", "digest": "9" * 64})
     again = [
