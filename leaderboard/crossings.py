@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,9 +10,10 @@ from elue.errors import ElueError
 from elue.leaderboard.boards import Board
 from elue.leaderboard.standings import Ranking, reference_of
 from elue.leaderboard.wholes import Wholes
+from elue.protocol import Knob
 from elue.record.board import curve_of
 from elue.record.schema import Record
-from elue.scores.crossings import Matrix, Yardstick, matrix
+from elue.scores.crossings import RULE, Matrix, Yardstick, matrix
 from elue.scores.curve import budget_range
 from elue.scores.edition import clusters_at
 
@@ -54,7 +56,11 @@ def _yardstick(board: Board, ranking: Ranking) -> tuple[Yardstick, str]:
 
 
 def _records(board: Board, yardstick: Yardstick, wholes: Wholes) -> Iterator[Record]:
-    crossing = {run.curve for run in board.crossings}
-    for run in (*board.runs, *board.crossings):
-        if (run.key in yardstick.keys or run.curve in crossing) and (read := wholes.read(run.key)):
+    runs, rules = (*board.runs, *board.crossings), defaultdict[str, set[Knob]](set)
+    for run in runs:
+        if (rule := run.record.point.get(RULE)) is not None:
+            rules[run.curve].add(rule)
+    asked = {run.curve for run in board.crossings} | {curve for curve, by in rules.items() if len(by) > 1}
+    for run in runs:
+        if (run.key in yardstick.keys or run.curve in asked) and (read := wholes.read(run.key)):
             yield read[0]

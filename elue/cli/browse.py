@@ -70,15 +70,9 @@ def _card(method: MethodSource) -> dict[str, Any]:
 
 
 def _all_checked(methods: Sequence[MethodSource]) -> list[MethodSource]:
-    """The methods, as many at a time as there are cores: ELUE's own share workers, each other one has its own."""
-    from elue.evaluation.describing import imported_together
-
-    cores = os.cpu_count() or 1
-    own = [method for method in methods if method.comes_with_elue and not method.broken]
-    with ThreadPoolExecutor(cores) as pool:
-        parts = [own[first::cores] for first in range(min(cores, len(own)))]
-        sound = set[str]().union(*pool.map(imported_together, parts))
-        return list(pool.map(lambda method: method if method.name in sound else _checked(method), methods))
+    """The methods, as many at a time as there are cores: each has a worker of its own."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(_checked, methods))
 
 
 def _checked(method: MethodSource) -> MethodSource:

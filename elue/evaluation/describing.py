@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,25 +42,6 @@ def described(method: MethodSource, backbone: str = TINY) -> list[dict[str, Any]
         }
         answer = known(frames.Described, method, question, lambda: _asked(method, backbone, place, temporary))
     return [asdict(option) for option in answer.options]
-
-
-def imported_together(methods: Sequence[MethodSource]) -> set[str]:
-    """Names of those methods that one worker imports now, one after the other, and that tell it their options.
-
-    For ELUE's own, which share most of what they import. Of the others `check_imports` says what is wrong.
-    """
-    from elue.worker import frames
-    from elue.worker.failure import WorkerFailure
-    from elue.worker.session import START_SECONDS, Worker
-
-    sound: set[str] = set()
-    with tempfile.TemporaryDirectory(prefix="elue-describe-") as temporary, suppress(ElueError):
-        sees = [path for method in methods for path in method.code]
-        with suppress(WorkerFailure), Worker(Path(temporary) / "log", sees=list(dict.fromkeys(sees))) as worker:
-            for method in methods:
-                worker.call(frames.Describe(method.address, TINY), START_SECONDS)
-                sound.add(method.name)
-    return sound
 
 
 def check_imports(method: MethodSource) -> None:

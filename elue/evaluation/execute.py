@@ -11,10 +11,12 @@ from contextlib import closing
 from functools import partial
 
 from elue.evaluation.events import RunEnded, RunStarted, SamplesAnswered, ShareFailed
+from elue.evaluation.executor import perform
 from elue.evaluation.lacking import lacks
+from elue.evaluation.passes import packs
 from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
 from elue.evaluation.points import points_of
-from elue.evaluation.request import Evaluation, Progress, check_against
+from elue.evaluation.request import Evaluation, Progress
 from elue.methods.saved import check_owner
 from elue.methods.trained import check_task
 from elue.record import files as records
@@ -34,7 +36,7 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
         digest = weights_digest(evaluation.weights)
         check_task(evaluation.weights, evaluation.data.spec.info())
         check_owner(evaluation.method, evaluation.weights)
-    check_against(evaluation)
+    packs.check(evaluation)
     points = points_of(evaluation)
     base = Identity(
         method=evaluation.method.name,
@@ -61,8 +63,6 @@ def execute(
     `elue.evaluation.executor`); records are written here alone. Raises ElueError for a user's mistake the plugin
     reports.
     """
-    from elue.evaluation.executor import perform  # what only plans does without numpy, and all that measures
-
     due = [run for run in planned if run.due]
     if due and executor is None:
         starting.prepare(evaluation.profile.conditions.threads, apart=evaluation.repeat > 0 or evaluation.audit != 0)

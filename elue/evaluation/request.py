@@ -21,8 +21,6 @@ Measure = Literal["observed", "traced"]
 TIMED = 72
 """Samples a point that are timed unless something else is asked for: the fewest of which the slowest lies above the
 95th percentile 97.5 times of 100, so that an interval of that can hold it."""
-STATIC = "static"
-"""The method whose full model throughput is compared with."""
 EXPLAINED = 200
 """Samples of a generated task that are explained unless something else is asked for."""
 
@@ -99,18 +97,3 @@ def explained_samples(spec: TaskSpec, split: str, wanted: int | None) -> int:
     if wanted is None:
         return EXPLAINED if shown else 0
     return wanted
-
-
-def check_against(evaluation: Evaluation) -> None:
-    """Raises ElueError unless a static model is given exactly where the profile compares with one."""
-    profile = evaluation.profile
-    if profile.conditions.tokens and evaluation.against is None:
-        message = f"Profile '{profile.name}' measures a model beside the static full model of its task."
-        raise ElueError("no_static_weights", message, f"Give --against DIR, the weights of a trained '{STATIC}'.")
-    if evaluation.against is not None and not profile.conditions.tokens:
-        message = f"Profile '{profile.name}' runs samples one by one and compares with no static model."
-        raise ElueError("no_packs", message, "Leave --against out, or take --profile elue-1-batch.")
-    if evaluation.against is not None and not evaluation.against.is_dir():
-        raise ElueError(
-            "no_weights", f"There is no weights folder {evaluation.against}.", "Make one with `elue train`."
-        )

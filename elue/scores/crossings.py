@@ -159,7 +159,9 @@ class Yardstick:
 
 
 def matrix(records: Iterable[Record], yardstick: Yardstick, draws: int = DRAWS) -> Matrix:
-    """The matrix of the trainings that have crossings, from whole records of one board, which may come one by one.
+    """The matrix of the trainings that were asked by several rules or by another's, from whole records of one board.
+
+    These may come one by one.
 
     Raises ElueError `samples_differ` where they did not answer the same samples.
     """
@@ -186,7 +188,7 @@ def matrix(records: Iterable[Record], yardstick: Yardstick, draws: int = DRAWS) 
     rows, whole = [], {}
     for curve, by_rule in sorted(asked.items(), key=lambda item: (item[0].method, item[0].seed, str(item[0]))):
         runs = [record for pairs in by_rule.values() for record, _ in pairs]
-        if not any(record.crossing for record in runs):
+        if len(by_rule) < 2 and not any(record.crossing for record in runs):
             continue
         whole[curve] = {rule: _sampled([column for _, column in pairs]) for rule, pairs in by_rule.items()}
         cells = {

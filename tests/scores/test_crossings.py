@@ -111,6 +111,16 @@ def test_rules_that_answer_alike_share_their_chance(static: list[Record], runs: 
     assert twins[0].lead.value == twins[1].lead.value
 
 
+def test_a_training_with_several_rules_of_its_own_has_a_row(static: list[Record], world: World) -> None:
+    both = [
+        record.model_copy(update={"crossing": None})
+        for rule in ("entropy", "patience")
+        for record in asked(world, "both", rule, CURVES[rule])
+    ]
+    (row,) = made(static, both).rows
+    assert {rule: cell.own for rule, cell in row.cells.items()} == {"entropy": True, "patience": True}
+
+
 def test_what_failed_or_has_no_crossing_makes_no_row(static: list[Record], runs: list[Record]) -> None:
     own = [record for record in runs if record.crossing is None]
     assert made(static, own).rows == ()

@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 from elue.errors import ElueError
 from elue.evaluation.passes.context import folder, start
 from elue.evaluation.plan import PlannedRun
-from elue.evaluation.request import STATIC, Evaluation
+from elue.evaluation.request import Evaluation
 from elue.methods import registry
 from elue.protocol import Point, Sample
 from elue.worker import frames
 from elue.worker.session import START_SECONDS, Worker
 
 Answer = TypeVar("Answer")
+STATIC = "static"
+"""The method whose full model throughput is compared with."""
 WARM_UP = 5
 """Samples that a model answers before it is timed."""
 EMPTY = 9

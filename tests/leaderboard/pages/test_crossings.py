@@ -45,6 +45,23 @@ def test_the_matrix_has_cells_marks_and_reasons(files: Files) -> None:
     assert "Against static" in page.text
 
 
+def test_beside_crossings_stand_trainings_that_have_several_rules_of_their_own(made: list[Record]) -> None:
+    others = [record for record in made if record.point.get("rule") in ("entropy", "patience")]
+    both = [
+        record.model_copy(
+            update={
+                "method": record.method.model_copy(update={"name": "both", "source_digest": "b" * 64}),
+                "crossing": None,
+                "key": f"{place:064x}",
+            }
+        )
+        for place, record in enumerate(others)
+    ]
+    shown = [*made, *both]
+    told = json.loads(dict(pages(summaries_of(shown), reader_of(shown), editions=[]))["data/crossings.json"])
+    assert {row["method"]: set(row["cells"]) for row in told[0]["matrix"]["methods"]}["both"] == {"entropy", "patience"}
+
+
 def test_crossings_are_on_no_front_curve_or_rank_and_have_pages(files: Files, made: list[Record]) -> None:
     task = read(files["tasks/mine.html"])
     crossings = [record for record in made if record.crossing]
