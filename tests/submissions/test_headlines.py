@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from elue.leaderboard import claims
+from elue.record.board import counts
 from elue.record.schema import Record
 from elue.record.store import Store
 from elue.scores import edition as editions
+from elue.scores.crossings import Yardstick, matrix
 from elue.scores.edition_board import edition_standing
 from elue.scores.gains import gains
 from elue.scores.headlines import Headline
@@ -26,13 +28,18 @@ EDITION = "2026-preview"
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
-    """The records that the edition takes, as the index has them."""
+    """The records that the edition takes, and crossings, as the index has them."""
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('index')}/index.sqlite")
     folders = record_folders(ROOT / "submissions")
     store.rebuild(folders, as_it_stands(folders))
     rules = editions.load(EDITION)
     boards = [board for board in store.boards() if board.task in rules.tasks]
-    return [record for board in boards for record in store.records(board=board, ranked=True)]
+    return [record for board in boards for record in store.records(board=board) if counts(record)]
+
+
+def ours(record: Record) -> bool:
+    """Whether a record came with the edition's own submission."""
+    return record.submission is not None and record.submission.slug == EDITION
 
 
 def interval(of: Estimate) -> str:
@@ -83,6 +90,27 @@ def test_the_boards_readme_tells_the_leads_as_they_come_out(committed: list[Reco
             told.append(f"| `{row.method}` | `{task.task}` | {row.tested.rank} | {interval} | {at} |")
     lines = (ROOT / "submissions" / EDITION / "README.md").read_text("utf-8").splitlines()
     start = lines.index("| method | task | rank | lead | at 33 % | at 50 % | at 67 % of full compute |") + 2
+    assert told
+    assert lines[start : start + len(told) + 1] == [*told, ""]
+
+
+def test_the_boards_readme_tells_which_rule_leads_on_which_training(committed: list[Record]) -> None:
+    told = []
+    for task in edition_standing(rules(), committed).tasks:
+        on = (task.task, "test")
+        own = [
+            r for r in committed if (r.task.name, r.task.split) == on and r.submission and r.submission.slug == EDITION
+        ]
+        assert task.low
+        assert task.high
+        clusters = tuple(rules().tasks[task.task].clusters)
+        for row in matrix(own, Yardstick(frozenset(task.yardstick_keys), task.low, task.high, clusters)).methods:
+            for rule, cell in sorted(row.cells.items()):
+                of = "own" if cell.own else "another's"
+                lead = f"{cell.lead.value:+.2f} ({cell.lead.low:+.2f} to {cell.lead.high:+.2f})"
+                told.append(f"  | `{task.task}` | `{row.method}` | {rule}, {of} | {lead} |")
+    lines = (ROOT / "submissions" / EDITION / "README.md").read_text("utf-8").splitlines()
+    start = lines.index("  | task | training | rule | lead |") + 2
     assert told
     assert lines[start : start + len(told) + 1] == [*told, ""]
 
