@@ -69,11 +69,16 @@ def evaluate_method(
     """Measure a method on a task: every operating point, per-sample FLOPs, batch 1, natural length."""
     from elue import tasks
     from elue.meter import profile as profiles
-    from elue.methods import knobs, registry
+    from elue.methods import crossings, knobs, registry
     from elue.worker import starting
 
     asked, standard, audited, spec = registry.find(method), profiles.load(profile), parse_audit(audit), tasks.get(task)
     points = tuple(parse_point(text, knobs.texts(asked.knobs)) for text in point)
+    ruled = tuple(rule.strip() for rule in rules.split(",") if rule.strip())
+    for given in points:
+        knobs.settled(asked.knobs, given)
+    if ruled:
+        crossings.check_rules(asked, ruled)
     split = split_of(private, split)
     if not dry_run and rerun != "none":
         starting.prepare(standard.conditions.threads)  # beside all that is done before the first worker
@@ -86,7 +91,7 @@ def evaluate_method(
         profile=standard,
         weights=weights,
         points=points,
-        rules=tuple(rule.strip() for rule in rules.split(",") if rule.strip()),
+        rules=ruled,
         seed=seed,
         runs=runs,
         rerun=rerun,

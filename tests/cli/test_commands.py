@@ -92,7 +92,14 @@ def test_dry_run_says_why_and_runs_nothing(tmp_path: Path, write_plugin: WritePl
 
 @pytest.mark.parametrize(
     ("words", "begun"),
-    [((), ["worker", "data"]), (("--dry-run",), ["data"]), (("--rerun", "none"), ["data"]), (("--point", "k"), [])],
+    [
+        ((), ["worker", "data"]),
+        (("--dry-run",), ["data"]),
+        (("--rerun", "none"), ["data"]),
+        (("--point", "k"), []),
+        (("--point", "depht=1"), []),
+        (("--rules", "entropy"), []),
+    ],
 )
 def test_what_workers_need_is_imported_while_data_are_read(
     words: tuple[str, ...], begun: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

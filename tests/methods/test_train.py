@@ -42,6 +42,21 @@ def test_the_test_split_is_never_touched(tmp_path: Path, monkeypatch: pytest.Mon
     assert (len(job["train"]), len(job["validation"])) == (6000, 500)
 
 
+def test_an_option_that_is_none_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(training, "load", lambda *given: begun.append(given))
+    monkeypatch.setattr(training, "_run", lambda *given: begun.append(given))
+    asked = TrainingRequest(
+        registry.find("elasticbert"), tasks.get("diagnostic"), None, "tiny", tmp_path / "w", 0, "cpu", {"epocs": "1"}
+    )
+    with pytest.raises(ElueError, match="Did you mean 'epochs'"):
+        training.train(asked)
+    assert begun == []
+    assert not (tmp_path / "w").exists()
+
+
 def several(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str, **splits: list[tuple[str, str]]) -> Any:
     """The job of a training on tasks of pairs, their splits as given: `a_train=[(text, pair), ...]`."""
     jobs = []

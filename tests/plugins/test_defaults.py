@@ -12,7 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from elue.cli import app
-from elue.methods import registry
+from elue.errors import ElueError
+from elue.methods import defaults, registry
+from elue.methods.skeleton import method
 from elue.modeling import training
 from elue.modeling.options import options_for
 from elue.plugins.cascade.cascadebert import CascadeBert
@@ -101,6 +103,38 @@ def spelled(method: Any, backbone: str, prints: dict[str, Any]) -> dict[str, Any
     """The printed defaults, each given by `--set` as it is printed."""
     options = options_for(method.options, backbone, {name: str(value) for name, value in prints.items()})
     return {name: getattr(options, name) for name in prints}
+
+
+@pytest.mark.parametrize("backbone", ["tiny", "some/bert"])
+def test_an_option_that_is_none_is_refused_from_the_source_as_training_would(backbone: str) -> None:
+    said = [source for source in map(registry.find, NAMES) if defaults.read(source) is not None]
+    assert 3 * len(said) > 2 * len(NAMES), "of the others training itself computes what they are"
+    for source in said:
+        known = load_method(source.address).options
+        defaults.check_names(source, [field.name for field in fields(known)], backbone)
+        with pytest.raises(ElueError) as late:
+            options_for(known, backbone, {"epocs": "1"})
+        with pytest.raises(ElueError) as early:
+            defaults.check_names(source, ["epocs"], backbone)
+        assert str(early.value) == str(late.value)
+
+
+OWN = """
+from elue.modeling.method import TrainedMethod
+class Mine(TrainedMethod):
+    name = "mine"
+    family = "static"
+"""
+
+
+def test_whoever_trains_by_a_function_of_its_own_takes_what_options_it_will(tmp_path: Path) -> None:
+    skeleton = Path(str(method.__file__))
+    defaults.check_names(registry.find(str(skeleton)), ["epocs"], "tiny")
+    (tmp_path / "own.py").write_text(OWN + "    def train(self, job):\n        job.options['epocs']\n")
+    defaults.check_names(registry.find(str(tmp_path / "own.py")), ["epocs"], "tiny")
+    (tmp_path / "kit.py").write_text(OWN)
+    with pytest.raises(ElueError, match="Did you mean 'epochs'"):
+        defaults.check_names(registry.find(str(tmp_path / "kit.py")), ["epocs"], "tiny")
 
 
 @pytest.mark.parametrize("name", marked(((*QUICK, *KINDS), ())))
