@@ -37,10 +37,9 @@ class SkimRnnOptions(ReaderOptions):
     TINY: ClassVar[dict[str, Any]] = {**ReaderOptions.TINY, "small": 8, "skim_weight": 0.05, "cooling": 1e-3}
 
     small: int = option(10, "d', the dimensions that a skim updates", 1)
-    skim_weight: float = option(
-        0.02, "γ, weight of mean(-log p_skim) in the loss: the higher, the more is skimmed", 0.0
-    )
+    skim_weight: float = option(0.02, "γ, weight of mean(-log p_skim): the higher, the more is skimmed", 0.0)
     cooling: float = option(1e-4, "how fast the temperature falls: exp(-cooling · steps), to 0.5 at least", 0.0)
+    whole: float = option(0.25, "share of the batches that are read in full; 0 in the paper", 0.0)
 
 
 class SkimRnnNetwork(TrialNetwork):
@@ -60,7 +59,8 @@ class SkimRnnNetwork(TrialNetwork):
         self.register_buffer("drawn", torch.zeros((), dtype=torch.long))
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """As all do, and the temperature falls with every step of training."""
+        """As all do, some batches in full, and the temperature falls with every step of training."""
+        self.full = self.training and torch.rand(()).item() < self.options.whole
         outputs = super().forward(batch)
         if self.training:
             self.drawn += 1
@@ -68,13 +68,15 @@ class SkimRnnNetwork(TrialNetwork):
 
     def relaxed(self, unit: str, leaning: Tensor) -> Tensor:
         """The share of the skim, drawn by Gumbel-softmax."""
+        if self.full:
+            return torch.zeros_like(leaning)
         temperature = max(MIN_TEMPERATURE, math.exp(-self.options.cooling * int(self.drawn)))
         return drawn_share(leaning, temperature)
 
     def price(self, trial: Trial, lengths: Tensor) -> Tensor:
-        """A token that is likely read costs γ times -log p_skim."""
+        """A token that is likely read costs γ times -log p_skim, and nothing where all are read."""
         _, likely = trial.totals("policy")
-        return -self.options.skim_weight * likely / lengths
+        return -self.options.skim_weight * (not self.full) * likely / lengths
 
     def units(self) -> dict[str, ReaderUnit]:
         """Cell and head, "skim": the small cell, and "policy": the logit of p_skim."""
@@ -92,6 +94,7 @@ class SkimRnnNetwork(TrialNetwork):
 class SkimRnn(TrainedReader):
     """Trained end to end with relaxed choices and a price on reading, as in the paper; so is the threshold as a knob.
 
+    Some batches are read in full, which is ours: a cell that only ever reads some words is no good at reading all.
     Choices where the paper leaves room: the cell's memory is skimmed as its output is; forget gates start with a bias
     of 1; words are embedded by the backbone's table, scaled, and the table is trained on.
     """

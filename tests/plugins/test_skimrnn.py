@@ -116,7 +116,7 @@ def test_the_loss_prices_what_is_not_skimmed() -> None:
 
 
 def test_the_temperature_falls_with_every_training_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    network, seen = build(cooling=0.1).network, []
+    network, seen = build(cooling=0.1, whole=0.0).network, []
     soft = nn.functional.gumbel_softmax
     monkeypatch.setattr(nn.functional, "gumbel_softmax", lambda x, tau: (seen.append(tau), soft(x, tau=tau))[1])
     batch = {**small.batch([1]), "labels": torch.tensor([0.0])}
@@ -124,6 +124,19 @@ def test_the_temperature_falls_with_every_training_step(monkeypatch: pytest.Monk
     for _ in range(9):
         network(batch)
     assert seen == pytest.approx([max(0.5, math.exp(-0.1 * step)) for step in range(9)])
+
+
+@pytest.mark.parametrize(("whole", "skims"), [(0.0, True), (1.0, False)])
+def test_a_batch_read_in_full_teaches_the_cell_alone(whole: float, skims: bool) -> None:
+    network = build(whole=whole).network.train().requires_grad_(True)
+    outputs = network({**small.batch([9, 4]), "labels": torch.tensor([0.0, 1.0])})
+    outputs["loss"].backward()
+    told = {part: any(p.grad is not None and p.grad.any() for p in getattr(network, part).parameters()) for part in
+            ("cell", "small", "policy")}  # fmt: skip
+    assert told == {"cell": True, "small": skims, "policy": skims}
+    assert bool(outputs["price"].any()) == skims
+    network.eval()
+    assert (network({**small.batch([9, 4])})["price"] > 0).all(), "what is validated is what will be read"
 
 
 def test_thresholds_rise_from_skimming_all_to_reading_all() -> None:
