@@ -39,7 +39,7 @@ class SkimRnnOptions(ReaderOptions):
     small: int = option(10, "d', the dimensions that a skim updates", 1)
     skim_weight: float = option(0.02, "γ, weight of mean(-log p_skim): the higher, the more is skimmed", 0.0)
     cooling: float = option(1e-4, "how fast the temperature falls: exp(-cooling · steps), to 0.5 at least", 0.0)
-    whole: float = option(0.25, "share of the batches that are read in full; 0 in the paper", 0.0)
+    whole: float = option(0.5, "share of the batches that are read in full; 0 in the paper", 0.0)
 
 
 class SkimRnnNetwork(TrialNetwork):
