@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def ours(record: Record) -> bool:
     return record.submission is not None and record.submission.slug == EDITION
 
 
+def table(head: str) -> list[str]:
+    """The rows of the table with this head in the board's README."""
+    lines = (ROOT / "submissions" / EDITION / "README.md").read_text("utf-8").splitlines()
+    return list(takewhile(lambda line: line.lstrip().startswith("|"), lines[lines.index(head) + 2 :]))
+
+
 def interval(of: Estimate) -> str:
     return f"{of.value:.2f}" if of.low is None or of.high is None else f"{of.value:.2f} [{of.low:.2f}, {of.high:.2f}]"
 
@@ -62,10 +69,10 @@ def rows(told: Iterable[Headline]) -> Iterator[str]:
 
 
 def test_the_readme_tells_the_headlines_as_they_come_out(committed: list[Record]) -> None:
-    table = list(rows(claims.measured(editions.load(EDITION), committed)))
-    assert table, "some method that a claim is about was measured"
+    measured = list(rows(claims.measured(editions.load(EDITION), committed)))
+    assert measured, "some method that a claim is about was measured"
     told = [line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if line.count("x |") >= 3]
-    assert told == table
+    assert told == measured
 
 
 def test_the_boards_readme_tells_what_deciding_is_worth_as_it_comes_out(committed: list[Record]) -> None:
@@ -74,10 +81,8 @@ def test_the_boards_readme_tells_what_deciding_is_worth_as_it_comes_out(committe
         f"| {own.gain.value:.2f} ({own.gain.low:.2f} to {own.gain.high:.2f}) |"
         for own in gains(editions.load(EDITION), committed)
     ]
-    lines = (ROOT / "submissions" / EDITION / "README.md").read_text("utf-8").splitlines()
-    table = lines[lines.index("  | task | method | rule | points |") + 2 :]
     assert told
-    assert table[: len(told) + 1] == [*told, ""]
+    assert table("  | task | method | rule | points |") == told
 
 
 def test_the_boards_readme_tells_the_leads_as_they_come_out(committed: list[Record]) -> None:
@@ -88,10 +93,8 @@ def test_the_boards_readme_tells_the_leads_as_they_come_out(committed: list[Reco
             lead, at = row.tested.estimate, " | ".join(f"{point.value:+.2f}" for point in row.at)
             interval = f"{lead.value:+.2f} ({lead.low:+.2f} to {lead.high:+.2f})"
             told.append(f"| `{row.method}` | `{task.task}` | {row.tested.rank} | {interval} | {at} |")
-    lines = (ROOT / "submissions" / EDITION / "README.md").read_text("utf-8").splitlines()
-    start = lines.index("| method | task | rank | lead | at 33 % | at 50 % | at 67 % of full compute |") + 2
     assert told
-    assert lines[start : start + len(told) + 1] == [*told, ""]
+    assert table("| method | task | rank | lead | at 33 % | at 50 % | at 67 % of full compute |") == told
 
 
 def test_the_boards_readme_tells_which_rule_leads_on_which_training(committed: list[Record]) -> None:
@@ -109,10 +112,8 @@ def test_the_boards_readme_tells_which_rule_leads_on_which_training(committed: l
                 of = "own" if cell.own else "another's"
                 lead = f"{cell.lead.value:+.2f} ({cell.lead.low:+.2f} to {cell.lead.high:+.2f})"
                 told.append(f"  | `{task.task}` | `{row.method}` | {rule}, {of} | {lead} |")
-    lines = (ROOT / "submissions" / EDITION / "README.md").read_text("utf-8").splitlines()
-    start = lines.index("  | task | training | rule | lead |") + 2
     assert told
-    assert lines[start : start + len(told) + 1] == [*told, ""]
+    assert table("  | task | training | rule | lead |") == told
 
 
 def test_the_readme_tells_the_same_of_it(committed: list[Record]) -> None:
