@@ -210,6 +210,17 @@ class Classes:
 
 
 @lru_cache(maxsize=128)
+def patched(tree: ast.Module) -> bool:
+    """Whether a module sets attributes of something, or calls something that may, when it is imported."""
+    own = [node for node in tree.body if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
+    return any(
+        (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
+        or (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store))
+        for statement in own
+        for node in ast.walk(statement)
+    )
+
+
 def _of_elue(content: bytes, file: Path, name: str) -> Module:
     """A module of ELUE: many methods derive from the same ones."""
     return _module(content, file, name)

@@ -6,20 +6,16 @@ A worker has to import torch first. It is asked only where a class computes what
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from elue.errors import unknown
-from elue.methods.classes import Classes, Module
-from elue.methods.options import TINY, given_to_option
+from elue.methods.classes import Classes, Module, patched
+from elue.methods.options import given_to_option
 from elue.methods.registry import MethodSource
 from elue.worker.frames import Option
 
 _TRAINED = ("elue.modeling.method", "TrainedMethod")
 _FREE = ("elue.protocol", "Method")
-_OURS = ("elue.modeling.", "elue.plugins.")
-"""Where a class trains by options that the kit reads, whatever functions of its own it has."""
 _DECIDES = {"defaults", "settled", "_settled", "__init__", "__new__", "__init_subclass__", "__getattribute__"}
 """Functions by which a method may have other defaults than its dataclass says."""
 _READ = ast.FunctionDef | ast.AsyncFunctionDef | ast.Assign | ast.AnnAssign | ast.Pass
@@ -32,52 +28,20 @@ class _Computed(Exception):
 
 def read(method: MethodSource) -> list[Option] | None:
     """The options that do something for the backbone "tiny", in the order that a worker tells; None where it must."""
+    assert method.file is not None
+    classes = Classes(method.file, method.module, method.root)
+    name = method.target.rpartition(":")[2]
     try:
-        return list(_options(_declared(method)))
+        return list(_options(classes, name))
     except _Computed:
         return None
 
 
-def check_names(method: MethodSource, given: Iterable[str], backbone: str) -> None:
-    """Raise ElueError for an option that a method of the kit lacks, as its training would.
-
-    Not where only the training can tell: where the class computes its options, or trains by a function of its own.
-    """
-    if not given:
-        return
-    try:
-        declared = _declared(method)
-    except _Computed:
-        return
-    if not declared.kit or declared.trains:
-        return
-    for name in given:
-        if name not in declared.fields:
-            does = [known for known, field in declared.fields.items() if backbone == TINY or not field["tiny"]]
-            raise unknown("option", name, does)
-
-
-@dataclass(frozen=True, slots=True)
-class _Declared:
-    """What is written of a method's options: `tiny` are other defaults for that backbone.
-
-    `kit` is whether the kit reads them, unless the class `trains` by what neither kit nor ELUE's own methods define.
-    """
-
-    fields: Mapping[str, Mapping[str, Any]]
-    tiny: Mapping[str, Any]
-    kit: bool
-    trains: bool
-
-
-def _declared(method: MethodSource) -> _Declared:
-    assert method.file is not None
-    classes = Classes(method.file, method.module, method.root)
-    name = method.target.rpartition(":")[2]
+def _options(classes: Classes, name: str) -> Iterator[Option]:
     bases = classes.statements(classes.module, name)
-    if bases is None or _patched(classes.module.tree):
+    if bases is None or patched(classes.module.tree):
         raise _Computed
-    kit = trains = False
+    kit = False
     for place, statement in bases:
         _check_plain(statement)
         owner = place.name, statement.name
@@ -85,10 +49,9 @@ def _declared(method: MethodSource) -> _Declared:
         defined = {node.name for node in statement.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
         if owner not in (_TRAINED, _FREE) and defined & _DECIDES:
             raise _Computed
-        trains |= owner != _FREE and "train" in defined and not place.name.startswith(_OURS)
     said = classes.said(name, "options")
     if said is None or (isinstance(said[1], ast.Constant) and said[1].value is None):
-        return _Declared({}, {}, kit, trains)
+        return
     module, written = said
     named = isinstance(written, ast.Name | ast.Attribute)
     declared = classes.statements(module, ast.unparse(written)) if named else None
@@ -96,14 +59,9 @@ def _declared(method: MethodSource) -> _Declared:
         raise _Computed
     fields = _fields(classes, declared)
     tiny = _tiny(classes, declared) if kit else {}
-    if lost := tiny.keys() - fields.keys():
-        raise _Computed(lost)
-    return _Declared(fields, tiny, kit, trains)
-
-
-def _options(declared: _Declared) -> Iterator[Option]:
-    fields, kit = declared.fields, declared.kit
-    values = {name: declared.tiny.get(name, field["default"]) for name, field in fields.items()}
+    if unknown := tiny.keys() - fields.keys():
+        raise _Computed(unknown)
+    values = {name: tiny.get(name, field["default"]) for name, field in fields.items()}
     for name in sorted(fields, key=lambda name: kit and fields[name]["tiny"]):
         value, followed = values[name], fields[name]["follows"]
         if kit and value is None and followed:
@@ -176,14 +134,3 @@ def _check_plain(statement: ast.ClassDef) -> None:
     docstring = [node for node in statement.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
     if statement.keywords or any(not isinstance(node, _READ) and node not in docstring for node in statement.body):
         raise _Computed
-
-
-def _patched(tree: ast.Module) -> bool:
-    """Whether a module sets attributes of something, or calls something that may, when it is imported."""
-    own = [node for node in tree.body if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
-    return any(
-        (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
-        or (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store))
-        for statement in own
-        for node in ast.walk(statement)
-    )

@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from elue.errors import ElueError, unknown
-from elue.methods.classes import Classes, Module
+from elue.methods.classes import Classes, Module, patched
 from elue.methods.registry import MethodSource
 from elue.protocol import Knob
 
 TINY = "tiny"
 """The backbone that some options shape, and no other."""
 _MADE_BY = "elue.modeling.options.option"
+_KIT = ("elue.modeling.", "elue.plugins.")
+"""Where a class trains by options that the kit reads, whatever functions of its own it has."""
 _PARAMETERS = ("default", "help", "minimum", "choices", "tiny", "follows")
 """What the kit's `option` takes, in its order."""
 _TRUTHS = ("true", "1", "false", "0")
@@ -58,6 +60,31 @@ def declared(method: MethodSource) -> Options | None:
                 if "ClassVar" not in kind:
                     options.setdefault(node.target.id, _option(classes, place, kind, node.value))
     return options
+
+
+def check_given(method: MethodSource, given: Mapping[str, Knob], backbone: str) -> None:
+    """Raise ElueError for the first option of a training, and its value, that the kit would refuse once it began.
+
+    Nothing is known of a class that trains by a function of its own: it takes what options it will.
+    """
+    options = declared(method) if given and _trained_by_kit(method) else None
+    if options is None:
+        return
+    for name, value in given.items():
+        check(options, name, value, backbone)
+
+
+def _trained_by_kit(method: MethodSource) -> bool:
+    """Whether the nearest class that says how a method is trained is the kit's, or one of ELUE's own methods."""
+    assert method.file is not None
+    classes = Classes(method.file, method.module, method.root)
+    bases = classes.statements(classes.module, method.target.rpartition(":")[2]) or ()
+    trains = (
+        place.name
+        for place, statement in bases
+        if any(isinstance(node, ast.FunctionDef) and node.name == "train" for node in statement.body)
+    )
+    return not patched(classes.module.tree) and next(trains, "").startswith(_KIT)
 
 
 def _option(classes: Classes, module: Module, kind: str, value: ast.expr | None) -> Option:

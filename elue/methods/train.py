@@ -18,7 +18,7 @@ from typing import Any
 
 from elue.disk import check_writable
 from elue.errors import ElueError
-from elue.methods import defaults, trained
+from elue.methods import options, trained
 from elue.methods.backbones import absolute
 from elue.methods.registry import MethodSource
 from elue.protocol import Sample
@@ -96,7 +96,7 @@ def train(training: TrainingRequest) -> bool:
         raise ElueError("bad_value", f"--max-train-samples {training.max_train_samples} is less than 1.")
     if not -LARGEST_WHOLE <= training.seed < LARGEST_WHOLE:
         raise ElueError("bad_value", f"--seed {training.seed} is a number of more than 64 bits.", "Take a smaller one.")
-    defaults.check_names(training.method, training.options, training.backbone)
+    options.check_given(training.method, training.options, training.backbone)
     check_apart([task.name for task in (training.task, *training.also)])
     if training.tensorboard is not None:
         _check_tensorboard(training.tensorboard)
