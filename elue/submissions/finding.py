@@ -126,13 +126,21 @@ class Submission:
 
 
 class SubmissionCheck:
-    """One thing that is looked at. A subclass has its code, and yields a finding for everything wrong."""
+    """One thing that is looked at. A subclass has its code, and yields a finding for everything wrong.
+
+    It looks at the submission as a whole, or at each record: all such look at a record when it is read, which takes
+    longer than looking.
+    """
 
     code: ClassVar[str]
 
     def look(self, submission: Submission) -> Iterator[Finding]:
-        """Everything wrong in this respect."""
-        raise NotImplementedError
+        """Everything wrong with a submission in this respect."""
+        yield from ()
+
+    def look_at(self, path: Path, record: Record, submission: Submission) -> Iterator[Finding]:
+        """Everything wrong with one of its records in this respect."""
+        yield from ()
 
     def found(self, path: Path, what: str, mend: str) -> Finding:
         """A finding under this check's code."""

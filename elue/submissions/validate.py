@@ -68,11 +68,9 @@ def validate(folder: Path, base: str | None = None, data: Path | None = None) ->
 
 
 def _look(submission: Submission) -> Iterator[Finding]:
-    """What all checks find. Those that look at each record do so when it is read, which takes longer than looking."""
-    singly = [check() for check in CHECKS if issubclass(check, records.EachRecord)]
+    checks = [check() for check in CHECKS]
     for path, record in submission.records.items():
-        for check in singly:
+        for check in checks:
             yield from check.look_at(path, record, submission)
-    for other in CHECKS:
-        if not issubclass(other, records.EachRecord):
-            yield from other().look(submission)
+    for check in checks:
+        yield from check.look(submission)

@@ -21,14 +21,9 @@ SPLITS = ("test", "validation", tasks.PRIVATE)
 
 
 class EachRecord(SubmissionCheck):
-    """A check that looks at one record after the other: all such look at a record when it is read."""
-
-    def look(self, submission: Submission) -> Iterator[Finding]:
-        for path, record in submission.records.items():
-            yield from self.look_at(path, record, submission)
+    """A check that looks at one record after the other."""
 
     def look_at(self, path: Path, record: Record, submission: Submission) -> Iterator[Finding]:
-        """Everything wrong with a record."""
         for what, mend in self.wrong(path, record, submission):
             yield self.found(path, what, mend)
 
