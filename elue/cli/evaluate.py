@@ -73,10 +73,8 @@ def evaluate_method(
     from elue.worker import starting
 
     asked, standard, audited, spec = registry.find(method), profiles.load(profile), parse_audit(audit), tasks.get(task)
-    points = tuple(parse_point(text, knobs.texts(asked.knobs)) for text in point)
+    points = tuple(knobs.settled(asked.knobs, parse_point(text, knobs.texts(asked.knobs))) for text in point)
     ruled = tuple(rule.strip() for rule in rules.split(",") if rule.strip())
-    for given in points:
-        knobs.settled(asked.knobs, given)
     if ruled:
         crossings.check_rules(asked, ruled)
     split = split_of(private, split)

@@ -112,7 +112,7 @@ class SkimRnn(TrainedReader):
     knobs = {
         "threshold": {"type": "float", "low": 0, "high": 1, "help": "what p_skim must exceed: 1 reads all, 0 skims all"}
     }
-    reader = SkimRnnNetwork
+    reader, shares = SkimRnnNetwork, ("whole",)
     thresholds = (0.0, 0.1, 0.5, 0.9, 1.0)
 
     def halfway(self, low: float, high: float) -> float | None:
