@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from elue.errors import ElueError
@@ -42,3 +45,24 @@ def check_writable(folder: Path, option: str) -> None:
     except OSError as error:
         hint = f"Free some space, or choose another {option}."
         raise ElueError("unwritable", f"Cannot write into {folder}: {error.strerror}.", hint) from None
+
+
+@contextmanager
+def alone_in(folder: Path, doing: str, option: str) -> Iterator[int]:
+    """Be the only one who writes into a folder; gives the descriptor that holds it, which a child may keep.
+
+    Nothing is left behind in it. Raises ElueError `in_use`, saying what is being done there and naming the option that
+    chose the folder, where another holds it.
+    """
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"{doing} writes into {folder} already."
+            raise ElueError("in_use", message, f"Wait for it, or choose another {option}.") from None
+        except OSError:
+            pass  # some network file systems have no locks
+        yield held
+    finally:
+        os.close(held)

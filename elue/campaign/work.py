@@ -146,7 +146,7 @@ def train(work: TrainWork) -> Trained:
             threads=1 if work.device == "cpu" else None,
             log=work.log,
             keep=work.phases is not None,
-            held=lock,
+            held=(lock,),
             revisions=work.revisions,
         )
         training.train(request)

@@ -11,12 +11,12 @@ import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from elue.disk import check_writable
+from elue.disk import alone_in, check_writable
 from elue.errors import ElueError
 from elue.methods import options, trained
 from elue.methods.backbones import absolute
@@ -56,7 +56,7 @@ class TrainingRequest:
 
     `threads` are those torch may use, None for as many as there are cores. With a `log` what the training says goes
     there, not to the terminal. `also` are further tasks of a method that learns several. `keep` leaves its finished
-    phases with the weights (see `elue.protocol.TrainingJob`), `held` is the descriptor of a file that the child holds,
+    phases with the weights (see `elue.protocol.TrainingJob`), `held` are descriptors of files that the child holds,
     too, as long as it lives. Splits that have to be of some revision say so in `revisions`.
     `label` is what the user calls it, which decides nothing. A `quiet` training shows nothing but mistakes; with
     `tensorboard` it draws its losses and validation scores into that folder.
@@ -75,7 +75,7 @@ class TrainingRequest:
     threads: int | None = None
     log: Path | None = None
     keep: bool = False
-    held: int | None = None
+    held: tuple[int, ...] = ()
     revisions: Mapping[str, str] = field(default_factory=dict)
     also: tuple[TaskSpec, ...] = ()
     label: str = ""
@@ -88,10 +88,9 @@ def train(training: TrainingRequest) -> bool:
 
     Returns False where there is nothing to do: this very job has ended in that folder before. Of several tasks none is
     trained on texts that another one is tested on: such rows are left out. Raises ElueError when other weights are
-    there already, when the child reports a mistake or ends badly; `unsupported` where the method does not serve the
-    task.
+    there already or being made, when the child reports a mistake or ends badly; `unsupported` where the method does not
+    serve the task.
     """
-    out = training.out
     if training.max_train_samples is not None and training.max_train_samples < 1:
         raise ElueError("bad_value", f"--max-train-samples {training.max_train_samples} is less than 1.")
     if not -LARGEST_WHOLE <= training.seed < LARGEST_WHOLE:
@@ -100,7 +99,14 @@ def train(training: TrainingRequest) -> bool:
     check_apart([task.name for task in (training.task, *training.also)])
     if training.tensorboard is not None:
         _check_tensorboard(training.tensorboard)
-    check_writable(out, "--out")
+    check_writable(training.out, "--out")
+    with alone_in(training.out, "Another training", "--out") as held:
+        return _train(replace(training, held=(*training.held, held)))
+
+
+def _train(training: TrainingRequest) -> bool:
+    """The same, once nothing but data and the folder's content can stand in the way."""
+    out = training.out
     specs = (training.task, *training.also)
     loaded = [(load(spec, "train", training.data), load(spec, "validation", training.data)) for spec in specs]
     note = _note(training, loaded)
@@ -238,7 +244,7 @@ def _run(command: list[str], training: TrainingRequest) -> int:
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
     if training.threads is not None:
         environment["OMP_NUM_THREADS"] = str(training.threads)
-    log, held = training.log, () if training.held is None else (training.held,)
+    log, held = training.log, training.held
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
     with nullcontext() if log is None else log.open("wb") as output:

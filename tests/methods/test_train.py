@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from elue import tasks
+from elue.disk import alone_in
 from elue.errors import ElueError
 from elue.methods import registry
 from elue.methods import train as training
@@ -55,6 +57,22 @@ def test_an_option_that_is_none_is_refused_before_anything_is_read(
         training.train(asked)
     assert begun == []
     assert not (tmp_path / "w").exists()
+
+
+def test_a_folder_that_a_training_writes_into_is_no_other_trainings(tmp_path: Path) -> None:
+    """It is the training's until the last that holds it has ended, be it the child alone."""
+    asked = TrainingRequest(registry.find("static"), tasks.get("diagnostic"), None, "tiny", tmp_path, 0, "cpu", {})
+    with alone_in(tmp_path, "Another training", "--out") as held:
+        child = subprocess.Popen(["sleep", "60"], pass_fds=(held,))
+        with pytest.raises(ElueError, match="Another training writes into") as refused:
+            training.train(asked)
+    assert refused.value.code == "in_use"
+    with pytest.raises(ElueError, match="Wait for it, or choose another --out"), alone_in(tmp_path, "It", "--out"):
+        pass
+    child.kill()
+    child.wait()
+    with alone_in(tmp_path, "It", "--out"):
+        assert list(tmp_path.iterdir()) == []
 
 
 def several(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str, **splits: list[tuple[str, str]]) -> Any:
