@@ -6,6 +6,7 @@ The kit says the same where training begins (`elue.modeling.options`); here it i
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -124,6 +125,8 @@ def check(options: Options, name: str, value: Knob, backbone: str) -> None:
     except ValueError:
         wanted = _WANTED.get(option.kind, f"of type {option.kind}")
         raise ElueError("bad_option", f"Option '{name}' can't be '{text}': it must be {wanted}.") from None
+    if not all(map(math.isfinite, numbers)):
+        raise ElueError("bad_option", f"Option '{name}' can't be {text}.", "Give a finite number.")
     if option.minimum is not None and any(not number >= option.minimum for number in numbers):
         raise ElueError("bad_option", f"Option '{name}' can't be {text}.", f"Give {option.minimum:g} or more.")
 
