@@ -45,7 +45,7 @@ def test_what_is_read_is_what_training_checks(name: str) -> None:
                 except ElueError as error:
                     known = error.code, error.message
                 if told is None and value in ("inf", "nan") and declared[option].kind == "float":
-                    told = "bad_option", f"Option '{option}' can't be {value}."  # which training takes, and stumbles over
+                    told = "bad_option", f"Option '{option}' can't be {value}."  # training stumbles over it
                 assert told == known
 
 
