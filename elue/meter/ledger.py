@@ -96,7 +96,7 @@ class Ledger:
             log, attribution = self._log, self.attribution
             log.append((plan, products, rest, attribution and attribution.here))
             if len(log) > _PAGE:
-                self._settle_log()
+                self.settle_log()
         else:
             self.unknown[plan] += 1
         operands = self._operands
@@ -123,11 +123,11 @@ class Ledger:
     @property
     def _rows(self) -> dict[Plan, _Row]:
         """What each operator took so far."""
-        self._settle_log()
+        self.settle_log()
         return self._settled
 
-    def _settle_log(self) -> None:
-        """Add up what was only written down when it ran: little of this would be in the processor's cache then."""
+    def settle_log(self) -> None:
+        """Add up by operator and module what was written down: as operators run, little of this is in the cache."""
         if not self._log:
             return
         with _adding:
@@ -194,12 +194,16 @@ class Ledger:
     @property
     def flops(self) -> int:
         """All FLOPs, without those of branches."""
-        return sum([row.products + row.rest for row in list(self._rows.values())])
+        with _adding:
+            settled = sum([row.products + row.rest for row in self._settled.values()])
+            return settled + sum([products + rest for _, products, rest, _ in self._log])
 
     @property
     def matmul_flops(self) -> int:
         """Those of multiply-adds, without those of branches."""
-        return sum([row.products for row in list(self._rows.values())])
+        with _adding:
+            settled = sum([row.products for row in self._settled.values()])
+            return settled + sum([products for _, products, _, _ in self._log])
 
     def join(self, branch: Ledger) -> None:
         """Add all that another one counted."""
@@ -264,7 +268,6 @@ def unknown_calls(ledger: Ledger) -> Counter[str]:
 def united(ledgers: Sequence[Ledger]) -> Ledger:
     """One with all that these counted so far; they go on."""
     first = ledgers[0]
-    first._settle_log()
     if len(ledgers) == 1 and not first.natives and first.gathered is None:
         return first
     whole = Ledger(first.wanted, first.watch)

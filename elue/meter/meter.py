@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from threading import RLock
 from types import TracebackType
@@ -14,7 +14,7 @@ from elue.errors import ElueError
 from elue.meter import profile as profiles
 from elue.meter.adopting import adopt, unseen
 from elue.meter.artefacts import follow_artefacts
-from elue.meter.attribution import ModuleCount, following
+from elue.meter.attribution import Attribution, ModuleCount, following
 from elue.meter.compiled import as_written, compilations
 from elue.meter.counts import Counts
 from elue.meter.higher_order import follow_higher_order
@@ -78,7 +78,7 @@ class Meter:
         self._watch = Watch()
         self._ledgers = [Ledger(self._wanted, self._watch)]
         self._taken = 0
-        self._unseen: Counter[str] = Counter()
+        self._unseen: defaultdict[str, int] = defaultdict(int)
 
     def __enter__(self) -> Meter:
         with _opening:
@@ -90,7 +90,7 @@ class Meter:
                 adopt()
                 if self._wanted.attribute:
                     following.start()
-        if all(observer.watch is not self._watch for observer in here().observers):
+        if self._watch not in [observer.watch for observer in here().observers]:
             self._attach()
         return self
 
@@ -112,7 +112,7 @@ class Meter:
             observe([self._ledgers[-1]])
 
     def _close(self) -> None:
-        if any(observer.watch is self._watch for observer in here().observers) and not seeing():
+        if self._watch in [observer.watch for observer in here().observers] and not seeing():
             self._unseen["work hidden from the Meter"] += 1
         if threads := unseen():
             self._unseen["threads that cannot be seen"] += len(threads)
@@ -132,6 +132,12 @@ class Meter:
     @property
     def _counted(self) -> Ledger:
         return united(self._ledgers)
+
+    @property
+    def _attributed(self) -> Attribution | None:
+        counted = self._counted
+        counted.settle_log()
+        return counted.attribution
 
     @property
     def flops(self) -> int:
@@ -182,7 +188,7 @@ class Meter:
 
     def by_module(self, model: Module) -> ModuleCount:
         """FLOPs by module of the model, as a tree. Raises ElueError unless `attribute` was asked for."""
-        return self._asked(self._counted.attribution, "attribute").tree(model)
+        return self._asked(self._attributed, "attribute").tree(model)
 
     def report(self, model: Module | None = None) -> Report:
         """All that was counted, as plain data to print, keep and pickle.
@@ -190,7 +196,7 @@ class Meter:
         A Meter that attributes tells the modules of `model`, else of those it was opened with, else of all that ran.
         """
         given = [model] if model is not None else list(self._modules)
-        attribution = self._counted.attribution
+        attribution = self._attributed
         followed = attribution is not None
         if attribution is not None and not given:
             given = outermost(attribution.modules())
@@ -208,7 +214,7 @@ class Meter:
 
     def table(self, depth: int | None = 2, model: Module | None = None) -> str:
         """The report as a table, modules down to `depth`. Raises ElueError unless `attribute` was asked for."""
-        self._asked(self._counted.attribution, "attribute")
+        self._asked(self._attributed, "attribute")
         return self.report(model).table(depth)
 
     def to_json(self) -> str:
@@ -241,7 +247,7 @@ class Meter:
 
         An operator of one's own gets a rule by `elue.meter.register_formula`.
         """
-        unknown = unknown_calls(self._counted) + self._unseen
+        unknown = unknown_calls(self._counted) + Counter(self._unseen)
         if running := self._watch.pending + len(self._watch.late):
             unknown["threads still running"] = running
         return dict(sorted(unknown.items()))

@@ -219,19 +219,18 @@ def end(watch: Watch, opened: Iterable[Observer]) -> None:
 
     What the threads do later that it was `opened` in is no longer its business, wherever it was closed.
     """
-    opening = {id(observer) for observer in opened}
     watches.remove(watch)
     mine = here()
     for reference in known.valuerefs():
         thread = reference()
-        if thread is None:
+        if thread is None or not thread.observers:
             continue
-        staying = tuple(observer for observer in thread.observers if observer.watch is not watch)
+        staying = tuple([observer for observer in thread.observers if observer.watch is not watch])
         if len(staying) != len(thread.observers):
-            begun = not opening.issuperset(id(gone) for gone in thread.observers if gone.watch is watch)
+            gone = [observer for observer in thread.observers if observer.watch is watch]
             thread.observers = staying
             if thread is not mine:
-                if begun:
+                if not {id(observer) for observer in opened}.issuperset(map(id, gone)):
                     thread.left = (*thread.left, watch)
                 if thread.inside is not None:
                     watch.late.add(thread.number)
