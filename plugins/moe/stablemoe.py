@@ -8,7 +8,7 @@ Stage 2 and inference: the light router chooses; α = σ(x · w_e) of the chosen
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from elue.modeling.method import Training
 from elue.modeling.options import option
 from elue.plugins.moe.base import Base, BaseNetwork, BaseOptions
 from elue.protocol import TaskInfo
+
+SMALL = 0.02
+"""Spread of the numbers that a light router starts with for each id."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +47,17 @@ class StableMoeNetwork(BaseNetwork):
 
     def __init__(self, encoder: Encoder, task: TaskInfo, options: StableMoeOptions) -> None:
         super().__init__(encoder, task, options)
-        words, layers = encoder.config.vocabulary, encoder.config.layers
-        places = [str(number) for number in self.numbered()]
-        self.words = nn.ModuleDict({place: nn.Embedding(words, options.light) for place in places})
-        centroids = {place: nn.Parameter(torch.randn(options.experts, options.light) * 0.1) for place in places}
-        self.centroids = nn.ParameterDict(centroids)
-        self.register_buffer("tables", torch.zeros(layers, words, dtype=torch.int64))
+        shape = encoder.config.layers, encoder.config.vocabulary
+        self.register_buffer("tables", torch.zeros(shape, dtype=torch.int64))
+
+    def begin(self) -> None:
+        """Make the light routers: small at first, so that what is learned soon says more than chance."""
+        places, options = [str(number) for number in self.numbered()], self.options
+        words = {place: torch.randn(self.tables.shape[1], options.light) * SMALL for place in places}
+        centroids = {place: torch.randn(options.experts, options.light) * 0.1 for place in places}
+        self.router_words = nn.ParameterDict({place: nn.Parameter(rows) for place, rows in words.items()})
+        self.router_centroids = nn.ParameterDict({place: nn.Parameter(rows) for place, rows in centroids.items()})
+        self.learning = True
 
     def choose(self, look: Look, scores: Tensor | None) -> Choice:
         assert scores is not None
@@ -69,25 +77,28 @@ class StableMoeNetwork(BaseNetwork):
         experts, place = self.options.experts, str(routed.look.layer)
         fuller = experts * chosen_share(routed.choice, experts) - 1
         pushed = routed.choice.weight * index(fuller[routed.choice.expert], routed.scores).to(routed.scores.dtype)
-        light = self.words[place](index(routed.look.ids, routed.scores)) @ self.centroids[place].t()
+        ids = index(routed.look.ids, routed.scores)
+        light = F.embedding(ids, self.router_words[place]) @ self.router_centroids[place].t()
         told = index(routed.choice.expert[:, 0], routed.scores)
         return self.options.balance * pushed.mean() + self.options.distil * F.cross_entropy(light, told)
 
     @torch.no_grad()
     def freeze(self) -> None:
-        """Write down what the light routers say of every id."""
-        for place, words in self.words.items():
-            scores = cast(nn.Embedding, words).weight @ self.centroids[place].t()
-            self.tables[int(place) - 1] = scores.argmax(-1)
+        """Write down what the light routers say of every id, and be done with them."""
+        for place, words in self.router_words.items():
+            self.tables[int(place) - 1] = (words @ self.router_centroids[place].t()).argmax(-1)
+        del self.router_words, self.router_centroids
+        self.learning = False
 
 
 class StableMoe(Base):
     """Two stages; the second routes by token id as a learned hash does, and knows no capacity.
 
-    Differences: experts take the place of feed-forwards unless `site` is inserted (there one layer of three to six
+    Differences: experts take the place of feed-forwards unless `blocks` are inserted (there one layer of three to six
     blocks in the middle of a language model). Stage 1 is one pass of training; there 6,000 of 60,000 steps. Losses are
-    means over tokens; there sums, divided with the task's. The release keeps its capacity at inference. The stage is a
-    matter of training, not of a counter that a plain load leaves at 0. The knob is ours, as in BASE layers.
+    means over tokens; there sums, divided with the task's. Stage 2 scores all experts, of which the chosen one would
+    do. The release keeps its capacity at inference. The stage is a matter of training, not of a counter that a plain
+    load leaves at 0. The knob is ours, as in BASE layers.
     """
 
     name = "stablemoe"
@@ -101,10 +112,9 @@ class StableMoe(Base):
     network_type = StableMoeNetwork
 
     def learn(self, network: Any, training: Training) -> None:
-        network.learning = True
-        training.fit(
-            network, phase="routing", epochs=training.options.learning_epochs, rates=rates_of(training.options)
-        )
-        network.learning = False
+        rates = rates_of(training.options)
+        torch.manual_seed(training.job.seed)
+        network.begin()
+        training.fit(network, phase="routing", epochs=training.options.learning_epochs, rates=rates)
         network.freeze()
-        training.fit(network, phase="frozen", rates=rates_of(training.options))
+        training.fit(network, phase="frozen", rates=rates)

@@ -128,7 +128,7 @@ def base(network: Any, number: int, half: Any, rows: Tensor, ids: list[int], poi
 
 
 def stablemoe(network: Any, number: int, half: Any, rows: Tensor, ids: list[int], point: Any) -> list[Pair]:
-    table = network.words[str(number)].weight @ network.centroids[str(number)].T
+    table = network.told[number]
     pairs = [(row, falling(table[ids[row]].tolist())[0], x) for row, x in enumerate(rows)]
     return [(row, e, a) for row, e, x in pairs if (a := mixed(e, half, x)) > point["mixed_above"]]
 
@@ -168,6 +168,9 @@ def prepare(network: Any) -> None:
         if isinstance(network, HashLayers.network_type):
             network.read({id: 60 - id for id in range(5, 45)}, {1, 2})
         if isinstance(network, StableMoe.network_type):
+            network.begin()
+            words, centroids = network.router_words, network.router_centroids
+            network.told = {int(place): words[place] @ centroids[place].T for place in words}
             network.freeze()
         if isinstance(network, DeepSeekMoe.network_type):
             for number, half in network.numbered().items():

@@ -132,7 +132,7 @@ def test_base_inserted_starts_as_the_encoder():
 )
 def test_stablemoe_balance(experts: list[int], alphas: list[float], lost: float):
     own = network(StableMoe, experts=2, balance=1.0, distil=0.0)
-    own.learning = True
+    own.begin()
     look = look_at(4)
     look.layer = 2
     choice = Choice(np.array(experts)[:, None], torch.tensor(alphas)[:, None])
