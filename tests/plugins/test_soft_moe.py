@@ -59,6 +59,9 @@ def test_soft_moe_alone_in_company_padded_and_priced(slots: int):
             with Meter(modules=model.modules()) as priced:
                 model.rehearse(step.unit, step.shape)
             total += priced.flops
+            if step.unit == "slots.2":
+                tokens, filled, width = *step.shape, small.CONFIG.hidden
+                assert priced.flops == 4 * tokens * filled * width + 5 * tokens * filled + (3 * width + 2) * tokens
         assert (meter.complete, meter.flops) == (True, total)
         ids = torch.tensor([[*text.ids, 0, 0]])
         mask = torch.arange(ids.shape[1])[None] < len(text.ids)

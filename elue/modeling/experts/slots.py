@@ -37,11 +37,21 @@ class SlotLayer(nn.Module):
         self.scale = nn.Parameter(torch.ones(()))
         self.experts = nn.ModuleList(copies(source, experts))
         self.norm, self.dropout = source.norm, source.dropout
+        self.folded = False
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Let Φ be s · Φ̂ from now on, which is the same for every text: nothing is trained any more."""
+        if not self.folded:
+            self.phi.copy_(self.scale * F.normalize(self.phi.float(), dim=-1))
+            self.folded = True
 
     def scores(self, rows: Tensor, slots: int) -> Tensor:
         """(batch, tokens, E · slots) of rows (batch, tokens, hidden), by the first so many slots of every expert."""
         phi = self.phi[:, :slots].flatten(0, 1)
-        return F.normalize(rows.float(), dim=-1) @ (self.scale * F.normalize(phi.float(), dim=-1)).t()
+        if not self.folded:
+            phi = self.scale * F.normalize(phi.float(), dim=-1)
+        return F.normalize(rows.float(), dim=-1) @ phi.float().t()
 
     def forward(self, rows: Tensor, mask: Tensor, slots: int) -> Tensor:
         """Transform (batch, tokens, hidden), where `mask` (batch, tokens) is true."""
@@ -103,6 +113,7 @@ class SlotModel(RaggedModel):
         units = encoder_units(encoder) | {"head": head_unit(network.head)}
         for number, layer in enumerate(layers_of(encoder), start=1):
             if isinstance(half := layer.feed_forward, SlotLayer):
+                half.fold()
                 example = partial(_example, width, len(half.experts))
                 units[f"slots.{number}"] = Unit(partial(_fill, half), self._shapes, partial(example, False))
                 units[f"combine.{number}"] = Unit(partial(_combine, half), self._shapes, partial(example, True))
