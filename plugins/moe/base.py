@@ -68,7 +68,7 @@ class Base(ExpertsMethod):
     """Balanced assignment in training, the best expert at test, α = σ(x · w_e) of the chosen one.
 
     Differences: without `blocks` experts take the place of feed-forwards, y = norm(x + α FFN_e(x)), which costs what
-    the encoder did; with some, residual blocks stand between two layers in the middle, as published, and cost one
+    the encoder did; with some, residual blocks stand between two layers in the middle, as published, and each costs a
     feed-forward more. The release assigns by an auction that may end before the best; here it is exact, over 1,024
     tokens of a shuffled batch at a time, whose number need not be a multiple of E. Training is told by the module's
     mode, not by whether its input has gradients. Skipping an expert where α is small, the knob, is ours.

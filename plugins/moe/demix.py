@@ -79,9 +79,10 @@ class Demix(SeveralMethod):
 
     Differences: the paper's models are of language, and the posterior follows from their own probabilities of the text
     so far; an encoder has none, so here a domain is as likely as the ids of up to 100 unlabelled validation texts of
-    the task are by its training texts, counts plus one, prior even, then fixed (its "cached" prior). Answers are mixed,
-    not layers, each expert in a pass of its own, as there. Domains are drawn by size of their tasks, n^(1/T), not
-    equally often. No expert is added later. The knob, how many experts are mixed, is the paper's; 0 is its oracle.
+    the task are by its training texts, counts plus one, prior even: their plain mean, fixed for all texts of a task,
+    where the paper's cached prior is a moving average, token by token. Answers are mixed, not layers, each expert in a
+    pass of its own, as there. Domains are drawn by size of their tasks, n^(1/T), not equally often. No expert is added
+    later. The knob, how many experts are mixed, is the paper's; 0 is its oracle.
     """
 
     name = "demix"

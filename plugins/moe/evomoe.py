@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from elue.modeling.experts.choices import best, fixed, gaps, over
-from elue.modeling.experts.look import Choice, Look
+from elue.modeling.experts.look import Choice, Look, index
 from elue.modeling.experts.losses import Routed, balance
 from elue.modeling.experts.method import ExpertsMethod, rates_of
 from elue.modeling.experts.network import ExpertsNetwork, RouterOptions
@@ -60,7 +60,9 @@ class EvoMoeNetwork(ExpertsNetwork):
     def losses(self, routed: Routed) -> Tensor | None:
         if self.alone:
             return None
-        return self.options.balance * balance(routed.scores.softmax(-1), routed.choice, None)
+        weight, expert = routed.choice.weight, index(routed.choice.expert, routed.scores)
+        assert weight is not None
+        return self.options.balance * balance(weight.gather(1, expert.argsort(-1)), routed.choice, None)
 
     @torch.no_grad()
     def diversify(self) -> None:
@@ -80,9 +82,10 @@ class EvoMoe(ExpertsMethod):
     Differences: the release validates with the best expert alone, by a capacity that drops what training kept; here a
     point asks the gate itself, without noise. Temperatures are its defaults, 1 to 0.5, falling linearly over the second
     phase; the paper goes lower. The share of weights masked is a guess, the paper gives none that was found. The
-    balance loss counts pairs, so that it is 1 at balance however many experts run. Both knobs are the paper's
-    quantities, asked anew of the same weights: the heaviest expert always runs, and weights are not renormalised, as in
-    the release.
+    balance loss counts pairs, so that it is 1 at balance however many experts run. Left out are the release's last
+    phase, of the best expert alone, and weights by a softmax of the scores of those that run. Both knobs are the
+    paper's quantities, asked anew of the same weights: the heaviest expert always runs, and weights are not
+    renormalised, as in the release.
     """
 
     name = "evomoe"

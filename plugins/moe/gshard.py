@@ -38,15 +38,23 @@ class GShardNetwork(ExpertsNetwork):
     def choose(self, look: Look, scores: Tensor | None) -> Choice:
         """Top-2 by probability; the second where it weighs more than `second_above`, or by lot in training."""
         assert scores is not None
-        choice = best(scores.softmax(-1), min(2, self.options.experts), shares, relative=True)
+        choice = best(scores.softmax(-1), min(2, self.options.experts), self.weigh, relative=True)
         if not look.training:
             return over(choice, self.second_above, from_choice=1)
         if not self.options.thinned:
             return choice
         assert choice.weight is not None
-        wanted = array(2 * choice.weight > torch.rand_like(choice.weight))
+        wanted = array(self.odds(choice.weight) > torch.rand_like(choice.weight))
         wanted[:, 0] = True
         return choice.where(wanted, lambda: np.full(len(wanted), np.inf))
+
+    def weigh(self, values: Tensor, count: int) -> Tensor:
+        """What experts of these probabilities weigh."""
+        return shares(values, count)
+
+    def odds(self, weight: Tensor) -> Tensor:
+        """How probable it is in training that a second expert of this weight runs."""
+        return 2 * weight
 
     def room(self, tokens: np.ndarray) -> np.ndarray:
         return capacity(tokens, self.options.experts, self.capacity_factor, choices=2)

@@ -46,6 +46,7 @@ class HashNetwork(ExpertsNetwork):
 
     KNOBS = ("skipped",)
     skipped: float = 0.0
+    drawn: float = 0.0
     weighted = False
     table: Tensor
     mass: Tensor
@@ -59,12 +60,17 @@ class HashNetwork(ExpertsNetwork):
         """Nothing is scored."""
 
     def choose(self, look: Look, scores: Tensor | None) -> Choice:
-        share = torch.rand(()).item() * self.options.most_skipped if look.training else self.skipped
+        share = self.drawn if look.training else self.skipped
         choice = fixed(self.table.cpu().numpy()[look.ids])
         if not share:
             return choice
         wanted = (self.mass.cpu().numpy()[look.ids] > share)[:, None]
         return choice.where(wanted, lambda: np.full(len(wanted), np.inf))
+
+    def lesson(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """One share for the batch, in all layers."""
+        self.drawn = torch.rand(()).item() * self.options.most_skipped
+        return super().lesson(batch)
 
     def read(self, counts: Mapping[int, int], special: Collection[int]) -> None:
         """Make the table, and of ids by falling count how much of all tokens they and those before them are."""

@@ -61,13 +61,13 @@ class M6TNetwork(ExpertsNetwork):
         return capacity(tokens, self.options.experts, self.capacity_factor, choices)
 
     def losses(self, routed: Routed) -> Tensor:
-        """The mean over groups of F Σ f_i P_i."""
+        """The sum over groups of F Σ f_i P_i."""
         shares, width = self.shares(routed.scores), self.options.experts // self.options.prototypes
         each_group = [
             balance(shares[:, group], Choice(routed.choice.expert[:, group : group + 1] - group * width))
             for group in range(self.options.prototypes)
         ]
-        return self.options.balance * torch.stack(each_group).mean()
+        return self.options.balance * torch.stack(each_group).sum()
 
 
 class M6T(ExpertsMethod):
@@ -76,7 +76,7 @@ class M6T(ExpertsMethod):
     No code was released; formulas are the paper's, capacity settings are read from its tables: an expert has room for
     CF · n / E tokens ("once", their 1x, so that groups cost what one choice does) or for CF · Z · n / E. Its finding
     that imbalance hardly hurts is followed: no balance loss unless asked for, whose form is Switch's in each group, and
-    the mean over groups. Experts are copies of a trained encoder's feed-forwards, not learned from scratch. The
+    the sum over groups. Experts are copies of a trained encoder's feed-forwards, not learned from scratch. The
     capacity factor is the paper's; using fewer groups, their sum scaled up, is ours.
     """
 

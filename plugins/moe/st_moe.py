@@ -17,11 +17,22 @@ from elue.plugins.moe.gshard import GShard, GShardNetwork, GShardOptions
 
 @dataclass(frozen=True, kw_only=True)
 class StMoeOptions(GShardOptions):
+    normalised: bool = option(True, "weights are divided by their sum, else the probabilities as they are")
     z_loss: float = option(1e-3, "weight of the router z-loss, which is (ln E)² where all scores are 0", 0.0)
 
 
 class StMoeNetwork(GShardNetwork):
-    """GShard's, with one loss more."""
+    """GShard's, with one loss more, and second experts that run more often in training."""
+
+    def weigh(self, values: Tensor, count: int) -> Tensor:
+        return super().weigh(values, count) if self.options.normalised else values
+
+    def scale(self) -> float:
+        return 1.0 if self.options.normalised else self.options.experts / 2
+
+    def odds(self, weight: Tensor) -> Tensor:
+        """Mesh TensorFlow's: a second expert that weighs a fifth always runs."""
+        return weight / 0.2
 
     def losses(self, routed: Routed) -> Tensor:
         return super().losses(routed) + self.options.z_loss * router_z(routed.scores)
@@ -32,8 +43,9 @@ class StMoe(GShard):
 
     Differences: the dense feed-forward that follows every sparse layer there is left out, so that a layer costs what
     the experts do; the z-loss weighs 1e-3, as in the paper (1e-4 in the release's base configuration). The release for
-    JAX weighs by raw probabilities; normalised, as here, is what the paper's models were trained with. Seats by
-    arrival, as released, not by priority over the batch. No expert dropout. Knobs as GShard's.
+    JAX weighs by raw probabilities, as without `normalised`; normalised is what the paper's models were trained with.
+    Room is GShard's, CF · 2n / E, where Mesh TensorFlow leaves out the 2. Routers start as the kit's do, not by N(0,
+    0.02). Seats by arrival, as released, not by priority over the batch. No expert dropout. Knobs as GShard's.
     """
 
     name = "st_moe"

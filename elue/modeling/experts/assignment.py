@@ -12,11 +12,12 @@ def balanced(scores: np.ndarray, at_once: int = AT_ONCE) -> np.ndarray:
     """The expert of each row of `scores` (rows, E), (rows,): of every `at_once` rows no expert has more than its share.
 
     Within these the sum of scores is the highest possible (BASE layers, eq. 2). Scores that are not finite count as the
-    lowest that is.
+    lowest that is, or as 0 where none is.
     """
     from scipy.optimize import linear_sum_assignment
 
-    finite = np.where(np.isfinite(scores), scores, np.min(scores, initial=0.0, where=np.isfinite(scores)))
+    lowest = np.min(scores, initial=np.inf, where=np.isfinite(scores))
+    finite = np.where(np.isfinite(scores), scores, lowest if np.isfinite(lowest) else 0.0)
     expert = np.zeros(len(scores), dtype=np.int64)
     for start in range(0, len(scores), at_once):
         block = finite[start : start + at_once]
