@@ -17,18 +17,17 @@ from torch import Tensor
 
 from elue.modeling.encoder import Encoder
 from elue.modeling.heads import task_loss
-from elue.modeling.keeping.contributions import ContributionModel, ContributionNetwork, soft_exit
+from elue.modeling.keeping.contributions import ContributionModel, ContributionNetwork, contribution_sweep, soft_exit
 from elue.modeling.keeping.guides import saliency
 from elue.modeling.keeping.masked import soft_masked
 from elue.modeling.keeping.predicted import tuned
-from elue.modeling.keeping.thresholds import pruning_sweep
 from elue.modeling.method import Sweep, TrainedMethod, Training, swept
 from elue.modeling.options import TrainingOptions, option
 from elue.modeling.text import TextEncoder
 from elue.protocol import TaskInfo
 
 STEEPER = 5
-"""Times that soft removal gets ten times as steep over a training, from 10 on."""
+"""Steepnesses of soft removal over a training, each ten times the one before, from 10 on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +84,8 @@ class AdapLeR(TrainedMethod):
     Differences from the paper and its code: the price is on shares of a text's own tokens, not on their number, and its
     weight ours. Soft removal gets ten times as steep with each fifth of the steps, not with each epoch. The code's
     factors on the first token's share are left out; it never leaves, and its share counts. Saliency of a number is that
-    of the output itself. Thresholds see saliency by way of later states, which the code cuts. Pooling is by mean over
-    what stays, unless told; the paper takes the first token. Scaling the thresholds of one model is ours.
+    of the output itself. Thresholds see saliency by way of later states, which the code cuts. Pooling is by mean,
+    unless told; the paper takes the first token. Scaling thresholds is ours.
     """
 
     name = "adapler"
@@ -111,10 +110,10 @@ class AdapLeR(TrainedMethod):
         network.dense = True
         training.fit(network, phase="tune")
         columns = {"saliency": saliency(network, train, training.text)}
-        network.dense, rates = False, {"etas": options.eta_rate}
+        network.dense, rates = False, {"eta_bias": options.eta_rate}
         training.fit(network, phase="skim", epochs=options.skim_epochs, columns=columns, rates=rates)
 
     def sweep(self, network: Any, training: Training) -> Sweep:
         """From no removal to a scale at which all tokens but the first leave: shares are 1 at most."""
         largest = 2.0 ** math.ceil(math.log2(2 * training.options.max_length / network.etas.min().item()))
-        return swept("threshold_scale", pruning_sweep(network, training, largest))
+        return swept("threshold_scale", contribution_sweep(network, training, largest))

@@ -40,13 +40,14 @@ class PowerBertNetwork(RankedNetwork):
 
     def __init__(self, encoder: Encoder, task: TaskInfo, options: PowerBertOptions) -> None:
         super().__init__(encoder, task, options.pooling, shares=False, diagonal=False, parks=False)
-        self.price, self.soft, self.longest = options.price, False, options.max_length
-        self.retention = nn.Parameter(torch.ones(encoder.config.layers, options.max_length), requires_grad=False)
+        self.price, self.longest = options.price, options.max_length
+        retention = torch.ones(encoder.config.layers, options.max_length)
+        self.retention_bias = nn.Parameter(retention, requires_grad=False)  # so called, it has no weight decay
         self.register_buffer("learned", torch.tensor(self.all_of_them))
 
     def retained(self) -> Lengths:
         """l_j = ⌊Σ_k r_j[k]⌋, 1 at least, and no more than the layer before has."""
-        masses = self.retention.data.clamp(0, 1)[:, : self.longest].double().sum(1)
+        masses = self.retention_bias.data.clamp(0, 1)[:, : self.longest].double().sum(1)
         whole = (masses + 1e-4).floor().clamp(min=1)
         return tuple(whole.cummin(0).values.long().tolist())
 
@@ -54,7 +55,7 @@ class PowerBertNetwork(RankedNetwork):
         """Logits where each layer multiplies states by the retention of their ranks, as pooling does their weights."""
         hidden, mask = self.encoder.embed(batch["ids"], batch["segments"]), batch["mask"]
         left = mask.to(hidden.dtype)
-        for layer, retention in zip(layers_of(self.encoder), self.retention.clamp(0, 1), strict=True):
+        for layer, retention in zip(layers_of(self.encoder), self.retention_bias.clamp(0, 1), strict=True):
             hidden, weights = layer.attention.with_weights(hidden, mask)
             received = importance(weights, mask.to(weights.dtype), diagonal=False)
             factors = retention[ranks(received, mask)]
@@ -63,13 +64,13 @@ class PowerBertNetwork(RankedNetwork):
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Logits, the share of tokens kept after each layer (batch, layers) and, given labels, the phase's loss."""
-        if self.soft:
-            self.retention.data.clamp_(0, 1)
-            logits, mass = self.extracted(batch), self.retention.clamp(0, 1)[:, : self.longest].sum(1)
+        if self.retention_bias.requires_grad:
+            self.retention_bias.data.clamp_(0, 1)
+            logits, mass = self.extracted(batch), self.retention_bias.clamp(0, 1)[:, : self.longest].sum(1)
             price = self.price * (torch.arange(1, len(mass) + 1, device=mass.device) * mass).sum()
             kept = mass.expand(len(logits), -1)
         else:
-            (logits, kept), price = self.ranked(batch, self.lengths), self.retention.new_zeros(())
+            (logits, kept), price = self.ranked(batch, self.lengths), self.retention_bias.new_zeros(())
         if "labels" not in batch:
             return {"logits": logits, "kept": kept, "price": price.expand(len(logits))}
         return {"logits": logits, "loss": task_loss(logits, batch["labels"], self.task) + price}
@@ -107,11 +108,9 @@ class PowerBert(TrainedMethod):
         texts = training.text.encode_all([example.sample for example in training.job.train])
         network.longest = max(len(text.ids) for text in texts)
         training.fit(network, phase="tune")
-        network.soft = True
-        network.retention.requires_grad_(True)
+        network.retention_bias.requires_grad_(True)
         training.fit(network, phase="soft", rates={"retention": training.options.retention_rate})
-        network.soft = False
-        network.retention.requires_grad_(False)
+        network.retention_bias.requires_grad_(False)
         network.lengths = network.retained()
         network.learned.copy_(torch.tensor(network.lengths))
         training.fit(network, phase="hard")

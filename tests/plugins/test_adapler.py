@@ -71,9 +71,9 @@ def test_thresholds_learn_from_the_price_and_everything_else_from_saliency() -> 
     plainly, priced = gradients(price=0.0, contribution_loss=0.0), gradients(price=1.0, contribution_loss=0.0)
     taught = gradients(price=0.0, contribution_loss=1.0)
     moved = {name for name in plainly if not torch.allclose(plainly[name], priced[name], atol=1e-7)}
-    assert moved == {"etas"}
-    assert (priced["etas"] <= plainly["etas"]).all(), "higher thresholds are cheaper"
-    assert taught["etas"][-1] == plainly["etas"][-1], "thresholds see saliency by way of later states alone"
+    assert moved == {"eta_bias"}
+    assert (priced["eta_bias"] <= plainly["eta_bias"]).all(), "higher thresholds are cheaper"
+    assert taught["eta_bias"][-1] == plainly["eta_bias"][-1], "thresholds see saliency by way of later states alone"
     assert not torch.allclose(taught["predictors.0.0.weight"], plainly["predictors.0.0.weight"])
 
 

@@ -43,7 +43,7 @@ def test_states_are_multiplied_by_the_retention_of_their_rank() -> None:
     """Retention 1, .8, .5, .1 by rank: the tokens of attention .45 .65 .50 .45 are multiplied by .5, 1, .8 and .1."""
     network = PowerBertNetwork(small.encoder(), small.CLASSES, PowerBertOptions(max_length=4)).eval()
     network.encoder.layers = network.encoder.layers[:1]
-    network.retention.data = torch.tensor([[1.0, 0.8, 0.5, 0.1]])
+    network.retention_bias.data = torch.tensor([[1.0, 0.8, 0.5, 0.1]])
     layer = network.encoder.layers[0]
     taken = []
     layer.attention.with_weights = lambda hidden, mask: (hidden, MEAN_ATTENTION.expand(1, 4, 4, 4))
@@ -58,14 +58,15 @@ def test_masses_are_rounded_down_and_never_rise() -> None:
     config = small.EncoderConfig(50, 16, 5, 4, 32, positions=40, types=2, embedding=16)
     network = PowerBertNetwork(small.encoder(config=config), small.CLASSES, PowerBertOptions(max_length=10))
     for layer, mass in enumerate([7.9, 7.2, 8.5, 3.99, 0.4]):
-        network.retention.data[layer] = mass / 10
+        network.retention_bias.data[layer] = mass / 10
     assert network.retained() == (7, 7, 7, 3, 1)
 
 
 def soft(**options: float) -> tuple[PowerBertNetwork, dict[str, Tensor]]:
     network = PowerBertNetwork(small.encoder(), small.CLASSES, PowerBertOptions(max_length=40, **options))
-    network.soft, network.longest = True, 12
-    network.retention.requires_grad_(True)
+    network.retention_bias.requires_grad_(True)
+    network.longest = 12
+    network.retention_bias.requires_grad_(True)
     return network, {**small.batch([12, 5]), "labels": torch.tensor([0.0, 1.0])}
 
 
@@ -77,12 +78,12 @@ def test_the_price_grows_with_the_layer() -> None:
     assert (losses[0.01] - losses[0.0]).item() == pytest.approx(0.01 * (1 + 2 + 3 + 4) * 12, rel=1e-5)
     network, batch = soft(price=0.01)
     with torch.no_grad():
-        network.retention.fill_(1.3)
+        network.retention_bias.fill_(1.3)
     network.eval()(batch)["loss"].backward()
-    assert network.retention.max() == 1, "clipped before every step"
-    assert network.retention.grad is not None
-    assert network.retention.grad[3, 11] > network.retention.grad[0, 11] > 0
-    assert not network.retention.grad[:, 12:].any(), "no rank is priced that no text has"
+    assert network.retention_bias.max() == 1, "clipped before every step"
+    assert network.retention_bias.grad is not None
+    assert network.retention_bias.grad[3, 11] > network.retention_bias.grad[0, 11] > 0
+    assert not network.retention_bias.grad[:, 12:].any(), "no rank is priced that no text has"
 
 
 @pytest.mark.parametrize("text", ["3-4-2-1", "all-all", "0-0-0-0", "4-3-2-x", "4-all-3-2", ""])
@@ -124,7 +125,7 @@ def test_trains_and_sweeps_from_all_tokens_to_one(task: TaskInfo, tmp_path: Path
     model, points = PowerBert().load(task, tmp_path, 0), PowerBert().points(task, tmp_path)
     learned = tuple(model.network.learned.tolist())
     assert model.lengths == learned
-    assert sum(learned) < 0.8 * 3 * model.network.retention.data.shape[1]
+    assert sum(learned) < 0.8 * 3 * model.network.retention_bias.data.shape[1]
     texts = [str(point["lengths"]) for point in points]
     assert (texts[0], texts[-1]) == ("1-1-1", "all-all-all")
     assert "-".join(map(str, learned)) in texts

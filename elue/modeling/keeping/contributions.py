@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,9 @@ from elue.modeling.keeping.gates import Decision, Gate, longer_than_one, nobody,
 from elue.modeling.keeping.masked import straight_masked
 from elue.modeling.keeping.model import KeepingModel
 from elue.modeling.keeping.predicted import scorer
+from elue.modeling.method import Training
 from elue.modeling.ragged import Pack
+from elue.modeling.sweep import Tried, choose, ratio_middle, refine
 from elue.modeling.text import TextEncoder
 from elue.protocol import Point, TaskInfo
 
@@ -39,7 +42,12 @@ class ContributionNetwork(nn.Module):
         config, self.task, self.threshold_scale = encoder.config, task, 1.0
         self.encoder, self.head = encoder, Head(config, task, pooling)
         self.predictors = nn.ModuleList(scorer(config.hidden, INNER) for _ in range(config.layers))
-        self.etas = nn.Parameter(torch.full((config.layers,), eta))
+        self.eta_bias = nn.Parameter(torch.full((config.layers,), eta))  # so called, it has no weight decay
+
+    @property
+    def etas(self) -> nn.Parameter:
+        """The thresholds η, (layers,), in shares of an even contribution."""
+        return self.eta_bias
 
     def contributions(self, layer: int, rows: Tensor, left: Tensor) -> Tensor:
         """Predicted shares of the tokens that are left, (batch, tokens): their softmax, weighted by `left`."""
@@ -102,3 +110,26 @@ class ContributionModel(KeepingModel):
             for group in pack.groups()
         ]
         return over(pack, torch.cat([margin.flatten() for margin in margins]), SHARE_TOLERANCE)
+
+
+def contribution_sweep(network: ContributionNetwork, training: Training, largest: float) -> list[Tried]:
+    """Values of `threshold_scale` from 0, which keeps all tokens, to the `largest`, even in multiply-adds, and 1."""
+
+    def measure(scale: float) -> Tried:
+        network.threshold_scale = scale
+        tried = training.tried(network, scale, "kept")
+        return replace(tried, costs=_spent(network, tried.costs, training), weights=None)
+
+    settings = sorted({0.0, 1.0, largest})
+    chosen = choose(refine(measure, settings, ratio_middle), always=settings)
+    network.threshold_scale = 1.0
+    return chosen
+
+
+def _spent(network: ContributionNetwork, kept: Tensor, training: Training) -> Tensor:
+    """Multiply-adds of all layers and predictors for each sample, (samples,), by shares kept before each layer."""
+    config, tokens = training.encoder.config, training.judged_tokens[:, None]
+    stays = (kept.double() * tokens).round()
+    came = torch.cat([tokens, stays[:, :-1]], 1) if network.threshold_scale > 0 else torch.zeros_like(stays)
+    asking = sum(part.numel() for part in network.predictors[0].parameters() if part.dim() > 1)
+    return (config.attention_products(stays) + config.feed_forward_products(stays) + asking * came).sum(1)
