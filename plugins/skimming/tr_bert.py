@@ -68,10 +68,11 @@ class TrBertNetwork(PredictedNetwork):
             guide = {place: many[f"guide.{place}"] for place in self.asked}
         draws = Draws(self.leaning, count, guide)
         logits, masks = self.kept_by(many, draws.keep)
-        losses = kind_of(self.task).soft_losses(logits, many["taught"])
+        kind, alone = kind_of(self.task), self.stage == "select"
+        losses = kind.loss(logits, many["labels"], "none") if alone else kind.soft_losses(logits, many["taught"])
         kept = self.shares(many, masks)[:, self.asked].mean(1)
         loss = reward_loss(-losses.detach() - self.settings.alpha * kept, draws.total(), count)
-        return {"logits": logits, "loss": loss if self.stage == "select" else loss + losses.mean()}
+        return {"logits": logits, "loss": loss if alone else loss + losses.mean()}
 
 
 class TrBert(PredictedMethod):
@@ -80,9 +81,9 @@ class TrBert(PredictedMethod):
     Differences from the released code: kept ratios are shares of a text's own tokens, not of a padded length, so that α
     means something else. A text keeps what its own probabilities say, also in company, where the code keeps as many
     tokens as the fullest text of a batch. With other than 12 layers guides rest on the states after three quarters of
-    them, and where both selectors would stand in one place there is one. Numbers learn as classes do, by squared error
-    from the fine-tuned model's. Pooling is by mean over what stays, unless told; the paper takes the first token.
-    Epochs and rates are ours. A threshold on the probability other than .5 is ours; at 0 no selector runs.
+    them, and where both selectors would stand in one place there is one. Selectors alone learn from labels, without
+    dropout; then all from the fine-tuned model, numbers by squared error. Pooling is by mean over what stays, unless
+    told; the paper takes the first token. Epochs, rates and thresholds other than .5 are ours; at 0 no selector runs.
     """
 
     name = "tr_bert"
@@ -111,10 +112,9 @@ class TrBert(PredictedMethod):
         network.stage = "tune"
         training.fit(network, phase="tune")
         columns = guide_scores(network, train, training.text, network.asked)
-        columns["taught"] = batched_logits(network, train, training.text).tolist()
+        taught = {"taught": batched_logits(network, train, training.text).tolist()}
         network.stage, still = "select", ["encoder", "head"]
         epochs = options.selector_epochs
         training.fit(network, phase="select", epochs=epochs, columns=columns, frozen=still, rates=rates)
         network.stage = "both"
-        taught = {"taught": columns["taught"]}
         training.fit(network, phase="both", epochs=options.joint_epochs, columns=taught, rates=rates)

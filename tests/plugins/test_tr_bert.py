@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -18,13 +19,15 @@ from elue.protocol import Example, Point, Sample, TaskInfo
 from tests import small
 from tests.plugins import keepers
 
+OUTPUTS = len(small.CLASSES.labels)
+
 
 def plain(network: TrBertNetwork, sample: Sample, point: Point) -> tuple[list[int], list[float]]:
     rows, counts = keepers.embedded(network, sample), []
     for index, module in enumerate(network.encoder.layers):
         if index in (1, 2):
             inner, activation, outer, _ = network.predictors[str(index)]
-            chances = outer(activation(inner(rows)))[:, 0].sigmoid().tolist()
+            chances = outer(activation(inner(rows)))[:, 0].double().sigmoid().tolist()
             rows = rows[[place for place, p in enumerate(chances) if place == 0 or p >= float(point["threshold"])]]
         rows = keepers.layer(module, rows)
         counts.append(len(rows))
@@ -117,3 +120,19 @@ def test_one_layer_is_too_few(tmp_path: Path) -> None:
 def test_trains_and_sweeps_from_all_tokens_to_few(task: TaskInfo, tmp_path: Path) -> None:
     options = {"epochs": "5", "learning_rate": "5e-3", "selector_rate": "2e-2", "draws": "4"}
     keepers.trains(TrBert(), task, tmp_path, **options)
+
+
+@pytest.mark.parametrize(("stage", "labels", "taught"), [("select", True, False), ("both", False, True)])
+def test_selectors_alone_learn_from_labels_and_all_from_the_fine_tuned_model(
+    stage: Literal["select", "both"], labels: bool, taught: bool
+) -> None:
+    network = TrBertNetwork(small.encoder(), small.CLASSES, TrBertOptions(guided=0.0)).eval()
+    network.stage = stage
+
+    def lost(label: int, answer: float) -> float:
+        given = {"labels": torch.tensor([label] * 2), "taught": torch.tensor([[answer] + [0.0] * (OUTPUTS - 1)] * 2)}
+        torch.manual_seed(0)
+        return network({**small.batch([5, 9]), **given, "step": 0, "total": 1})["loss"].item()
+
+    assert (lost(0, 0.0) != lost(1, 0.0)) == labels
+    assert (lost(0, 0.0) != lost(0, 9.0)) == taught
