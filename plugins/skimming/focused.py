@@ -1,8 +1,8 @@
 """Focused hierarchical RNN: a gate lets only some tokens through to an upper cell, whose states are attended to.
 
 Ke et al., "Focused Hierarchical RNNs for Conditional Sequence Processing", ICML 2018, arXiv 1806.04342. A lower LSTM
-reads every token; b_t ~ Bernoulli(σ(w·φ(W [q ⊙ h; h; q]))) says whether the upper one takes its output in. Attention
-by the question q over upper states answers. The gate is rewarded by log-likelihood less ReLU(Σ_t b_t - γ T).
+reads every token; b_t ~ Bernoulli(σ(w·φ(W [q ⊙ h; h; q]))) says whether the upper one takes its output in. Attention by
+the question q over upper states answers. Its reward is log-likelihood less a cost times ReLU(Σ_t b_t / T - γ).
 """
 
 from __future__ import annotations

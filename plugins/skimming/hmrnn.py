@@ -87,9 +87,10 @@ class HmRnnNetwork(TrialNetwork):
 class HmRnn(JumpingReader):
     """Layers and boundaries trained end to end, as in the paper, with no price on compute: rest emerges.
 
-    Differences: no layer normalisation; a linear map in place of the output's perceptron; the slope rises in equal
-    steps; words are embedded by the backbone's table. A bias of all boundaries is our knob: high lets every layer take
-    in every token, each anew, and low leaves all but the lowest at rest.
+    Differences: two layers of one size, where there are three; no layer normalisation; a linear map in place of the
+    output's perceptron; the slope rises in equal steps; words are embedded by the backbone's table. A bias of all
+    boundaries is our knob: high lets every layer take in every token, each anew, and low leaves all but the lowest at
+    rest.
     """
 
     name = "hmrnn"

@@ -89,8 +89,9 @@ class Lat(TrainedMethod):
     Differences from the paper and its code: lengths are percent of a text's own tokens, the code's numbers of tokens of
     a padded batch; compute is told at natural length. Sub-networks learn by KL(full ‖ sub) and a number by squared
     error, where the code has the arguments the other way round and learns nothing from a single output. The search has
-    fewer rounds, unless told; the paper's are 30 of 30 mutations and 30 crossovers. It looks at validation data alone.
-    The head pools all tokens, by mean unless told; the paper takes the first token.
+    fewer rounds, unless told; the paper's are 30 of 30 mutations and 30 crossovers. It looks at validation data alone;
+    a list leaves a token at least, there two, and what was tried before counts as a mutation. The head pools all
+    tokens, by mean unless told; the paper takes the first token.
     """
 
     name = "lat"

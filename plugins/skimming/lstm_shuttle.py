@@ -88,7 +88,7 @@ class LstmShuttle(JumpingReader):
     Differences from the authors' notebook: one layer of cells and a linear head, where there are two and a small
     network; four paths, where there are 16; R and K are small as sentences are short, where it has 20 and 40 on IMDB;
     words are embedded by the backbone's table, scaled and trained on, where it keeps spaCy's as they are; the decision
-    after the N-th chunk is not made. A bias on reading on, the step of 1, is our knob beside N.
+    after the N-th chunk is not made; no dropout. A bias on reading on, the step of 1, is our knob beside N.
     """
 
     name = "lstm_shuttle"

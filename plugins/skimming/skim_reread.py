@@ -98,9 +98,10 @@ class SkimRereadNetwork(TrialNetwork):
 class SkimReread(FullReadingFirst):
     """After the paper: three decisions in two policies, and a price on chunks.
 
-    Chunks are small as sentences are short, where the paper has 20 words; F is a share of reading all once, as α has no
-    effect on costs that are normalised in an episode; rewards aren't discounted; cross-entropy trains the head, after a
-    phase that reads all; at most twice a text's chunks are read. Biases of both policies are our knobs.
+    Chunks are small as sentences are short, where the paper has 20 words, and so is the convolution, 3 wide for 5; F is
+    a share of reading all once, as α has no effect on costs that are normalised in an episode; rewards aren't
+    discounted; cross-entropy trains the head, after a phase that reads all; at most twice a text's chunks are read.
+    Biases of both policies are our knobs.
     """
 
     name = "skim_reread"

@@ -101,7 +101,7 @@ class StructuralJumpLstm(FullReadingFirst):
     Differences: punctuation is a token here, stepped over for nothing, and the ids of , . ! ? tell clauses and
     sentences, where spaCy's splitter does; actors and critics both learn from the reward less the cost still to come,
     where the release's actors take that of the whole, and weigh ten times as much; the network that learns draws; one
-    linear map is the head. Words are embedded by the backbone's table. Biases of both agents are our knobs.
+    linear head. The backbone's table embeds; no dropout. Costs are per token, also of marks. Both biases are our knobs.
     """
 
     name = "structural_jump_lstm"

@@ -76,7 +76,8 @@ class Transkimmer(PredictedMethod):
     more than the static encoder. A threshold on the probability is ours, and at 0 no predictor runs. Pooling is by mean
     over all tokens, the skimmed ones in the state they have; the paper takes the first. Rates and batches are the
     kit's, the predictors' rate the encoder's, as in the release: at a higher one they drop nearly all before the rest
-    has learned anything. Some texts keep all in training, which the paper's don't: else keeping all is never learned.
+    has learned anything; the price weighs 0.2, there 0.5 on GLUE, and there is neither warm-up nor weight decay. Some
+    texts keep all in training, which the paper's don't: else keeping all is never learned.
     """
 
     name = "transkimmer"

@@ -175,7 +175,7 @@ class PredictedModel(KeepingModel):
 
 
 def spent(network: Any, kept: Tensor, training: Training) -> Tensor:
-    """Multiply-adds of all layers and predictors for each sample, (samples,), by shares that layers ran on."""
+    """About the multiply-adds of layers and predictors for each sample, (samples,), by shares that layers ran on."""
     config, tokens = training.encoder.config, training.judged_tokens[:, None]
     stays = (kept.double() * tokens).round()
     came = tokens.expand_as(stays) if network.returning else torch.cat([tokens, stays[:, :-1]], 1)

@@ -62,7 +62,7 @@ class ReaderModel(DynamicModel):
                 raise unknown("unit", unit, ["embed", *units])
 
     def explain(self, samples: Sequence[Sample]) -> Sequence[Explanation]:
-        """The tokens of each sample, and the places of those that were read."""
+        """The tokens of each sample, and the places of those that were looked at, were it to decide to skip them."""
         texts = self.text.encode_all(samples)
         places_read = {ending.number: set(ending.read) for ending in read(self.network, texts, self.batch_size)}
         words = self.text.tokenizer.id_to_token
