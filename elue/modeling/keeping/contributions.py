@@ -113,7 +113,10 @@ class ContributionModel(KeepingModel):
 
 
 def contribution_sweep(network: ContributionNetwork, training: Training, largest: float) -> list[Tried]:
-    """Values of `threshold_scale` from 0, which keeps all tokens, to the `largest`, even in multiply-adds, and 1."""
+    """Values of `threshold_scale` from 0, which keeps all tokens, to the `largest`, even in multiply-adds, and 1.
+
+    At 0 predictors are not asked: what is dearer than that for asking them is left out.
+    """
 
     def measure(scale: float) -> Tried:
         network.threshold_scale = scale
@@ -121,9 +124,9 @@ def contribution_sweep(network: ContributionNetwork, training: Training, largest
         return replace(tried, costs=_spent(network, tried.costs, training), weights=None)
 
     settings = sorted({0.0, 1.0, largest})
-    chosen = choose(refine(measure, settings, ratio_middle), always=settings)
+    tried = refine(measure, settings, ratio_middle)
     network.threshold_scale = 1.0
-    return chosen
+    return choose([own for own in tried if own.compute <= tried[0].compute], always=settings)
 
 
 def _spent(network: ContributionNetwork, kept: Tensor, training: Training) -> Tensor:
