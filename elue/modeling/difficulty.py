@@ -40,6 +40,10 @@ class DifficultyAware(EncoderWithHead):
         return out
 
 
+JUDGES = 1_000_003
+"""How far the seeds of two trainings' judges lie apart, so that no two trainings share one."""
+
+
 def ease_of(training: Training, models: int, layers: int, epochs: float) -> list[float]:
     """How many of so many models get each training sample right, computed once and found again after a kill.
 
@@ -56,7 +60,7 @@ def _judged(training: Training, models: int, layers: int, epochs: float) -> list
     ease = torch.zeros(len(job.train))
     labels = torch.tensor([example.label for example in job.train])
     for k in range(models):
-        seed = job.seed + k
+        seed = (JUDGES * (job.seed + 1) + k) % 2**31
         order = torch.randperm(len(ease), generator=torch.Generator().manual_seed(seed))
         halves = order.chunk(2)
         for half, (seen, unseen) in enumerate((halves, halves[::-1])):
