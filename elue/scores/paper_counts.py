@@ -15,6 +15,8 @@ PADDED = 128
 """Tokens that papers on GLUE pad every input to, and count."""
 LAYER = re.compile(r"(?:.+\.)?(?:ffn|combine)\.\d+")
 """Units that run once in each layer, on all tokens that the layer still has."""
+HEAD = re.compile(r"(?:(.+)\.)?head(?:\.[^.]+)?")
+"""Units that answer, with the model before their own name."""
 EXACT = 1e-4
 """How far, as a share, a model's FLOPs may lie from a parabola in its tokens to be one: kernels may take other ways on
 long texts, which changes the fifth digit."""
@@ -65,9 +67,11 @@ def executed(record: Record) -> Executed | None:
 
 
 def _of(trace: Trace) -> tuple[int, int, int]:
-    """The most tokens of a layer, layers of the model that answered, and tokens in the layers of all."""
+    """The most tokens of a layer, layers of the model whose head answered, and tokens in the layers of all."""
     ran = [step for step in trace if LAYER.fullmatch(step.unit)]
-    answered = [step.times for step in ran if _model(step) == _model(ran[-1])]
+    heads = [head[1] or "" for step in trace if (head := HEAD.fullmatch(step.unit))]
+    answering = heads[-1] if heads else _model(ran[-1]) if ran else ""
+    answered = [step.times for step in ran if _model(step) == answering]
     tokens = max((step.shape[0] for step in ran), default=0)
     return tokens, sum(answered), sum(step.shape[0] * step.times for step in ran)
 

@@ -80,6 +80,15 @@ def test_of_a_cascade_the_layers_are_those_of_the_model_that_answered() -> None:
     assert found.padded is None, "one length tells no parabola"
 
 
+def test_a_scorer_that_reads_after_a_model_has_not_answered() -> None:
+    """FrugalGPT's reads the text once the first model has, and before that one's head says what it scores."""
+    scorer = (Step("scorer.embed", (8, 8, 1)), *layers(8, model="scorer."), Step("scorer.text", (1,)))
+    shallow = (Step("small.embed", (8, 8, 1)), *layers(8, 8, model="small."), *scorer, Step("small.head", (1,)))
+    own = executed(told([(*shallow, Step("score.1", (1,)), Step("answer", (1,)))], [1]))
+    assert own
+    assert own.layers.tolist() == [2]
+
+
 def test_a_layer_of_experts_counts_once_for_all_its_tokens() -> None:
     sparse = [Step("embed", (9, 9, 1)), Step("expert.1.1", (4,)), Step("expert.1.2", (5,)), Step("combine.1", (9,))]
     own = executed(told([tuple(sparse)], [1]))
