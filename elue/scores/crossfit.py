@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from elue.scores.folds import Indices
+from elue.scores.pareto import LEAST, STRAIGHT
 from elue.scores.resampling import Array
 
 Window = tuple[float, float]
@@ -44,14 +45,14 @@ def hull_corners(costs: Array, scores: Array) -> Chosen:
     hull = np.zeros(x.shape, dtype=np.intp)
     for place in range(x.shape[1]):
         last = hull[rows, np.maximum(many - 1, 0)]
-        rising = (many == 0) | (y[:, place] > y[rows, last])
+        rising = (many == 0) | (y[:, place] > y[rows, last] + LEAST)
         many -= rising & (many > 0) & (x[:, place] == x[rows, last])
         open_rows = np.flatnonzero(rising & (many > 1))
         while len(open_rows):
             first, second = (hull[open_rows, many[open_rows] - back] for back in (2, 1))
             x0, y0 = x[open_rows, first], y[open_rows, first]
             up, right = y[open_rows, place] - y0, x[open_rows, place] - x0
-            below = (x[open_rows, second] - x0) * up >= (y[open_rows, second] - y0) * right
+            below = (x[open_rows, second] - x0) * up >= (1 - STRAIGHT) * (y[open_rows, second] - y0) * right
             open_rows = open_rows[below]
             many[open_rows] -= 1
             open_rows = open_rows[many[open_rows] > 1]

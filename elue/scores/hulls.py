@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from elue.scores import curve as score
+from elue.scores.pareto import LEAST, STRAIGHT
 from elue.scores.resampling import Array
 
 Points = tuple[Array, Array]
@@ -76,12 +77,12 @@ def _hulls(costs: Array, scores: Array) -> tuple[Array, Array, np.ndarray]:
     hull_x, hull_y = np.zeros_like(x), np.zeros_like(y)
     for cost, level in zip(x.T, y.T, strict=True):
         last = np.maximum(corners - 1, 0)
-        rising = (corners == 0) | (level > hull_y[rows, last])
+        rising = (corners == 0) | (level > hull_y[rows, last] + LEAST)
         corners -= rising & (corners > 0) & (cost == hull_x[rows, last])
         pops = rising
         while (pops := pops & (corners > 1)).any():
             x0, y0, x1, y1 = (of[rows, np.maximum(corners - n, 0)] for n in (2, 1) for of in (hull_x, hull_y))
-            pops &= (x1 - x0) * (level - y0) - (y1 - y0) * (cost - x0) >= 0
+            pops &= (x1 - x0) * (level - y0) >= (1 - STRAIGHT) * (y1 - y0) * (cost - x0)
             corners -= pops
         hull_x[rows[rising], corners[rising]], hull_y[rows[rising], corners[rising]] = cost[rising], level[rising]
         corners += rising

@@ -10,6 +10,11 @@ from collections.abc import Sequence
 
 from elue.errors import ElueError
 
+LEAST = 1e-9
+"""Points by which a score must be above another to be better: sums of the same numbers differ by less."""
+STRAIGHT = 1e-9
+"""How far, as a share, a line may bend and be straight: exact ties are common where costs are affine in depth."""
+
 CostScore = tuple[float, float]
 
 
@@ -52,14 +57,14 @@ def mixture_hull(points: Sequence[CostScore]) -> list[int]:
     hull: list[int] = []
     for i in sorted(range(len(points)), key=points.__getitem__):
         cost, score = points[i]
-        if hull and score <= points[hull[-1]][1]:
+        if hull and score <= points[hull[-1]][1] + LEAST:
             continue
         if hull and cost == points[hull[-1]][0]:
             hull.pop()
         while len(hull) > 1:
             (x0, y0), (x1, y1) = points[hull[-2]], points[hull[-1]]
             turn = (x1 - x0) * (score - y0) - (y1 - y0) * (cost - x0)
-            if turn < 0:  # to the right: the last corner stays
+            if turn < -STRAIGHT * (y1 - y0) * (cost - x0):  # to the right: the last corner stays
                 break
             hull.pop()
         hull.append(i)
