@@ -69,7 +69,8 @@ class RnnModel(ReaderModel):
 class Rnn(TrainedReader):
     """One network a size, each trained by itself, each with a copy of the backbone's word table that it trains on.
 
-    No decision is made at inference time.
+    No decision is made at inference time. First weights of all sizes are drawn in one row, so that a size alone starts
+    from others than among several.
     """
 
     name = "rnn"

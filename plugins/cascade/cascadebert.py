@@ -5,10 +5,10 @@ Cascade", Findings of EMNLP 2021, arXiv 2012.14682. Both models are fine-tuned w
 difficulty-aware regularisation of the small one that makes confidence comparable between samples: of a pair in a
 batch the easier one should be the more confident one.
 
-Difficulty is, as there, how many of K models of different seeds get a training sample right. To afford it on two
-cores the K models have the shallow depth, and each is trained on one random half of the data and judges the
-other, then the reverse, so that memorising can't make everything easy. That costs K x difficulty_epochs passes
-of the shallow model. The paper's small model is pretrained at its depth; here it is the backbone's first layers.
+Difficulty is, as there, how many of K models of different seeds get a training sample right. As in the release the K
+models have the shallow depth; each is trained on one random half of the data and judges the other, then the reverse,
+so that memorising can't make everything easy. That costs K x difficulty_epochs passes of the shallow model. The
+paper's small model is pretrained at its depth, 2 of 12 layers in the release; here it is the backbone's first third.
 """
 
 from __future__ import annotations

@@ -42,9 +42,10 @@ class FrugalGpt(TrainedChain):
     Differences: the paper chains the language models of providers, three of twelve in an order found by search, and its
     scorer, a DistilBERT, reads question and answer as one text; here the models are one encoder cut at several depths,
     in order of cost, the scorer reads the text once and takes the answer as probabilities in a head for each model. It
-    learns from a share of the training data that the models don't see, in its last epoch's weights. Of settings at
-    about one cost the sweep takes the one that scores best on validation data, where the paper takes the best within a
-    budget, on the data that its scorer learned from.
+    learns from a share of the training data that the models don't see, in its last epoch's weights, where the release
+    has a scorer a model and keeps the best of eight epochs by data of its own. Of settings at about one cost the sweep
+    takes the one that scores best on validation data, where the paper takes the best within a budget, on data that its
+    scorer learned from in part.
     """
 
     name = "frugalgpt"

@@ -39,9 +39,11 @@ class RouteLlm(TrainedCascade):
     """A router of few layers, a small model and the full one.
 
     Differences: the paper routes between language models, by preferences of people and of a judge; here the strong
-    model wins where it is right and the weak one wrong, and a tie counts for the weak one, as in the paper's router on
-    BERT. Models know what they were trained on too well to tell who wins there, so that a share of the training data
-    is held out for the router, and its last epoch is kept. Of the paper's routers this is the one on an encoder.
+    model wins where it is right and the weak one wrong, and a tie counts for the weak one from the start, where the
+    paper's router on BERT tells ties apart and adds them to the weak model in the end. Thresholds are even in compute,
+    where they are quantiles of the score on sample prompts there. Models know what they were trained on too well to
+    tell who wins there, so that a share of the training data is held out for the router, and its last epoch is kept. Of
+    the paper's routers this is the one on an encoder.
     """
 
     name = "routellm"

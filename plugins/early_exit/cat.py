@@ -49,8 +49,9 @@ class Cat(TrainedExits):
     leave. So the sweep has thresholds on the score beside risks, and reaches both ends. Numbers agree within a tenth of
     the label's range, half a unit of STS-B. The release only counts afterwards what leaving would have saved; here
     samples do leave. Its meta-classifiers do not see the first layer's probabilities, ours see those of all exits
-    before. All training data fine-tune the encoder; the losses of heads are summed, where the release takes their
-    mean; the optional temperatures are left out. Exits pool by mean unless told, where the paper takes the first token.
+    before. All training data fine-tune the encoder; the losses of heads are summed, where the release takes their mean;
+    the optional temperatures are left out. The last head starts at random like the others, without dropout before its
+    classifier. Exits pool by mean unless told, where the paper takes the first token.
     """
 
     name = "cat"

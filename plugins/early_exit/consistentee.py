@@ -50,9 +50,10 @@ class ConsistentEE(TrainedExits):
 
     The score is 1 minus the policy. The paper has one operating point a training, a threshold of .5, which is in the
     sweep; the other thresholds are ours. The exact reward is our reading of it: in the release its layer term is
-    commented out, and rollouts differ by dropout alone, where here exits are drawn by the policies. Rates and epochs of
-    the later phases, and α, are ours, too, and want tuning. Exits pool by mean unless told, where the paper takes the
-    first token. Whether an exit is right, on which hardness rests, asks for classes.
+    commented out, and rollouts differ by dropout alone, where here exits are drawn by the policies, for the exits' loss
+    and for the policies' apart. Rates and epochs of the later phases, and α, are ours, too, and want tuning. Exits pool
+    by mean unless told, where the paper takes the first token. Whether an exit is right, on which hardness rests, asks
+    for classes.
     """
 
     name = "consistentee"

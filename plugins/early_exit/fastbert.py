@@ -40,9 +40,10 @@ class FastBert(TrainedExits):
 
     The teacher is a fixed function here; in the release it runs with dropout while it teaches. The rate of the second
     phase falls over that phase; in the release it is 0 from its fourth epoch on. The first token alone is a query in
-    the classifiers' attention, since it alone is read: the same answers at half the cost of attention or less, and
-    at two thirds to three quarters of that of a classifier. KL is teacher first, as the release has it. A sample leaves
-    under the threshold; at it, only in the paper.
+    the classifiers' attention, since it alone is read: the same answers at half the cost of attention or less, and at
+    two thirds to four fifths of that of a classifier. Students learn at their own rate, the last classifier at that of
+    heads, where the release has one rate for it and the encoder. Classifiers have no dropout. KL is teacher first, as
+    the release has it. A sample leaves under the threshold; at it, only in the paper.
     """
 
     name = "fastbert"

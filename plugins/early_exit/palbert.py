@@ -38,8 +38,8 @@ class Palbert(TrainedExits):
     is twice as wide as the encoder and costs as much as a dozen heads: 24 · H² a passed exit. At the first exit zeros
     stand for the feature before, which is our reading. What is left of π belongs to the last exit; the release cuts it
     once the sum is above .95, which training here does not. Its other ways to answer, by a draw or by expectation over
-    all layers, leave no curve and are not offered. Exits pool by mean unless told, where the paper takes the first
-    token; the lambda layer has the exits' rate, where the release has one for it alone.
+    all layers, leave no curve and are not offered, nor are embeddings of the layer. Exits pool by mean unless told,
+    where the paper takes the first token; the lambda layer has the exits' rate, where the release has one for it alone.
     """
 
     name = "palbert"

@@ -39,9 +39,9 @@ class PastFuture(TrainedExits):
     """Exits on past and imagined vectors, and entropy.
 
     An exit imagines the layers above it alone; the release works out all at every exit and throws the others away,
-    which adds up to about a third of a layer in a pass through twelve layers of BERT's width. Training counts optimizer
-    steps for both sides of the share that thaws; the release counts forward passes for one. Exits pool by mean unless
-    told, where the paper takes the first token.
+    which adds up to about a fifth of a layer in a pass of 30 tokens through twelve layers of BERT's width. Training
+    counts optimizer steps for both sides of the share that thaws; the release counts forward passes for one. Exits pool
+    by mean unless told, where the paper takes the first token.
     """
 
     name = "past_future"

@@ -28,7 +28,7 @@ from elue.protocol import TaskInfo
 @dataclass(frozen=True, kw_only=True)
 class RightToolOptions(ExitOptions):
     exits: tuple[int, ...] = option(
-        (), "layers with an exit, as in 1,4,6,12; the paper's four by share if not given", 1
+        (), "layers with an exit; if not given, at the shares of 1, 4, 6 and 12 of 12, as in the paper's base", 1
     )
 
 
@@ -36,9 +36,10 @@ class RightTool(TrainedExits):
     """Few exits on mixtures of layers, temperatures, and confidence.
 
     The mixing weights train; in the release they are made anew after every step, and never do. Temperatures are fitted
-    on half of the validation data, and epoch and points are chosen on the other half; the release takes all for both.
-    A sample leaves above the threshold; at it, only in the paper. The pooler starts from the backbone's where it has
-    one; it reads the mean of the tokens unless told, where the paper takes the first.
+    on half of the validation data, and the epoch is chosen on the other half; points are chosen on all of it. The
+    release takes all for both. Mixing weights start alike, there as a random unit vector. A sample leaves above the
+    threshold; at it, only in the paper. The pooler starts from the backbone's where it has one; it reads the mean of
+    the tokens unless told, where the paper takes the first.
     """
 
     name = "righttool"

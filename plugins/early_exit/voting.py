@@ -24,7 +24,7 @@ from elue.protocol import TaskInfo
 
 @dataclass(frozen=True, kw_only=True)
 class VotingOptions(ExitOptions):
-    diversity: float = option(0.1, "weight of the loss that drives exits apart; above 0.1 it has no bound", 0.0)
+    diversity: float = option(0.1, "weight of the loss that drives exits apart, which has no bound: keep it small", 0.0)
 
 
 class Voting(TrainedExits):
