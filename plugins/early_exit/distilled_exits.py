@@ -86,10 +86,7 @@ class DistilledExits(ElasticBert):
             teacher = EncoderWithHead(training.encoder, training.job.task, training.options.pooling)
             training.fit(teacher, phase="teacher")
             said = says(training, teacher)
-        balanced = network.balanced
-        for phase in self.plan(network, training):
-            network.balanced = balanced and phase.name == "exits"  # a student without exits has plain gradients
-            follow([replace(phase, columns=said)], network, training)
+        follow([replace(phase, columns=said) for phase in self.plan(network, training)], network, training)
 
     def plan(self, network: ExitNetwork, training: Training) -> Sequence[Phase]:
         options, last = training.options, len(network.layers) - 1
