@@ -47,8 +47,9 @@ class DistilledExits(ElasticBert):
     """ElasticBERT's exits on a student of fewer layers.
 
     All of the combination is our choice, as the survey names no training: order (compress, then exits), the loss of the
-    exits, to which the teacher's is added, and layers of the backbone, not of the teacher, to start from. To see what
-    each gain brings, hold it against `elasticbert` on the whole backbone, and against `static` at the same depths.
+    exits, to which the teacher's is added, layers of the backbone, not of the teacher, to start from, and gradient
+    equilibrium for the student, too. To see what each gain brings, hold it against `elasticbert` on the whole backbone,
+    and against `static` at the same depths.
     """
 
     name = "distilled_exits"
