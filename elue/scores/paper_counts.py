@@ -69,9 +69,9 @@ def executed(record: Record) -> Executed | None:
 def _of(trace: Trace) -> tuple[int, int, int]:
     """The most tokens of a layer, layers of the model whose head answered, and tokens in the layers of all."""
     ran = [step for step in trace if LAYER.fullmatch(step.unit)]
+    models = [_model(step) for step in ran]
     heads = [head[1] or "" for step in trace if (head := HEAD.fullmatch(step.unit))]
-    answering = heads[-1] if heads else _model(ran[-1]) if ran else ""
-    answered = [step.times for step in ran if _model(step) == answering]
+    answered = [step.times for step, model in zip(ran, models, strict=True) if model == (heads or models)[-1]]
     tokens = max((step.shape[0] for step in ran), default=0)
     return tokens, sum(answered), sum(step.shape[0] * step.times for step in ran)
 

@@ -55,8 +55,7 @@ class StableMoeNetwork(BaseNetwork):
         places, options = [str(number) for number in self.numbered()], self.options
         words = {place: torch.randn(self.tables.shape[1], options.light) * SMALL for place in places}
         centroids = {place: torch.randn(options.experts, options.light) * 0.1 for place in places}
-        self.router_words = nn.ParameterDict({place: nn.Parameter(rows) for place, rows in words.items()})
-        self.router_centroids = nn.ParameterDict({place: nn.Parameter(rows) for place, rows in centroids.items()})
+        self.router_words, self.router_centroids = nn.ParameterDict(words), nn.ParameterDict(centroids)
         self.learning = True
 
     def choose(self, look: Look, scores: Tensor | None) -> Choice:
