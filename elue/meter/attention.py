@@ -48,8 +48,6 @@ def scaled_dot_product_attention(
     bias added to every score; dropout is one a score.
     `mask` and `rate` are the positions of attention mask and dropout rate (-1: none).
     """
-    if len(args) == 3 and not kwargs and (alike := _alike(costs, *args, result)) is not None:
-        return alike
     query, key, value = (argument(args, kwargs, place, name) for place, name in enumerate(("query", "key", "value")))
     given = kwargs.get("attn_mask", kwargs.get("attn_bias"))
     if given is None and len(args) > mask >= 0:
@@ -72,22 +70,6 @@ def scaled_dot_product_attention(
         scaled = False
     rest = costs.pointwise * (scaled * least + dropped * softened)
     return costs.multiply_add * products, rest + masked + costs.softmax * softened
-
-
-def _alike(costs: Costs, query: Tensor, key: Tensor, value: Tensor, result: Any) -> tuple[int, int] | None:
-    """The usual case, (batch, heads, tokens, width) for all four: after products nothing else is at hand. None else."""
-    if query.is_nested or type(result) is not Tensor:
-        return None
-    shape = query.shape
-    if len(shape) != 4 or type(shape[2]) is not int:
-        return None
-    if shape != key.shape or shape != value.shape or shape != result.shape:
-        return None
-    batch, heads, tokens, width = shape
-    rows = batch * heads * tokens
-    scores = rows * tokens
-    least = costs.pointwise * rows * min(tokens, width)
-    return 2 * costs.multiply_add * scores * width, least + costs.softmax * scores
 
 
 @lru_cache(maxsize=1000)
