@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from elue.cli.arguments import METHOD, TASK, split_of
-from elue.cli.output import ALLOW_UNCONFINED, evaluation_progress, label, note, reason, table
+from elue.cli.output import ALLOW_UNCONFINED, label, note, reason, table
+from elue.cli.runs import indexed_runs
 from elue.errors import ElueError
 from elue.meter.units import unit_for
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from elue.meter.units import DisplayUnit
     from elue.protocol import Knob
     from elue.record.schema import Record
-    from elue.record.store import Store
 
 Measured = Literal["observed", "traced"]
 DATABASE = "sqlite:///elue.sqlite"
@@ -107,36 +107,13 @@ def evaluate_method(
     if dry_run:
         _show_plan(evaluation, planned, as_json)
         return
-    from elue.record.store import Store
-
-    finished = run_and_index(evaluation, planned, Store(db))
+    finished = indexed_runs(evaluation, planned, db)
     if as_json:
         typer.echo(json.dumps([brief(record) for record in finished], indent=1))
     else:
         show_runs(finished, runs)
     if any(record.status != "ok" for record in finished):
         raise typer.Exit(1)
-
-
-def run_and_index(evaluation: Evaluation, planned: list[PlannedRun], store: Store, lines: bool = False) -> list[Record]:
-    """Execute what is due, index every record at once, and return the records of all planned runs, in order.
-
-    `lines` is for when bars of something else are on the terminal. Where the user interrupts, what has ended is kept,
-    what was under way stays due, and KeyboardInterrupt is raised.
-    """
-    from elue.evaluation.execute import execute
-    from elue.worker.stopping import orderly
-
-    finished = {run.identity.key: run.record for run in planned if run.record is not None and not run.due}
-    if finished:
-        note(f"{len(finished)} of {len(planned)} runs are done already")
-    store.add_all(list(finished.values()))
-    with orderly(), evaluation_progress(lines, evaluation.runs) as progress:
-        for record in execute(evaluation, planned, progress):
-            store.add(record)
-            finished[record.key] = record
-    keys = [run.identity.key for run in planned]
-    return [finished[key] for key in keys if key in finished]
 
 
 def parse_audit(text: str) -> int | None:

@@ -11,12 +11,10 @@ from contextlib import closing
 from functools import partial
 
 from elue.evaluation.events import RunEnded, RunStarted, SamplesAnswered, ShareFailed
-from elue.evaluation.executor import perform
 from elue.evaluation.lacking import lacks
-from elue.evaluation.passes import packs
 from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
 from elue.evaluation.points import points_of
-from elue.evaluation.request import Evaluation, Progress
+from elue.evaluation.request import Evaluation, Progress, check_against
 from elue.methods.saved import check_owner
 from elue.methods.trained import check_task
 from elue.record import files as records
@@ -36,7 +34,7 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
         digest = weights_digest(evaluation.weights)
         check_task(evaluation.weights, evaluation.data.spec.info())
         check_owner(evaluation.method, evaluation.weights)
-    packs.check(evaluation)
+    check_against(evaluation)
     points = points_of(evaluation)
     base = Identity(
         method=evaluation.method.name,
@@ -64,7 +62,11 @@ def execute(
     reports.
     """
     due = [run for run in planned if run.due]
-    if due and executor is None:
+    if not due:
+        return
+    from elue.evaluation.executor import perform  # with numpy and all passes, which planning does without
+
+    if executor is None:
         starting.prepare(evaluation.profile.conditions.threads, apart=evaluation.repeat > 0 or evaluation.audit != 0)
     with closing(perform(evaluation, due, executor)) as events:
         for event in events:

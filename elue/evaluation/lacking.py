@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from elue.evaluation.passes.again import ASKED_AGAIN
 from elue.evaluation.request import Evaluation
 from elue.record.schema import Record
+
+ASKED_AGAIN = "asked_again"
+"""The measurement that says how many samples were asked again."""
 
 
 def lacks(evaluation: Evaluation, record: Record) -> str:

@@ -97,3 +97,18 @@ def explained_samples(spec: TaskSpec, split: str, wanted: int | None) -> int:
     if wanted is None:
         return EXPLAINED if shown else 0
     return wanted
+
+
+def check_against(evaluation: Evaluation) -> None:
+    """Raises ElueError unless a static model is given exactly where the profile compares with one."""
+    profile = evaluation.profile
+    if profile.conditions.tokens and evaluation.against is None:
+        message = f"Profile '{profile.name}' measures a model beside the static full model of its task."
+        raise ElueError("no_static_weights", message, "Give --against DIR, the weights of a trained 'static'.")
+    if evaluation.against is not None and not profile.conditions.tokens:
+        message = f"Profile '{profile.name}' runs samples one by one and compares with no static model."
+        raise ElueError("no_packs", message, "Leave --against out, or take --profile elue-1-batch.")
+    if evaluation.against is not None and not evaluation.against.is_dir():
+        raise ElueError(
+            "no_weights", f"There is no weights folder {evaluation.against}.", "Make one with `elue train`."
+        )

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from elue.evaluation.lacking import ASKED_AGAIN
 from elue.evaluation.passes import table
-from elue.evaluation.passes.again import ASKED_AGAIN
 from elue.evaluation.passes.context import Context
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Measured, Outcome, PassResult, make_record

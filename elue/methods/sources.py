@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from elue.methods import kept
 from elue.methods.parsing import Unreadable, parse, parse_content, read
 
 LARGEST_TOGETHER = 2**20
@@ -52,6 +53,7 @@ def digest(file: Path, module: str | None, root: Path | None = None) -> str:
     """
     files = closure(file, module, root)
     lines = [f"{name} {_digest(read(files[name]), files[name])}" for name in sorted(files)]
+    kept.write()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -98,7 +100,11 @@ def _followed(file: Path, module: str | None, root: Path | None, beside: Sequenc
 @lru_cache(maxsize=1024)
 def _digest(content: bytes, file: Path) -> str:
     """sha256 over a module's normalised source. Methods stand on the same modules, and a content has the same again."""
-    return hashlib.sha256(normalised(parse_content(content, file)).encode()).hexdigest()
+
+    def digested() -> str:
+        return hashlib.sha256(normalised(parse_content(content, file)).encode()).hexdigest()
+
+    return kept.known("digest", content, digested)
 
 
 def _parents(module: str, own: str) -> Iterator[str]:
@@ -143,8 +149,14 @@ def is_bare_string(statement: ast.stmt) -> bool:
 @lru_cache(maxsize=1024)
 def _imports(content: bytes, file: Path, module: str) -> tuple[str, ...]:
     """Absolute names of all modules a module imports, anywhere in it, and what may be a submodule."""
+    return tuple(
+        kept.known(f"imports of {module}", content, lambda: list(_named(parse_content(content, file), module)))
+    )
+
+
+def _named(tree: ast.Module, module: str) -> dict[str, None]:
     names: dict[str, None] = {}
-    for node in _statements(parse_content(content, file)):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             names |= dict.fromkeys(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -152,7 +164,7 @@ def _imports(content: bytes, file: Path, module: str) -> tuple[str, ...]:
             name = ".".join([*base, *([node.module] if node.module else [])])
             if name:
                 names |= dict.fromkeys([name, *(f"{name}.{alias.name}" for alias in node.names)])
-    return tuple(names)
+    return names
 
 
 def _find_spec(name: str, search: Sequence[str] | None) -> ModuleSpec | None:

@@ -30,9 +30,6 @@ from elue.record.schema import Flag
 from elue.worker.frames import Configure
 from elue.worker.session import Worker
 
-ASKED_AGAIN = "asked_again"
-"""The measurement that says how many samples were."""
-
 
 class Repeats:
     """Which samples are asked again: all have their turn before one comes a second time.

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from elue.errors import ElueError
 from elue.evaluation.passes import effort, traced
 from elue.evaluation.passes.audit import Auditor
 from elue.evaluation.passes.clock import STATIC, Stopwatch, drawn_times, warm_up_samples
@@ -49,21 +48,6 @@ class Counted:
 
     def __init__(self, _: Evaluation) -> None:
         self.flops: dict[str, int] = {}
-
-
-def check(evaluation: Evaluation) -> None:
-    """Raises ElueError unless a static model is given exactly where the profile compares with one."""
-    profile = evaluation.profile
-    if profile.conditions.tokens and evaluation.against is None:
-        message = f"Profile '{profile.name}' measures a model beside the static full model of its task."
-        raise ElueError("no_static_weights", message, f"Give --against DIR, the weights of a trained '{STATIC}'.")
-    if evaluation.against is not None and not profile.conditions.tokens:
-        message = f"Profile '{profile.name}' runs samples one by one and compares with no static model."
-        raise ElueError("no_packs", message, "Leave --against out, or take --profile elue-1-batch.")
-    if evaluation.against is not None and not evaluation.against.is_dir():
-        raise ElueError(
-            "no_weights", f"There is no weights folder {evaluation.against}.", "Make one with `elue train`."
-        )
 
 
 def measure(context: Context, run: PlannedRun, measured: Measured) -> PassResult:
