@@ -52,9 +52,10 @@ def check(task: str | Path, data: Path | None = None) -> TaskReport:
     if spec is None:
         return report
     rows: dict[str, list[Sample]] = {}
+    twofold: list[str] = []
     for split in SPLITS:
         try:
-            seen, samples, faults = _split(spec, split, data)
+            seen, samples, labels, faults = _split(spec, split, data)
         except ElueError as error:
             known = split in spec.files or error.code not in ("missing_data", "no_source")
             (report.faults if known else report.remarks).append(str(error))
@@ -62,14 +63,15 @@ def check(task: str | Path, data: Path | None = None) -> TaskReport:
         report.splits.append(seen)
         report.faults += faults
         rows[split] = samples
+        twofold += _contradicting(split, samples, labels)
     if not report.splits and not report.faults:
         report.faults.append("There is no data: name its files under [files], or give --data DIR.")
-    report.remarks += [*_meeting(rows), *_uneven(spec, report.splits)]
+    report.remarks += [*_meeting(rows), *twofold, *_uneven(spec, report.splits)]
     return report
 
 
-def _split(spec: TaskSpec, split: str, data: Path | None) -> tuple[SplitReport, list[Sample], list[str]]:
-    """A split as it is, its samples, and all that is wrong with its rows."""
+def _split(spec: TaskSpec, split: str, data: Path | None) -> tuple[SplitReport, list[Sample], list[float], list[str]]:
+    """A split as it is, its samples and their labels, and all that is wrong with its rows."""
     if spec.generated:
         loaded = loading.load(spec, split)
         samples, labels, faults, where = list(loaded.samples), list(loaded.labels), [], "generated"
@@ -87,7 +89,7 @@ def _split(spec: TaskSpec, split: str, data: Path | None) -> tuple[SplitReport, 
         seen.span = (min(sound), max(sound))
     texts = [f"{sample.text} {sample.pair or ''}" for sample in samples if isinstance(sample.text, str)]
     seen.words = statistics.median(len(text.split()) for text in texts) if texts else 0.0
-    return seen, samples, faults
+    return seen, samples, list(labels), faults
 
 
 def _shortened(errors: list[ElueError]) -> list[str]:
@@ -119,6 +121,17 @@ def _meeting(rows: dict[str, list[Sample]]) -> Iterator[str]:
         twice = counts.total() - len(counts)
         if twice:
             yield f"{twice:,} rows of {split} repeat the text of another row there."
+
+
+def _contradicting(split: str, samples: list[Sample], labels: list[float]) -> Iterator[str]:
+    """Rows whose text has another label in another row of the split."""
+    said: dict[object, list[float]] = {}
+    for sample, label in zip(samples, labels, strict=True):
+        if isinstance(sample.text, str) and not math.isnan(label):
+            said.setdefault(text_key(sample), []).append(label)
+    torn = sum(len(answers) for answers in said.values() if len(set(answers)) > 1)
+    if torn:
+        yield f"{torn:,} rows of {split} have a text that another row there labels otherwise."
 
 
 def _uneven(spec: TaskSpec, splits: list[SplitReport]) -> Iterator[str]:

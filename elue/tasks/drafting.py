@@ -14,7 +14,7 @@ from elue.errors import ElueError, unknown
 from elue.protocol import Sample
 from elue.tasks import metrics, sources, tables
 from elue.tasks.kinds import KINDS
-from elue.tasks.looking import Proposal, lacks_header, propose
+from elue.tasks.looking import LABELS, Proposal, lacks_header, propose
 from elue.tasks.related import text_key
 from elue.tasks.spec import SPLITS
 from elue.tasks.tables import Table
@@ -121,7 +121,8 @@ def _keep_labelled(data: Data, label: str | None, *more: str | None) -> None:
         if asked is not None and asked not in columns:
             raise unknown("column", asked, columns)
     for split, table in list(data.tables.items()):
-        named = label or next((name for name in table if name.casefold() == "label"), None)
+        called = {name.casefold(): name for name in reversed(table)}
+        named = label or next((called[name] for name in LABELS if name in called), None)
         empty = named is not None and all(cell in (None, "", -1, "-1") for cell in table.get(named, ()))
         other = not columns <= set(table)
         if other or (named is not None and empty):
@@ -148,6 +149,9 @@ def _draw(data: Data, proposal: Proposal) -> None:
             data.tables["train"], data.tables[split] = _parted(data.tables["train"], proposal, split)
             data.drawn |= {"train", split}
             data.done.append(f"{_size(data.tables[split]):,} rows of train were drawn to be the {split} split.")
+    if not all(_size(data.tables[split]) for split in SPLITS):
+        said = "There are too few texts for a train, a validation and a test split."
+        raise ElueError("too_few_rows", said, "Give more rows: a hundred at least make a test that says something.")
 
 
 def _parted(table: Table, proposal: Proposal, split: str) -> tuple[Table, Table]:
@@ -159,7 +163,7 @@ def _parted(table: Table, proposal: Proposal, split: str) -> tuple[Table, Table]
     ]
     hashes = [int(hashlib.sha256(repr((split, key)).encode()).hexdigest()[:12], 16) for key in keys]
     bound = TENTH * 16**12
-    lowest = min(hashes)
+    lowest = min(hashes, default=0)
     taken = [place for place, number in enumerate(hashes) if number < bound or number == lowest]
     left = sorted(set(range(len(hashes))) - set(taken))
     return _rows(table, left), _rows(table, taken)

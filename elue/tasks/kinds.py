@@ -63,17 +63,27 @@ def _class_flaw(task: TaskInfo) -> str | None:
 
 
 def _class_read(cell: Any, task: TaskInfo) -> int | None:
-    """A class index, from a class's name or from an index; a number is first a name, so that "1" and 1 are the same."""
-    whole = isinstance(cell, float) and cell.is_integer()
-    name = str(int(cell)) if whole else str(cell)
-    if cell is not None and name in task.labels:
-        return task.labels.index(name)
+    """A class index, from a class's name or from an index; a number is a name, so that "1", 1 and "1.0" are the same.
+
+    Where classes are called by numbers no number is an index: of the classes 1 to 5 a 0 is none.
+    """
+    if cell is not None and str(cell) in task.labels:
+        return task.labels.index(str(cell))
     value = _number(cell)
-    return int(value) if value in range(len(task.labels)) else None
+    name = str(int(value)) if value.is_integer() else ""
+    if name in task.labels:
+        return task.labels.index(name)
+    return int(value) if value in range(len(task.labels)) and not _numbered(task) else None
+
+
+def _numbered(task: TaskInfo) -> bool:
+    """Whether a class is called by a whole number."""
+    return any(_number(name).is_integer() for name in task.labels)
 
 
 def _class_readable(task: TaskInfo) -> str:
-    return f"Labels are 0 to {len(task.labels) - 1} ({', '.join(task.labels)})."
+    names = ", ".join(task.labels)
+    return f"Labels are {names}." if _numbered(task) else f"Labels are 0 to {len(task.labels) - 1} ({names})."
 
 
 def _is_class(value: float, outputs: int | None) -> bool:

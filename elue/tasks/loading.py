@@ -165,7 +165,8 @@ def rows_of(
     texts, raw = table[columns.text], table[columns.label]
     pairs = table[columns.pair] if columns.pair else None
     _check_size(spec, split, len(raw), where, report)
-    if raw and all(label in (None, "", -1, "-1") for label in raw):
+    info = spec.info()
+    if raw and all(label in (None, "", -1, "-1") and KINDS[spec.kind].read(label, info) is None for label in raw):
         said = f"{where}: the {split} split has no labels (column '{columns.label}')."
         report(ElueError("unlabelled_split", said, "Use a labelled copy, or another split."))
         return [], []
@@ -174,7 +175,6 @@ def rows_of(
             if not isinstance(text, str) or not text.strip():
                 fault, hint = no_text(text)
                 report(ElueError("empty_text", f"{where}: {table.place(row)}, column '{name}': {fault}.", hint))
-    info = spec.info()
     labels = [
         _label(info, label, f"{where}: {table.place(row)}, column '{columns.label}'", report)
         for row, label in enumerate(raw, start=1)

@@ -38,6 +38,8 @@ MOST_CLASSES = 50
 """More different labels than this are numbers of a regression, or no labels."""
 MOST_NUMBERS = 20
 """More different whole numbers than this are no classes."""
+RARE = 0.05
+"""Up to this share of them, labels of -1 say that there is none, as in SNLI. Beside other negative ones none does."""
 UNEVEN = 0.65
 """Above this share of one class accuracy says little."""
 
@@ -62,16 +64,20 @@ class Proposal:
 def lacks_header(path: Path) -> bool:
     """Whether the first line of a CSV or TSV file holds values: one is empty, a number, twice there, or a sentence.
 
-    One that names texts or labels is a header, whatever is twice there.
+    One that names texts or labels is a header, whatever is twice there; so is one whose first cell alone is empty,
+    above numbers: pandas writes its index so.
     """
     if path.suffix not in (".csv", ".tsv"):
         return False
     with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
         tabs = path.suffix == ".tsv"
         reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(file)
-        first = next(reader, [])
-    twice = len(set(first)) < len(first) and not _NAMES & {cell.casefold() for cell in first}
-    return twice or any(not cell or _number(cell) or cell.count(" ") > 2 for cell in first)
+        first, second = next(reader, []), next(reader, [])
+    names = [cell.casefold() for cell in first]
+    twice = len(set(first)) < len(first) and not _NAMES & set(names)
+    indexed = names[:1] == [""] and "" not in names[1:] and _number(next(iter(second), "")) is not None
+    cells = first[1:] if indexed else first
+    return twice or any(not cell or _number(cell) is not None or cell.count(" ") > 2 for cell in cells)
 
 
 def propose(tables: Sequence[Table], text: str | None, pair: str | None, label: str | None) -> Proposal:
@@ -111,7 +117,7 @@ def propose(tables: Sequence[Table], text: str | None, pair: str | None, label: 
 def _called(named: dict[str, str], values: dict[str, list[Any]], label: str | None) -> list[str]:
     """The columns that are called as texts are, and hold some: single words, or mistakes among them."""
     usual = [named[name] for name in _TEXTS if name in named]
-    worded = (name for name in usual if any(isinstance(cell, str) and not _number(cell) for cell in values[name]))
+    worded = (name for name in usual if any(isinstance(cell, str) and _number(cell) is None for cell in values[name]))
     return [name for name in dict.fromkeys(worded) if name != label]
 
 
@@ -127,21 +133,33 @@ def _texts(texts: list[str], named: dict[str, str], pair: str | None) -> tuple[s
 
 def _answers(cells: Sequence[Any], column: str) -> tuple[str, tuple[str, ...], float, float]:
     """Kind, class names, least and greatest number of a column of labels."""
-    given = [cell for cell in cells if cell not in (None, "", -1, "-1")]
+    given = [cell for cell in cells if not _is_blank(cell)]
+    unlabelled = [cell for cell in given if _number(cell) == -1]
+    below = {number for cell in given if (number := _number(cell)) is not None and number < 0}
+    if below == {-1} and len(unlabelled) in (len(given), *range(int(RARE * len(given)) + 1)):
+        given = [cell for cell in given if _number(cell) != -1]
     if not given:
         raise ElueError("unlabelled_split", f"The column '{column}' holds no labels.", "Name another: --label.")
-    numbers = [_number(cell) for cell in given]
-    distinct = {str(cell) for cell in given}
-    if None not in numbers:
-        real = [number for number in numbers if number is not None]
+    real = [number for cell in given if (number := _number(cell)) is not None]
+    numbers = len(real) == len(given)
+    distinct = {f"{number:g}" for number in real} if numbers else {str(cell) for cell in given}
+    if len(distinct) == 1:
+        said = f"The column '{column}' holds one value alone, {distinct.pop()!r:.40}: there is nothing to tell apart."
+        raise ElueError("unclear_columns", said, "Name another: --label.")
+    if numbers:
         whole = {int(number) for number in real if number.is_integer()}
-        if all(number.is_integer() for number in real) and 2 <= len(whole) <= MOST_NUMBERS:
+        if all(number.is_integer() for number in real) and len(whole) <= MOST_NUMBERS:
             return "classification", tuple(str(number) for number in sorted(whole)), 0.0, 0.0
         return "regression", (), min(real), max(real)
-    if not 2 <= len(distinct) <= MOST_CLASSES:
+    if len(distinct) > MOST_CLASSES:
         said = f"The column '{column}' has {len(distinct):,} different values: no classes."
         raise ElueError("unclear_columns", said, "Name another: --label.")
     return "classification", tuple(sorted(distinct)), 0.0, 0.0
+
+
+def _is_blank(cell: object) -> bool:
+    """Whether a cell holds nothing, as tables and pandas write it."""
+    return cell is None or cell == "" or str(cell).casefold() == "nan"
 
 
 def _number(cell: object) -> float | None:

@@ -41,7 +41,7 @@ def read(path: Path, header: Sequence[str] = ()) -> Table:
     """
     if path.suffix not in READERS:
         wrong = unknown("file kind", path.suffix, READERS)
-        raise ElueError(wrong.code, f"{path}: {wrong.message}", wrong.hint)
+        raise ElueError(wrong.code, f"{path}: {wrong.message}", MENDS.get(path.suffix) or wrong.hint)
     try:
         return READERS[path.suffix](path, header)
     except FileNotFoundError:
@@ -121,3 +121,10 @@ READERS: Mapping[str, Callable[[Path, Sequence[str]], Table]] = {
     ".tsv": _tsv,
     ".jsonl": _json_lines,
 }
+MENDS: Mapping[str, str] = {
+    **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip"), "Unpack it first."),
+    **dict.fromkeys((".json", ".ndjson"), "Write one JSON object a line, in a file called .jsonl."),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "Save the sheet as CSV (UTF-8)."),
+    ".txt": "Call it .csv where commas part its columns, .tsv where tabs do.",
+}
+"""What to do with files of other kinds, by suffix."""
