@@ -161,11 +161,11 @@ class Yardstick:
 def matrix(records: Iterable[Record], yardstick: Yardstick, draws: int = DRAWS) -> Matrix:
     """The matrix of the trainings that were asked by several rules or by another's, from whole records of one board.
 
-    These may come one by one.
+    These may come one by one, in any order: draws belong to columns, whose order is that of their runs' keys.
 
     Raises ElueError `samples_differ` where they did not answer the same samples.
     """
-    static: dict[CurveKey, list[Column]] = defaultdict(list)
+    static: dict[CurveKey, dict[str, Column]] = defaultdict(dict)
     asked: dict[CurveKey, dict[str, list[tuple[Record, Column]]]] = defaultdict(lambda: defaultdict(list))
     ids: tuple[str, ...] = ()
     for record in records:
@@ -173,12 +173,12 @@ def matrix(records: Iterable[Record], yardstick: Yardstick, draws: int = DRAWS) 
             continue
         column, rule = column_of(record), record.point.get(RULE)
         if record.key in yardstick.keys:
-            static[curve_of(record)].append(column)
+            static[curve_of(record)][record.key] = column
             ids = record.samples.id
         elif isinstance(rule, str):
             asked[curve_of(record)][rule].append((record.model_copy(update={"samples": None}), column))
     scale = scale_of(
-        [_sampled(columns) for _, columns in sorted(static.items(), key=str)],
+        [_sampled([static[curve][key] for key in sorted(static[curve])]) for curve in sorted(static, key=str)],
         folds_of(ids, yardstick.clusters),
         yardstick.low,
         yardstick.high,
@@ -186,7 +186,8 @@ def matrix(records: Iterable[Record], yardstick: Yardstick, draws: int = DRAWS) 
         seed=0,
     )
     rows, whole = [], {}
-    for curve, by_rule in sorted(asked.items(), key=lambda item: (item[0].method, item[0].seed, str(item[0]))):
+    for curve, told in sorted(asked.items(), key=lambda item: (item[0].method, item[0].seed, str(item[0]))):
+        by_rule = {rule: sorted(told[rule], key=lambda pair: pair[0].key) for rule in sorted(told)}
         runs = [record for pairs in by_rule.values() for record, _ in pairs]
         if len(by_rule) < 2 and not any(record.crossing for record in runs):
             continue

@@ -101,6 +101,12 @@ def test_leads_are_those_of_each_curve_alone_and_chances_add_up(static: list[Rec
     assert row.cells["energy"].best == 0.0
 
 
+def test_the_order_of_records_changes_nothing(static: list[Record], runs: list[Record]) -> None:
+    forth, back = made(static, runs), made(static[::-1], runs[::-1])
+    assert forth.rows[0].cells == back.rows[0].cells
+    assert forth.methods == back.methods
+
+
 def test_rules_that_answer_alike_share_their_chance(static: list[Record], runs: list[Record]) -> None:
     measure, samples = yardstick(static), static[0].samples
     assert samples is not None
