@@ -22,8 +22,9 @@ GOOD = {1: 0.72, 2: 0.82, 4: 0.9}
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Submissions of the house and of others, one of which calls its method as the house's, and an edition's file."""
+    monkeypatch.delenv("ELUE_DATA", raising=False)  # their task is nowhere to be loaded from
     world = World()
     static = world.method("static", STATIC)
     submission(tmp_path / "submissions", "baselines", static)
