@@ -34,7 +34,7 @@ def serve(folder: Path, port: int, ready: Callable[[str], None]) -> None:
         server = _Server(("127.0.0.1", port), partial(_Quiet, directory=str(folder)))
     except (OSError, OverflowError) as error:
         hint = "Give another --port; 0 takes any free one."
-        raise ElueError("port_in_use", f"Port {port} cannot be had: {error}.", hint) from None
+        raise ElueError("port_in_use", f"Port {port} cannot be had: {str(error).rstrip('.')}.", hint) from None
     with server:
         ready(f"http://127.0.0.1:{server.server_port}/")
         with suppress(KeyboardInterrupt):

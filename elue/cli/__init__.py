@@ -83,6 +83,7 @@ def main() -> None:
     Where the user interrupts it is one line, too, and exit code 130.
     """
     try:
+        _check_no_empty(sys.argv[1:])
         app()
     except ElueError as error:
         if str(error).strip():
@@ -100,6 +101,14 @@ def main() -> None:
         if left.code == INTERRUPTED:  # typer takes interrupts for itself, and says nothing
             _interrupted()
         raise
+
+
+def _check_no_empty(words: list[str]) -> None:
+    """Raise ElueError for a value that is an empty text: as a path it would be the current folder."""
+    for before, word in zip(["elue", *words], words, strict=False):
+        if not word or (word.startswith("--") and word.find("=") == len(word) - 1):
+            name = word.rstrip("=") or before
+            raise ElueError("empty_value", f"{name} is given an empty text.", "Write a value, or leave it out.")
 
 
 def _interrupted() -> NoReturn:

@@ -34,7 +34,7 @@ def count_model(
     head: str | None = typer.Option(None, help="A class of transformers, instead of the one the configuration names."),
     attn: str | None = typer.Option(None, help="Implementation of attention: eager, sdpa or flex_attention."),
     profile: str = typer.Option("elue-1", help="A profile's name, or the path of its TOML file."),
-    depth: int = typer.Option(2, help="How deep to go into the modules."),
+    depth: int = typer.Option(2, min=0, help="How deep to go into the modules."),
     by_operator: bool = typer.Option(
         False, "--by-operator", help="Say which operators did the FLOPs, not which modules."
     ),

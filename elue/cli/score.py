@@ -46,7 +46,7 @@ def score_methods(
     resamples: int | None = typer.Option(
         None, min=100, help="Bootstrap resamples behind the intervals. [default: as many as the leaderboard takes]"
     ),
-    seed: int = typer.Option(0, help="Seed of the resamples."),
+    seed: int = typer.Option(0, min=0, help="Seed of the resamples."),
     edition: str | None = typer.Option(
         None, help="Score by the rules of an edition (a name, or a .toml file): elue-2 against its own yardstick."
     ),

@@ -42,6 +42,8 @@ def build_site(
     from elue.record.store import Store
     from elue.submissions.standing import as_it_stands, record_folders
 
+    if runs is not None and not runs.is_dir():
+        raise ElueError("no_runs", f"There is no runs folder {runs}.", "Check the path.")
     store = Store(db, create=runs is not None)
     if runs is not None:
         folders = record_folders(runs)

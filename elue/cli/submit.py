@@ -63,6 +63,8 @@ def validate_submission(
     """Look submissions over; every finding says what is wrong, where, and how to mend it. Exit code 1 on errors."""
     from elue.submissions.apart import validate_apart
 
+    if data is not None and not data.is_dir():
+        raise ElueError("missing_data", f"There is no data folder {data}.", "Check --data or ELUE_DATA.")
     most = None if memory is None else memory * 2**20
     verdicts = {folder: validate_apart(folder, base, data, seconds, most) for folder in folders}
     if as_json:

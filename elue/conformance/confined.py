@@ -20,6 +20,7 @@ from elue.methods.trained import check_task
 from elue.methods.uncounted import told as uncounted_words
 from elue.methods.uncounted import uncounted
 from elue.protocol import Sample
+from elue.record.bounds import check_seed
 from elue.tasks import TaskData
 from elue.worker import frames
 from elue.worker.failure import WorkerFailure
@@ -50,6 +51,7 @@ def examine(examination: Examination) -> Iterator[Result]:
     or loaded fails once, and the rest is skipped. Raises ElueError where the method does not serve the task, or
     reports a mistake of the user's.
     """
+    check_seed(examination.seed)
     if examination.weights is not None:
         check_task(examination.weights, examination.data.spec.info())
     samples = tuple(replace(sample, id=secrets.token_hex(8)) for sample in examination.data.samples)

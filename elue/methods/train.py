@@ -22,7 +22,7 @@ from elue.methods import options, trained
 from elue.methods.backbones import absolute
 from elue.methods.registry import MethodSource
 from elue.protocol import Sample
-from elue.record.bounds import LARGEST_WHOLE
+from elue.record.bounds import check_seed
 from elue.tasks import TaskData, TaskSpec, load
 from elue.tasks.related import TextKey, check_apart, shares, text_key
 from elue.worker.decoding import plain
@@ -93,8 +93,7 @@ def train(training: TrainingRequest) -> bool:
     """
     if training.max_train_samples is not None and training.max_train_samples < 1:
         raise ElueError("bad_value", f"--max-train-samples {training.max_train_samples} is less than 1.")
-    if not -LARGEST_WHOLE <= training.seed < LARGEST_WHOLE:
-        raise ElueError("bad_value", f"--seed {training.seed} is a number of more than 64 bits.", "Take a smaller one.")
+    check_seed(training.seed)
     options.check_given(training.method, training.options, training.backbone)
     check_apart([task.name for task in (training.task, *training.also)])
     if training.tensorboard is not None:

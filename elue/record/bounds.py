@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from elue.errors import ElueError
+
 LARGEST_WHOLE = 2**63
 """Whole numbers fit 64 bits."""
 LARGEST = 1e40
@@ -25,6 +27,12 @@ MOST_PACKED = 6_000_000
 
 
 _TURNING = frozenset("\u061c\u200e\u200f\u2066\u2067\u2068\u2069\ufff9\ufffa\ufffb")
+
+
+def check_seed(seed: int) -> None:
+    """Raise ElueError for a seed that no record can hold."""
+    if not -LARGEST_WHOLE <= seed < LARGEST_WHOLE:
+        raise ElueError("bad_value", f"--seed {seed} is a number of more than 64 bits.", "Take a smaller one.")
 
 
 def fault(document: Any, packed: tuple[str, ...] = (), most: int = MOST_ENTRIES) -> str:

@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 COUNTS_AT_ONCE = 500_000
 """Counts held at once while resampling."""
+MOST_RESAMPLES = 1_000_000
+"""More say nothing that these don't, and take hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,13 @@ def draws(samples: int, resamples: int, seed: int, clusters: Sequence[int] = ())
     """Resamples as rows of counts, in chunks; how large the chunks are does not change what is drawn.
 
     With `clusters`, the number of each sample's, whole clusters are drawn, as many as there are: so how many samples
-    these are differs from row to row.
+    these are differs from row to row. Raises ElueError for a seed below 0, and for no
+    resamples or too many.
     """
+    if seed < 0:
+        raise ElueError("bad_value", f"The seed of resamples is {seed}.", "Take 0 or more.")
+    if not 1 <= resamples <= MOST_RESAMPLES:
+        raise ElueError("bad_value", f"{resamples:,} resamples can't be drawn.", f"Take at most {MOST_RESAMPLES:,}.")
     generator = np.random.default_rng(seed)
     rows = max(1, COUNTS_AT_ONCE // samples)
     drawn = max(clusters) + 1 if clusters else samples

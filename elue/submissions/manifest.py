@@ -125,6 +125,7 @@ class Manifest(_Part):
 
 
 HINTS = {
+    "slug": "It is the folder's name: at most 100 of the letters A to Z and a to z, digits, '_', '.' and '-'.",
     "licence": "An SPDX name, such as Apache-2.0.",
     "paper": "Authors, year and URL; 'none' if there is none.",
     "tuned_on": "Which split chose the operating points: validation, train or nothing.",

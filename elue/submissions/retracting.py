@@ -25,7 +25,7 @@ def retract(
     """Add retractions to a submission's manifest; returns how many runs they cover.
 
     Without methods all of them, without points all of theirs, without a profile those under any. Nothing is deleted.
-    Raises ElueError for a method, point or profile that is not there, and for no reason.
+    Raises ElueError for a method, point or profile that is not there, for no reason, and where all were retracted.
     """
     manifest = manifests.read(folder)
     if not reason.strip():
@@ -41,7 +41,7 @@ def retract(
     runs = [run for run in runs if profile in (None, run.profile.name)]
     wanted: list[dict[str, Knob] | None] = [dict(point) for point in points]
     wanted = wanted or [None]
-    covered = 0
+    covered, before = 0, 0
     text = manifests.text_of(folder / manifests.FILE).rstrip("\n") + "\n"
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for name in methods or names:
@@ -49,10 +49,14 @@ def retract(
             hit = [run for run in runs if run.method.name == name and point in (None, run.point)]
             if not hit and methods:
                 raise _nothing_at(f"'{name}'", point, [run for run in runs if run.method.name == name])
-            if hit:
+            if any(manifest.retraction(run) is None for run in hit):
                 entry = {"method": name, "point": point, "profile": profile, "reason": reason, "when": now}
                 text += manifests.table("retracted", entry)
                 covered += len(hit)
+            else:
+                before += len(hit)
+    if not covered and before:
+        raise ElueError("retracted", "These runs are retracted already.", f"Their reason is in {manifests.FILE}.")
     if not covered:
         raise _nothing_at(str(folder), wanted[0], runs)
     try:

@@ -165,7 +165,7 @@ def _weights(manifest: Manifest, wanted: Set[str], given: Path | None) -> dict[s
             message = (
                 f"No folder at {given} holds the weights of {entry.method} on {entry.task}: sha256 {entry.sha256}."
             )
-            raise ElueError("other_weights", message, f"Get them from {entry.url}.")
+            raise ElueError("other_weights", message, f"Get them: {entry.url}.")
     return {entry.sha256: folder_of[entry.sha256] for entry in needed}
 
 

@@ -49,6 +49,17 @@ def test_what_was_measured_under_one_profile_can_be_taken_back_alone(hello: Path
     assert retraction_of(told, theirs) == "", "another submission's runs of a method of this name stand"
 
 
+def test_what_is_retracted_is_not_retracted_again(hello: Path) -> None:
+    from elue.submissions.retracting import retract
+
+    assert retract(hello, "a mistake", points=[{"passes": 1}]) == 1
+    before = (hello / "submission.toml").read_bytes()
+    with pytest.raises(ElueError, match="retracted already"):
+        retract(hello, "another", points=[{"passes": 1}])
+    assert (hello / "submission.toml").read_bytes() == before
+    assert retract(hello, "all of it") == 2, "what was left is taken back, too"
+
+
 @pytest.mark.parametrize("reason", ["", "  ", "two\nlines"])
 def test_a_retraction_needs_one_line_of_reason(hello: Path, reason: str) -> None:
     from elue.submissions.retracting import retract
