@@ -12,6 +12,7 @@ from elue.api.defined import reference
 from elue.api.results import Findings, Results
 from elue.conformance.check import SAMPLES
 from elue.conformance.confined import CHECK_SECONDS, Examination, examine
+from elue.errors import ElueError
 from elue.evaluation.execute import execute, plan
 from elue.evaluation.plan import PlannedRun, Rerun
 from elue.evaluation.request import TIMED, Evaluation, Measure, Progress, explained_samples
@@ -109,10 +110,12 @@ def training_log(weights: Place) -> DataFrame:
 
     Columns: phase, moment ("end" where a phase ends that asked no validation data), epoch, step, metric, score, ways
     (the ways out that it is the mean of), price (what of it the method's objective pays for compute), loss, seconds
-    since the phase began, rate (training texts a second).
+    since the phase began, rate (training texts a second). Raises ElueError where there is no such folder.
     """
     from pandas import DataFrame
 
+    if not Path(weights).is_dir():
+        raise ElueError("no_weights", f"There is no weights folder {weights}.", "Give the one that is trained into.")
     columns = ["phase", "moment", "epoch", "step", "metric", "score", "ways", "price", "loss", "seconds", "rate"]
     return DataFrame(trained.reports(Path(weights)), columns=columns)
 
@@ -232,7 +235,7 @@ def stream(
         profile=profiles.load(profile),
         weights=path_of(weights),
         points=tuple(points),
-        rules=tuple(rules),
+        rules=(rules,) if isinstance(rules, str) else tuple(rules),
         seed=seed,
         runs=Path(runs),
         rerun=rerun,
@@ -271,4 +274,6 @@ class _Quiet:
 
 def path_of(place: Place | None) -> Path | None:
     """A place as a path."""
+    if place == "":
+        raise ElueError("empty_value", "A path is given as an empty text.", "Give a folder, or None.")
     return None if place is None else Path(place)

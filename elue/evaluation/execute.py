@@ -14,11 +14,10 @@ from elue.evaluation.events import RunEnded, RunStarted, SamplesAnswered, ShareF
 from elue.evaluation.lacking import lacks
 from elue.evaluation.plan import PlannedRun, plan_runs, weights_digest
 from elue.evaluation.points import points_of
-from elue.evaluation.request import Evaluation, Progress, check_against
+from elue.evaluation.request import Evaluation, Progress, check_against, check_asked
 from elue.methods.saved import check_owner
 from elue.methods.trained import check_task
 from elue.record import files as records
-from elue.record.bounds import check_seed
 from elue.record.files import Identity
 from elue.record.schema import Record
 from elue.worker import starting
@@ -30,7 +29,7 @@ def plan(evaluation: Evaluation) -> list[PlannedRun]:
     A worker is started only to ask the method for sweeps, so not when the points are given. Raises ElueError when the
     method cannot serve the task or fails before its first run.
     """
-    check_seed(evaluation.seed)
+    check_asked(evaluation)
     digest = None
     if evaluation.weights:
         digest = weights_digest(evaluation.weights)

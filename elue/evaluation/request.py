@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
-from elue.errors import ElueError
+from elue.errors import ElueError, unknown
 from elue.evaluation.plan import PlannedRun, Rerun
 from elue.meter.profile import Profile
 from elue.methods.registry import MethodSource
 from elue.protocol import Knob
+from elue.record.bounds import LARGEST_WHOLE, check_seed
 from elue.record.schema import Record
 from elue.tasks import PRIVATE, TaskData, TaskSpec, sources
 from elue.worker.confinement.sandbox import Limits
@@ -97,6 +99,29 @@ def explained_samples(spec: TaskSpec, split: str, wanted: int | None) -> int:
     if wanted is None:
         return EXPLAINED if shown else 0
     return wanted
+
+
+def check_asked(evaluation: Evaluation) -> None:
+    """Raises ElueError for what no evaluation can be asked for: a script says it without the command line's checks."""
+    words = {"rerun": (evaluation.rerun, get_args(Rerun)), "measure": (evaluation.measure, (None, *get_args(Measure)))}
+    for name, (word, allowed) in words.items():
+        if word not in allowed:
+            raise unknown(f"word for {name}", str(word), map(str, allowed), "bad_value")
+    least = {"seed": -LARGEST_WHOLE, "workers": 1, "audit": 0, "latency": 0, "repeat": 0, "explain": 0}
+    for name, low in least.items():
+        number = getattr(evaluation, name)
+        if name == "audit" and number is None:
+            continue
+        if not isinstance(number, Integral) or number < low:
+            what = "a whole number" if low < 0 else f"a whole number, {low} or more"
+            raise ElueError("bad_value", f"{name} is {number!r:.40}.", f"It takes {what}.")
+    check_seed(evaluation.seed)
+    if not evaluation.sample_seconds > 0:
+        raise ElueError("bad_value", f"A sample can't take {evaluation.sample_seconds} seconds.", "Give more than 0.")
+    for point in evaluation.points:
+        if not isinstance(point, Mapping):
+            said = f"{point!r:.40} is no operating point."
+            raise ElueError("bad_point", said, 'Give a list of mappings: points=[{"KNOB": VALUE}].')
 
 
 def check_against(evaluation: Evaluation) -> None:

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None
     """
     if split not in SPLITS and (split != PRIVATE or data is None):
         raise unknown("split", split, SPLITS)
+    if limit is not None and not isinstance(limit, Integral):
+        raise ElueError("invalid_limit", f"The limit {limit!r} is no whole number.", "Give one of 1 or more.")
     if limit is not None and limit < 1:
         raise ElueError("invalid_limit", f"The limit {limit} leaves no samples.", "Give at least 1.")
     difficulty: list[int] | None = None
