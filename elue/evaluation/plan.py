@@ -47,12 +47,16 @@ def plan_runs(
     """Compare the runs asked for (`base` at each point) with the records that exist.
 
     `rerun` "missing" leaves finished runs alone that lack nothing and repeats failed ones, "all" repeats everything,
-    "none" only reports.
+    "none" only reports. Raises ElueError for a damaged record, which says whether its run is done.
     """
     folder = records.path_of(runs, base.task, base.method, "x").parent
     known = {}
     for path in sorted(folder.glob("*.json")):
-        record = records.read(path)
+        try:
+            record = records.read(path)
+        except ElueError as error:
+            hint = error.hint or "Delete that file: its run is then measured again."
+            raise ElueError(error.code, error.message, hint) from None
         known[record.key] = record
     return [_planned(replace(base, point=dict(point)), known, rerun, lacks) for point in points]
 

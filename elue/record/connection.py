@@ -72,6 +72,8 @@ def guard(url: str) -> Iterator[None]:
                 hint = "Check that its server runs, and that this user may connect and write."
             raise ElueError("database_unusable", f"Cannot use {shown(url)}: {told}.", hint) from None
         hint = "It can be made again from the records: `elue db rebuild`."
+        if url.startswith("sqlite") and ("not a database" in told or "malformed" in told):
+            hint = "Move the file away; then the index can be made again from the records: `elue db rebuild`."
         raise ElueError("database_broken", f"{shown(url)} is not an ELUE index: {told}.", hint) from None
 
 

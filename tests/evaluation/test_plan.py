@@ -37,6 +37,16 @@ def test_finished_runs_are_left_alone(base: Identity, tmp_path: Path) -> None:
     assert run.record is not None
 
 
+def test_a_damaged_record_says_how_its_run_is_measured_again(base: Identity, tmp_path: Path) -> None:
+    keep(base, tmp_path)
+    (path,) = tmp_path.rglob("*.json")
+    path.write_text('{"schema": ')
+    with pytest.raises(ElueError, match="Delete that file"):
+        plan_runs(base, [dict(base.point)], tmp_path, "missing")
+    path.unlink()
+    assert plan_runs(base, [dict(base.point)], tmp_path, "missing")[0].due
+
+
 def test_failed_runs_are_tried_again(base: Identity, tmp_path: Path) -> None:
     keep(base, tmp_path, status="timeout", complete=False, score=None, flops=None, params=None, samples=None)
     (run,) = plan_runs(base, [base.point], tmp_path, "missing")

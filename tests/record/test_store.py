@@ -231,6 +231,15 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert file.read_text().startswith("these are notes")
 
 
+def test_what_is_said_of_a_file_that_is_no_database_mends_it(tmp_path: Path) -> None:
+    file = tmp_path / "notes.sqlite"
+    file.write_text("these are notes, long enough to not look like an empty database")
+    with pytest.raises(ElueError, match="Move the file away"):
+        Store(f"sqlite:///{file}")
+    file.rename(tmp_path / "away")
+    assert Store(f"sqlite:///{file}").summaries() == []
+
+
 def test_a_foreign_table_is_refused_and_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "foreign.sqlite"
     with sqlite3.connect(file) as connection:
