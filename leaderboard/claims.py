@@ -63,13 +63,14 @@ class CameOut:
     """What a board's records say of a claim: the difference to the full model at its compute, and whether it holds.
 
     There is no outcome where the claim names no loss or no point is that cheap, which `reaches` says. Of so many
-    `trainings`, for these weights.
+    `trainings` of the method and `full` of the full model; with one on either side it is told for these weights.
     """
 
     claim: Claim
     difference: Estimate
     outcome: Outcome | None
     trainings: int
+    full: int
     reaches: bool
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from elue.errors import ElueError
@@ -90,25 +91,37 @@ def apart_of(scores: BoardScores, drawn: Drawn) -> Apart | None:
     return apart(drawn, scores.low, scores.high, scores.floor)
 
 
-def came_out(board: Board, scores: BoardScores, drawn: Drawn) -> list[CameOut]:
-    """What a board says of the claims of its methods' papers, against the dearest point of the reference."""
-    curve_of = {run.key: run.curve for run in board.runs}
-    reference = scores.curves[scores.reference].keys[0] if scores.reference is not None else ""
-    yardstick = drawn.get(curve_of.get(reference, ""))
-    if yardstick is None:
+def came_out(
+    board: Board, scores: BoardScores, drawn: Drawn, ranking: Ranking, clusters: Sequence[int]
+) -> list[CameOut]:
+    """What a board says of the claims of its methods' papers, against the full model: the dearest point of all of the
+    edition's yardstick where one ranks the board, else of the reference."""
+    full = _yardstick(board, scores, drawn, ranking)
+    if not full:
         return []
-    dearest = max(range(len(yardstick.points)), key=lambda i: yardstick.points[i][0])
-    full, full_resampled = yardstick.points[dearest], yardstick.resampled[1][:, dearest]
+    samples = len(set(clusters)) or scores.samples
+    whole = fmean(max(cost for cost, _ in of.points) for of in full)
     said = []
     for claim in claims.shipped():
         own = [drawn[curve.id] for curve in board.by_method.get(claim.method, ()) if curve.id in drawn]
         if not own or claim.compute is None:
             continue
-        difference = kept(own, full, full_resampled, claim.compute, scores.floor)
-        reaches = all(min(cost for cost, _ in of.points) <= claim.compute * full[0] for of in own)
-        verdict = outcome(difference, claim.loss) if claim.loss is not None and reaches else None
-        said.append(CameOut(claim, difference, verdict, len(own), reaches))
+        difference = kept(own, full, claim.compute, scores.floor, samples)
+        reaches = all(min(cost for cost, _ in of.points) <= claim.compute * whole for of in own)
+        verdict = outcome(difference.estimate, claim.loss) if claim.loss is not None and reaches else None
+        said.append(CameOut(claim, difference.estimate, verdict, len(own), len(full), reaches))
     return said
+
+
+def _yardstick(board: Board, scores: BoardScores, drawn: Drawn, ranking: Ranking) -> list[CurvePoints]:
+    """The trainings of the full model: one alone may be better or worse than most by more than a claim is about."""
+    curve_of = {run.key: run.curve for run in board.runs}
+    if ranking.standing:
+        keys: Sequence[str] = ranking.standing.yardstick_keys
+    else:
+        keys = scores.curves[scores.reference].keys[:1] if scores.reference is not None else ()
+    ids = dict.fromkeys(curve_of.get(key, "") for key in keys)
+    return [drawn[name] for name in ids if name in drawn]
 
 
 def opening(board: Board, scores: BoardScores, told: Apart, ranking: Ranking) -> Opening | None:

@@ -104,7 +104,8 @@ def scored(
     leads: Mapping[str, Lead] = {}
     if reference and ranking.standing is None and board.limit is None:
         leads = _leads(board, columns, ids, curve_id(reference.curve), clusters)
-    against, claimed = reference.words if reference else named, came_out(board, scores, drawn)
+    against = reference.words if reference else named
+    claimed = came_out(board, scores, drawn, ranking, clusters)
     return Scored(board, scores, "", against, leads, told, shown, claimed)
 
 

@@ -9,25 +9,32 @@ import numpy as np
 
 from elue.scores.curve import hull_at
 from elue.scores.hulls import hulls_at
-from elue.scores.intervals import Estimate, normal_interval
+from elue.scores.intervals import Estimate
 from elue.scores.pairwise import CurvePoints
-from elue.scores.pareto import CostScore
-from elue.scores.resampling import Array
+from elue.scores.trainings import Difference, difference
 
 Outcome = Literal["holds", "does not hold", "not told"]
 
 
 def kept(
-    trainings: Sequence[CurvePoints], full: CostScore, full_resampled: Array, share: float, floor: float
-) -> Estimate:
-    """The mean hull of the trainings at a share of the full model's cost, minus the full model's score, in points.
+    trainings: Sequence[CurvePoints], full: Sequence[CurvePoints], share: float, floor: float, samples: int
+) -> Difference:
+    """The mean hull of the trainings at a share of the full model's cost, minus the mean score of the full model, which
+    is the dearest point of each of its own trainings, in points.
 
-    The interval is over the same resamples of the samples, (resamples,) for the full model: it holds for these weights.
+    All are on the same resamples of so many independent samples. Where both sides have several trainings it holds for
+    further ones, too; else for these weights.
     """
-    budget = share * full[0]
-    value = sum(hull_at(of.points, budget, floor) for of in trainings) / len(trainings) - full[1]
-    drawn: Array = np.mean([hulls_at(of.resampled, [budget], floor)[:, 0] for of in trainings], axis=0)
-    return normal_interval(value, drawn - full_resampled)
+    dearest = [max(range(len(of.points)), key=lambda place: of.points[place][0]) for of in full]
+    costs, scores = np.array([of.points[place] for of, place in zip(full, dearest, strict=True)]).T
+    budget = share * float(costs.mean())
+    return difference(
+        np.array([hull_at(of.points, budget, floor) for of in trainings]),
+        np.stack([hulls_at(of.resampled, [budget], floor)[:, 0] for of in trainings], axis=1),
+        scores,
+        np.stack([of.resampled[1][:, place] for of, place in zip(full, dearest, strict=True)], axis=1),
+        samples,
+    )
 
 
 def outcome(difference: Estimate, loss: float) -> Outcome:

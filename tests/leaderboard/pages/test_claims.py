@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from statistics import fmean
 
 import pytest
 
@@ -10,6 +11,8 @@ from elue.errors import ElueError
 from elue.leaderboard import claims
 from elue.leaderboard.build import pages
 from elue.methods.registry import installed
+from elue.record.schema import Record
+from elue.scores.curve import hull_at
 from tests.editions import GOOD, REVISION, STATIC, World, both_splits, edition_of, naming
 from tests.leaderboard.reading import read
 from tests.leaderboard.whole import reader_of, summaries_of
@@ -57,9 +60,12 @@ def test_what_came_out_is_what_the_scores_say(whole_site) -> None:
     assert by_method["deebert"]["here"] == []
 
 
-def test_an_edition_with_three_trainings_gives_a_headline() -> None:
+def test_an_edition_with_three_trainings_gives_a_headline_and_a_verdict_over_all_of_them() -> None:
+    """The full model of one training is worse than the others' by ten points; alone it would stand for none."""
     world = World()
-    static, own = world.method("static", STATIC), world.method("ltp", GOOD)
+    worse = {**STATIC, 4: STATIC[4] - 0.1}
+    static = [of for seed in range(3) for of in world.training("static", STATIC if seed else worse, seed)]
+    own = world.method("ltp", GOOD)
     edition = naming(edition_of(static), REVISION)
     records = both_splits([*static, *own], {1: 60.0, 2: 79.5, 4: 80.0})
     made = dict(pages(summaries_of(records), reader_of(records), editions=[edition]))
@@ -72,4 +78,13 @@ def test_an_edition_with_three_trainings_gives_a_headline() -> None:
     lost = headline["loss"]["value"]
     assert f"2.00x fewer FLOPs, {abs(lost):.2f} points {'lost' if lost >= 0 else 'won'}" in first.text
     assert "edition test, 3 trainings" in first.text
+    (came,) = (entry for entry in told["ltp"]["here"] if entry["task"] == static[0].task.name)
+    assert (came["trainings"], came["full"]) == (3, 3)
+    dearest = [max(scores_of(static, seed)) for seed in range(3)]
+    kept = [hull_at(scores_of(own, seed), 0.476 * dearest[0][0], 50.0) for seed in range(3)]
+    assert came["difference"]["value"] == pytest.approx(fmean(kept) - fmean(score for _, score in dearest))
     assert all(not entry["headlines"] for method, entry in told.items() if method != "ltp")
+
+
+def scores_of(records: list[Record], seed: int) -> list[tuple[float, float]]:
+    return [(of.flops.mean, of.score.value) for of in records if of.seed == seed and of.flops and of.score]
