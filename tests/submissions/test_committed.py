@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -119,16 +120,23 @@ def test_static_flops_rise_by_the_same_step_with_every_layer(alone: list[Record]
     assert (steps == steps[0]).all()
 
 
-@pytest.mark.skipif("ELUE_DATA" not in os.environ, reason="ELUE_DATA names no folder with the task's data")
-def test_scores_are_those_of_the_labels(committed: list[Record]) -> None:
-    data = tasks.load(tasks.get("sst2_elue"), "test", Path(os.environ["ELUE_DATA"]))
-    for record in committed:
+@pytest.mark.thorough
+@pytest.mark.parametrize("folder", [ROOT, SUBMISSIONS / "2026-preview"], ids=lambda folder: folder.name)
+@pytest.mark.skipif("ELUE_DATA" not in os.environ, reason="ELUE_DATA names no folder with the tasks' data")
+def test_scores_are_those_of_the_labels(folder: Path) -> None:
+    """The baselines' intervals are resampled, as they were when those were made: Wilson's came later."""
+    loaded = cache(lambda *board: tasks.load(tasks.get(board[0]), board[1], Path(os.environ["ELUE_DATA"])))
+    for path in records.files(folder / "records"):
+        record = records.read(path)
+        data = loaded(record.task.name, record.task.split)
         assert record.samples is not None
         assert record.score is not None
         assert record.task.revision == data.revision
         assert record.samples.id == tuple(sample.id for sample in data.samples)
         score = metrics.measure(record.task.metric, data.labels, record.samples.value, seed=0)
-        assert (score.value, score.low, score.high) == (record.score.value, record.score.low, record.score.high)
+        assert score.value == record.score.value
+        if folder != ROOT:
+            assert (score.low, score.high) == (record.score.low, record.score.high)
 
 
 @pytest.mark.slow
