@@ -19,7 +19,8 @@ from torch.nn import Module
 from elue.errors import ElueError, unknown
 from elue.meter.models.known import KnownValues, forget_weights
 
-ATTENTION = ("eager", "sdpa", "flex_attention")
+FLEX = "flex_attention"
+ATTENTION = ("eager", "sdpa", FLEX)
 """Implementations of attention that a model may be counted with."""
 
 

@@ -11,7 +11,7 @@ from torch.nn import Module
 from elue.errors import ElueError, unknown
 from elue.meter import profile as profiles
 from elue.meter.meter import Meter
-from elue.meter.models.building import ATTENTION, build, choose_class, one_line, quiet, read_configuration
+from elue.meter.models.building import ATTENTION, FLEX, build, choose_class, one_line, quiet, read_configuration
 from elue.meter.models.cost import ModelCost, Question
 from elue.meter.models.generating import generate, must_generate
 from elue.meter.models.inputs import Inputs, left_out
@@ -24,6 +24,7 @@ from elue.meter.training import count_training_step
 LARGEST = 250_000_000
 """Parameters of the largest model that gets real weights: a gigabyte of fp32."""
 SEED = 0
+_ONE_OF_MANY = "values decide what it does: the count is one sample of many"
 
 
 def count_configuration(question: Question) -> ModelCost:
@@ -55,13 +56,16 @@ def count_configuration(question: Question) -> ModelCost:
         if question.generate:
             must_generate(model)
         try:
+            if question.attention == FLEX:
+                raise ValuesWanted(f"{FLEX} runs on no shapes alone")
             ran, device = _run(model, lengths, question, profile), "meta"
         except ValuesWanted as wanted:
             if total > LARGEST:
                 raise ElueError(
                     "values_decide",
                     f"What {model_class.__name__} does depends on values that only weights give ({wanted}),",
-                    f"and {total:,} parameters are too many to make some up: count a smaller configuration.",
+                    f"and {total:,} parameters are too many to make some up: count a smaller configuration"
+                    + (", or --attn sdpa." if question.attention == FLEX else "."),
                 ) from None
             model = build(model_class, config, question.attention, real=True)
             ran, device = _run(model, lengths, question, profile, real=True), "cpu"
@@ -69,7 +73,8 @@ def count_configuration(question: Question) -> ModelCost:
     if question.train and (said := with_labels(model, ran.inputs)[2]):
         notes.append(said)
     if device == "cpu":
-        notes.append("built with random weights, since values decide what it does: the count is one sample of many")
+        why = "flex_attention runs on no shapes alone" if question.attention == FLEX else _ONE_OF_MANY
+        notes.append(f"built with random weights, since {why}")
     return ModelCost(
         question=question,
         built=model_class.__name__,

@@ -231,6 +231,18 @@ def test_values_that_decide_are_made_up_for_small_models_alone(count: Any) -> No
     assert caught.value.code == "values_decide"
 
 
+@pytest.mark.parametrize(("name", "given"), [("bert", TEXT), ("llama", GROUPED)])
+def test_flex_attention_is_counted_on_small_models_for_real(count: Any, name: str, given: Any) -> None:
+    """Torch refuses it where there are shapes alone. It costs the products of any attention, and its mask besides."""
+    flex, plain = (count(name, given, attention=way) for way in ("flex_attention", "sdpa"))
+    assert (flex.device, flex.complete) == ("cpu", True)
+    assert "flex_attention" in flex.notes[0]
+    assert flex.parts["forward"].matmul_flops == plain.parts["forward"].matmul_flops
+    assert 0 < flex.parts["forward"].flops - plain.parts["forward"].flops < 0.1 * plain.parts["forward"].flops
+    with pytest.raises(ElueError, match="or --attn sdpa"):
+        count(name, {**given, "vocab_size": 10_000_000}, attention="flex_attention")
+
+
 @pytest.mark.parametrize(
     ("name", "given", "asked", "says"),
     [
