@@ -256,6 +256,19 @@ def corners_of(own: Sequence[Sequence[EditionRun]], validation: Validation) -> l
     return [tuple(mixture_hull([validation[run.curve, run.point] for run in training])) for training in own]
 
 
+def kept_from_test(own: Sequence[Sequence[EditionRun]], validation: Validation) -> int:
+    """How many corners that validation has of a method's trainings were not measured on the edition's split.
+
+    None, unless a point was dropped for what came out there: who chooses points beforehand chooses corners.
+    """
+    missing = 0
+    for training in own:
+        told = [(point, at) for (curve, point), at in validation.items() if curve == training[0].curve]
+        chosen = {told[place][0] for place in mixture_hull([at for _, at in told])} if told else set()
+        missing += len(chosen - {run.point for run in training})
+    return missing
+
+
 def families_of(edition: Edition, runs: Gathered) -> Families:
     """The families of an edition's methods, ranked or not, the same on all tasks; the yardstick's runs are of none.
 

@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from elue.scores.edition import Edition
-from elue.scores.edition_runs import EditionRun, Entered, Gathered, Validation, cheapest, corners_of, entered, sampled
+from elue.scores.edition_runs import (
+    EditionRun,
+    Entered,
+    Gathered,
+    Validation,
+    cheapest,
+    corners_of,
+    entered,
+    kept_from_test,
+    sampled,
+)
 from elue.scores.families import HOUSE, Families
 from elue.scores.folds import Folds, folds_of
 from elue.scores.leads import Lead, Sampled, Scale, lead_of, scale_of
@@ -65,6 +75,7 @@ def measured(
     originals = Originals([*static.runs, *(run for method in house for run in methods[method].runs)])
     reasons = {
         method: without_rank(edition, rules, of, static, announced.get(method) or announced_by(of.runs))
+        or _dropped(of, runs.validation.get(name, {}))
         or ("" if method in house else originals.copied(of.runs))
         for method, of in methods.items()
     }
@@ -78,3 +89,8 @@ def measured(
         fit = {method: of for method, of in methods.items() if comparable(of.runs, static.runs)}
         task.leads = {method: task.lead(of, draws) for method, of in fit.items()}
     return task
+
+
+def _dropped(own: Entered, validation: Validation) -> str:
+    missing = kept_from_test(own.trainings, validation)
+    return f"these weights: without {missing} of the corners that validation chooses" if missing else ""

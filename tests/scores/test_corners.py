@@ -71,6 +71,25 @@ def test_validation_in_part_or_of_other_data_or_weights_chooses_nothing(
     assert lead(found) == lead(row(rules, [*static, *good]))
 
 
+@pytest.mark.parametrize(
+    ("middle", "reason"), [(90.5, "these weights: without 1 of the corners that validation chooses"), (71.0, "")]
+)
+def test_who_drops_a_corner_of_validation_has_no_rank(
+    edition: Edition, static: list[Record], world: World, middle: float, reason: str
+) -> None:
+    """Whether it was never told on test or was taken back: nobody chooses points by what came out there."""
+    good, quality = world.method("good", GOOD), {1: 70.0, 2: middle, 4: 91.0}
+    validation = [on_validation(record, quality[int(record.point["knob"])]) for record in good]
+    whole = row(edition, [*static, *good, *validation])
+    assert whole.tested.rank == 1
+    place = next(place for place, record in enumerate(good) if record.point["knob"] == 2)
+    spoilt = good[place].model_copy(update={"status": "failed", "score": None})
+    for dropped in ([], [spoilt]):
+        rest = [*static, *good[:place], *dropped, *good[place + 1 :], *validation]
+        told = row(edition, rest)
+        assert (told.tested.why, told.tested.rank) == (reason, None if reason else 1)
+
+
 def test_validation_of_the_yardstick_moves_nobody(edition: Edition, static: list[Record], world: World) -> None:
     good = world.method("good", GOOD)
     spoilt = [on_validation(record, 99.0 - place) for place, record in enumerate(static)]
