@@ -26,7 +26,7 @@ WAYS: dict[Way, str] = {
     "flops": "FLOPs at true length",
     "layers": "layers",
     "tokens": "tokens kept",
-    "padded": f"against padding to {PADDED}",
+    "padded": f"a full model padded to {PADDED}",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from statistics import fmean
 
 import pytest
@@ -77,6 +78,12 @@ def test_an_edition_with_three_trainings_gives_a_headline_and_a_verdict_over_all
     assert first.one("th").text == "ltp", "what has a headline comes first"
     lost = headline["loss"]["value"]
     assert f"2.00x fewer FLOPs, {abs(lost):.2f} points {'lost' if lost >= 0 else 'won'}" in first.text
+    number = r"([−+]?\d+\.\d\d)"
+    said = re.search(rf"{number} points \w+ \[{number}, {number}\]", first.text)
+    assert said
+    value, low, high = (float(text.replace("−", "-")) for text in said.groups())
+    assert low < value < high
+    assert value == pytest.approx(abs(lost), abs=0.005)
     assert "edition test, 3 trainings" in first.text
     (came,) = (entry for entry in told["ltp"]["here"] if entry["task"] == static[0].task.name)
     assert (came["trainings"], came["full"]) == (3, 3)
