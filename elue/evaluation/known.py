@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,11 +16,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
-import platformdirs
-
 from elue.methods.registry import MethodSource
 from elue.record.files import canonical
-from elue.record.writing import beside
+from elue.record.writing import cache_folder, write_whole
 from elue.worker.decoding import Fault, decode, plain
 
 Answer = TypeVar("Answer")
@@ -34,16 +31,16 @@ def known(kind: type[Answer], method: MethodSource, question: Any, ask: Callable
 
     What `ask` raises is not kept.
     """
-    told = os.environ.get("ELUE_CACHE")
-    if told == "" or method.broken:
+    cache = cache_folder()
+    if cache is None or method.broken:
         return ask()
-    folder = (platformdirs.user_cache_path("elue") if told is None else Path(told)) / "asked"
+    folder = cache / "asked"
     file = folder / f"{_name(kind.__name__, method, question)}.json"
     with suppress(OSError, ValueError, RecursionError, Fault):
         return decode(kind, json.loads(file.read_text("utf-8")))
     answer = ask()
     with suppress(OSError, ValueError):
-        _write(file, json.dumps(answer, default=plain, allow_nan=False))
+        write_whole(file, json.dumps(answer, default=plain, allow_nan=False))
         _bound(folder)
     return answer
 
@@ -59,14 +56,6 @@ def _version(name: str) -> str:
     with suppress(PackageNotFoundError):
         return version(name)
     return ""
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, part = beside(file.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    part.replace(file)
 
 
 def _bound(folder: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,9 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import platformdirs
-
-from elue.record.writing import beside
+from elue.record.writing import cache_folder, write_whole
 
 Answer = TypeVar("Answer", bound=str | list[str])
 MOST = 5000
@@ -50,20 +47,14 @@ def write() -> None:
         return
     answers = {**_kept(file), **_added}
     with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, part = beside(file.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(dict(list(answers.items())[-MOST:]), stream)
-        part.replace(file)
+        write_whole(file, json.dumps(dict(list(answers.items())[-MOST:])))
     _kept.cache_clear()
     _added.clear()
 
 
 def _file() -> Path | None:
-    told = os.environ.get("ELUE_CACHE")
-    if told == "":
-        return None
-    return (platformdirs.user_cache_path("elue") if told is None else Path(told)) / "modules.json"
+    folder = cache_folder()
+    return folder / "modules.json" if folder is not None else None
 
 
 @cache
