@@ -14,6 +14,8 @@ from elue.meter.arguments import Args, Formula, Kwargs, argument, sequence_lengt
 from elue.meter.profile import Costs
 
 Shape = Sequence[int]
+_KNOWN = {int}
+"""The types of sizes that are known."""
 
 
 def attend(costs: Costs, scores: int, key_width: int, value_width: int, scaled: int) -> tuple[int, int]:
@@ -48,6 +50,11 @@ def scaled_dot_product_attention(
     bias added to every score; dropout is one a score.
     `mask` and `rate` are the positions of attention mask and dropout rate (-1: none).
     """
+    if len(args) == 3 and not kwargs and type(args[0]) is Tensor and not args[0].is_nested:
+        shape = args[0].shape
+        if shape == args[1].shape == args[2].shape and set(map(type, shape)) == _KNOWN:
+            products, softened, least = _plain(shape)
+            return costs.multiply_add * products, costs.pointwise * least + costs.softmax * softened
     query, key, value = (argument(args, kwargs, place, name) for place, name in enumerate(("query", "key", "value")))
     given = kwargs.get("attn_mask", kwargs.get("attn_bias"))
     if given is None and len(args) > mask >= 0:
@@ -79,6 +86,12 @@ def _steps(query: Shape, key: Shape, value: Shape, result: Shape, mask: Shape | 
     softened = _size(scores if mask is None else torch.broadcast_shapes(scores, mask))
     products = _size(scores) * query[-1] + _size(result[:-1]) * key[-2] * value[-1]
     return products, softened, min(_size(query), _size(key), _size(scores))
+
+
+@lru_cache(maxsize=1000)
+def _plain(shape: Shape) -> tuple[int, int, int]:
+    """The same of query, key and value of one shape, and no mask: the usual case, in few steps."""
+    return _steps(shape, shape, shape, shape, None)
 
 
 def _result(result: Any) -> Tensor:

@@ -94,6 +94,8 @@ def embedding_bag(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tupl
 
 def dropout(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """Nothing outside training, or at rate 0; else one an element."""
+    if len(args) == 3 and args[2] is False:
+        return 0, 0
     if argument(args, kwargs, 2, "train") is False or not argument(args, kwargs, 1, "p"):
         return 0, 0
     return 0, costs.pointwise * args[0].numel()

@@ -25,6 +25,8 @@ def linear(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, 
     Quantised linear layers, which keep their weight packed, cost the same.
     """
     weight = args[1]
+    if type(weight) is Parameter and weight.layout is _STRIDED:
+        return _real(costs, result) * result.numel() * args[0].shape[-1], 0
     if (type(weight) is Parameter or isinstance(weight, Tensor)) and weight.layout is not _STRIDED:
         rows = args[0].numel() // max(args[0].size(-1), 1)
         return _real(costs, result) * rows * stored(weight), 0

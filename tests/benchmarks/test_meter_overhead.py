@@ -47,8 +47,13 @@ def timed(forward: Callable[[], object], watcher: Callable[[], AbstractContextMa
     return time.perf_counter() - start
 
 
-@pytest.mark.parametrize(("shape", "limits"), [((384, 6, 12), (1.07, 1.10)), ((128, 2, 2), (1.5, 2.5))])
-def test_overhead_on_one_sample_of_32_tokens(shape: tuple[int, int, int], limits: tuple[float, float]) -> None:
+@pytest.mark.parametrize(
+    ("shape", "limits", "torchs"), [((384, 6, 12), (1.07, 1.10), 1.86), ((128, 2, 2), (1.5, 2.5), 5.1)]
+)
+def test_overhead_on_one_sample_of_32_tokens(
+    shape: tuple[int, int, int], limits: tuple[float, float], torchs: float
+) -> None:
+    """Where Python is slow beside products, told in what torch's own counter adds, which is `torchs` elsewhere."""
     model, ids = encoder(*shape), torch.randint(0, 30000, (1, 32))
     found = ratios(
         lambda: model(ids),
@@ -60,8 +65,9 @@ def test_overhead_on_one_sample_of_32_tokens(shape: tuple[int, int, int], limits
         },
     )
     print(shape, {name: f"{ratio:.3f}" for name, ratio in found.items()})
-    assert found["Meter without parameters"] <= limits[0]
-    assert found["Meter with everything"] <= limits[1]
+    slower = max(1.0, (found["FlopCounterMode"] - 1) / (torchs - 1))
+    assert found["Meter without parameters"] - 1 <= (limits[0] - 1) * slower
+    assert found["Meter with everything"] - 1 <= (limits[1] - 1) * slower
 
 
 def test_overhead_on_six_thousand_tiny_operators() -> None:

@@ -67,6 +67,10 @@ def plain(
 
 CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "alike": ((t(2, 4, 5, 8), t(2, 4, 7, 8), t(2, 4, 7, 8)), {}),
+    "all the same": ((t(2, 4, 5, 8), t(2, 4, 5, 8), t(2, 4, 5, 8)), {}),
+    "all the same, more tokens than width": ((t(2, 4, 9, 8), t(2, 4, 9, 8), t(2, 4, 9, 8)), {}),
+    "all the same, two dimensions": ((t(5, 8), t(5, 8), t(5, 8)), {}),
+    "all the same, none": ((t(0, 4, 5, 8), t(0, 4, 5, 8), t(0, 4, 5, 8)), {}),
     "values of another width": ((t(2, 4, 5, 8), t(2, 4, 7, 8), t(2, 4, 7, 3)), {}),
     "one query for the batch": ((t(1, 4, 5, 8), t(2, 4, 7, 8), t(2, 4, 7, 8)), {}),
     "one query for all heads": ((t(2, 1, 5, 8), t(2, 4, 7, 8), t(2, 4, 7, 8)), {}),
