@@ -19,6 +19,7 @@ FLOORS = {
     "elue.protocol": 0,
     "elue.errors": 0,
     "elue.disk": 1,
+    "elue.hub": 0,
     "elue.tasks": 1,
     "elue.meter": 1,
     "elue.record": 1,

@@ -100,7 +100,9 @@ def _print_cost(cost: ModelCost, depth: int, by_operator: bool) -> None:
         if len(cost.parts) > 1:
             typer.echo(f"{name}:")
         shown = replace(part, modules=None) if by_operator else part
-        typer.echo(f"{shown.table(depth)}\n")
+        header, rows = shown.rows(depth)
+        table(header, rows, right=[name for name in header if name not in ("module", "type", "operator")])
+        typer.echo()
     for name, part in cost.parts.items():
         typer.echo(f"{name}: {part}")
     if len(cost.parts) > 1:

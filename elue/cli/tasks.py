@@ -37,12 +37,14 @@ def list_tasks(
     elif task is not None:
         _look_through(task, data, as_json)
     else:
-        _list(as_json)
+        _list(data, as_json)
 
 
-def _list(as_json: bool) -> None:
+def _list(data: Path | None, as_json: bool) -> None:
     from elue import tasks
+    from elue.tasks.loading import check_folder
 
+    check_folder(data)
     specs = [tasks.get(name) for name in tasks.names()]
     if as_json:
         fields = ("name", "title", "kind", "metric", "labels", "sizes", "licence", "citation", "caveats")

@@ -58,27 +58,28 @@ class Report:
 
     def table(self, depth: int | None = 2) -> str:
         """Module, type, parameters, FLOPs, share and multiply-adds, a line a module; by operator without modules."""
+        header, rows = self.rows(depth)
+        return aligned(header, rows, left=1 if self.modules is None else 2)
+
+    def rows(self, depth: int | None = 2) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """The names of the table's columns, and its lines."""
         whole = max(self.flops, 1)
         if self.modules is None:
             operators = sorted(self.ops.items(), key=lambda item: -item[1][1])
-            rows = [(name, f"{n:,}", f"{flops:,}", f"{flops / whole:.1%}") for name, (n, flops) in operators if flops]
-            return aligned(("operator", "calls", "FLOPs", "share"), rows, left=1)
-        header = ("module", "type", "parameters", "FLOPs", "share", "MACs")
-        return aligned(
-            header,
-            [
-                (
-                    "  " * deep + (part.name or "model"),
-                    part.type,
-                    f"{part.params:,}",
-                    f"{part.flops:,}",
-                    f"{part.flops / whole:.1%}",
-                    f"{part.macs:,}",
-                )
-                for deep, part in self.modules.lines(depth)
-            ],
-            left=2,
-        )
+            called: list[tuple[str, ...]]
+            called = [(name, f"{n:,}", f"{flops:,}", f"{flops / whole:.1%}") for name, (n, flops) in operators if flops]
+            return ("operator", "calls", "FLOPs", "share"), called
+        return ("module", "type", "parameters", "FLOPs", "share", "MACs"), [
+            (
+                "  " * deep + (part.name or "model"),
+                part.type,
+                f"{part.params:,}",
+                f"{part.flops:,}",
+                f"{part.flops / whole:.1%}",
+                f"{part.macs:,}",
+            )
+            for deep, part in self.modules.lines(depth)
+        ]
 
     def _repr_html_(self) -> str:
         """For notebooks: what it comes to, the table, and what has no rule."""

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 from elue.disk import alone_in, check_writable
 from elue.errors import ElueError
 from elue.methods import options, trained
-from elue.methods.backbones import absolute
+from elue.methods.backbones import absolute, environment
 from elue.methods.registry import MethodSource
 from elue.protocol import Sample
 from elue.record.bounds import check_seed
@@ -98,9 +98,17 @@ def train(training: TrainingRequest) -> bool:
     check_apart([task.name for task in (training.task, *training.also)])
     if training.tensorboard is not None:
         _check_tensorboard(training.tensorboard)
+    new = not training.out.exists()
     check_writable(training.out, "--out")
-    with alone_in(training.out, "Another training", "--out") as held:
-        return _train(replace(training, held=(*training.held, held)))
+    try:
+        environment(training.backbone)
+        with alone_in(training.out, "Another training", "--out") as held:
+            return _train(replace(training, held=(*training.held, held)))
+    except ElueError:
+        if new:
+            with suppress(OSError):  # it is no longer empty
+                training.out.rmdir()
+        raise
 
 
 def _train(training: TrainingRequest) -> bool:
@@ -240,9 +248,9 @@ def _row(sample: Sample, label: float) -> Row:
 
 
 def _run(command: list[str], training: TrainingRequest) -> int:
-    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
+    given = {**os.environ, "TOKENIZERS_PARALLELISM": "false", **environment(training.backbone)}
     if training.threads is not None:
-        environment["OMP_NUM_THREADS"] = str(training.threads)
+        given["OMP_NUM_THREADS"] = str(training.threads)
     log, held = training.log, training.held
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -251,7 +259,7 @@ def _run(command: list[str], training: TrainingRequest) -> int:
         try:
             try:
                 process = subprocess.Popen(
-                    command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=held
+                    command, env=given, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=held
                 )
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, heard)

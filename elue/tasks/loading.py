@@ -55,6 +55,7 @@ def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None
         raise ElueError("invalid_limit", f"The limit {limit!r} is no whole number.", "Give one of 1 or more.")
     if limit is not None and limit < 1:
         raise ElueError("invalid_limit", f"The limit {limit} leaves no samples.", "Give at least 1.")
+    check_folder(data)
     difficulty: list[int] | None = None
     folder: Path | None = None
     if spec.generated and split != PRIVATE:
@@ -119,6 +120,12 @@ def find(spec: TaskSpec, split: str, data: Path | None) -> tuple[tables.Table, C
     return table, columns, f"hub dataset {spec.hub.path}, split {spec.hub.splits[split]}", None
 
 
+def check_folder(data: Path | None) -> None:
+    """Raise ElueError where a data folder is named, even for a task that needs none, and there is none."""
+    if data is not None and not data.is_dir():
+        raise ElueError("missing_data", f"There is no data folder {data}.", "Check --data or ELUE_DATA.")
+
+
 def local_files(spec: TaskSpec, split: str, data: Path | None = None) -> tuple[list[Path], Path | None]:
     """The user's files of a split and the folder that holds it, those the task names before those in `data`.
 
@@ -129,8 +136,7 @@ def local_files(spec: TaskSpec, split: str, data: Path | None = None) -> tuple[l
     folder = data or (Path(os.environ["ELUE_DATA"]) if os.environ.get("ELUE_DATA") else None)
     if folder is None:
         return [], None
-    if not folder.is_dir():
-        raise ElueError("missing_data", f"There is no data folder {folder}.", "Check --data or ELUE_DATA.")
+    check_folder(folder)
     base = sources.task_folder(folder, spec.name)
     files = sources.split_files(base, split)
     if not files:

@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from elue.errors import ElueError, unknown
+from elue.hub import out_of_reach
 from elue.tasks.spec import Hub
 from elue.tasks.texts import Faulty, delimited, json_lines
 from elue.tasks.texts import Table as Table
-
-REACH_SECONDS = 10
-"""How long the hub may take to answer at all."""
 
 
 def read_all(paths: Sequence[Path], header: Sequence[str] = ()) -> Table:
@@ -73,18 +71,12 @@ def download(hub: Hub, split: str) -> Table:
 
 def _reach(hub: Hub) -> None:
     """Ask once before `datasets` does, which retries for minutes where there is no network."""
-    from huggingface_hub import constants, get_session
-
-    if constants.HF_HUB_OFFLINE or Path(hub.path).is_dir():
-        return
-    try:
-        get_session().head(constants.ENDPOINT, timeout=REACH_SECONDS)
-    except Exception as error:  # the HTTP library behind the session is huggingface_hub's own business
+    if not Path(hub.path).is_dir() and (why := out_of_reach()):
         raise ElueError(
             "hub_unreachable",
-            f"The hub {constants.ENDPOINT} cannot be reached for {hub.path}: {_line(error)}.",
+            f"The hub does not give {hub.path}: {why}.",
             "Give a local folder by --data DIR, or set HF_HUB_OFFLINE=1 to use what was downloaded before.",
-        ) from None
+        )
 
 
 def _line(error: Exception) -> str:

@@ -228,6 +228,11 @@ def test_hub_out_of_reach_names_the_way_out(tmp_path, environment):
 def test_hub_that_never_answers_does_not_hang(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        found = hub(tmp_path, "    tables.REACH_SECONDS = 0.5\n" + LOAD_MRPC, HF_ENDPOINT=endpoint, NO_PROXY="*")
+        found = hub(
+            tmp_path,
+            "    import elue.hub; elue.hub.REACH_SECONDS = 0.5\n" + LOAD_MRPC,
+            HF_ENDPOINT=endpoint,
+            NO_PROXY="*",
+        )
     assert found["code"] == "hub_unreachable"
     assert found["seconds"] < 20
