@@ -48,7 +48,14 @@ def test_the_skeleton_checks_measures_and_tests_as_written(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("torch", "hide the package 'torch'"), ("json", "would hide"), ("---", "can't name a method")]
+    ("name", "says"),
+    [
+        ("torch", "hide the package 'torch'"),
+        ("json", "would hide"),
+        ("---", "can't name a method"),
+        ("static", "'static' is the name of a method that is installed"),
+        ("Power BERT", "'power-bert' is the name of a method that is installed"),
+    ],
 )
 def test_a_folder_that_can_t_name_a_method(tmp_path: Path, name: str, says: str) -> None:
     with pytest.raises(ElueError, match=says):

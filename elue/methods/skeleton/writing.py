@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 
 from elue.errors import ElueError
+from elue.methods.registry import GROUP
 
 FILES = ("method.py", "test_method.py", "README.md")
 
@@ -16,7 +17,7 @@ FILES = ("method.py", "test_method.py", "README.md")
 def write_skeleton(folder: Path) -> list[Path]:
     """Write method, test and README into a folder, named after it; returns the files.
 
-    Raises ElueError for a folder whose name can't name a method, or that holds one of the files already.
+    Raises ElueError for a folder whose name can't name a method or names one already, or that holds one of the files.
     """
     name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
     module = name.replace("-", "_")
@@ -25,6 +26,9 @@ def write_skeleton(folder: Path) -> list[Path]:
     if module in sys.stdlib_module_names or importlib.util.find_spec(module) is not None:
         hint = "Choose a folder of another name, such as my-method."
         raise ElueError("bad_name", f"A file {module}.py would hide the package '{module}'.", hint)
+    if {name, module} & metadata.entry_points(group=GROUP).names:
+        hint = "Choose a folder of another name: on a board the two would be one."
+        raise ElueError("bad_name", f"'{name}' is the name of a method that is installed.", hint)
     names = {"method.py": f"{module}.py", "test_method.py": f"test_{module}.py"}
     targets = {template: folder / names.get(template, template) for template in FILES}
     taken = [path for path in targets.values() if path.exists()]
