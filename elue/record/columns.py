@@ -12,12 +12,14 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import repeat
 from operator import add
 from typing import Any
 
 from elue.protocol import Step, Trace
 from elue.record import bounds
+from elue.record.trace import SoundTraces, are_sizes, fault
 
 PLAIN = "json+zlib+base64"
 COLUMNS = "columns+zlib+base64"
@@ -26,6 +28,8 @@ LARGEST = 32 * 2**20
 """Bytes that packed content may unfold to."""
 MOST_STEPS = 10_000_000
 """Steps that all traces of a record may have together."""
+MOST_KNOWN = 4096
+"""Steps of a unit that are kept to be used again."""
 
 _BY_TRACE = ("flops", "matmul_flops", "params_touched")
 
@@ -123,21 +127,27 @@ def _less(column: Sequence[int], before: Sequence[int] | None) -> list[int]:
 
 
 class _Steps(dict[tuple[int, ...], Step]):
-    """The steps of a unit, each made once, by their sizes."""
+    """The steps of a unit, by their sizes; each made once, for all records that are read."""
 
     def __init__(self, unit: str, times: int) -> None:
         self.unit, self.times = unit, times
 
     def __missing__(self, sizes: tuple[int, ...]) -> Step:
+        if len(self) >= MOST_KNOWN:
+            self.clear()
         step = self[sizes] = Step(self.unit, sizes, self.times)
         return step
 
 
-def _unpack_traces(packed: Mapping[str, Any]) -> list[Trace]:
+@lru_cache(maxsize=512)
+def _steps(unit: str, times: int) -> _Steps:
+    return _Steps(unit, times)
+
+
+def _unpack_traces(packed: Mapping[str, Any]) -> SoundTraces:
     templates, kinds = packed["templates"], packed["kinds"]
     if sum(len(templates[kind]) for kind in kinds) > MOST_STEPS:
         raise ValueError("more steps than a record may have")
-    steps: dict[tuple[str, int], _Steps] = {}
     counts, groups = Counter(kinds), []
     for kind, (template, differences) in enumerate(zip(templates, packed["columns"], strict=True)):
         columns: list[Sequence[int]] = []
@@ -145,15 +155,19 @@ def _unpack_traces(packed: Mapping[str, Any]) -> list[Trace]:
             columns.append(list(map(add, column, columns[-1])) if columns else column)
         if {len(column) for column in differences} - {counts[kind]}:
             raise ValueError("traces of a template differ in number")
+        if not all(map(are_sizes, columns)):
+            raise ValueError("a trace has sizes that are no whole numbers, or too large")
         upright, at = [], 0
         for unit, rank, times in template:
+            if wrong := fault(Step(unit, (0,) * rank, times)):
+                raise ValueError(wrong)
             sizes = zip(*columns[at : at + rank], strict=True) if rank else repeat((), counts[kind])
-            upright.append(map(steps.setdefault((unit, times), _Steps(unit, times)).__getitem__, sizes))
+            upright.append(map(_steps(unit, times).__getitem__, sizes))
             at += rank
         if at != len(columns):
             raise ValueError("a trace has fewer sizes than its steps")
         groups.append(zip(*upright, strict=True) if upright else repeat(()))
-    return [next(groups[kind]) for kind in kinds]
+    return SoundTraces([next(groups[kind]) for kind in kinds])
 
 
 def _compressed(content: Any) -> str:

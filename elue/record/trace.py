@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Collection
 from typing import Any
 
 from elue.protocol import Step, Trace
@@ -48,8 +49,17 @@ def step_text(step: Step) -> str:
     return f"{unit} ({', '.join(map(str, shape))})" + (f" x {times}" if times > 1 else "")
 
 
+def are_sizes(column: Collection[Any]) -> bool:
+    """Whether all of these could be sizes of a step's shape."""
+    return not column or (set(map(type, column)) == {int} and min(column) >= 0 and max(column) < LARGEST)
+
+
 def _is_size(value: Any) -> bool:
     return type(value) is int and 0 <= value < LARGEST
+
+
+class SoundTraces(list[Trace]):
+    """Traces whose steps were looked at as they were read, all of a column at once."""
 
 
 def traces_of(given: Any) -> tuple[Trace, ...]:
@@ -57,6 +67,8 @@ def traces_of(given: Any) -> tuple[Trace, ...]:
 
     Raises ValueError for what is no list of traces.
     """
+    if type(given) is SoundTraces:
+        return tuple(given)
     steps: dict[Step, Step] = {}
     seen: dict[int, Step] = {}
 
