@@ -15,6 +15,7 @@ from elue.meter import profile as profiles
 from elue.meter.adopting import adopt, unseen
 from elue.meter.artefacts import follow_artefacts
 from elue.meter.attribution import Attribution, ModuleCount, following
+from elue.meter.checkpoints import follow_checkpoints
 from elue.meter.compiled import as_written, compilations
 from elue.meter.counts import Counts
 from elue.meter.higher_order import follow_higher_order
@@ -37,6 +38,7 @@ follow_threads()
 follow_higher_order()
 follow_weights()
 follow_artefacts()
+follow_checkpoints()
 
 
 class Meter:
