@@ -30,6 +30,7 @@ from elue.meter.observing import (
     Counting,
     Noticed,
     Observer,
+    Observers,
     Thread,
     elsewhere,
     here,
@@ -59,8 +60,6 @@ def _enter(frame: FrameType) -> Callable[[], None] | None:
     thread = here()
     if thread.inside is None or thread.apart or _our_own(frame) or _torchs_own(frame):
         return None
-    if thread.noticed is not None and not thread.noticed.replaced:
-        thread.noticed.replaced = _dispatched(frame)
     return _let_observe(thread, thread.inside, frame)
 
 
@@ -192,18 +191,26 @@ def _unobserved(thread: Thread, plan: Plan, args: Any, kwargs: Any) -> Any:
 
 def _failed(thread: Thread, noticed: Noticed) -> None:
     """The operator raised, after Python code inside it had called others."""
-    for observer, branch in _paired(thread, noticed):
-        observer.join(branch)
+    for branches in (noticed.inside, noticed.beside):
+        for observer, branch in _paired(thread, branches):
+            observer.join(branch)
 
 
 def _settle(thread: Thread, noticed: Noticed, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:
-    for observer, branch in _paired(thread, noticed):
-        observer.settle(plan, args, kwargs, result, branch, noticed.replaced)
+    """The operator ran, and Python code inside it. What torch's own has kept of it costs nothing again."""
+    if noticed.kept:
+        _failed(thread, noticed)
+        return
+    replaced = noticed.inside is not None
+    for observer, branch in _paired(thread, noticed.inside if replaced else noticed.beside):
+        observer.settle(plan, args, kwargs, result, branch, replaced)
+    for observer, branch in _paired(thread, noticed.beside if replaced else None):
+        observer.join(branch)
 
 
-def _paired(thread: Thread, noticed: Noticed) -> list[tuple[Observer, Observer]]:
+def _paired(thread: Thread, branches: Observers | None) -> list[tuple[Observer, Observer]]:
     """The observers that were there before the operator and still are, each with its branch inside."""
-    inside = {id(branch.watch): branch for branch in noticed.observers}
+    inside = {id(branch.watch): branch for branch in branches or ()}
     return [(observer, inside[id(observer.watch)]) for observer in thread.observers if id(observer.watch) in inside]
 
 
@@ -224,8 +231,8 @@ class _Noticing(TorchFunctionMode):
 
 def _let_observe(thread: Thread, inside: Plan, frame: FrameType) -> Callable[[], None]:
     """Python code runs inside this operator, in this frame: have it observed, until what is returned is called."""
-    noticed = thread.noticed or _noticed(thread, inside, frame)
-    outside, thread.observers = thread.observers, noticed.observers
+    noticed = thread.noticed or Noticed()
+    outside, thread.observers = thread.observers, _branches(noticed, thread, inside, frame)
     thread.inside = thread.noticed = None
     shown = seeing()
     show()
@@ -250,10 +257,14 @@ def _torchs_own(caller: FrameType | None) -> bool:
 _NOTICING = _Noticing()
 
 
-def _noticed(thread: Thread, plan: Plan, frame: FrameType) -> Noticed:
-    """Python code runs inside this operator: in the place of its kernel, or beside it?"""
-    replaced = plan.registered or not plan.known or _dispatched(frame)
-    return Noticed(tuple(observer.branch(inside=True) for observer in thread.observers), replaced)
+def _branches(noticed: Noticed, thread: Thread, plan: Plan, frame: FrameType) -> Observers:
+    """Who counts what Python code runs inside this operator: in the place of its kernel, or beside it?"""
+    replacing = plan.registered or not plan.known or _dispatched(frame)
+    branches = noticed.inside if replacing else noticed.beside
+    if branches is None:
+        branches = tuple(observer.branch(inside=True) for observer in thread.observers)
+        noticed.inside, noticed.beside = (branches, noticed.beside) if replacing else (noticed.inside, branches)
+    return branches
 
 
 def _our_own(frame: FrameType) -> bool:

@@ -33,11 +33,18 @@ def _kernel(namespace: str, name: str, overload: str) -> Callable[..., Any]:
     )
 
 
+_MADE_ANEW = frozenset(
+    {"aten.empty.memory_format", "aten.set_.source_Storage", "aten.set_.source_Storage_storage_offset"}
+)
+"""What the class of a tensor calls to make one of sizes, or of a storage: `Subclass(2, 3)`. They move nothing."""
+
+
 def _passes(name: str) -> bool:
     """Whether an operator goes by unseen, which takes no time: one made of others, which are seen, and a free view.
 
     For some it is needed: autocast chooses another type for parts of a loss than for all of it, and torch makes
-    Parameters and tensor subclasses from what `detach` and `alias` return, and must find no Python object there yet.
+    Parameters and tensor subclasses from what `detach`, `alias` and `empty` return, and must find no Python object
+    there yet.
     """
     rule = operator_table().rules.get(name)
     if rule not in (FREE, DECOMPOSE):
@@ -46,6 +53,8 @@ def _passes(name: str) -> bool:
     op_overload = getattr(getattr(getattr(torch.ops, namespace), operator), overload)
     if rule == DECOMPOSE or not as_reviewed(op_overload):
         return as_reviewed(op_overload)
+    if name in _MADE_ANEW:
+        return True
     returns = op_overload._schema.returns
     return bool(returns) and bool(alias := returns[0].alias_info) and not alias.is_write
 

@@ -26,9 +26,16 @@ def memory(tensor: Tensor) -> Tensor | None:
 
 
 def address(tensor: Tensor) -> int:
-    """Where its first element lies; without memory (meta) a number of its storage's that no address has."""
-    pointer = tensor.data_ptr()
-    return pointer or -int(tensor.untyped_storage()._cdata) + int(tensor.storage_offset()) * tensor.element_size()
+    """Where its first element lies; without memory (meta, fake) a number of its storage's that no address has.
+
+    A size that is not known yet is not asked for: that would fix it.
+    """
+    try:
+        pointer = tensor.data_ptr()
+    except RuntimeError:
+        pointer = 0
+    offset = tensor.storage_offset()
+    return pointer or -int(tensor.untyped_storage()._cdata) + (type(offset) is int and offset) * tensor.element_size()
 
 
 def span(tensor: Tensor) -> int:
@@ -57,5 +64,5 @@ def place_of(tensor: Tensor | None) -> Place | None:
         if held is None or held.layout is not torch.strided or not held.numel():
             return None
         return address(held), span(held), held.untyped_storage()._cdata
-    except (RuntimeError, NotImplementedError, TypeError):
+    except Exception:  # Of a lazy module's, which has no shape yet, nothing may be asked.
         return None

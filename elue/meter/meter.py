@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from threading import RLock
-from types import TracebackType
 from typing import TypeVar
 
 from torch.nn import Module
@@ -15,6 +15,7 @@ from elue.meter import profile as profiles
 from elue.meter.adopting import adopt, unseen
 from elue.meter.artefacts import follow_artefacts
 from elue.meter.attribution import Attribution, ModuleCount, following
+from elue.meter.checkpoints import follow_checkpoints
 from elue.meter.compiled import as_written, compilations
 from elue.meter.counts import Counts
 from elue.meter.higher_order import follow_higher_order
@@ -37,6 +38,7 @@ follow_threads()
 follow_higher_order()
 follow_weights()
 follow_artefacts()
+follow_checkpoints()
 
 
 class Meter:
@@ -74,7 +76,9 @@ class Meter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all counts. Not while the Meter is open."""
+        """Forget all counts. Raises ElueError while the Meter is open."""
+        if self._entered:
+            raise ElueError("meter_open", "A Meter cannot be reset while it is open.", "Open another one inside.")
         self._watch = Watch()
         self._ledgers = [Ledger(self._wanted, self._watch)]
         self._taken = 0
@@ -94,14 +98,33 @@ class Meter:
             self._attach()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         with _opening:
+            if not self._entered:
+                raise ElueError("meter_closed", "This Meter is not open.", "Open it by: with Meter() as meter.")
             self._entered -= 1
             as_written.stop()
             if not self._entered:
                 self._close()
+
+    def __copy__(self, memo: object = None) -> Meter:
+        """A closed one of its own that has counted what this one has so far, of the same modules."""
+        counted, copied = self._counted, self._like()()
+        copied._ledgers[0].join(counted)
+        copied._unseen.update(Counter(self.unknown) - unknown_calls(counted))
+        return copied
+
+    __deepcopy__ = __copy__
+
+    def __reduce__(self) -> tuple[Callable[[], Meter], tuple[()]]:
+        """One that has counted nothing crosses to another process. Raises ElueError of others."""
+        if self._entered or self.calls or self.unknown:
+            raise ElueError("meter_in_use", "A Meter that has counted cannot be pickled.", "Pickle its report().")
+        return self._like(), ()
+
+    def _like(self) -> Callable[[], Meter]:
+        _, track, traffic, attribute = self._wanted
+        return partial(Meter, self.profile, track=track, traffic=traffic, attribute=attribute, modules=self._modules)
 
     def _attach(self) -> None:
         """Observe the calling thread: the first with the first ledger, each further one with another."""

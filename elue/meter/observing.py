@@ -82,12 +82,17 @@ Observers = tuple[Observer, ...]
 
 
 class Noticed:
-    """Python code that called torch inside an operator: who counted what it called, and in whose place it ran."""
+    """Python code that called torch inside an operator: who counted what it called beside its kernel and in its place.
 
-    __slots__ = ("observers", "replaced")
+    `kept`: in its place stood code of torch's that hands out what it has kept, or else runs the kernel, and no other.
+    """
 
-    def __init__(self, observers: Observers, replaced: bool) -> None:
-        self.observers, self.replaced = observers, replaced
+    __slots__ = ("beside", "inside", "kept")
+
+    def __init__(self) -> None:
+        self.beside: Observers | None = None
+        self.inside: Observers | None = None
+        self.kept = False
 
 
 class Thread:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from elue.meter.arguments import groups_used, stored
+from elue.meter.arguments import groups_used, plain_number, stored
 from elue.meter.reading import NUMBERS, Access, Lookup, read_operands, written_operands
 
 _STRIDED = torch.strided
@@ -99,6 +99,9 @@ def bytes_of(value: Any) -> int:
     if isinstance(value, Tensor):
         if value.layout is not _STRIDED:
             return stored(value) * value.element_size()
+        elements = value.numel()
+        if value.is_nested or type(elements) is not int:  # Of sizes that are not known yet those at hand.
+            return plain_number(elements) * value.element_size()
         if value.is_contiguous() or 0 not in value.stride():
             return value.nbytes
         return min(value.nbytes, value.untyped_storage().nbytes())

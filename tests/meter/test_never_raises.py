@@ -173,8 +173,7 @@ def test_the_same_result_counted_or_named(name: str) -> None:
         assert same(result, expected)
         read(meter)
         assert meter.complete or meter.unknown
-        if not options.get("track", True):
-            assert meter.complete != (name in INCOMPLETE), meter.unknown
+        assert meter.complete != (name in INCOMPLETE), meter.unknown
 
 
 def meta(*shape: int) -> Tensor:
@@ -211,6 +210,7 @@ def test_tensors_without_values(name: str) -> None:
             with Meter(track=False) as untracked:
                 call(new, ids)
         read(meter)
+        assert meter.complete, meter.unknown
         assert untracked.complete, untracked.unknown
         flops.append((meter.flops, untracked.flops))
     assert len({number for pair in flops for number in pair}) == 1

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from elue.errors import ElueError
 from elue.meter import Meter
@@ -122,6 +123,32 @@ def test_a_grouped_product_reads_only_the_groups_that_have_rows() -> None:
     ends = torch.tensor([2, 2, 6], dtype=torch.int32)
     read, written = moved(lambda: nn.functional.grouped_mm(rows, experts, offs=ends))
     assert (read, written) == (4 * (6 * 16 + 2 * 16 * 8 + 3), 4 * 6 * 8)
+
+
+ROWS = torch.nested.nested_tensor([torch.rand(2, 4), torch.rand(3, 4)])
+TURNED = ROWS.transpose(1, 2)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("call", "right"),
+    [
+        (lambda: ROWS.clone(), (80, 80)),
+        (lambda: ROWS + ROWS, (160, 80)),
+        (lambda: nn.functional.gelu(ROWS), (80, 80)),
+        (lambda: TURNED.clone(), (80, 80)),
+        (lambda: TURNED.contiguous(), (80, 80)),
+        (lambda: torch.dropout(TURNED, 0.5, True), (80, 80)),
+    ],
+)
+def test_nested_tensors_move_what_they_hold(call: Callable[[], object], right: tuple[int, int]) -> None:
+    assert moved(call) == right
+
+
+def test_sizes_that_a_graph_leaves_open_move_those_at_hand() -> None:
+    graphs = [make_fx(lambda x: (x * 2).sum(-1), tracing_mode=mode) for mode in ("real", "symbolic")]
+    real, symbolic = (moved(graph, X) for graph in graphs)
+    assert real == symbolic == (48 + 48, 48 + 12)
 
 
 def test_bytes_must_be_asked_for() -> None:

@@ -27,7 +27,7 @@ ATTENTION = ("eager", "sdpa", FLEX)
 def one_line(error: BaseException) -> str:
     """The first line of an error that says something, of a bearable length."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[0] if lines else "no reason given"
+    said = " ".join(lines[: 2 if lines[0].endswith(":") else 1]) if lines else "no reason given"
     return f"{type(error).__name__}: {said if len(said) <= 300 else said[:297] + '...'}"
 
 
@@ -50,7 +50,9 @@ def read_configuration(name: str) -> Any:
 
     path = Path(name)
     try:
-        return AutoConfig.from_pretrained(str(path.parent) if path.name == "config.json" else name)
+        # Else it would ask, at the terminal, whether to run the code that some come with.
+        place = str(path.parent) if path.name == "config.json" else name
+        return AutoConfig.from_pretrained(place, trust_remote_code=False)
     except Exception as error:
         raise ElueError(
             "unreadable_model", f"'{name}' is no configuration that transformers reads: {one_line(error)}"
@@ -70,7 +72,8 @@ def choose_class(config: Any, head: str | None = None) -> tuple[type[Module], st
             raise unknown("model class", head, known, "unknown_head")
         return getattr(transformers, head), "asked for"
     for named in config.architectures or ():
-        if (chosen := getattr(transformers, named, None)) is not None:
+        chosen: Any = getattr(transformers, str(named), None)
+        if isinstance(chosen, type) and transformers.PreTrainedModel in chosen.__mro__:
             return chosen, "named by the configuration"
     default = _default(config)
     if default is None:

@@ -72,6 +72,9 @@ def count_configuration(question: Question) -> ModelCost:
     notes = [f"without {name}: no form of it fitted this model" for name in left_out(model, ran.inputs)]
     if question.train and (said := with_labels(model, ran.inputs)[2]):
         notes.append(said)
+    if quantised := getattr(config, "quantization_config", None):
+        method = quantised.get("quant_method", "?") if isinstance(quantised, dict) else type(quantised).__name__
+        notes.append(f"counted as in fp32: what quantising by '{method}' adds is left out")
     if device == "cpu":
         why = "flex_attention runs on no shapes alone" if question.attention == FLEX else _ONE_OF_MANY
         notes.append(f"built with random weights, since {why}")

@@ -8,7 +8,6 @@ stay real, on the CPU; weights are on meta, and so is whatever a weight or an ac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from math import prod
 from typing import Any
 
@@ -19,7 +18,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
-from elue.meter.observing import KEY
+from elue.meter.models.grouped import grouped_product
+from elue.meter.models.unseen import unseen
 
 META = torch.device("meta")
 LARGEST = 1 << 24
@@ -52,7 +52,6 @@ _COUNTING |= {
 _SETITEM = Tensor.__setitem__
 _WRITE = {_SETITEM, Tensor.__iadd__, Tensor.__isub__, Tensor.__imul__, Tensor.__itruediv__, Tensor.__ifloordiv__}
 _WRITE |= {Tensor.__iand__, Tensor.__ior__, Tensor.__ixor__, Tensor.__imod__}
-_WATCHED = torch._C.DispatchKeySet(KEY)
 
 
 class KnownValues(TorchFunctionMode):
@@ -106,18 +105,16 @@ class KnownValues(TorchFunctionMode):
                 self._overwritten[storage._cdata] = storage
 
 
-def unseen() -> AbstractContextManager[Any]:
-    """While it is open, no Meter sees what runs: it belongs to the making of shapes, not to the model."""
-    guard: AbstractContextManager[Any] = torch._C._ExcludeDispatchKeyGuard(_WATCHED)
-    return guard
-
-
 def shape_only(tensor: Tensor) -> Tensor:
-    """A tensor of this shape, these strides and type, without values. No Meter sees it made."""
+    """A tensor of this shape, these strides and type, without values, that asks for a gradient where this one does.
+
+    No Meter sees it made.
+    """
     if tensor.device == META:
         return tensor
     with unseen(), torch._C.DisableTorchFunction():
-        return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=META)
+        shape = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=META)
+        return shape.requires_grad_(tensor.requires_grad)
 
 
 def forget_weights(model: Module) -> None:
@@ -193,10 +190,7 @@ def _names_device(value: Any) -> bool:
 
 
 def _grouped(func: Callable[..., Any], args: Any, kwargs: Any) -> Tensor:
-    """A product by experts, each of which gets as many rows as any other: who gets which, values would say.
-
-    On meta, torch takes bfloat16 alone: it is told so, and the result has the type of the rows.
-    """
+    """A product by experts, each of which gets as many rows as any other: who gets which, values would say."""
     rows, weights, *rest = _to_meta(args)
     if (ends := kwargs.get("offs", rest[0] if rest else None)) is not None:
         count = ends.numel()
@@ -205,20 +199,7 @@ def _grouped(func: Callable[..., Any], args: Any, kwargs: Any) -> Tensor:
         rest, kwargs = rest[1:], {**_to_meta(kwargs), "offs": even}
     if func is not torch._grouped_mm:
         return func(rows, weights, *rest, **kwargs)
-    with unseen():
-        halves = _aligned(rows), _aligned(weights)
-    result = func(*halves, *rest, **kwargs)
-    with unseen():
-        return result.to(kwargs.get("out_dtype") or rows.dtype)
-
-
-def _aligned(tensor: Tensor) -> Tensor:
-    """The same shape in bfloat16, rows (or columns) padded to the 16 bytes that the product asks for."""
-    strides, step = [0] * tensor.dim(), 1
-    for place, dim in enumerate(sorted(range(tensor.dim()), key=tensor.stride)):
-        strides[dim] = step
-        step *= tensor.size(dim) if place else -(-tensor.size(dim) // 8) * 8
-    return torch.empty_strided(tensor.size(), strides, dtype=torch.bfloat16, device=META)
+    return grouped_product(rows, weights, kwargs.get("offs"), kwargs.get("out_dtype") or rows.dtype)
 
 
 def _fits(target: Tensor, places: Any, value: Tensor) -> None:
