@@ -93,8 +93,11 @@ def shipped() -> Sequence[Claim]:
 
 
 def held() -> frozenset[str]:
-    """The methods whose records tell what came out of the claims: those that one is about, and the full model's."""
-    return frozenset(claim.method for claim in shipped()) | {STATIC}
+    """The methods whose records tell what came out of claims: those of claims that name compute, and the full one's.
+
+    A claim that names none is about something else than a full model here: it is told, and nothing is held against it.
+    """
+    return frozenset(claim.method for claim in shipped() if claim.compute is not None) | {STATIC}
 
 
 def measured(edition: Edition, records: Iterable[Record]) -> list[Headline]:
