@@ -35,6 +35,7 @@ class Claim(BaseModel):
 
     `compute` is the part of the full model's compute that it is about, `loss` the most points below the full model that
     it allows there, `way` the way of counting here that is nearest to the paper's; None where it does not name them.
+    The full model is a board's, or where the claim is `beside` the method "itself" its own dearest point.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,6 +48,7 @@ class Claim(BaseModel):
     compute: float | None = Field(default=None, gt=0)
     loss: float | None = Field(default=None, ge=0)
     way: Way | None = None
+    beside: Literal["full model", "itself"] = "full model"
 
     @property
     def speedup(self) -> float | None:
@@ -93,13 +95,15 @@ def shipped() -> Sequence[Claim]:
 
 
 def held() -> frozenset[str]:
-    """The methods whose records tell what came out of claims: those of claims that name compute, and the full one's.
+    """The methods whose records tell what came out of claims: those that one is about, and the full model's."""
+    return frozenset(claim.method for claim in shipped()) | {STATIC}
 
-    A claim that names none is about something else than a full model here: it is told, and nothing is held against it.
-    """
-    return frozenset(claim.method for claim in shipped() if claim.compute is not None) | {STATIC}
+
+def beside_themselves() -> frozenset[str]:
+    """The methods whose claims are about what they compute themselves where nothing is skipped."""
+    return frozenset(claim.method for claim in shipped() if claim.beside == "itself")
 
 
 def measured(edition: Edition, records: Iterable[Record]) -> list[Headline]:
     """The headlines of an edition's methods that a claim is about; whole records may come one by one."""
-    return headlines(edition, records, held() - {STATIC})
+    return headlines(edition, records, held() - {STATIC}, beside_themselves())

@@ -104,7 +104,7 @@ def came_out(
     said = []
     for claim in claims.shipped():
         own = [drawn[curve.id] for curve in board.by_method.get(claim.method, ()) if curve.id in drawn]
-        if not own or claim.compute is None:
+        if not own or claim.compute is None or claim.beside == "itself":
             continue
         difference = kept(own, full, claim.compute, scores.floor, samples)
         reaches = all(min(cost for cost, _ in of.points) <= claim.compute * whole for of in own)

@@ -92,7 +92,7 @@ def _gathered(
     methods = claims.held()
     read = (whole[0] for key in keys if (whole := wholes.read(key)))
     runs = gathered(edition, watched(edition, chain(withdrawn, read), methods, ran))
-    return runs, headlines_of(edition, runs, methods - {STATIC}, ran), wholes.damaged
+    return runs, headlines_of(edition, runs, methods - {STATIC}, ran, claims.beside_themselves()), wholes.damaged
 
 
 def _takes(edition: Edition, record: Record) -> bool:

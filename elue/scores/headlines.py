@@ -50,15 +50,18 @@ class Headline:
     keys: tuple[str, ...]
 
 
-def headlines(edition: Edition, records: Iterable[Record], methods: Iterable[str]) -> list[Headline]:
+def headlines(
+    edition: Edition, records: Iterable[Record], methods: Iterable[str], alone: Collection[str] = ()
+) -> list[Headline]:
     """The headlines of those of these methods that have all their points on both splits, by task and method.
 
+    The full model of those that stand `alone` is their own dearest point, of each training.
     Whole records may come one by one, none is kept. The yardstick's are told from others' by the edition where it
     names them; before that they are those of `static`.
     """
     wanted = set(methods)
     ran: dict[str, Executed] = {}
-    return headlines_of(edition, gathered(edition, watched(edition, records, wanted, ran)), wanted, ran)
+    return headlines_of(edition, gathered(edition, watched(edition, records, wanted, ran)), wanted, ran, alone)
 
 
 def watched(
@@ -79,27 +82,42 @@ def is_of_the_full_model(rules: EditionTask, run: EditionRun) -> bool:
 
 
 def headlines_of(
-    edition: Edition, runs: Gathered, methods: Collection[str], ran: Mapping[str, Executed]
+    edition: Edition,
+    runs: Gathered,
+    methods: Collection[str],
+    ran: Mapping[str, Executed],
+    alone: Collection[str] = (),
 ) -> list[Headline]:
     """The same from runs that were gathered while their records were `watched`."""
-    return [headline for task in edition.tasks for headline in _of_task(edition, task, runs, set(methods), ran)]
+    return [headline for task in edition.tasks for headline in _of_task(edition, task, runs, set(methods), ran, alone)]
 
 
 def _of_task(
-    edition: Edition, task: str, runs: Gathered, wanted: set[str], ran: Mapping[str, Executed]
+    edition: Edition,
+    task: str,
+    runs: Gathered,
+    wanted: set[str],
+    ran: Mapping[str, Executed],
+    alone: Collection[str],
 ) -> Iterator[Headline]:
     rules, validation = edition.tasks[task], runs.validation.get(task, {})
     by_method: dict[str, list[EditionRun]] = defaultdict(list)
     for run in runs.runs.get(task, ()):
         by_method["" if is_of_the_full_model(rules, run) else run.curve.method].append(run)
-    full = [max(training, key=lambda run: run.at) for training in entered(by_method.pop("", [])).trainings]
+    full = _dearest(entered(by_method.pop("", [])))
     if not full or not all((run.curve, run.point) in validation for run in full):
         return
-    asked = fmean(validation[run.curve, run.point][1] for run in full) - ALLOWED
     for method in sorted(wanted & set(by_method)):
         own = entered(by_method[method])
         if all((run.curve, run.point) in validation for training in own.trainings for run in training):
-            yield _headline(task, method, own, full, validation, asked, rules.clusters, ran)
+            whole = _dearest(own) if method in alone else full
+            asked = fmean(validation[run.curve, run.point][1] for run in whole) - ALLOWED
+            yield _headline(task, method, own, whole, validation, asked, rules.clusters, ran)
+
+
+def _dearest(of: Entered) -> list[EditionRun]:
+    """The dearest point of each training."""
+    return [max(training, key=lambda run: run.at) for training in of.trainings]
 
 
 def _headline(

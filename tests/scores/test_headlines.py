@@ -78,6 +78,24 @@ def test_trainings_that_choose_other_points_widen_the_interval(
     assert math.log(apart.speedup.high / apart.speedup.value) == pytest.approx(reach, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("quality", "chosen", "within"), [({1: 5.0, 2: 20.5, 4: 21.0}, 2, 3), ({1: 99.0, 2: 98.0, 4: 21.0}, 1, 3)]
+)
+def test_a_method_that_stands_alone_is_told_beside_its_own_dearest_point(
+    edition: Edition, static: list[Record], world: World, quality: dict[int, float], chosen: int, within: int
+) -> None:
+    good = world.method("good", GOOD)
+    given = [*static, *validated(static, OF_STATIC), *good, *validated(good, quality)]
+    (found,) = headlines(edition, given, ["good"], ["good", "other"])
+    assert (found.trainings, found.within) == (3, within)
+    assert found.speedup.value == pytest.approx(cost(good, 4) / cost(good, chosen))
+    scores = {
+        knob: np.mean([record.score.value for record in good if record.score and record.point["knob"] == knob])
+        for knob in (chosen, 4)
+    }
+    assert found.loss.value == pytest.approx(scores[4] - scores[chosen])
+
+
 def test_without_all_its_points_on_validation_a_method_has_no_headline(
     edition: Edition, static: list[Record], world: World
 ) -> None:

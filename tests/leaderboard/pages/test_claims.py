@@ -26,6 +26,7 @@ def test_the_claims_are_sound_and_about_methods_that_there_are() -> None:
         assert "https://" in claim.source
         assert claim.compute is None or 0 < claim.compute <= 1
         assert claim.loss is None or claim.compute is not None, "a loss is allowed at some compute"
+    assert claims.beside_themselves() == {"lstm_jump"}
 
 
 @pytest.mark.parametrize("text", ["= no", "claim = 3", '[[claim]]\nmethod = "a"', "[[claim]]\ncompute = -1"])
