@@ -55,10 +55,10 @@ def load(spec: TaskSpec, split: str, data: Path | None = None, limit: int | None
         raise ElueError("invalid_limit", f"The limit {limit!r} is no whole number.", "Give one of 1 or more.")
     if limit is not None and limit < 1:
         raise ElueError("invalid_limit", f"The limit {limit} leaves no samples.", "Give at least 1.")
-    check_folder(data)
     difficulty: list[int] | None = None
     folder: Path | None = None
     if spec.generated and split != PRIVATE:
+        check_folder(data)
         from elue.tasks.generated import diagnostic  # not there in a worker
 
         rows = diagnostic.generate(split)
@@ -121,7 +121,7 @@ def find(spec: TaskSpec, split: str, data: Path | None) -> tuple[tables.Table, C
 
 
 def check_folder(data: Path | None) -> None:
-    """Raise ElueError where a data folder is named, even for a task that needs none, and there is none."""
+    """Raise ElueError where a data folder is named and there is none, even for a task that is generated."""
     if data is not None and not data.is_dir():
         raise ElueError("missing_data", f"There is no data folder {data}.", "Check --data or ELUE_DATA.")
 

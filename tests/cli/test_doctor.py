@@ -18,17 +18,27 @@ from elue.meter.ledger import Ledger
 from tests.commanding import elue
 
 
+def spent() -> float:
+    """Processor seconds of the processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_the_doctor_finds_this_machine_well_in_less_than_ten_seconds(tmp_path: Path) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    """On a machine where importing torch takes 1.7, or as much more as that takes longer there."""
+    before = spent()
+    subprocess.run([sys.executable, "-c", "import torch"], check=True)
+    slower = max(1.0, (spent() - before) / 1.7)
+    before = spent()
     command = [sys.executable, "-m", "elue", "doctor", "--json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took = spent() - before
     assert done.returncode == 0, done.stdout
     found = {check["name"]: check for check in json.loads(done.stdout)}
     assert all(check["ok"] is not False for check in found.values()), found
     assert all(found[name]["ok"] for name in ("operator table", "grad modes", "fvcore"))
     assert found["profile elue-1"]["detail"] == profile.load("elue-1").digest
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10
+    assert took < 10 * slower
 
 
 @pytest.mark.parametrize(
