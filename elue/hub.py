@@ -15,6 +15,10 @@ def out_of_reach() -> str:
     try:
         get_session().head(constants.ENDPOINT, timeout=REACH_SECONDS)
     except Exception as error:  # the HTTP library behind the session is huggingface_hub's own business
-        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        return f"{constants.ENDPOINT} cannot be reached: {said}"
+        return f"{constants.ENDPOINT} cannot be reached: {line_of(error)}"
     return ""
+
+
+def line_of(error: Exception) -> str:
+    """What an error says, in one line; its class where it says nothing."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

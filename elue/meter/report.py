@@ -66,8 +66,9 @@ class Report:
         whole = max(self.flops, 1)
         if self.modules is None:
             operators = sorted(self.ops.items(), key=lambda item: -item[1][1])
-            called: list[tuple[str, ...]]
-            called = [(name, f"{n:,}", f"{flops:,}", f"{flops / whole:.1%}") for name, (n, flops) in operators if flops]
+            called: list[tuple[str, ...]] = [
+                (name, f"{n:,}", f"{flops:,}", f"{flops / whole:.1%}") for name, (n, flops) in operators if flops
+            ]
             return ("operator", "calls", "FLOPs", "share"), called
         return ("module", "type", "parameters", "FLOPs", "share", "MACs"), [
             (

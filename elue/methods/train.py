@@ -101,7 +101,6 @@ def train(training: TrainingRequest) -> bool:
     new = not training.out.exists()
     check_writable(training.out, "--out")
     try:
-        environment(training.backbone)
         with alone_in(training.out, "Another training", "--out") as held:
             return _train(replace(training, held=(*training.held, held)))
     except ElueError:
@@ -123,6 +122,7 @@ def _train(training: TrainingRequest) -> bool:
     for data in loaded[0]:
         if data.split in training.revisions:
             check_revision(data, training.revisions[data.split])
+    hub = environment(training.backbone)
     tested = tested_texts(specs, training.data) if training.also else {}
     rows = [
         _rows(training, train, validation, set().union(*(tested[name] for name in tested.keys() - {train.spec.name})))
@@ -147,7 +147,7 @@ def _train(training: TrainingRequest) -> bool:
         file = Path(folder) / "job.json"
         file.write_text(json.dumps(call, default=plain, allow_nan=False), encoding="utf-8")
         command = [sys.executable, "-I", "-c", _CHILD, str(file)]
-        code = _run(command, training)
+        code = _run(command, training, hub)
         said = _reason(file.with_name(TRAINING_REASON), training.log)
     if code == NOT_SERVED:
         raise ElueError("unsupported", said)
@@ -247,8 +247,8 @@ def _row(sample: Sample, label: float) -> Row:
     return sample.id, sample.text, sample.pair, label
 
 
-def _run(command: list[str], training: TrainingRequest) -> int:
-    given = {**os.environ, "TOKENIZERS_PARALLELISM": "false", **environment(training.backbone)}
+def _run(command: list[str], training: TrainingRequest, hub: Mapping[str, str]) -> int:
+    given = {**os.environ, "TOKENIZERS_PARALLELISM": "false", **hub}
     if training.threads is not None:
         given["OMP_NUM_THREADS"] = str(training.threads)
     log, held = training.log, training.held

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from elue.errors import ElueError, unknown
-from elue.hub import out_of_reach
+from elue.hub import line_of, out_of_reach
 from elue.tasks.spec import Hub
 from elue.tasks.texts import Faulty, delimited, json_lines
 from elue.tasks.texts import Table as Table
@@ -47,7 +47,7 @@ def read(path: Path, header: Sequence[str] = ()) -> Table:
     except Faulty as fault:
         raise ElueError("unreadable_data", f"{path} cannot be read: {fault}.", fault.hint) from None
     except (OSError, ValueError) as error:
-        raise ElueError("unreadable_data", f"{path} cannot be read: {_line(error)}.") from None
+        raise ElueError("unreadable_data", f"{path} cannot be read: {line_of(error)}.") from None
 
 
 def download(hub: Hub, split: str) -> Table:
@@ -63,7 +63,7 @@ def download(hub: Hub, split: str) -> Table:
     except Exception as error:  # datasets raises whatever its readers and the network do
         raise ElueError(
             "hub_failed",
-            f"The hub gives no split '{split}' of {hub.path}: {_line(error)}.",
+            f"The hub gives no split '{split}' of {hub.path}: {line_of(error)}.",
             "Check the hub entry of the task, or give a local folder by --data DIR.",
         ) from None
     return Table(loaded.to_dict())
@@ -77,10 +77,6 @@ def _reach(hub: Hub) -> None:
             f"The hub does not give {hub.path}: {why}.",
             "Give a local folder by --data DIR, or set HF_HUB_OFFLINE=1 to use what was downloaded before.",
         )
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def _parquet(path: Path, header: Sequence[str]) -> Table:

@@ -119,8 +119,8 @@ def test_an_interrupt_while_a_class_is_being_made_ends_with_the_same_code(tmp_pa
 
 def test_a_training_process_hears_interrupts_only_when_python_is_up(tmp_path: Path) -> None:
     held = "import signal, sys; sys.exit(10 + (signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
-    request = SimpleNamespace(threads=1, log=None, held=(), backbone="tiny")
-    assert train._run([sys.executable, "-I", "-c", held], request) == 11
+    request = SimpleNamespace(threads=1, log=None, held=())
+    assert train._run([sys.executable, "-I", "-c", held], request, {}) == 11
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 

@@ -16,12 +16,11 @@ NAME = "some-one/an-encoder"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
-def elue(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command with a hub that is away and a cache of its own."""
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with a hub that is away and a cache of its own."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    known |= {"HF_ENDPOINT": AWAY, "HF_HOME": str(folder / "cache"), **environment}
-    command = [sys.executable, "-m", "elue", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=known, check=False)
+    known |= {"HF_ENDPOINT": AWAY, "HF_HOME": str(folder / "cache")}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=known, check=False)
 
 
 @pytest.mark.parametrize("name", ["nosuch", NAME])
@@ -31,7 +30,8 @@ def test_a_hub_id_is_refused_in_one_line_where_the_hub_is_away(
 ) -> None:
     began = time.monotonic()
     out = str(tmp_path / "weights")
-    done = elue(tmp_path, "train", "static", "--task", "diagnostic", "--out", out, "--backbone", name, *given)
+    words = ("train", "static", "--task", "diagnostic", "--out", out, "--backbone", name, *given)
+    done = python(tmp_path, "-m", "elue", *words)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: The backbone '{name}' can't be loaded: it is no folder here, and {AWAY} cannot")
@@ -46,7 +46,5 @@ def test_what_was_downloaded_before_serves_and_nobody_is_asked(tmp_path: Path) -
     (held / "refs" / "main").write_text(REVISION)
     (held / "snapshots" / REVISION / "config.json").write_text(json.dumps({"model_type": "bert"}))
     code = f"from elue.methods.backbones import environment; print(environment({NAME!r}))"
-    known = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    known |= {"HF_ENDPOINT": AWAY, "HF_HOME": str(tmp_path / "cache")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=known, check=True)
+    done = python(tmp_path, "-c", code)
     assert done.stdout.strip() == "{'HF_HUB_OFFLINE': '1'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def test_the_test_split_is_never_touched(tmp_path: Path, monkeypatch: pytest.Mon
         loaded.append(split)
         return tasks.load(spec, split, data)
 
-    def run(command: list[str], request: TrainingRequest) -> int:
+    def run(command: list[str], request: TrainingRequest, hub: Mapping[str, str]) -> int:
         jobs.append(json.loads(Path(command[-1]).read_text()))
         return 0
 
@@ -79,7 +80,7 @@ def several(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str, **splits
     """The job of a training on tasks of pairs, their splits as given: `a_train=[(text, pair), ...]`."""
     jobs = []
 
-    def run(command: list[str], request: TrainingRequest) -> int:
+    def run(command: list[str], request: TrainingRequest, hub: Mapping[str, str]) -> int:
         jobs.append(json.loads(Path(command[-1]).read_text()))
         return 0
 

@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elue.errors import ElueError
 from elue.protocol import Trace
 from elue.record.schema import Record, Samples
+from elue.scores.resampling import Array
 from elue.submissions.checks.records import RERUN, EachRecord
 from elue.submissions.finding import Finding, Submission, SubmissionCheck
 from elue.tasks import metrics
 from elue.tasks.kinds import KINDS
 
 NEVER = f"A record is never edited. {RERUN}"
-Array = NDArray[np.float64]
 FEW = 200_000
 """Steps in all traces whose prices are soon found one after the other."""
 MOST_DENSE = 4096
