@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from elue.conformance.confined import CHECK_SECONDS, Examination, examine
 from elue.errors import ElueError
 from elue.evaluation.execute import execute, plan
 from elue.evaluation.plan import PlannedRun, Rerun
-from elue.evaluation.request import TIMED, Evaluation, Measure, Progress, explained_samples
+from elue.evaluation.request import TIMED, Evaluation, Measure, Progress, explained_samples, side_by_side
 from elue.meter import profile as profiles
 from elue.methods import registry, trained
 from elue.methods import train as training
@@ -151,7 +152,7 @@ def evaluate(
     seed: int = 0,
     runs: Place = "runs",
     rerun: Rerun = "missing",
-    workers: int = 1,
+    workers: int | None = None,
     measure: Measure | None = None,
     audit: int | None = 64,
     latency: int = TIMED,
@@ -171,7 +172,8 @@ def evaluate(
     `status`, `reason` and `complete`. `measure` "observed" asks every sample alone, "traced" prices traces, None takes
     what the method has; a traced run is audited on `audit` samples a point, None for all. `latency` samples a point are
     timed, `repeat` asked again, `explain` explained (None: 200 where texts may be shown); 0 leaves these out. `against`
-    are the weights of a trained `static`, for a profile with packs; `label` is what tables call these runs. With
+    are the weights of a trained `static`, for a profile with packs; `label` is what tables call these runs. Points are
+    measured by so many `workers` side by side (None: two where there are two processors), and timed one by one. With
     `progress` True a bar is drawn; one of your own is told how it goes on, in threads of its own. Raises ElueError,
     before the first run, for what can't be done.
     """
@@ -198,7 +200,7 @@ def evaluate(
         sample_seconds=sample_seconds,
         progress=shown,
     )
-    return Results(records, [data])
+    return Results(records.in_order(), [data])
 
 
 def stream(
@@ -212,7 +214,7 @@ def stream(
     seed: int = 0,
     runs: Place = "runs",
     rerun: Rerun = "missing",
-    workers: int = 1,
+    workers: int | None = None,
     measure: Measure | None = None,
     audit: int | None = 64,
     latency: int = TIMED,
@@ -222,24 +224,25 @@ def stream(
     label: str = "",
     sample_seconds: float = 60.0,
     progress: Progress | None = None,
-) -> Iterator[Record]:
+) -> Coming:
     """As `evaluate`, but an iterator of records as they come, first those that were there already.
 
     `progress` is told how it goes on, in threads of its own; without one nothing is said. Raises ElueError, before the
     first record, for what can't be done.
     """
     data = task if isinstance(task, TaskData) else load_task(task)
+    standard, folder = profiles.load(profile), path_of(weights)
     evaluation = Evaluation(
         method=find_method(method),
         data=data,
-        profile=profiles.load(profile),
-        weights=path_of(weights),
+        profile=standard,
+        weights=folder,
         points=tuple(points),
         rules=(rules,) if isinstance(rules, str) else tuple(rules),
         seed=seed,
         runs=Path(runs),
         rerun=rerun,
-        workers=workers,
+        workers=side_by_side(standard, folder) if workers is None else workers,
         sample_seconds=sample_seconds,
         measure=measure,
         audit=audit,
@@ -249,14 +252,23 @@ def stream(
         against=path_of(against),
         label=label,
     )
-    return _records(evaluation, plan(evaluation), progress or _Quiet())
+    return Coming(evaluation, plan(evaluation), progress or _Quiet())
 
 
-def _records(evaluation: Evaluation, planned: Sequence[PlannedRun], progress: Progress) -> Iterator[Record]:
-    for run in planned:
-        if run.record is not None and not run.due:
-            yield run.record
-    yield from execute(evaluation, planned, progress)
+class Coming(Iterator[Record]):
+    """Records as they come, first those that were there already."""
+
+    def __init__(self, evaluation: Evaluation, planned: Sequence[PlannedRun], progress: Progress) -> None:
+        self._keys = [run.identity.key for run in planned]
+        there = [run.record for run in planned if run.record is not None and not run.due]
+        self._records = chain(there, execute(evaluation, planned, progress))
+
+    def __next__(self) -> Record:
+        return next(self._records)
+
+    def in_order(self) -> list[Record]:
+        """All that are still to come, in the order of the points."""
+        return sorted(self, key=lambda record: self._keys.index(record.key))
 
 
 class _Quiet:

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -42,12 +43,22 @@ def checks() -> list[Diagnosis]:
 
     An interrupt waits until a check has ended: inside an import of torch it leaves half of it, or ends the process.
     """
-    diagnoses: list[Diagnosis] = []
-    for check in (versions, machine, worker, profiles, table, grad_modes, sound, second_opinion):
-        with _uninterrupted():
-            told = check()
-            diagnoses += [told] if isinstance(told, Diagnosis) else told
-    return diagnoses
+    told: dict[Callable[[], Any], list[Diagnosis]] = {}
+    with ThreadPoolExecutor(1) as beside:
+        in_worker = beside.submit(worker)
+        for check in (versions, machine, profiles, table, grad_modes):
+            told[check] = _told(check)
+        told[worker] = _told(in_worker.result)
+    for check in (sound, second_opinion):
+        told[check] = _told(check)
+    order = (versions, machine, worker, profiles, table, grad_modes, sound, second_opinion)
+    return [diagnosis for check in order for diagnosis in told[check]]
+
+
+def _told(check: Callable[[], Diagnosis | list[Diagnosis]]) -> list[Diagnosis]:
+    with _uninterrupted():
+        told = check()
+    return [told] if isinstance(told, Diagnosis) else told
 
 
 @contextmanager

@@ -49,8 +49,11 @@ def evaluate_method(
     runs: Path = typer.Option(Path("runs"), help="Where records go, one file a run."),
     db: str = typer.Option(DATABASE, help="Index of the records, a SQLAlchemy URL."),
     rerun: Literal["missing", "all", "none"] = typer.Option("missing", help="Which runs to execute."),
-    workers: int = typer.Option(
-        1, min=1, help="Points measured side by side, each in a process of its own, as far as memory goes."
+    workers: int | None = typer.Option(
+        None,
+        min=1,
+        help="Points measured side by side, each in a process of its own, as far as memory goes; timed they are one "
+        "after the other. Default: 2 where there are two processors.",
     ),
     latency: int = typer.Option(72, min=0, help="Samples a point that are timed; 0 leaves timing out."),
     repeat: int = typer.Option(16, min=0, help="Samples a point that are asked again, to audit compute; 0: none."),
@@ -81,7 +84,7 @@ def evaluate_method(
     if not dry_run and rerun != "none":
         starting.prepare(standard.conditions.threads)  # beside all that is done before the first worker
     from elue.evaluation import execute as evaluation_module
-    from elue.evaluation.request import Evaluation, explained_samples
+    from elue.evaluation.request import Evaluation, explained_samples, side_by_side
 
     evaluation = Evaluation(
         method=asked,
@@ -93,7 +96,7 @@ def evaluate_method(
         seed=seed,
         runs=runs,
         rerun=rerun,
-        workers=workers,
+        workers=workers or side_by_side(standard, weights),
         sample_seconds=timeout,
         measure=measure,
         audit=audited,

@@ -12,11 +12,11 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
+from elue.evaluation.beside import Beside
 from elue.evaluation.events import Event
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.request import Evaluation
 from elue.evaluation.share import share
-from elue.evaluation.stages import Stages
 
 
 def perform(
@@ -55,11 +55,11 @@ def _in_threads(evaluation: Evaluation, due: Sequence[PlannedRun], shares: int, 
     for run in due:
         left.put(run)
     events: queue.SimpleQueue[Event | Future[list[Event]]] = queue.SimpleQueue()
-    stop, stages = threading.Event(), Stages()
+    stop, beside = threading.Event(), Beside.of(evaluation)
     pool = ThreadPoolExecutor(shares, "share")
     try:
         for _ in range(shares):
-            future = pool.submit(share, evaluation, _taken(left), most, events.put, stop, stages)
+            future = pool.submit(share, evaluation, _taken(left), most, events.put, stop, beside)
             future.add_done_callback(events.put)
         while shares:
             event = events.get()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -23,6 +24,8 @@ Measure = Literal["observed", "traced"]
 TIMED = 72
 """Samples a point that are timed unless something else is asked for: the fewest of which the slowest lies above the
 95th percentile 97.5 times of 100, so that an interval of that can hold it."""
+_BESIDE, _ROOM = 2, 4
+"""Workers side by side, and how many times what its weights take on disk one may need."""
 EXPLAINED = 200
 """Samples of a generated task that are explained unless something else is asked for."""
 
@@ -88,6 +91,14 @@ class Progress(Protocol):
 
     def run_ended(self, run: PlannedRun, record: Record) -> None:
         """A run has its record."""
+
+
+def side_by_side(profile: Profile, weights: Path | None) -> int:
+    """How many workers an evaluation has unless the user says: two, where there are processors and memory for both."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    held = sum(file.stat().st_size for file in weights.rglob("*") if file.is_file()) if weights else 0
+    fits = _ROOM * held <= Limits().memory // _BESIDE
+    return _BESIDE if fits and processors >= _BESIDE * profile.conditions.threads else 1
 
 
 def explained_samples(spec: TaskSpec, split: str, wanted: int | None) -> int:

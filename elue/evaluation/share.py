@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from elue.errors import ElueError
+from elue.evaluation.beside import Beside
 from elue.evaluation.events import Event, ShareFailed, Telling
 from elue.evaluation.passes import audit, observed, table, traced
 from elue.evaluation.passes.audit import Auditor
@@ -21,7 +22,7 @@ from elue.evaluation.passes.ladder import Ladders, WaysGatherer
 from elue.evaluation.plan import PlannedRun
 from elue.evaluation.recording import Answers, Measured, PassResult, Ties
 from elue.evaluation.request import Evaluation, Measure, Progress
-from elue.evaluation.stages import Stage, Stages
+from elue.evaluation.stages import Stage
 from elue.evaluation.underway import Underway
 from elue.evaluation.work import Effort
 from elue.record.schema import Flag, Record
@@ -45,18 +46,18 @@ def share(
     most: int = 0,
     tell: Callable[[Event], None] | None = None,
     stop: threading.Event | None = None,
-    stages: Stages | None = None,
+    beside: Beside | None = None,
 ) -> list[Event]:
     """Make runs, and return what happened, each run's record among it.
 
     With `tell`, events are told as they happen instead, and none is returned. `runs` may be a queue that others take
-    from, too: at most `most` are then taken at a time. 0 means all there are. Shares that go on side by side have their
-    `stages` in common. Writes no record.
+    from, too: at most `most` are then taken at a time. 0 means all there are. `beside` is what shares side by side have
+    in common. Writes no record.
     """
     events: list[Event] = []
     tell, stop, left = tell or events.append, stop or threading.Event(), iter(runs)
     telling = Telling(tell)
-    workers = _Share(request, telling, stop, stages or Stages())
+    workers = _Share(request, telling, stop, beside or Beside.of(request))
     try:
         while not stop.is_set() and (first := next(left, None)) is not None:
             for run, record in workers.records(first, islice(left, most - 1) if most else left):
@@ -73,9 +74,9 @@ def share(
 class _Share:
     """The workers of one share, and what becomes of the runs that go through them."""
 
-    def __init__(self, evaluation: Evaluation, progress: Progress, stop: threading.Event, stages: Stages) -> None:
-        self.evaluation, self.progress, self.stop, self.stages = evaluation, progress, stop, stages
-        self.auditor = Auditor(evaluation)
+    def __init__(self, evaluation: Evaluation, progress: Progress, stop: threading.Event, beside: Beside) -> None:
+        self.evaluation, self.progress, self.stop, self.stages = evaluation, progress, stop, beside.stages
+        self.auditor = Auditor(evaluation, beside.calibrations)
         self.stopwatch = Stopwatch(evaluation)
         self.kept: dict[Any, Any] = {Auditor: self.auditor, Stopwatch: self.stopwatch}
         self.context: Context | None = None

@@ -2,7 +2,7 @@
 
 What a process of the plugin has seen it could hand on to another one by a lock, a name, or the time that it takes. So
 the main worker has ended before another is asked what it said, and that one before any is timed; over all shares of
-this process. Shares elsewhere see to themselves.
+this process. Shares elsewhere see to themselves. One share at a time is timed, since what another does shows in times.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ Stage = Literal["main", "audit", "timed"]
 
 
 class Stages:
-    """Lets shares into a stage only when nobody is in another. Who waits for another stage is let in first."""
+    """Lets shares into a stage only when nobody is in another, and into the timed one only when nobody is in any.
+
+    Who waits for another stage is let in first.
+    """
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -42,4 +45,4 @@ class Stages:
 
     def _may_begin(self, stage: Stage) -> bool:
         others = any(waiting for other, waiting in self._waiting.items() if other != stage)
-        return not self._inside or (stage == self._stage and not others)
+        return not self._inside or (stage == self._stage and stage != "timed" and not others)

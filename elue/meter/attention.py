@@ -16,6 +16,8 @@ from elue.meter.profile import Costs
 Shape = Sequence[int]
 _KNOWN = {int}
 """The types of sizes that are known."""
+_OF_KEYS = 1
+"""How torch's fast paths call a mask that says which keys are padding."""
 
 
 def attend(costs: Costs, scores: int, key_width: int, value_width: int, scaled: int) -> tuple[int, int]:
@@ -154,15 +156,16 @@ def multi_head_attention(costs: Costs, args: Args, kwargs: Kwargs, result: Any) 
     With weights asked for, torch's plain code scales the queries rather than the scores, and averages over heads.
     """
     query, key, _, width, heads = args[:5]
-    mask = argument(args, kwargs, 9, "mask")
+    mask, kind = argument(args, kwargs, 9, "mask"), argument(args, kwargs, 12, "mask_type")
     weights = argument(args, kwargs, 10, "need_weights", True)
     averaged = argument(args, kwargs, 11, "average_attn_weights", True)
     lengths = list(zip(sequence_lengths(query), sequence_lengths(key), strict=True))
     tokens = sum(2 * queries + 2 * keys for queries, keys in lengths)
     scores = heads * sum(queries * keys for queries, keys in lengths)
-    scaled = query.numel() if weights else min(query.numel(), key.numel(), scores)
+    masked, biased = _masked(costs, mask, kind, scores)
+    scaled = query.numel() if weights else min(query.numel(), key.numel(), scores) * (not biased)
     products, rest = attend(costs, scores, width // heads, width // heads, scaled)
-    rest += mask_cost(costs, mask, scores) + costs.reduction * scores * averaged * weights
+    rest += masked + costs.reduction * scores * averaged * weights
     return products + costs.multiply_add * tokens * width * width, rest
 
 
@@ -170,14 +173,26 @@ def transformer_encoder_layer(costs: Costs, args: Args, kwargs: Kwargs, result: 
     """The fast path of nn.TransformerEncoderLayer: attention, feed-forward with activation, two residuals and norms."""
     source, width, heads = args[:3]
     inner = args[14].size(0)
-    mask = argument(args, kwargs, 18, "mask")
+    mask, kind = argument(args, kwargs, 18, "mask"), argument(args, kwargs, 19, "mask_type")
     lengths = sequence_lengths(source)
     tokens, scores = sum(lengths), heads * sum(length * length for length in lengths)
-    products, rest = attend(costs, scores, width // heads, width // heads, min(source.numel(), scores))
-    rest += mask_cost(costs, mask, scores)
+    masked, biased = _masked(costs, mask, kind, scores)
+    scaled = min(source.numel(), scores) * (not biased)
+    products, rest = attend(costs, scores, width // heads, width // heads, scaled)
     products += costs.multiply_add * tokens * (4 * width * width + 2 * width * inner)
-    rest += tokens * (2 * width * (costs.layer_norm + costs.pointwise) + inner * costs.pointwise)
+    rest += masked + tokens * (2 * width * (costs.layer_norm + costs.pointwise) + inner * costs.pointwise)
     return products, rest
+
+
+def _masked(costs: Costs, mask: Tensor | None, kind: int | None, scores: int) -> tuple[int, bool]:
+    """What the mask of a fast path takes, and whether it is added to every score, so that the scale goes with it.
+
+    One of keys (kind 1) is the same for every query.
+    """
+    if mask is not None and kind == _OF_KEYS:
+        mask = mask.unsqueeze(-2)
+    masked = mask_cost(costs, mask, scores)
+    return masked, mask is not None and mask.dtype != torch.bool and masked > 0
 
 
 FORMULAS: dict[str, Formula] = {

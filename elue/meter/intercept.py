@@ -24,6 +24,7 @@ from torch._ops import OpOverload
 from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 
+from elue.meter.checkpoints import result_at_stop
 from elue.meter.frames import leave_frames, watch_frames
 from elue.meter.observing import (
     KEY,
@@ -123,6 +124,7 @@ def observing_kernel(find: Callable[[], OpOverload], quick: Callable[..., Any] |
         except BaseException:
             if thread.noticed is not None:
                 _failed(thread, thread.noticed)
+                _stopped(thread, thread.noticed, plan, args, kwargs)
             raise
         finally:
             thread.inside = thread.noticed = None
@@ -194,6 +196,14 @@ def _failed(thread: Thread, noticed: Noticed) -> None:
     for branches in (noticed.inside, noticed.beside):
         for observer, branch in _paired(thread, branches):
             observer.join(branch)
+
+
+def _stopped(thread: Thread, noticed: Noticed, plan: Plan, args: Any, kwargs: Any) -> None:
+    """If it raised since a checkpoint had what it needed of its results, it ran all the same."""
+    kept = noticed.stopped
+    if kept is not None and noticed.inside is None and (result := result_at_stop(plan, args, kwargs, kept)) is not None:
+        for observer in thread.observers:
+            observer.count(plan, args, kwargs, result)
 
 
 def _settle(thread: Thread, noticed: Noticed, plan: Plan, args: Any, kwargs: Any, result: Any) -> None:

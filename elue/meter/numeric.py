@@ -14,6 +14,9 @@ from typing import Any
 from elue.meter.arguments import Args, Formula, Kwargs, argument
 from elue.meter.profile import Costs
 
+_WITH_SIGN = 4
+"""So many results has a determinant of which sign and logarithm are asked for."""
+
 
 def cdist(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
     """Distances of all pairs of rows: difference, power and sum an element; a root a pair unless p is 0, 1 or inf.
@@ -84,10 +87,14 @@ def _eliminated(rows: int, columns: int) -> int:
 
 
 def determinant(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:
-    """Of up to three rows by its minors, of more by LU and the product of the pivots."""
+    """Of up to three rows by its minors, of more by LU and the product of the pivots.
+
+    Where its logarithm is asked for, its sign is looked at, and it is made positive and taken the logarithm of.
+    """
     n = args[0].size(-1)
     operations = (0, 0, 3, 14)[n] if n < 4 else _eliminated(n, n) + n - 1
-    return _matrices(args[0]) * (costs.multiply_add * operations // 2), 0
+    logarithm = 3 * costs.pointwise if len(result) == _WITH_SIGN else 0
+    return _matrices(args[0]) * (costs.multiply_add * operations // 2), _matrices(args[0]) * logarithm
 
 
 def qr(costs: Costs, args: Args, kwargs: Kwargs, result: Any) -> tuple[int, int]:

@@ -85,14 +85,16 @@ class Noticed:
     """Python code that called torch inside an operator: who counted what it called beside its kernel and in its place.
 
     `kept`: in its place stood code of torch's that hands out what it has kept, or else runs the kernel, and no other.
+    `stopped`: the value at which a checkpoint had all it needed, and raised.
     """
 
-    __slots__ = ("beside", "inside", "kept")
+    __slots__ = ("beside", "inside", "kept", "stopped")
 
     def __init__(self) -> None:
         self.beside: Observers | None = None
         self.inside: Observers | None = None
         self.kept = False
+        self.stopped: torch.Tensor | None = None
 
 
 class Thread:

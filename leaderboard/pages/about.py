@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from elue.meter import profile
+from elue.meter.errata import errata
 from elue.meter.profile import COSTS
 from elue.meter.table import DECOMPOSE, FREE, UNKNOWN, operator_table
 from elue.tasks.metrics import METRICS
@@ -45,5 +46,6 @@ def contents(site: Site) -> dict[str, Any]:
         "table": table,
         "rules": sorted(rules.items(), key=lambda item: (item[0] in RULES, -len(item[1]), item[0])),
         "rule_titles": RULES,
+        "errata": errata(),
         "digests": sorted({(b.profile.name, b.profile.digest) for _, b in site.boards}),
     }

@@ -64,7 +64,7 @@ def test_many_are_in_one_stage_and_none_in_two() -> None:
     stages, lock = Stages(), threading.Lock()
     inside: list[Stage] = []
     together: list[set[Stage]] = []
-    most = [0]
+    most = dict.fromkeys(("main", "audit", "timed"), 0)
 
     def share() -> None:
         order: tuple[Stage, ...] = ("main", "audit", "timed")
@@ -73,7 +73,7 @@ def test_many_are_in_one_stage_and_none_in_two() -> None:
                 with lock:
                     inside.append(stage)
                     together.append(set(inside))
-                    most[0] = max(most[0], len(inside))
+                    most[stage] = max(most[stage], len(inside))
                 time.sleep(0.01)
                 with lock:
                     inside.remove(stage)
@@ -86,7 +86,9 @@ def test_many_are_in_one_stage_and_none_in_two() -> None:
     assert not any(thread.is_alive() for thread in threads)
     assert len(together) == 36
     assert all(len(stages) == 1 for stages in together)
-    assert most[0] > 1
+    assert most["main"] > 1
+    assert most["audit"] > 1
+    assert most["timed"] == 1, "what another share does shows in times"
 
 
 def test_a_stage_is_left_when_what_is_in_it_fails() -> None:

@@ -3,7 +3,8 @@
 Prints the overloads the table lacks, each with a suggestion to be reviewed before it goes into `operators.json`, and
 those that are gone. Whoever changes the table, or a formula, raises its version; then `--formulas` records the digest
 of the formulas that belong to it. With `--same-prices`, of code that was rewritten but prices everything as before, it
-does so under the version that stands. `--schemas` records how the operators look in the release reviewed.
+does so under the version that stands. With `--erratum` it does, too, of a wrong price that `errata.json` tells: those
+are for operators that no method of the house runs. `--schemas` records how the operators look in the release reviewed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import torch
 
 from elue.meter import releases
+from elue.meter.errata import errata
 from elue.meter.table import DECOMPOSE, FREE, UNKNOWN, operator_table
 from tests.meter import formula_source
 
@@ -41,10 +43,14 @@ def suggestion(name: str) -> str:
     return DECOMPOSE if made_of_others else UNKNOWN
 
 
-def record_formulas(same_prices: bool = False) -> None:
+def record_formulas(same_prices: bool = False, erratum: bool = False) -> None:
     """Write down the digest of the formulas as they are. Ends the program where the version is not higher."""
-    before, now = formula_source.guarded(), {"version": operator_table().version, "source": formula_source.digest()}
-    if now["source"] != before["source"] and now["version"] <= before["version"] and not same_prices:
+    before, version = formula_source.guarded(), operator_table().version
+    told = sum(entry.table == version for entry in errata())
+    now = {"version": version, "source": formula_source.digest(), "errata": told}
+    if erratum and told <= before.get("errata", 0):
+        raise SystemExit("Tell in elue/meter/errata.json which prices were wrong.")
+    if now["source"] != before["source"] and version <= before["version"] and not (same_prices or erratum):
         raise SystemExit(f"The formulas have changed: raise the table's version, which is {now['version']}.")
     formula_source.GUARD.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
 
@@ -87,6 +93,6 @@ if __name__ == "__main__":
     if "--schemas" in sys.argv:
         record_schemas()
     elif "--formulas" in sys.argv:
-        record_formulas("--same-prices" in sys.argv)
+        record_formulas("--same-prices" in sys.argv, "--erratum" in sys.argv)
     else:
         main()

@@ -109,6 +109,50 @@ def test_attention_that_was_kept_is_not_counted_and_other_is_once() -> None:
         assert second.flops >= backward.flops + 2 * size
 
 
+RESULTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "exp": torch.exp,
+    "softmax": lambda x: x.softmax(-1),
+    "log_softmax": lambda x: x.log_softmax(-1),
+    "sqrt": torch.sqrt,
+    "layer_norm": lambda x: F.layer_norm(x, (WIDTH,)),
+    "attention": lambda x: F.scaled_dot_product_attention(x[None], x[None], x[None])[0],
+    "maximum": lambda x: x.max(-1).values,
+    "relu": torch.relu,
+    "dropout": lambda x: F.dropout(x, 0.5),
+    "norm": lambda x: x.norm(dim=-1),
+    "median": lambda x: x.median(-1).values,
+    "lstm": nn.LSTM(WIDTH, WIDTH).requires_grad_(False),
+}
+"""Operators of which the backward pass needs a result."""
+OPERANDS: dict[str, Callable[[Tensor], Tensor]] = {
+    "linear": nn.Linear(WIDTH, INNER).requires_grad_(False),
+    "product": lambda x: x @ x.mT,
+    "sine": torch.sin,
+    "gelu": F.gelu,
+    "logarithm": torch.log,
+    "square": torch.square,
+}
+"""Those of which it needs operands alone: a checkpoint stops before these run again."""
+
+
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("name", [*RESULTS, *OPERANDS])
+def test_a_checkpoint_that_stops_at_a_result_has_computed_it(name: str, early: bool) -> None:
+    def call(x: Tensor) -> Tensor:
+        out = (RESULTS | OPERANDS)[name](x * 1.0)
+        return out[0] if isinstance(out, tuple) else out
+
+    torch.manual_seed(0)
+    operand = torch.rand(ROWS, WIDTH) + 0.5
+    forward, plain = steps(plainly, call, operand.clone().requires_grad_())
+    with set_checkpoint_early_stop(early):
+        _, backward = steps(partial(checkpoint, use_reentrant=False), call, operand.clone().requires_grad_())
+    own = forward.flops - ROWS * WIDTH
+    assert backward.flops - plain.flops == ROWS * WIDTH + own * (not early or name in RESULTS)
+
+
 class Passing(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return func(*args, **(kwargs or {}))

@@ -179,6 +179,14 @@ PAIRS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: square.det(),
         lambda: torch.linalg.vecdot(square[:, 0], torch.linalg.cross(square[:, 1], square[:, 2])),
     ),
+    "logarithm of a determinant": (
+        lambda: torch.stack(small.slogdet()),
+        lambda: torch.stack((torch.sign(of := small.det()), torch.log(torch.abs(of)))),
+    ),
+    "logarithm of one": (
+        lambda: torch.stack(small[:, :1, :1].slogdet()),
+        lambda: torch.stack((torch.sign(small[:, 0, 0]), torch.log(torch.abs(small[:, 0, 0])))),
+    ),
     "inverse of one": (lambda: small[:, :1, :1].inverse(), lambda: small[:, :1, :1].reciprocal()),
     "solution of one": (
         lambda: torch.linalg.solve(small[:, :1, :1], small[:, :1]),

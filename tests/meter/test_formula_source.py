@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from elue.meter import formulas
+from elue.meter.errata import errata
 from elue.meter.table import operator_table
 from tests.meter import formula_source, review_operators
 from tests.meter.formula_source import METER, digest, guarded, plain
@@ -154,6 +155,11 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+def as_it_is() -> dict[str, object]:
+    version = operator_table().version
+    return {"version": version, "source": digest(), "errata": sum(entry.table == version for entry in errata())}
+
+
 def test_other_formulas_are_recorded_under_a_higher_version_only(recorded: Path) -> None:
     version = operator_table().version
     recorded.write_text(f'{{"version": {version}, "source": "other"}}')
@@ -161,10 +167,20 @@ def test_other_formulas_are_recorded_under_a_higher_version_only(recorded: Path)
         review_operators.record_formulas()
     recorded.write_text(f'{{"version": {version - 1}, "source": "other"}}')
     review_operators.record_formulas()
-    assert guarded() == {"version": version, "source": digest()}
+    assert guarded() == as_it_is()
 
 
 def test_a_rewriting_that_keeps_every_price_may_say_so(recorded: Path) -> None:
     recorded.write_text(f'{{"version": {operator_table().version}, "source": "other"}}')
     review_operators.record_formulas(same_prices=True)
-    assert guarded() == {"version": operator_table().version, "source": digest()}
+    assert guarded() == as_it_is()
+
+
+def test_a_wrong_price_may_be_mended_where_it_is_told(recorded: Path) -> None:
+    told = as_it_is()["errata"]
+    recorded.write_text(f'{{"version": {operator_table().version}, "source": "other", "errata": {told}}}')
+    with pytest.raises(SystemExit, match="which prices were wrong"):
+        review_operators.record_formulas(erratum=True)
+    recorded.write_text(f'{{"version": {operator_table().version}, "source": "other"}}')
+    review_operators.record_formulas(erratum=True)
+    assert guarded() == as_it_is()

@@ -103,6 +103,33 @@ def test_encoder_layer_with_and_without_fast_path(mode: Callable, norm_first: bo
     assert found == {(products, products + rest)}
 
 
+PADDING = torch.tensor([[False] * L, [False] * (L - 1) + [True]]).repeat(B, 1)[:B]
+AHEAD = torch.ones(L, L, dtype=torch.bool).triu(1)
+MASKS: list[dict[str, torch.Tensor]] = [
+    {"key_padding_mask": PADDING},
+    {"key_padding_mask": torch.zeros(B, L).masked_fill(PADDING, -1e9)},
+    {"attn_mask": AHEAD},
+    {"attn_mask": torch.zeros(L, L).masked_fill(AHEAD, -1e9)},
+    {"attn_mask": AHEAD.expand(4 * B, L, L)},
+    {"attn_mask": AHEAD, "key_padding_mask": PADDING},
+]
+
+
+@pytest.mark.parametrize("masks", MASKS)
+@pytest.mark.parametrize("weights", [(False, True), (True, True), (True, False)])
+def test_masks_cost_the_same_with_and_without_fast_path(masks: dict, weights: tuple[bool, bool]) -> None:
+    module, x, found = nn.MultiheadAttention(16, 4, batch_first=True).eval(), torch.rand(B, L, 16), set()
+    layer, of_layer = nn.TransformerEncoderLayer(16, 4, 32, batch_first=True).eval(), set()
+    asked = dict(zip(("need_weights", "average_attn_weights"), weights, strict=True))
+    named = {"src_mask" if name == "attn_mask" else "src_key_padding_mask": mask for name, mask in masks.items()}
+    for fast in (True, False):
+        torch.backends.mha.set_fastpath_enabled(fast)
+        with torch.no_grad():
+            found.add(measured(lambda: module(x, x, x, **asked, **masks)))
+            of_layer.add(measured(lambda: layer(x, **named)))
+    assert len(found) == len(of_layer) == 1
+
+
 def test_nested_tensors_cost_their_real_tokens() -> None:
     """The encoder's fast path packs padded rows away: what it then runs is what is counted."""
     encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), 2).eval()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 import secrets
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -45,24 +46,50 @@ class SampleAlone:
     trace: Trace
 
 
-class Auditor:
-    """A worker with the same method, started apart, when it is first wanted; and the machine's calibration.
+class Calibrations:
+    """The machine's calibration for the compute audits, once for all shares side by side.
 
-    That is for the compute audits, and made by a worker that never holds a plugin, so that the main one need not have
-    ended.
+    It is made by a worker that never holds a plugin, so that the main ones need not have ended.
     """
 
     def __init__(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
+        self._lock = threading.Lock()
+        self._last: Future[Machine | None] | None = None
+
+    def begun(self) -> Future[Machine | None]:
+        """The one that holds now; it begins where there is none. Returns at once."""
+        with self._lock:
+            if self._last is None:
+                pool = ThreadPoolExecutor(1, "calibration")
+                self._last = pool.submit(self._calibrated)
+                pool.shutdown(wait=False)
+            return self._last
+
+    def forget(self, made: Future[Machine | None]) -> None:
+        """Let the next one begin anew, once this is over."""
+        wait([made])
+        with self._lock:
+            if self._last is made:
+                self._last = None
+
+    def _calibrated(self) -> Machine | None:
+        with self._evaluation.worker(apart=True) as worker:
+            return effort.calibrate(worker, self._evaluation.profile)
+
+
+class Auditor:
+    """A worker with the same method, started apart, when it is first wanted; and the machine's calibration."""
+
+    def __init__(self, evaluation: Evaluation, calibrations: Calibrations | None = None) -> None:
+        self._evaluation, self._calibrations = evaluation, calibrations or Calibrations(evaluation)
         self._started: StartedWorker | None = None
         self._machine: Future[Machine | None] | None = None
 
     def prepare(self) -> None:
         """Begin to calibrate, where the compute audits are to be made and nobody did. Returns at once."""
         if self._machine is None and self._evaluation.repeat:
-            pool = ThreadPoolExecutor(1, "calibration")
-            self._machine = pool.submit(self._calibrated)
-            pool.shutdown(wait=False)
+            self._machine = self._calibrations.begun()
 
     def machine(self) -> Machine | None:
         """What the machine takes; None where no compute audits are to be made. Raises WorkerFailure."""
@@ -79,14 +106,10 @@ class Auditor:
     def close(self) -> None:
         """End the worker. The next time it is wanted, a fresh one starts, on a machine that is calibrated anew."""
         if self._machine is not None:
-            wait([self._machine])
+            self._calibrations.forget(self._machine)
         if self._started is not None:
             self._started.worker.close()
         self._started = self._machine = None
-
-    def _calibrated(self) -> Machine | None:
-        with self._evaluation.worker(apart=True) as worker:
-            return effort.calibrate(worker, self._evaluation.profile)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,10 @@ _DEPTH = 4
 
 
 def modules_of(model: Any) -> list[nn.Module]:
-    """The modules in force: what `model.modules()` names, else every `nn.Module` found in the model's attributes."""
+    """The modules in force: what `model.modules()` names, else every `nn.Module` found in the model's attributes.
+
+    A parameter that is an attribute by itself is a module of its own.
+    """
     return list(model.modules() if hasattr(model, "modules") else _found(model, _DEPTH))
 
 
@@ -24,6 +27,8 @@ def total_parameters(modules: Iterable[nn.Module]) -> int:
 def _found(value: Any, depth: int) -> Iterable[nn.Module]:
     if isinstance(value, nn.Module):
         yield value
+    elif isinstance(value, nn.Parameter):
+        yield nn.ParameterList([value])
     elif isinstance(value, Mapping) and depth:
         for item in value.values():
             yield from _found(item, depth - 1)

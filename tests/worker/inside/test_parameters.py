@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import torch
 from torch import nn
 
 from elue.worker.inside.parameters import modules_of, total_parameters
@@ -28,3 +29,11 @@ def test_modules_are_found_in_nested_attributes() -> None:
 
 def test_a_model_without_parameters() -> None:
     assert total_parameters(modules_of(SimpleNamespace(rule="majority"))) == 0
+
+
+def test_a_parameter_without_a_module_counts() -> None:
+    shared = nn.Linear(2, 3)
+    model = SimpleNamespace(own=nn.Parameter(torch.ones(4, 5)), rows=[nn.Parameter(torch.ones(7))], tied=shared.weight)
+    assert total_parameters(modules_of(model)) == 20 + 7 + 6
+    model.whole = shared
+    assert total_parameters(modules_of(model)) == 20 + 7 + 6 + 3
