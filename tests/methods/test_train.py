@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,21 @@ def test_a_folder_that_a_training_writes_into_is_no_other_trainings(tmp_path: Pa
     child.wait()
     with alone_in(tmp_path, "It", "--out"):
         assert list(tmp_path.iterdir()) == []
+
+
+def test_threads_wait_asleep_unless_the_user_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = TrainingRequest(
+        registry.find("static"), tasks.get("diagnostic"), None, "tiny", tmp_path, 0, "cpu", {}, log=tmp_path / "log"
+    )
+    command = [sys.executable, "-c", "import os; print(os.environ['GOMP_SPINCOUNT'])"]
+    said = []
+    for value in ("", "7"):
+        monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+        if value:
+            monkeypatch.setenv("GOMP_SPINCOUNT", value)
+        assert training._run(command, asked, {}) == 0
+        said.append((tmp_path / "log").read_text().strip())
+    assert said == [training.SPINS, "7"]
 
 
 def several(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str, **splits: list[tuple[str, str]]) -> Any:
