@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from elue.meter.imports import when_loaded
@@ -38,10 +39,14 @@ def _follow(checkpoint: ModuleType) -> None:
 def result_at_stop(plan: Plan, args: Any, kwargs: Any, kept: Tensor) -> Any:
     """What an operator gave whose checkpoint stopped at this value, without data; None where it had yet to run.
 
-    It had if what was kept is an operand: those are kept before, results after.
+    It had if what was kept is an operand: those are kept before, results after. An operator in place gives its first
+    operand, and keeps a copy of what it overwrites.
     """
-    own = {tensor.untyped_storage().data_ptr() for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)}
-    if kept.untyped_storage().data_ptr() in own:
+    operands = [tensor for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)]
+    place, own = kept.untyped_storage().data_ptr(), [tensor.untyped_storage().data_ptr() for tensor in operands]
+    if isinstance(plan.operator, OpOverload) and plan.operator._schema.is_mutable:
+        return operands[0] if place == own[0] else None
+    if place in own:
         return None
     try:
         with torch.no_grad():

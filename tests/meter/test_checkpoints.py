@@ -25,6 +25,7 @@ ROWS, WIDTH, INNER = 5, 8, 16
 ONE = 2 * ROWS * WIDTH * INNER
 ATEN = torch.ops.aten
 HEADS = 2, 2, 4, 8
+HALF = torch.full((ROWS, WIDTH), 0.5)
 
 
 class Block(nn.Module):
@@ -123,6 +124,9 @@ RESULTS: dict[str, Callable[[Tensor], Tensor]] = {
     "dropout": lambda x: F.dropout(x, 0.5),
     "norm": lambda x: x.norm(dim=-1),
     "median": lambda x: x.median(-1).values,
+    "tanh in place": lambda x: x.tanh_(),
+    "exp in place": lambda x: x.exp_(),
+    "rectified in place": lambda x: x.relu_(),
     "lstm": nn.LSTM(WIDTH, WIDTH).requires_grad_(False),
 }
 """Operators of which the backward pass needs a result."""
@@ -133,6 +137,8 @@ OPERANDS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
     "logarithm": torch.log,
     "square": torch.square,
+    "sine in place": lambda x: x.sin_(),
+    "multiplied in place": lambda x: x.mul_(HALF),
 }
 """Those of which it needs operands alone: a checkpoint stops before these run again."""
 
