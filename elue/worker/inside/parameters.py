@@ -28,7 +28,7 @@ def _found(value: Any, depth: int) -> Iterable[nn.Module]:
     if isinstance(value, nn.Module):
         yield value
     elif isinstance(value, nn.Parameter):
-        yield nn.ParameterList([value])
+        yield nn.ParameterList([value]).eval()
     elif isinstance(value, Mapping) and depth:
         for item in value.values():
             yield from _found(item, depth - 1)

@@ -35,5 +35,6 @@ def test_a_parameter_without_a_module_counts() -> None:
     shared = nn.Linear(2, 3)
     model = SimpleNamespace(own=nn.Parameter(torch.ones(4, 5)), rows=[nn.Parameter(torch.ones(7))], tied=shared.weight)
     assert total_parameters(modules_of(model)) == 20 + 7 + 6
+    assert not any(module.training for module in modules_of(model))
     model.whole = shared
     assert total_parameters(modules_of(model)) == 20 + 7 + 6 + 3
