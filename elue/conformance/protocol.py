@@ -81,7 +81,9 @@ def modules(subject: Subject) -> str:
     strange = [type(module).__name__ for module in modules if not isinstance(module, nn.Module)]
     if strange:
         raise Failed(f"modules() gives {', '.join(strange)}, not a torch.nn.Module")
-    if any(part.training for module in modules for part in module.modules()):
+    holders = nn.ModuleList | nn.ModuleDict | nn.ParameterList | nn.ParameterDict  # which compute nothing themselves
+    parts = [part for module in modules for part in module.modules() if not isinstance(part, holders)]
+    if any(part.training for part in parts):
         raise Failed("a module is in training mode: call .eval() in load")
     total = total_parameters(modules)
     with Meter(profile=subject.profile, modules=modules) as meter:
