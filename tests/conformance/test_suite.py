@@ -202,6 +202,14 @@ def test_one_answer_to_all_may_be_free() -> None:
     assert run("answers-cost", predicts(lambda self, s: Prediction(1))).outcome == "pass"
 
 
+def test_only_modules_that_compute_have_to_be_in_eval_mode() -> None:
+    part = torch.nn.Linear(64, 64).eval()
+    for holder, told in ((torch.nn.ModuleList([part]), False), (torch.nn.Sequential(part), True)):
+        assert holder.training
+        result = run("modules", changed(modules=lambda self, held=holder: [held]))
+        assert ("training mode" in result.detail) is told, result
+
+
 def test_a_slow_sample_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compute, "SAMPLE_SECONDS", 0.001)
     slow = predicts(lambda self, s: time.sleep(0.002) or Prediction(0))
