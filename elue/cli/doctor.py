@@ -43,16 +43,12 @@ def checks() -> list[Diagnosis]:
 
     An interrupt waits until a check has ended: inside an import of torch it leaves half of it, or ends the process.
     """
-    told: dict[Callable[[], Any], list[Diagnosis]] = {}
     with ThreadPoolExecutor(1) as beside:
         in_worker = beside.submit(worker)
-        for check in (versions, machine, profiles, table, grad_modes):
-            told[check] = _told(check)
-        told[worker] = _told(in_worker.result)
-    for check in (sound, second_opinion):
-        told[check] = _told(check)
-    order = (versions, machine, worker, profiles, table, grad_modes, sound, second_opinion)
-    return [diagnosis for check in order for diagnosis in told[check]]
+        before = [*_told(versions), *_told(machine)]
+        after = [*_told(profiles), *_told(table), *_told(grad_modes)]
+        diagnoses = [*before, *_told(in_worker.result), *after]
+    return [*diagnoses, *_told(sound), *_told(second_opinion)]
 
 
 def _told(check: Callable[[], Diagnosis | list[Diagnosis]]) -> list[Diagnosis]:
