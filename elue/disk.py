@@ -1,4 +1,4 @@
-"""Disks that are full or may not be written to: telling them from mistakes in the code, in words for the user."""
+"""Disks: how much lies there, and telling full and closed ones from mistakes in the code, in words for the user."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def complaint(error: BaseException, folder: Path | None = None) -> str | None:
     except OSError:
         return None
     return f"Cannot write into {folder}: {os.strerror(errno.ENOSPC)}." if full else None
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def check_writable(folder: Path, option: str) -> None:

@@ -9,6 +9,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
+from elue.disk import size_of
 from elue.errors import ElueError, unknown
 from elue.evaluation.plan import PlannedRun, Rerun
 from elue.meter.profile import Profile
@@ -96,8 +97,7 @@ class Progress(Protocol):
 def side_by_side(profile: Profile, weights: Path | None) -> int:
     """How many workers an evaluation has unless the user says: two, where there are processors and memory for both."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    held = sum(file.stat().st_size for file in weights.rglob("*") if file.is_file()) if weights else 0
-    fits = _ROOM * held <= Limits().memory // _BESIDE
+    fits = _ROOM * (size_of(weights) if weights else 0) <= Limits().memory // _BESIDE
     return _BESIDE if fits and processors >= _BESIDE * profile.conditions.threads else 1
 
 

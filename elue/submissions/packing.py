@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from elue.disk import size_of
 from elue.errors import ElueError
 from elue.evaluation.plan import weights_digest
 from elue.methods import sources
@@ -57,7 +58,7 @@ def pack(packing: Packing) -> Packed:
     _recover(out)
     before = _earlier(out, packing.force)
     chosen, notes = _choose(packing)
-    sizes = {weights_digest(folder): _size(folder) for folder in packing.weights}
+    sizes = {weights_digest(folder): size_of(folder) for folder in packing.weights}
     document = drafting.draft(out.name, packing.methods, list(chosen.values()), sizes)
     if before is not None:
         document = drafting.keep(document, before, changed=_changed(out, chosen))
@@ -132,10 +133,6 @@ def _unfit(record: Record, digest: str) -> str:
     if record.task.limit is not None:
         return "of a part of the split (--limit)"
     return ""
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _changed(out: Path, chosen: Mapping[Path, Record]) -> bool:
